@@ -1,0 +1,1 @@
+//! Was it sent? What a transport error proves about the request.
