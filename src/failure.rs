@@ -1,1 +1,265 @@
 //! Was it sent? What a transport error proves about the request.
+//!
+//! A request that never left may be sent again whatever its method; one that perhaps arrived may only be sent
+//! again when sending twice is safe. So the question is not how bad an error is but what it *proves*, and
+//! whatever is not proven counts as [`Sent::Perhaps`]: an unneeded caution costs one retry, a wrong proof
+//! costs a second order.
+//!
+//! Proof is read from the error that a call returned, along its [`source`](Error::source) chain:
+//!
+//! | proves that nothing was sent | why |
+//! |---|---|
+//! | [`Unsent`] | a client says so itself |
+//! | hyper-util's client: `is_connect()` | there was no connection to send on |
+//! | hyper: `is_canceled()` of a request | it left the queue without ever reaching the encoder |
+//! | hyper: `is_closed()` | the connection was gone before it took the request |
+//! | HTTP/2 `RST_STREAM` with `REFUSED_STREAM`, from the server | RFC 9113, section 8.7 |
+//! | HTTP/2 `GOAWAY`, from the server | h2 gives this error only to streams that the server disowned |
+//!
+//! Two things no error can tell. A service that follows redirects or retries inside sends several requests and
+//! returns the error of the last, so such a layer belongs outside of the one that asks. And an error that came
+//! while *reading the response* is not the error of a call: the server has answered already.
+//!
+//! ```
+//! use tower_backoff::failure::{Sent, Unsent, sent};
+//!
+//! let refused_by_us = Unsent::new("the circuit is open");
+//! assert_eq!(sent(&refused_by_us), Sent::No);
+//!
+//! let lost = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+//! assert_eq!(sent(&lost), Sent::Perhaps);
+//! ```
+use std::{error::Error, fmt, io, iter};
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// What a failed attempt proves about the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// Proven unsent, or proven untouched by the server: any method may be sent again.
+    No,
+    /// Nothing is proven: the server may have received the request and done the work.
+    Perhaps,
+}
+
+/// Marks an error as one that happened before anything was sent.
+///
+/// For clients and layers that know it although their error type is unknown here: a load shedder, a circuit
+/// breaker, a connector of one's own.
+///
+/// ```
+/// use tower_backoff::failure::Unsent;
+///
+/// let error = Unsent::new("no free connection");
+/// assert_eq!(error.to_string(), "request was not sent");
+/// assert_eq!(error.0.to_string(), "no free connection");
+/// ```
+// Not generic over the error, since a chain can only be searched for types that have a name.
+#[derive(Debug)]
+pub struct Unsent(pub BoxError);
+
+impl Unsent {
+    /// Marks `error`.
+    pub fn new(error: impl Into<BoxError>) -> Self {
+        Self(error.into())
+    }
+}
+
+impl fmt::Display for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("request was not sent")
+    }
+}
+
+impl Error for Unsent {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// Says what `error` proves; see the [module](self) for what counts as proof.
+///
+/// The outermost error that this crate knows decides, since it saw the most of what happened.
+pub fn sent(error: &(dyn Error + 'static)) -> Sent {
+    chain(error).find_map(verdict).unwrap_or(Sent::Perhaps)
+}
+
+/// Real chains are five long; a bound keeps an error that names itself as its source from hanging the caller.
+const DEEPEST: usize = 32;
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |&error| beneath(error)).take(DEEPEST)
+}
+
+/// `io::Error::source` skips the very error that it was made from, and that is the one that knows.
+fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let wrapped = error.downcast_ref().and_then(io::Error::get_ref);
+    match wrapped {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}
+
+/// `None` leaves the verdict to the error beneath.
+fn verdict(error: &(dyn Error + 'static)) -> Option<Sent> {
+    if error.is::<Unsent>() {
+        return Some(Sent::No);
+    }
+    #[cfg(feature = "hyper")]
+    return of_http(error);
+    #[cfg(not(feature = "hyper"))]
+    None
+}
+
+#[cfg(feature = "hyper")]
+fn of_http(error: &(dyn Error + 'static)) -> Option<Sent> {
+    if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
+        return error.is_connect().then_some(Sent::No);
+    }
+    if let Some(error) = error.downcast_ref::<hyper::Error>() {
+        return of_hyper(error);
+    }
+    error.downcast_ref().map(of_h2)
+}
+
+/// An h2 error counts only where hyper reports the stream's own fate. Below a body error it is about bytes
+/// that were read or written after the head, perhaps of another stream: the upload of a proxy is the download
+/// of somebody else's.
+#[cfg(feature = "hyper")]
+fn of_hyper(error: &hyper::Error) -> Option<Sent> {
+    if error.is_closed() || never_started(error) {
+        Some(Sent::No)
+    } else if error.to_string().starts_with("http2 error") {
+        None
+    } else {
+        Some(Sent::Perhaps)
+    }
+}
+
+/// hyper calls a request canceled when the connection goes away while the request is still in the queue, or
+/// does not take it at all. An upgrade that comes to nothing bears the same name, long after the request was
+/// sent, hence the look at the cause: another error is the connection's, the two phrases are the queue's.
+#[cfg(feature = "hyper")]
+fn never_started(error: &hyper::Error) -> bool {
+    error.is_canceled()
+        && error.source().is_some_and(|cause| {
+            cause.is::<hyper::Error>()
+                || ["connection closed", "connection was not ready"]
+                    .contains(&cause.to_string().as_str())
+        })
+}
+
+/// Only what the server said counts: h2 gives the same reasons to resets of its own.
+#[cfg(feature = "hyper")]
+fn of_h2(error: &h2::Error) -> Sent {
+    let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    if error.is_remote() && (refused || error.is_go_away()) {
+        Sent::No
+    } else {
+        Sent::Perhaps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An error with something beneath it.
+    #[derive(Debug)]
+    struct Over(BoxError);
+
+    impl fmt::Display for Over {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("over")
+        }
+    }
+
+    impl Error for Over {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&*self.0)
+        }
+    }
+
+    /// An error that claims to be its own cause.
+    #[derive(Debug)]
+    struct Ouroboros;
+
+    impl fmt::Display for Ouroboros {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("ouroboros")
+        }
+    }
+
+    impl Error for Ouroboros {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(self)
+        }
+    }
+
+    fn beneath_layers(layers: usize, innermost: impl Into<BoxError>) -> BoxError {
+        (0..layers).fold(innermost.into(), |error, _| Over(error).into())
+    }
+
+    #[track_caller]
+    fn proves_nothing(error: impl Into<BoxError>) {
+        assert_eq!(sent(&*error.into()), Sent::Perhaps);
+    }
+
+    #[track_caller]
+    fn proves_unsent(error: impl Into<BoxError>) {
+        assert_eq!(sent(&*error.into()), Sent::No);
+    }
+
+    #[test]
+    fn an_unknown_error_proves_nothing() {
+        proves_nothing("overloaded");
+        proves_nothing(Over("overloaded".into()));
+    }
+
+    #[test]
+    fn an_io_error_proves_nothing_not_even_a_refused_connection() {
+        for kind in [
+            io::ErrorKind::ConnectionReset,
+            io::ErrorKind::ConnectionRefused,
+            io::ErrorKind::BrokenPipe,
+            io::ErrorKind::TimedOut,
+        ] {
+            proves_nothing(io::Error::from(kind));
+        }
+    }
+
+    #[test]
+    fn a_marked_error_is_proven_unsent_however_it_is_wrapped() {
+        proves_unsent(Unsent::new("shed"));
+        proves_unsent(beneath_layers(4, Unsent::new("shed")));
+        proves_unsent(io::Error::other(Unsent::new("shed")));
+        proves_unsent(io::Error::other(io::Error::other(Over(
+            Unsent::new("shed").into(),
+        ))));
+    }
+
+    #[test]
+    fn a_marked_error_keeps_what_it_marks() {
+        let marked = Unsent::new(io::Error::from(io::ErrorKind::AddrInUse));
+        let cause = marked.source().and_then(|cause| cause.downcast_ref());
+        assert_eq!(cause.map(io::Error::kind), Some(io::ErrorKind::AddrInUse));
+    }
+
+    #[test]
+    fn a_chain_is_followed_to_its_bound_and_no_further() {
+        proves_unsent(beneath_layers(DEEPEST - 1, Unsent::new("shed")));
+        proves_nothing(beneath_layers(DEEPEST, Unsent::new("shed")));
+    }
+
+    #[test]
+    fn a_chain_without_an_end_still_gets_its_verdict() {
+        proves_nothing(Ouroboros);
+    }
+
+    #[cfg(feature = "hyper")]
+    #[test]
+    fn an_h2_reason_without_a_server_that_said_it_proves_nothing() {
+        proves_nothing(h2::Error::from(h2::Reason::REFUSED_STREAM));
+        proves_nothing(h2::Error::from(h2::Reason::NO_ERROR));
+    }
+}
