@@ -1,0 +1,251 @@
+//! One provider's own place for a wait.
+
+use super::generic::is_wait;
+use super::grammar::{Number, list};
+use super::value::{Clock, Stated, Unit};
+use super::{Hint, Kind, json, prose};
+use http::{HeaderMap, HeaderName};
+use std::borrow::Cow;
+use std::time::Duration;
+
+type Text = Cow<'static, str>;
+
+/// Where one provider names a wait, stated as data.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_backoff::hint::{Field, Unit};
+///
+/// // {"meta": {"expiresIn": 54518}}, in milliseconds
+/// Field::json("meta.expiresIn").unit(Unit::Millis);
+/// // {"error": {"retry_after": 300}}, one second if it is missing
+/// Field::json("error.retry_after").or(Duration::from_secs(1));
+/// // Zendesk-RateLimit-Tickets-Index: total=100; remaining=0; resets=41
+/// Field::header_params("zendesk-ratelimit-tickets-index", "remaining", "resets");
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Field {
+    place: Place,
+    unit: Unit,
+    default: Option<Duration>,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Header(HeaderName),
+    HeaderList(HeaderName),
+    HeaderParams {
+        name: HeaderName,
+        counter: Text,
+        wait: Text,
+    },
+    HeaderJson {
+        name: HeaderName,
+        path: Text,
+    },
+    Json(Text),
+    JsonDeficit {
+        need: Text,
+        have: Text,
+        per_second: Text,
+    },
+    After(Text),
+}
+
+impl Field {
+    /// A header that holds a wait in any form; of several the longest.
+    ///
+    /// # Panics
+    ///
+    /// If `name` is no legal header name, as in all the constructors that take one: a provider is stated when the
+    /// program starts, and a misspelt header would otherwise never be noticed.
+    pub fn header(name: &str) -> Field {
+        Field::new(Place::Header(header(name)))
+    }
+
+    /// A comma list whose items begin with the seconds to stay away, up to `:` or `;`; of several the longest.
+    pub fn header_list(name: &str) -> Field {
+        Field::new(Place::HeaderList(header(name)))
+    }
+
+    /// A header with parameters, `total=100; remaining=0; resets=41`: the `wait` of a line whose `counter` is 0.
+    pub fn header_params(name: &str, counter: impl Into<Text>, wait: impl Into<Text>) -> Field {
+        Field::new(Place::HeaderParams {
+            name: header(name),
+            counter: counter.into(),
+            wait: wait.into(),
+        })
+    }
+
+    /// A path into the JSON in a header; see [`json`](Field::json).
+    pub fn header_json(name: &str, path: impl Into<Text>) -> Field {
+        Field::new(Place::HeaderJson {
+            name: header(name),
+            path: path.into(),
+        })
+    }
+
+    /// A path into the JSON body, to a number or a string; of several the longest.
+    ///
+    /// Its segments are parted by dots and match names in either case; `*` is any name or index.
+    pub fn json(path: impl Into<Text>) -> Field {
+        Field::new(Place::Json(path.into()))
+    }
+
+    /// Three paths into the JSON body: what the call costs, what is there, and how much comes back per second.
+    pub fn json_deficit(
+        need: impl Into<Text>,
+        have: impl Into<Text>,
+        per_second: impl Into<Text>,
+    ) -> Field {
+        Field::new(Place::JsonDeficit {
+            need: need.into(),
+            have: have.into(),
+            per_second: per_second.into(),
+        })
+    }
+
+    /// What follows a phrase in the body, as far as it reads as a wait; letters match in either case.
+    ///
+    /// A number may be followed by its unit in words: `reset in 2 minutes`.
+    pub fn after(phrase: impl Into<Text>) -> Field {
+        Field::new(Place::After(phrase.into()))
+    }
+
+    /// What a bare number counts here.
+    pub fn unit(self, unit: Unit) -> Field {
+        Field { unit, ..self }
+    }
+
+    /// The wait that the provider's own page states for a refusal that leaves this field out.
+    ///
+    /// It counts only if nothing else in the response names a wait; in a body only once the body has been seen.
+    pub fn or(self, wait: Duration) -> Field {
+        Field {
+            default: Some(wait),
+            ..self
+        }
+    }
+
+    fn new(place: Place) -> Field {
+        Field {
+            place,
+            unit: Unit::Auto,
+            default: None,
+        }
+    }
+
+    /// Whether the wait is in the body, so that the body is worth a look.
+    pub(super) fn is_in_body(&self) -> bool {
+        matches!(
+            self.place,
+            Place::Json(_) | Place::JsonDeficit { .. } | Place::After(_)
+        )
+    }
+
+    pub(super) fn read(&self, headers: &HeaderMap, body: &[u8], clock: Clock) -> Option<Hint> {
+        self.wait(headers, body, clock).map(|wait| self.hint(wait))
+    }
+
+    pub(super) fn fallback(&self) -> Option<Hint> {
+        self.default.map(|wait| self.hint(wait))
+    }
+
+    fn wait(&self, headers: &HeaderMap, body: &[u8], clock: Clock) -> Option<Duration> {
+        let lines = |name| headers.get_all(name).iter().map(|line| line.as_bytes());
+        let Field { place, unit, .. } = self;
+        match place {
+            Place::Header(name) => lines(name)
+                .filter_map(|line| clock.longest(line, *unit))
+                .max(),
+            Place::HeaderList(name) => lines(name)
+                .filter_map(|line| listed(line, clock, *unit))
+                .max(),
+            Place::HeaderParams {
+                name,
+                counter,
+                wait,
+            } => lines(name)
+                .filter_map(|line| spent(line, [counter, wait], clock, *unit))
+                .max(),
+            Place::HeaderJson { name, path } => lines(name)
+                .filter_map(|line| at(line, path, clock, *unit))
+                .max(),
+            Place::Json(path) => at(body, path, clock, *unit),
+            Place::JsonDeficit {
+                need,
+                have,
+                per_second,
+            } => deficit(body, [need, have, per_second]),
+            Place::After(phrase) => prose::after(body, phrase, clock, *unit),
+        }
+    }
+
+    fn hint(&self, wait: Duration) -> Hint {
+        match &self.place {
+            Place::HeaderList(name) => Hint::of(wait, Kind::RetryAfter, name),
+            Place::Header(name) if is_wait(name) => Hint::of(wait, Kind::RetryAfter, name),
+            Place::Header(name)
+            | Place::HeaderParams { name, .. }
+            | Place::HeaderJson { name, .. } => Hint::of(wait, Kind::Reset, name),
+            Place::Json(text) | Place::JsonDeficit { need: text, .. } | Place::After(text) => {
+                Hint::new(wait, Kind::Body, text.clone())
+            }
+        }
+    }
+}
+
+fn header(name: &str) -> HeaderName {
+    HeaderName::from_bytes(name.as_bytes()).expect("a legal header name")
+}
+
+/// The longest of the numbers that the items of a list begin with.
+fn listed(line: &[u8], clock: Clock, unit: Unit) -> Option<Duration> {
+    let heads =
+        list::items(line).filter_map(|item| item.split(|byte| matches!(byte, b':' | b';')).next());
+    heads
+        .filter_map(|head| clock.read(head, unit)?.wait())
+        .max()
+}
+
+/// The wait among the parameters of a line whose counter is zero.
+fn spent(line: &[u8], [counter, wait]: [&str; 2], clock: Clock, unit: Unit) -> Option<Duration> {
+    let value = |wanted: &str| {
+        let pairs = line
+            .split(|byte| matches!(byte, b';' | b','))
+            .filter_map(list::pair);
+        pairs
+            .filter(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes()))
+            .map(|(_, value)| value)
+            .next()
+    };
+    Number::read(value(counter)?).filter(|count| count.is_spent())?;
+    clock.read(value(wait)?, unit)?.wait()
+}
+
+/// The longest wait at a path.
+fn at(body: &[u8], path: &str, clock: Clock, unit: Unit) -> Option<Duration> {
+    let mut longest = None;
+    json::at(body, path, &mut |value| {
+        longest = longest.max(clock.read(value.as_bytes(), unit).and_then(Stated::wait));
+        false
+    });
+    longest
+}
+
+/// How long until enough has come back.
+fn deficit(body: &[u8], paths: [&str; 3]) -> Option<Duration> {
+    let [need, have, per_second] = paths.map(|path| amount(body, path));
+    let seconds = (need? - have?).max(0.0) / per_second?;
+    Stated::of(Duration::try_from_secs_f64(seconds).ok()?).wait()
+}
+
+fn amount(body: &[u8], path: &str) -> Option<f64> {
+    let mut amount = None;
+    json::at(body, path, &mut |value| {
+        amount = value.parse().ok().filter(|amount: &f64| amount.is_finite());
+        true
+    });
+    amount
+}

@@ -1,0 +1,167 @@
+//! The reader that knows no provider: the usual order of headers, by status and counters.
+
+use super::counters::{Counters, count};
+use super::grammar::list;
+use super::name::{Name, Role};
+use super::ratelimit;
+use super::value::{Clock, Stated, Unit};
+use super::{Head, Hint, Kind, Reading};
+use http::header::{AGE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, StatusCode};
+
+/// What a status says about the request, before any header is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Done: only a spent counter makes the next one wait.
+    Served,
+    /// Not now: every hint counts.
+    Refused,
+    /// Not this: a mistake of the caller, as a rule, which a wait does not mend.
+    Answered,
+}
+
+impl Standing {
+    pub(super) fn of(head: &Head<'_>) -> Standing {
+        match head.refused {
+            Some(true) => Standing::Refused,
+            Some(false) => Standing::Served,
+            None => Standing::of_status(head.status),
+        }
+    }
+
+    fn of_status(status: StatusCode) -> Standing {
+        match status.as_u16() {
+            402 | 403 | 408 | 413 | 418 | 420 | 423 | 425 | 429 | 430 | 500.. => Standing::Refused,
+            400..=499 => Standing::Answered,
+            _ => Standing::Served,
+        }
+    }
+}
+
+/// Header units that a provider states, against what the name says.
+pub(super) type Units = [(HeaderName, Unit)];
+
+pub(super) fn read(head: &Head<'_>, standing: Standing, clock: Clock, units: &Units) -> Reading {
+    let counters = fresh_counters(head.headers, units);
+    let limited = standing == Standing::Refused || counters.any_spent();
+    if limited || (standing == Standing::Answered && !counters.any()) {
+        let asked = retry_after(head.headers, clock, units);
+        if asked != Reading::Nothing {
+            return asked;
+        }
+    }
+    if !limited {
+        return Reading::Nothing;
+    }
+    limits(head.headers, clock, &counters)
+}
+
+/// A glance that nearly every response ends with: without a number that begins with a zero nothing is spent.
+///
+/// Values are looked at before names: of a dozen headers two or three begin with a digit.
+pub(super) fn perhaps_spent(headers: &HeaderMap) -> bool {
+    headers.iter().any(|(name, value)| match value.as_bytes() {
+        [b'0' | b' ' | b'\t', ..] | [b'"', b'0', ..] => is_counter(name.as_str()),
+        [b'1'..=b'9', rest @ ..] => rest.contains(&b',') && is_counter(name.as_str()),
+        _ => is_field(name.as_str()),
+    })
+}
+
+fn is_counter(name: &str) -> bool {
+    is_field(name)
+        || matches!(
+            Name::read(name),
+            Some(Name {
+                role: Role::Remaining { .. },
+                ..
+            })
+        )
+}
+
+fn is_field(name: &str) -> bool {
+    name == ratelimit::NAME || name == "x-ratelimit"
+}
+
+/// The counters of the response itself; those of a cached one were true once.
+fn fresh_counters<'h>(headers: &'h HeaderMap, units: &Units) -> Counters<'h> {
+    let age = headers.get(AGE).and_then(|age| count(age.as_bytes()));
+    if age.is_some_and(|age| age.whole > 0) {
+        return Counters::default();
+    }
+    Counters::read(headers, |name| unit_of(name, units))
+}
+
+/// `Retry-After`: first its precise spellings, then itself, then everybody else's.
+fn retry_after(headers: &HeaderMap, clock: Clock, units: &Units) -> Reading {
+    for rank in [Rank::Precise, Rank::Standard, Rank::Vendor] {
+        let names = headers.keys().filter(|name| Rank::of(name) == Some(rank));
+        let waits = names.filter_map(|name| Some((asked(headers, name, clock, units)?, name)));
+        match waits.max_by_key(|(stated, _)| *stated) {
+            Some((Stated::Wait(wait), name)) => {
+                return Reading::Wait(Hint::of(wait, Kind::RetryAfter, name));
+            }
+            Some((Stated::TooFar, _)) if rank == Rank::Standard => {
+                return Reading::Never(RETRY_AFTER.as_str());
+            }
+            _ => {}
+        }
+    }
+    Reading::Nothing
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rank {
+    Precise,
+    Standard,
+    Vendor,
+}
+
+impl Rank {
+    fn of(name: &HeaderName) -> Option<Rank> {
+        match name.as_str() {
+            "retry-after-ms" | "x-ms-retry-after-ms" => Some(Rank::Precise),
+            "retry-after" => Some(Rank::Standard),
+            name => (Name::read(name)?.role == Role::Wait).then_some(Rank::Vendor),
+        }
+    }
+}
+
+/// Whether a header is a spelling of `Retry-After`.
+pub(super) fn is_wait(name: &HeaderName) -> bool {
+    Rank::of(name).is_some()
+}
+
+/// The longest of all that the lines of one header ask for.
+///
+/// Only the standard header is believed when it asks for more than a year; elsewhere it is one value too many.
+fn asked(headers: &HeaderMap, name: &HeaderName, clock: Clock, units: &Units) -> Option<Stated> {
+    let unit = unit_of(name, units)
+        .or_else(|| Some(Name::read(name.as_str())?.unit))
+        .unwrap_or_default();
+    let values = headers
+        .get_all(name)
+        .iter()
+        .flat_map(|line| list::items(line.as_bytes()));
+    let stated = values.filter_map(|value| clock.read(value, unit));
+    stated
+        .filter(|stated| *name == RETRY_AFTER || *stated != Stated::TooFar)
+        .max()
+}
+
+/// The counters: the `RateLimit` field, then the resets of all others.
+fn limits(headers: &HeaderMap, clock: Clock, counters: &Counters<'_>) -> Reading {
+    if let Some(wait) = counters.item_reset(headers, clock) {
+        return Reading::Wait(Hint::new(wait, Kind::Reset, ratelimit::NAME));
+    }
+    match counters.reset(headers, clock) {
+        Some((wait, name)) => Reading::Wait(Hint::of(wait, Kind::Reset, name)),
+        None => Reading::Nothing,
+    }
+}
+
+fn unit_of(name: &HeaderName, units: &Units) -> Option<Unit> {
+    units
+        .iter()
+        .find(|(known, _)| known == name)
+        .map(|(_, unit)| *unit)
+}

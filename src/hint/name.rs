@@ -1,0 +1,383 @@
+//! What the name of a header says: its role, whose counter it belongs to, its unit.
+//!
+//! Nobody registered these names, so they are not listed but taken apart: `x-ratelimit-reset-tokens-ms` is a
+//! reset, in milliseconds, of the counter `x-ratelimit .. tokens`.
+
+use super::value::Unit;
+
+/// What a header tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A spelling of `Retry-After`.
+    Wait,
+    /// How much is left. Not every name with this word in it counts calls: of those that are not `sure`, only a
+    /// zero means something.
+    Remaining { sure: bool },
+    /// When there will be more; a `delta` is counted from now and so needs no agreement of clocks.
+    Reset { delta: bool },
+}
+
+/// A header name, taken apart.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Name<'n> {
+    pub(super) role: Role,
+    pub(super) stem: Stem<'n>,
+    pub(super) unit: Unit,
+}
+
+impl<'n> Name<'n> {
+    /// Takes a lower-case header name apart; `None` if it has no role.
+    pub(super) fn read(name: &'n str) -> Option<Name<'n>> {
+        if name.starts_with("beta-") || name.starts_with("x-beta-") {
+            return None;
+        }
+        if let Some(wait) = wait(name, "retry") {
+            return Some(wait);
+        }
+        let sure = ["limit", "quota", "throttl"]
+            .iter()
+            .any(|word| name.contains(word));
+        if sure {
+            return reset(name)
+                .or_else(|| wait(name, "wait"))
+                .or_else(|| remaining(name, true));
+        }
+        remaining(name, false)
+    }
+}
+
+/// A header name without its role: what is before it and what is behind it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stem<'n> {
+    before: &'n str,
+    after: &'n str,
+}
+
+/// How close two stems are; only the closest counter says whether a reset counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kinship {
+    /// One is the beginning of the other: `x-ratelimit-reset` of `x-ratelimit-hour-remaining`.
+    Family,
+    /// The same words, however they are written: `ratelimit` and `x-rate-limit`.
+    Twin,
+    /// Letter for letter.
+    Same,
+}
+
+impl<'n> Stem<'n> {
+    pub(super) fn kinship(self, other: Stem<'_>) -> Option<Kinship> {
+        if self.before == other.before && self.after == other.after {
+            return Some(Kinship::Same);
+        }
+        let (mut ours, mut theirs) = (self.words(), other.words());
+        loop {
+            match (ours.next(), theirs.next()) {
+                (None, None) => return Some(Kinship::Twin),
+                (None, _) | (_, None) => return Some(Kinship::Family),
+                (one, another) if one != another => return None,
+                _ => {}
+            }
+        }
+    }
+
+    /// Without the words that come and go: `x-rate-limit-limit-user` is `rate`, `user`.
+    fn words(self) -> impl Iterator<Item = &'n str> {
+        let words = self
+            .before
+            .split(SEPARATORS)
+            .chain(self.after.split(SEPARATORS));
+        let telling = words.filter(|word| !matches!(*word, "" | "x" | "limit"));
+        telling.map(|word| if word == "ratelimit" { "rate" } else { word })
+    }
+}
+
+const SEPARATORS: [char; 2] = ['-', '_'];
+
+/// `retry-after`, `retryafter-ms`, `retry-in`, `throttle-wait-seconds`; a bare `retry` is about something else.
+fn wait<'n>(name: &'n str, word: &str) -> Option<Name<'n>> {
+    let (before, rest) = name.split_once(word)?;
+    let (suffix, after) = Suffix::read(rest);
+    let says_when = suffix.delta || suffix.moment || word == "wait";
+    says_when.then_some(Name {
+        role: Role::Wait,
+        stem: Stem { before, after },
+        unit: suffix.unit(),
+    })
+}
+
+/// `reset`, `resets-in`, `reset-after-ms`, `resettime`, `seconds-until-reset`, `next`.
+fn reset(name: &str) -> Option<Name<'_>> {
+    let Some((before, rest)) = name.split_once("reset") else {
+        return next(name);
+    };
+    let (mut suffix, after) = Suffix::read(rest.strip_prefix('s').unwrap_or(rest));
+    let before = suffix.read_prefix(before);
+    Some(Name {
+        role: Role::Reset {
+            delta: suffix.delta,
+        },
+        stem: Stem { before, after },
+        unit: suffix.unit(),
+    })
+}
+
+/// When the next single call may be made.
+fn next(name: &str) -> Option<Name<'_>> {
+    let before = name.strip_suffix("-next")?;
+    Some(Name {
+        role: Role::Reset { delta: false },
+        stem: Stem { before, after: "" },
+        unit: Unit::Auto,
+    })
+}
+
+fn remaining(name: &str, sure: bool) -> Option<Name<'_>> {
+    let (before, rest) = name
+        .split_once("remaining")
+        .or_else(|| name.split_once("available").filter(|_| sure))
+        .or_else(|| {
+            name.split_once("-left")
+                .filter(|(_, rest)| at_boundary(rest))
+        })
+        .or_else(|| name.strip_suffix("limit-status").map(|before| (before, "")))?;
+    let (suffix, after) = Suffix::read(rest);
+    // Time that remains is no number of calls.
+    let of_time = suffix.time || before.trim_end_matches(SEPARATORS).ends_with("time");
+    (!of_time).then_some(Name {
+        role: Role::Remaining { sure },
+        stem: Stem { before, after },
+        unit: Unit::Auto,
+    })
+}
+
+/// The words around a role that tell how the value is meant.
+#[derive(Clone, Copy, Default)]
+struct Suffix {
+    delta: bool,
+    moment: bool,
+    time: bool,
+    millis: bool,
+    minutes: bool,
+}
+
+impl Suffix {
+    /// Takes such words off the beginning of `rest`.
+    fn read(mut rest: &str) -> (Suffix, &str) {
+        let mut suffix = Suffix::default();
+        loop {
+            let next = rest.strip_prefix(SEPARATORS).unwrap_or(rest);
+            let end = next.find(SEPARATORS).unwrap_or(next.len());
+            let (word, behind) = next.split_at(end);
+            if !suffix.note(word) {
+                suffix.note_last(rest);
+                return (suffix, rest);
+            }
+            rest = behind;
+        }
+    }
+
+    /// Takes `seconds-until-` or `time-to-` off the end of `before`.
+    fn read_prefix<'n>(&mut self, before: &'n str) -> &'n str {
+        let (rest, link) = before
+            .trim_end_matches(SEPARATORS)
+            .rsplit_once(SEPARATORS)
+            .unwrap_or_default();
+        if !matches!(link, "to" | "until" | "till" | "before") {
+            return before;
+        }
+        self.delta = true;
+        match rest.rsplit_once(SEPARATORS) {
+            Some((shorter, word)) if self.note(word) => shorter,
+            _ => rest,
+        }
+    }
+
+    fn note(&mut self, word: &str) -> bool {
+        match word {
+            "after" | "in" | "delta" => self.delta = true,
+            "at" | "on" | "timestamp" | "epoch" | "unix" | "utc" | "date" => self.moment = true,
+            "time" => self.time = true,
+            "seconds" | "secs" | "sec" => self.time = true,
+            "ms" | "msec" | "millis" | "milliseconds" => (self.millis, self.time) = (true, true),
+            "minutes" | "mins" => (self.minutes, self.time) = (true, true),
+            _ => return false,
+        }
+        true
+    }
+
+    /// `reset-tokens-ms`: the unit may also stand at the very end.
+    fn note_last(&mut self, rest: &str) {
+        if let Some((_, "ms" | "milliseconds" | "millis")) = rest.rsplit_once(SEPARATORS) {
+            self.millis = true;
+        }
+    }
+
+    fn unit(self) -> Unit {
+        match self {
+            Suffix { millis: true, .. } => Unit::Millis,
+            Suffix { minutes: true, .. } => Unit::Minutes,
+            _ => Unit::Auto,
+        }
+    }
+}
+
+fn at_boundary(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with(SEPARATORS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn is(name: &str, role: Role, unit: Unit) {
+        let read = Name::read(name).expect("a role");
+        assert_eq!((read.role, read.unit), (role, unit), "{name}");
+    }
+
+    #[track_caller]
+    fn kin(one: &str, other: &str, expected: Option<Kinship>) {
+        let [one, other] = [one, other].map(|name| Name::read(name).expect("a role").stem);
+        assert_eq!(one.kinship(other), expected);
+        assert_eq!(other.kinship(one), expected);
+    }
+
+    const DELTA: Role = Role::Reset { delta: true };
+    const MOMENT: Role = Role::Reset { delta: false };
+    const LEFT: Role = Role::Remaining { sure: true };
+    const PERHAPS_LEFT: Role = Role::Remaining { sure: false };
+
+    #[test]
+    fn spellings_of_retry_after_are_known() {
+        is("retry-after", Role::Wait, Unit::Auto);
+        is("x-retry-after", Role::Wait, Unit::Auto);
+        is("x-retry-in", Role::Wait, Unit::Auto);
+        is("x-ratelimit-retryafter", Role::Wait, Unit::Auto);
+        is("x-ratelimit-retry-at", Role::Wait, Unit::Auto);
+        is("retry-after-ms", Role::Wait, Unit::Millis);
+        is("x-ms-retry-after-ms", Role::Wait, Unit::Millis);
+        is("x-rate-limit-retry-after-seconds", Role::Wait, Unit::Auto);
+        is(
+            "x-rate-limit-retry-after-milliseconds",
+            Role::Wait,
+            Unit::Millis,
+        );
+        is("x-throttle-wait-seconds", Role::Wait, Unit::Auto);
+    }
+
+    #[test]
+    fn spellings_of_reset_are_known() {
+        is("x-ratelimit-reset", MOMENT, Unit::Auto);
+        is("x-ratelimit-reset-at", MOMENT, Unit::Auto);
+        is("x-ratelimit-resetat", MOMENT, Unit::Auto);
+        is("ratelimit-resettime", MOMENT, Unit::Auto);
+        is("x-ratelimit-next", MOMENT, Unit::Auto);
+        is("x-ratelimit-reset-ms", MOMENT, Unit::Millis);
+        is("x-ratelimit-reset-tokens-ms", MOMENT, Unit::Millis);
+        is("x-bapi-limit-reset-timestamp", MOMENT, Unit::Auto);
+        is("x-ratelimit-reset-after", DELTA, Unit::Auto);
+        is("x-ratelimit-resetafter", DELTA, Unit::Auto);
+        is("x-ratelimit-reset-after-ms", DELTA, Unit::Millis);
+        is("x-toggl-quota-resets-in", DELTA, Unit::Auto);
+        is("x-ratelimit-reset-in-minutes", DELTA, Unit::Minutes);
+        is("x-ratelimit-seconds-until-reset", DELTA, Unit::Auto);
+        is("x-ratelimit-time-to-reset", DELTA, Unit::Auto);
+    }
+
+    #[test]
+    fn spellings_of_remaining_are_known() {
+        is("x-ratelimit-remaining", LEFT, Unit::Auto);
+        is("x-ratelimit-userremaining", LEFT, Unit::Auto);
+        is("x-ratelimit-remaining-requests", LEFT, Unit::Auto);
+        is("rate-limit-available", LEFT, Unit::Auto);
+        is("x-ratelimit-left", LEFT, Unit::Auto);
+        is("x-bapi-limit-status", LEFT, Unit::Auto);
+        is("x-remaining-calls", PERHAPS_LEFT, Unit::Auto);
+        is("x-daily-requests-left", PERHAPS_LEFT, Unit::Auto);
+    }
+
+    #[test]
+    fn everything_else_has_no_role() {
+        for name in [
+            "",
+            "-",
+            "reset",
+            "x-reset",
+            "x-should-retry",
+            "x-retry-interval",
+            "retry",
+            "x-password-reset",
+            "x-ratelimit-limit",
+            "x-ratelimit-used",
+            "x-ratelimit-resource",
+            "x-ratelimit-window",
+            "x-rate-limit-interval",
+            "x-hubspot-ratelimit-interval-milliseconds",
+            "ratelimit",
+            "ratelimit-policy",
+            "beta-retry-after",
+            "x-beta-ratelimit-remaining",
+            "x-ms-ratelimit-time-remaining-xrm-requests",
+            "x-ratelimit-remaining-seconds",
+            "x-availability",
+            "content-type",
+            "x-lefty",
+        ] {
+            assert!(Name::read(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_reset_finds_its_counter() {
+        kin(
+            "x-ratelimit-reset",
+            "x-ratelimit-remaining",
+            Some(Kinship::Same),
+        );
+        kin(
+            "x-ratelimit-reset-requests",
+            "x-ratelimit-remaining-requests",
+            Some(Kinship::Same),
+        );
+        kin(
+            "x-ratelimit-userreset",
+            "x-ratelimit-userremaining",
+            Some(Kinship::Same),
+        );
+        kin(
+            "x-quota-resets-in",
+            "x-quota-remaining",
+            Some(Kinship::Same),
+        );
+        kin(
+            "x-rate-limit-reset",
+            "ratelimit-remaining",
+            Some(Kinship::Twin),
+        );
+        kin(
+            "x-ratelimit-requests-reset",
+            "x-ratelimit-remaining-requests",
+            Some(Kinship::Twin),
+        );
+        kin(
+            "x-bapi-limit-reset-timestamp",
+            "x-bapi-limit-status",
+            Some(Kinship::Twin),
+        );
+        kin(
+            "x-a-ratelimit-reset",
+            "x-a-ratelimit-second-remaining",
+            Some(Kinship::Family),
+        );
+        kin(
+            "x-ratelimit-reset-requests",
+            "x-ratelimit-remaining-tokens",
+            None,
+        );
+        kin(
+            "x-ratelimit-hourly-reset",
+            "x-ratelimit-daily-remaining",
+            None,
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! The `RateLimit` field of the IETF draft (`draft-ietf-httpapi-ratelimit-headers`), in all its generations.
+//!
+//! - up to -06: `RateLimit-Limit`, `-Remaining`, `-Reset` are three headers, read like all others of their kind
+//! - -07: one dictionary, `limit=100, remaining=0, reset=30`
+//! - from -08: a list, `"burst";r=12;t=3, "daily";r=0;t=5400`
+//!
+//! The scanner is ours because a parser of structured fields must refuse what is out there (unquoted names, a
+//! second bare string, fractions, `;` where the dictionary wants `,`), and with one bad item the whole field.
+
+use super::grammar::{Number, list};
+use http::HeaderMap;
+
+/// One limit as the field states it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Item<'h> {
+    remaining: Option<Number>,
+    reset: Option<&'h [u8]>,
+}
+
+impl<'h> Item<'h> {
+    /// Whether nothing is left; `None` if the item does not say.
+    pub(super) fn is_spent(self) -> Option<bool> {
+        self.remaining.map(Number::is_spent)
+    }
+
+    pub(super) fn reset(self) -> Option<&'h [u8]> {
+        self.reset
+    }
+}
+
+/// The name that a hint from here carries.
+pub(super) const NAME: &str = "ratelimit";
+
+/// Every item of every `RateLimit` line.
+pub(super) fn items(headers: &HeaderMap) -> impl Iterator<Item = Item<'_>> {
+    let lines = [NAME, "x-ratelimit"]
+        .into_iter()
+        .flat_map(|name| headers.get_all(name));
+    lines.flat_map(|line| line_items(line.as_bytes()))
+}
+
+/// The items of one line: a list names its parameters within a member, a dictionary across members.
+fn line_items(line: &[u8]) -> impl Iterator<Item = Item<'_>> {
+    let dictionary =
+        list::unquoted(line, b',').fold(Item::default(), |item, member| read(item, member, LONG));
+    let listed = list::unquoted(line, b',').map(|member| read(Item::default(), member, SHORT));
+    listed
+        .chain([dictionary])
+        .filter(|item| item.remaining.is_some())
+}
+
+const SHORT: [&[u8]; 2] = [b"r", b"t"];
+const LONG: [&[u8]; 2] = [b"remaining", b"reset"];
+
+fn read<'h>(mut item: Item<'h>, member: &'h [u8], [remaining, reset]: [&[u8]; 2]) -> Item<'h> {
+    for (name, value) in list::unquoted(member, b';').filter_map(list::pair) {
+        if name.eq_ignore_ascii_case(remaining) {
+            item.remaining = Number::read(value);
+        } else if name.eq_ignore_ascii_case(reset) {
+            item.reset = Some(value);
+        }
+    }
+    item
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn reads(line: &str, expected: &[(bool, Option<&str>)]) {
+        let found: Vec<_> = line_items(line.as_bytes())
+            .map(|item| {
+                (
+                    item.is_spent().expect("a count"),
+                    item.reset
+                        .map(|text| std::str::from_utf8(text).expect("text")),
+                )
+            })
+            .collect();
+        assert_eq!(found, expected, "{line}");
+    }
+
+    #[test]
+    fn a_dictionary_is_one_item() {
+        reads("limit=100, remaining=0, reset=30", &[(true, Some("30"))]);
+        reads("limit=100,remaining=40,reset=30", &[(false, Some("30"))]);
+        reads("limit=10;remaining=0;reset=5", &[(true, Some("5"))]);
+        reads("remaining=0", &[(true, None)]);
+    }
+
+    #[test]
+    fn a_list_is_one_item_per_limit() {
+        reads("\"default\";r=0;t=30", &[(true, Some("30"))]);
+        reads("\"default\" ; R=0 ; T=30", &[(true, Some("30"))]);
+        reads(
+            "\"burst\";r=12;t=3, \"daily\";r=0;t=5400",
+            &[(false, Some("3")), (true, Some("5400"))],
+        );
+        reads("default;r=0;t=30;pk=:YWJj:", &[(true, Some("30"))]);
+        reads("\"a,b;r=5\";r=0;t=1", &[(true, Some("1"))]);
+    }
+
+    #[test]
+    fn an_item_that_counts_nothing_is_none() {
+        for line in [
+            "",
+            "100",
+            "\"p\";q=100;w=60",
+            "\"p\";r=-1;t=5",
+            "\"p\";r;t",
+            ";;,,==",
+            "\"r=0;t=5",
+        ] {
+            reads(line, &[]);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The generic reader and what one provider adds to it.
+
+use super::field::Field;
+use super::generic::{self, Standing};
+use super::value::{Clock, Unit};
+use super::{Hint, Reading};
+use http::header::DATE;
+use http::{HeaderMap, HeaderName, StatusCode};
+use std::time::SystemTime;
+
+/// The head of a response, and when it arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head<'a> {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) received: SystemTime,
+    /// Whether this is a refusal, if the provider knows better than the status.
+    pub(crate) refused: Option<bool>,
+}
+
+/// How one provider names its waits.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rules {
+    /// What the bare numbers of these headers count.
+    pub(crate) units: Vec<(HeaderName, Unit)>,
+    /// Places of its own.
+    pub(crate) fields: Vec<Field>,
+    /// It cuts whole seconds off instead of rounding up, so that obeying to the letter comes too early.
+    pub(crate) truncates_seconds: bool,
+}
+
+impl Rules {
+    /// Reads a response; `body` is what has been seen of it, if anybody looked.
+    ///
+    /// The order is: the provider's headers, all other headers, the provider's places in the body, and what its
+    /// page says when it is silent. Places of its own are asked only about refusals.
+    pub(crate) fn read(&self, head: Head<'_>, body: Option<&[u8]>) -> Reading {
+        let standing = Standing::of(&head);
+        if standing == Standing::Served && !generic::perhaps_spent(head.headers) {
+            return Reading::Nothing;
+        }
+        let date = head.headers.get(DATE).map(|date| date.as_bytes());
+        let clock = Clock::of(head.received, date, self.truncates_seconds);
+        if standing != Standing::Refused {
+            return generic::read(&head, standing, clock, &self.units);
+        }
+        if let Some(hint) = self.in_headers(head.headers, clock) {
+            return Reading::Wait(hint);
+        }
+        match generic::read(&head, standing, clock, &self.units) {
+            Reading::Nothing => self
+                .beyond(head.headers, body, clock)
+                .map_or(Reading::Nothing, Reading::Wait),
+            said => said,
+        }
+    }
+
+    fn in_headers(&self, headers: &HeaderMap, clock: Clock) -> Option<Hint> {
+        let mut fields = self.fields.iter().filter(|field| !field.is_in_body());
+        fields.find_map(|field| field.read(headers, &[], clock))
+    }
+
+    /// What the body says, or what the provider's page says about silence.
+    fn beyond(&self, headers: &HeaderMap, body: Option<&[u8]>, clock: Clock) -> Option<Hint> {
+        let seen = || {
+            self.fields
+                .iter()
+                .filter(|field| body.is_some() || !field.is_in_body())
+        };
+        let in_body = |field: &&Field| field.is_in_body();
+        let said = seen()
+            .filter(in_body)
+            .find_map(|field| field.read(headers, body?, clock));
+        said.or_else(|| seen().find_map(Field::fallback))
+    }
+}
+
+#[cfg(test)]
+mod tests;

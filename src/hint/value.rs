@@ -1,0 +1,244 @@
+//! From a written value to a wait.
+
+use super::grammar::{Number, date, duration, list};
+use jiff::{SignedDuration, Timestamp};
+use std::time::{Duration, SystemTime};
+
+/// What a bare number counts.
+///
+/// Values with letters or colons in them say it themselves, so a unit never changes how they are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unit {
+    /// Its size decides: below 10⁸ seconds from now; from 10⁹ the epoch in seconds; from 10¹¹ the epoch in
+    /// milliseconds; what lies between or beyond is unusable.
+    #[default]
+    Auto,
+    /// Seconds from now, whatever the size.
+    Seconds,
+    /// Milliseconds from now; from 10¹¹ (three years) the epoch in milliseconds.
+    Millis,
+    /// Minutes from now.
+    Minutes,
+    /// Seconds since 1970.
+    EpochSeconds,
+    /// Milliseconds since 1970.
+    EpochMillis,
+}
+
+/// A value that one of the grammars reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stated {
+    /// So long from the arrival of the head, in whole milliseconds.
+    Wait(Duration),
+    /// More than a year from then, or a number of no plausible size.
+    TooFar,
+}
+
+impl Stated {
+    pub(super) fn of(wait: Duration) -> Stated {
+        let wait = whole_millis(wait);
+        if wait > YEAR {
+            Stated::TooFar
+        } else {
+            Stated::Wait(wait)
+        }
+    }
+
+    pub(super) fn wait(self) -> Option<Duration> {
+        match self {
+            Stated::Wait(wait) => Some(wait),
+            Stated::TooFar => None,
+        }
+    }
+}
+
+/// The longest wait that is believed. A leap year is a year, too.
+const YEAR: Duration = Duration::from_secs(366 * 86_400);
+
+/// What absolute moments are compared with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    now: Timestamp,
+    truncates_seconds: bool,
+}
+
+impl Clock {
+    /// The server's own clock if the response has a `Date`, else the local one.
+    pub(super) fn of(received: SystemTime, date: Option<&[u8]>, truncates_seconds: bool) -> Clock {
+        // A local clock beyond the calendar only makes every absolute moment unusable.
+        let received = Timestamp::try_from(received).unwrap_or(Timestamp::MIN);
+        let served = date.and_then(|date| date::read(date, received));
+        Clock {
+            now: served.unwrap_or(received),
+            truncates_seconds,
+        }
+    }
+
+    /// Reads one value by whichever grammar fits; `None` if none does.
+    pub(super) fn read(self, text: &[u8], unit: Unit) -> Option<Stated> {
+        let text = list::bare(text);
+        if let Some(number) = Number::read(text) {
+            return Some(self.number(number, unit));
+        }
+        let span = duration::go(text).or_else(|| duration::clock(text));
+        if let Some(span) = span {
+            return Some(Stated::of(span));
+        }
+        date::read(text, self.now).map(|moment| self.until(moment))
+    }
+
+    /// The longest wait in a comma list.
+    pub(super) fn longest(self, text: &[u8], unit: Unit) -> Option<Duration> {
+        list::items(text)
+            .filter_map(|item| self.read(item, unit)?.wait())
+            .max()
+    }
+
+    fn number(self, number: Number, unit: Unit) -> Stated {
+        match unit {
+            Unit::Auto => self.by_size(number),
+            Unit::Seconds => self.seconds(number),
+            Unit::Millis if number.whole >= EPOCH_MILLIS => self.since_epoch(number, MILLI),
+            Unit::Millis => Stated::of(number.of(MILLI)),
+            Unit::Minutes => Stated::of(number.of(60 * SECOND)),
+            Unit::EpochSeconds => self.since_epoch(number, SECOND),
+            Unit::EpochMillis => self.since_epoch(number, MILLI),
+        }
+    }
+
+    fn by_size(self, number: Number) -> Stated {
+        match number.whole {
+            ..DELTAS => self.seconds(number),
+            EPOCH_SECONDS..EPOCH_MILLIS => self.since_epoch(number, SECOND),
+            EPOCH_MILLIS..EPOCH_END => self.since_epoch(number, MILLI),
+            _ => Stated::TooFar,
+        }
+    }
+
+    fn seconds(self, number: Number) -> Stated {
+        let cut = self.truncates_seconds && number.integral;
+        Stated::of(
+            number
+                .of(SECOND)
+                .saturating_add(Duration::from_secs(cut.into())),
+        )
+    }
+
+    fn since_epoch(self, number: Number, unit: u64) -> Stated {
+        let moment = Timestamp::UNIX_EPOCH.checked_add(number.of(unit));
+        moment.map_or(Stated::TooFar, |moment| self.until(moment))
+    }
+
+    /// A moment that has passed is no wait at all.
+    fn until(self, moment: Timestamp) -> Stated {
+        let left = moment.duration_since(self.now).max(SignedDuration::ZERO);
+        Stated::of(left.unsigned_abs())
+    }
+}
+
+const SECOND: u64 = 1_000_000_000;
+const MILLI: u64 = 1_000_000;
+
+const DELTAS: u64 = 100_000_000;
+const EPOCH_SECONDS: u64 = 1_000_000_000;
+const EPOCH_MILLIS: u64 = 100_000_000_000;
+const EPOCH_END: u64 = 100_000_000_000_000;
+
+/// Rounded up: a timer that fires early by a microsecond is refused again.
+pub(super) fn whole_millis(wait: Duration) -> Duration {
+    let millis = wait.subsec_nanos().div_ceil(1_000_000);
+    Duration::from_secs(wait.as_secs()).saturating_add(Duration::from_millis(millis.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, unit: Unit) -> Option<Stated> {
+        let now = Timestamp::from_second(1_767_225_600).expect("2026");
+        Clock::of(now.into(), None, false).read(text.as_bytes(), unit)
+    }
+
+    #[track_caller]
+    fn waits(text: &str, unit: Unit, millis: u64) {
+        assert_eq!(
+            read(text, unit),
+            Some(Stated::Wait(Duration::from_millis(millis))),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn size_decides_what_a_bare_number_is() {
+        waits("0", Unit::Auto, 0);
+        waits("0.0001", Unit::Auto, 1);
+        waits("31536000", Unit::Auto, 31_536_000_000);
+        waits("1767225630", Unit::Auto, 30_000);
+        waits("1767225630.0001", Unit::Auto, 30_001);
+        waits("1767225630001", Unit::Auto, 30_001);
+        waits("1000000000", Unit::Auto, 0);
+        for far in [
+            "99999999",
+            "100000000",
+            "999999999",
+            "99999999999",
+            "99999999999999",
+            "100000000000000",
+        ] {
+            assert_eq!(read(far, Unit::Auto), Some(Stated::TooFar), "{far}");
+        }
+    }
+
+    #[test]
+    fn a_unit_overrides_the_size() {
+        waits("2500", Unit::Millis, 2_500);
+        waits("2500.5", Unit::Millis, 2_501);
+        waits("1767225630000", Unit::Millis, 30_000);
+        waits("19", Unit::Minutes, 1_140_000);
+        waits("5", Unit::EpochSeconds, 0);
+        waits("1767225630000", Unit::EpochMillis, 30_000);
+        assert_eq!(read("1767225630", Unit::Seconds), Some(Stated::TooFar));
+        for unit in [
+            Unit::Seconds,
+            Unit::Millis,
+            Unit::Minutes,
+            Unit::EpochSeconds,
+            Unit::EpochMillis,
+        ] {
+            assert_eq!(
+                read("18446744073709551615", unit),
+                Some(Stated::TooFar),
+                "{unit:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_unit_leaves_values_with_letters_alone() {
+        waits("6m0s", Unit::Millis, 360_000);
+        waits("2026-01-01T00:00:30Z", Unit::Minutes, 30_000);
+        waits("\"00:00:05\"", Unit::Millis, 5_000);
+    }
+
+    #[test]
+    fn a_server_that_truncates_is_given_the_second_it_cut() {
+        let clock = Clock::of(SystemTime::UNIX_EPOCH, None, true);
+        let wait = |text: &[u8]| clock.read(text, Unit::Auto).and_then(Stated::wait);
+        assert_eq!(wait(b"7"), Some(Duration::from_secs(8)));
+        assert_eq!(wait(b"7.2"), Some(Duration::from_millis(7_200)));
+        assert_eq!(wait(b"7s"), Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn a_local_clock_beyond_the_calendar_harms_nobody() {
+        let far = SystemTime::UNIX_EPOCH
+            .checked_add(Duration::from_secs(1 << 60))
+            .expect("a moment");
+        let clock = Clock::of(far, None, false);
+        assert_eq!(
+            clock.read(b"30", Unit::Auto),
+            Some(Stated::Wait(Duration::from_secs(30)))
+        );
+        assert_eq!(clock.read(b"1767225630", Unit::Auto), Some(Stated::TooFar));
+    }
+}
