@@ -137,7 +137,7 @@ impl Field {
     }
 
     /// Whether the wait is in the body, so that the body is worth a look.
-    pub(super) fn is_in_body(&self) -> bool {
+    pub(crate) fn is_in_body(&self) -> bool {
         matches!(
             self.place,
             Place::Json(_) | Place::JsonDeficit { .. } | Place::After(_)

@@ -7,6 +7,7 @@ pub mod client;
 pub mod h2;
 pub mod listener;
 pub mod mock;
+pub mod paused;
 pub mod wire;
 
 /// What tower's own layers return.

@@ -1,0 +1,214 @@
+//! How long a call waits when nobody told it how long.
+
+use std::time::Duration;
+
+use crate::dice::up_to;
+
+/// Exponential backoff: every retry waits up to twice as long as the one before.
+///
+/// It times the retries of failures (5xx, broken connections). Waits that a server named are never
+/// shortened by it, and the minimum after a bare 429 is another matter altogether; see
+/// [`Provider::bare_429_wait`](crate::policy::Provider::bare_429_wait).
+///
+/// # Default
+///
+/// Base 100 ms, cap 30 s, [`Jitter::Full`]:
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_backoff::{Backoff, Jitter};
+///
+/// let default = Backoff::exponential(Duration::from_millis(100))
+///     .cap(Duration::from_secs(30))
+///     .jitter(Jitter::Full);
+/// assert_eq!(Backoff::default(), default);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    base: Duration,
+    cap: Duration,
+    jitter: Jitter,
+}
+
+/// How the waits of many calls are spread, so that they do not come back together.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_backoff::{Backoff, Jitter};
+///
+/// let backoff = Backoff::exponential(Duration::from_millis(250)).jitter(Jitter::Equal);
+/// assert!(backoff.wait(0, Duration::ZERO, 0) >= Duration::from_millis(125));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Jitter {
+    /// Anything from nothing to the whole wait: spreads best. The default.
+    #[default]
+    Full,
+    /// At least half of the wait.
+    Equal,
+    /// From the base to three times the wait before this one.
+    Decorrelated,
+    /// Exactly the wait. For a single caller, or for tests.
+    None,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::exponential(Self::BASE)
+    }
+}
+
+impl Backoff {
+    const BASE: Duration = Duration::from_millis(100);
+    const CAP: Duration = Duration::from_secs(30);
+
+    /// Doubles from `base`, up to a cap of 30 s (or `base`, if that is longer), with full jitter.
+    ///
+    /// # Panics
+    ///
+    /// If `base` is zero: that would be a loop without a pause.
+    pub const fn exponential(base: Duration) -> Self {
+        assert!(
+            !base.is_zero(),
+            "a backoff needs a base above zero: write 100 ms, or max_retries(0) for no retries"
+        );
+        let cap = if base.as_nanos() > Self::CAP.as_nanos() {
+            base
+        } else {
+            Self::CAP
+        };
+        Self {
+            base,
+            cap,
+            jitter: Jitter::Full,
+        }
+    }
+
+    /// No wait is longer than this, jitter included.
+    ///
+    /// # Panics
+    ///
+    /// If `cap` is shorter than the base.
+    #[must_use]
+    pub const fn cap(mut self, cap: Duration) -> Self {
+        assert!(
+            cap.as_nanos() >= self.base.as_nanos(),
+            "the cap of a backoff must not be below its base: raise the cap or lower the base"
+        );
+        self.cap = cap;
+        self
+    }
+
+    /// How the waits are spread.
+    #[must_use]
+    pub const fn jitter(mut self, jitter: Jitter) -> Self {
+        self.jitter = jitter;
+        self
+    }
+
+    /// The wait before a retry, given how many came before it, the wait before the last one and 64
+    /// random bits.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_backoff::{Backoff, Jitter};
+    ///
+    /// let backoff = Backoff::default().jitter(Jitter::None);
+    /// let waits: Vec<_> = (0..4).map(|retry| backoff.wait(retry, Duration::ZERO, 0)).collect();
+    /// assert_eq!(waits, [100, 200, 400, 800].map(Duration::from_millis));
+    /// ```
+    pub fn wait(&self, retries_before: u32, last: Duration, roll: u64) -> Duration {
+        let whole = self.unspread(retries_before);
+        match self.jitter {
+            Jitter::Full => part_of(whole, roll),
+            Jitter::Equal => whole / 2 + part_of(whole - whole / 2, roll),
+            Jitter::Decorrelated => {
+                let most = last.saturating_mul(3).clamp(self.base, self.cap);
+                self.base + part_of(most - self.base, roll)
+            }
+            Jitter::None => whole,
+        }
+    }
+
+    /// The wait without its jitter. A named wait is never below it, so that a server which says
+    /// "now" for ever cannot make a loop.
+    pub(crate) fn unspread(&self, retries_before: u32) -> Duration {
+        let factor = 1u32.checked_shl(retries_before).unwrap_or(u32::MAX);
+        self.base.saturating_mul(factor).min(self.cap)
+    }
+}
+
+/// Part of a duration, in whole nanoseconds, so that no base is too short to be spread.
+fn part_of(whole: Duration, roll: u64) -> Duration {
+    let nanos = u64::try_from(whole.as_nanos()).unwrap_or(u64::MAX);
+    Duration::from_nanos(up_to(nanos, roll))
+}
+
+/// The jitter on a wait that a server named: small, and upward only.
+pub(crate) fn upward(named: Duration, roll: u64) -> Duration {
+    const MOST: Duration = Duration::from_millis(250);
+    part_of((named / 100).min(MOST), roll)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_jitter() -> impl Strategy<Value = Jitter> {
+        prop_oneof![
+            Just(Jitter::Full),
+            Just(Jitter::Equal),
+            Just(Jitter::Decorrelated),
+            Just(Jitter::None),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_cap_holds_after_jitter(
+            jitter in any_jitter(),
+            base in 1u64..100_000,
+            cap in 0u64..10_000_000,
+            retry: u32,
+            last: u64,
+            roll: u64,
+        ) {
+            let base = Duration::from_millis(base);
+            let cap = base + Duration::from_millis(cap);
+            let backoff = Backoff::exponential(base).cap(cap).jitter(jitter);
+            prop_assert!(backoff.wait(retry, Duration::from_millis(last), roll) <= cap);
+        }
+
+        #[test]
+        fn jitter_on_a_named_wait_is_upward_and_small(named in 0u64..40_000_000_000, roll: u64) {
+            let named = Duration::from_millis(named);
+            let more = upward(named, roll);
+            prop_assert!(more <= Duration::from_millis(250) && more <= named / 100);
+        }
+    }
+
+    #[test]
+    fn full_jitter_reaches_both_ends() {
+        let backoff = Backoff::default();
+        assert_eq!(backoff.wait(0, Duration::ZERO, 0), Duration::ZERO);
+        let most = backoff.wait(0, Duration::ZERO, u64::MAX);
+        assert_eq!(most, Duration::from_millis(100));
+    }
+
+    #[test]
+    fn a_base_of_one_second_is_jittered_too() {
+        let backoff = Backoff::exponential(Duration::from_secs(1));
+        let waits: std::collections::HashSet<_> = (1..=16)
+            .map(|n| backoff.wait(0, Duration::ZERO, u64::MAX / 17 * n))
+            .collect();
+        assert_eq!(waits.len(), 16);
+    }
+
+    #[test]
+    fn a_backoff_that_never_pauses_cannot_be_said() {
+        assert!(std::panic::catch_unwind(|| Backoff::exponential(Duration::ZERO)).is_err());
+        let low = || Backoff::default().cap(Duration::from_millis(1));
+        assert!(std::panic::catch_unwind(low).is_err());
+    }
+}

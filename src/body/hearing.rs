@@ -1,0 +1,120 @@
+//! Listening to the body of a refusal: enough to judge by, then to its end, so that the connection
+//! is free before the wait begins.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::clock::{Timer, later};
+
+/// A body that is being listened to. Boxed, since it has been polled where it is.
+pub(crate) struct Hearing<R: Body> {
+    heard: Heard<R>,
+    bytes: usize,
+    /// The listening ends here, whatever comes.
+    timer: Timer,
+    timed_out: bool,
+}
+
+/// What was heard, and what is left to be heard: put together again, the whole body.
+pub(crate) struct Heard<R: Body> {
+    pub(super) frames: VecDeque<Frame<Bytes>>,
+    pub(super) error: Option<R::Error>,
+    pub(super) rest: Option<Pin<Box<R>>>,
+}
+
+impl<R: Body> Hearing<R> {
+    /// Bodies beyond this are judged by their head.
+    pub(crate) const PEEK: usize = 64 * 1024;
+    /// Bodies beyond this are not listened to: their connection is given up.
+    pub(crate) const DRAIN: usize = 256 * 1024;
+    const LONGEST: Duration = Duration::from_secs(2);
+
+    pub(crate) fn of(body: R, now: Instant) -> Self {
+        Self {
+            heard: Heard {
+                frames: VecDeque::new(),
+                error: None,
+                rest: Some(Box::pin(body)),
+            },
+            bytes: 0,
+            timer: Timer::until(later(now, Self::LONGEST)),
+            timed_out: false,
+        }
+    }
+
+    /// Listens until the end of the body, an error, the end of the time, or more than `most` bytes.
+    pub(crate) fn poll(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(rest) = &mut self.heard.rest {
+            if self.timed_out || self.bytes > most || too_large(rest.size_hint(), self.bytes, most)
+            {
+                return Poll::Ready(());
+            }
+            match rest.as_mut().poll_frame(cx) {
+                Poll::Ready(frame) => self.hear(frame),
+                Poll::Pending => {
+                    std::task::ready!(self.timer.poll(cx));
+                    self.timed_out = true;
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn hear(&mut self, frame: Option<Result<Frame<R::Data>, R::Error>>) {
+        match frame {
+            Some(Ok(frame)) => {
+                let frame = frame.map_data(|mut data| data.copy_to_bytes(data.remaining()));
+                self.bytes += frame.data_ref().map_or(0, Bytes::len);
+                self.heard.frames.push_back(frame);
+            }
+            Some(Err(error)) => {
+                self.heard.error = Some(error);
+                self.heard.rest = None;
+            }
+            None => self.heard.rest = None,
+        }
+    }
+
+    /// The whole body, if it ended well and is no larger than a policy is shown.
+    pub(crate) fn whole(&self) -> Option<Bytes> {
+        let ended = self.heard.rest.is_none() && self.heard.error.is_none();
+        (ended && self.bytes <= Self::PEEK).then(|| self.joined())
+    }
+
+    fn joined(&self) -> Bytes {
+        let mut pieces = self.heard.frames.iter().filter_map(Frame::data_ref);
+        match (pieces.next(), pieces.next()) {
+            (None, _) => Bytes::new(),
+            (Some(only), None) => only.clone(),
+            (Some(first), Some(second)) => {
+                let mut all = BytesMut::with_capacity(self.bytes);
+                all.extend_from_slice(first);
+                all.extend_from_slice(second);
+                pieces.for_each(|piece| all.extend_from_slice(piece));
+                all.freeze()
+            }
+        }
+    }
+
+    pub(crate) fn into_heard(self) -> Heard<R> {
+        self.heard
+    }
+}
+
+/// A body that announces more than it may be is not even begun with.
+fn too_large(left: SizeHint, heard: usize, most: usize) -> bool {
+    let left = usize::try_from(left.lower()).unwrap_or(usize::MAX);
+    heard.saturating_add(left) > most
+}
+
+impl<R: Body> Heard<R> {
+    /// Whether nothing is left on the connection.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.rest.is_none()
+    }
+}

@@ -1,0 +1,130 @@
+//! The response body that a caller gets.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::Heard;
+
+pin_project! {
+    /// The body of a response: the client's own, or one whose beginning was already listened to and
+    /// is put back in front.
+    pub struct ResponseBody<R: Body> {
+        #[pin]
+        inner: Inner<R>,
+    }
+}
+
+pin_project! {
+    #[project = InnerProj]
+    enum Inner<R: Body> {
+        Untouched { #[pin] body: R },
+        // Boxed: rare, and larger than most bodies.
+        Heard { heard: Box<Heard<R>> },
+    }
+}
+
+impl<R: Body> ResponseBody<R> {
+    pub(crate) fn untouched(body: R) -> Self {
+        Self {
+            inner: Inner::Untouched { body },
+        }
+    }
+
+    pub(crate) fn heard(heard: Heard<R>) -> Self {
+        Self {
+            inner: Inner::Heard {
+                heard: Box::new(heard),
+            },
+        }
+    }
+}
+
+impl<R: Body> Body for ResponseBody<R> {
+    type Data = Bytes;
+    type Error = R::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
+        match self.project().inner.project() {
+            InnerProj::Untouched { body } => poll_as_bytes(body, cx),
+            InnerProj::Heard { heard } => heard.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.inner {
+            Inner::Untouched { body } => body.is_end_stream(),
+            Inner::Heard { heard } => heard.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            Inner::Untouched { body } => body.size_hint(),
+            Inner::Heard { heard } => heard.size_hint(),
+        }
+    }
+}
+
+/// `Bytes` in, `Bytes` out: for the clients of this ecosystem nothing is copied.
+fn poll_as_bytes<R: Body>(
+    body: Pin<&mut R>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
+    body.poll_frame(cx)
+        .map_ok(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
+}
+
+impl<R: Body> Heard<R> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
+        if let Some(frame) = self.frames.pop_front() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        if let Some(error) = self.error.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match &mut self.rest {
+            Some(rest) => poll_as_bytes(rest.as_mut(), cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let ended = self.rest.as_ref().is_none_or(|rest| rest.is_end_stream());
+        self.frames.is_empty() && self.error.is_none() && ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let heard: u64 = self
+            .frames
+            .iter()
+            .filter_map(Frame::data_ref)
+            .map(|data| data.len() as u64)
+            .sum();
+        let rest = self
+            .rest
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), |rest| rest.size_hint());
+        let mut hint = SizeHint::new();
+        hint.set_lower(heard.saturating_add(rest.lower()));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(heard.saturating_add(upper));
+        }
+        hint
+    }
+}
+
+impl<R: Body> fmt::Debug for ResponseBody<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBody")
+            .field("size", &self.size_hint())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,108 @@
+//! The one place that knows what time it is.
+//!
+//! Every decision in this crate is told the time; only the futures ask, and they ask here. Elapsed
+//! time comes from the monotonic clock; the wall clock serves for one thing only, the absolute
+//! moments that servers write into headers.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Instant, SystemTime};
+
+/// The wall clock and the monotonic clock, together.
+///
+/// With the `test-util` feature a test can set the wall clock, which from then on moves with tokio's
+/// (paused) clock: tokio does not move [`SystemTime`].
+///
+/// # Default
+///
+/// The system's clocks.
+#[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(not(feature = "test-util"), allow(unreachable_pub))]
+pub struct Clock {
+    set: Option<(SystemTime, Instant)>,
+}
+
+impl Clock {
+    /// A wall clock that says `wall` now and moves with tokio's clock.
+    #[cfg(feature = "test-util")]
+    pub fn starting_at(wall: SystemTime) -> Self {
+        Self {
+            set: Some((wall, monotonic())),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        monotonic()
+    }
+
+    /// The wall clock at a moment of the monotonic clock.
+    pub(crate) fn wall_at(&self, moment: Instant) -> SystemTime {
+        let (wall, then) = self.set.unwrap_or_else(|| (SystemTime::now(), monotonic()));
+        match moment.checked_duration_since(then) {
+            Some(later) => wall.checked_add(later).unwrap_or(wall),
+            None => wall.checked_sub(then - moment).unwrap_or(wall),
+        }
+    }
+}
+
+fn monotonic() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// A boxed timer: only a call that waits by itself has one.
+#[derive(Debug)]
+pub(crate) struct Timer {
+    sleep: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl Timer {
+    pub(crate) fn until(moment: Instant) -> Self {
+        let sleep = Box::pin(tokio::time::sleep_until(moment.into()));
+        Self { sleep }
+    }
+
+    pub(crate) fn set(&mut self, moment: Instant) {
+        self.sleep.as_mut().reset(moment.into());
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.sleep.as_mut().poll(cx)
+    }
+}
+
+/// A moment so far away that nothing waits for it, used where adding would overflow.
+pub(crate) fn later(from: Instant, wait: std::time::Duration) -> Instant {
+    const FAR: std::time::Duration = std::time::Duration::from_secs(400 * 24 * 60 * 60);
+    from.checked_add(wait.min(FAR)).unwrap_or(from)
+}
+
+#[cfg(all(test, feature = "test-util"))]
+mod tests {
+    use super::*;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_set_wall_clock_moves_with_the_monotonic_one() {
+        let clock = Clock::starting_at(UNIX_EPOCH);
+        tokio::time::advance(Duration::from_secs(90)).await;
+        assert_eq!(
+            clock.wall_at(clock.now()),
+            UNIX_EPOCH + Duration::from_secs(90)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wall_clock_can_be_asked_about_the_past() {
+        let past = monotonic();
+        tokio::time::advance(Duration::from_secs(5)).await;
+        let clock = Clock::starting_at(UNIX_EPOCH + Duration::from_secs(60));
+        assert_eq!(clock.wall_at(past), UNIX_EPOCH + Duration::from_secs(55));
+    }
+
+    #[test]
+    fn a_wait_of_centuries_saturates() {
+        let now = monotonic();
+        assert!(later(now, Duration::MAX) > now);
+    }
+}

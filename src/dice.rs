@@ -1,0 +1,70 @@
+//! The one place that throws dice.
+//!
+//! Decisions take a *roll*, 64 random bits, as an argument; only the futures throw. No two calls
+//! share a stream: the thread's generator serves all of them, and a seeded one hands out every
+//! number once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Where rolls come from.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Dice {
+    /// The generator of the thread that asks.
+    #[default]
+    Thread,
+    /// A reproducible sequence, shared by all clones.
+    #[cfg_attr(not(feature = "test-util"), allow(dead_code))]
+    Seeded(Arc<AtomicU64>),
+}
+
+impl Dice {
+    #[cfg(feature = "test-util")]
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self::Seeded(Arc::new(AtomicU64::new(seed)))
+    }
+
+    pub(crate) fn roll(&self) -> u64 {
+        match self {
+            Self::Thread => rand::random(),
+            Self::Seeded(next) => mix(next.fetch_add(GOLDEN, Ordering::Relaxed)),
+        }
+    }
+}
+
+/// The increment and the finisher of SplitMix64 (Steele, Lea and Flood, 2014).
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// A number from 0 to `most`, both included, evenly spread over the rolls.
+pub(crate) fn up_to(most: u64, roll: u64) -> u64 {
+    ((u128::from(roll) * (u128::from(most) + 1)) >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_roll_reaches_both_ends_and_nothing_beyond() {
+        assert_eq!(up_to(9, 0), 0);
+        assert_eq!(up_to(9, u64::MAX), 9);
+        assert_eq!(up_to(u64::MAX, u64::MAX), u64::MAX);
+        assert_eq!(up_to(0, u64::MAX), 0);
+    }
+
+    #[test]
+    fn clones_of_seeded_dice_never_repeat_each_other() {
+        let dice = Dice::Seeded(Arc::new(AtomicU64::new(7)));
+        let other = dice.clone();
+        let rolls: std::collections::HashSet<u64> = (0..1_000)
+            .flat_map(|_| [dice.roll(), other.roll()])
+            .collect();
+        assert_eq!(rolls.len(), 2_000);
+    }
+}

@@ -1,0 +1,66 @@
+//! What a call ends with when its next moment lies too far away.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use crate::scope::Scope;
+
+/// The error of every service in this crate, as in tower's own layers.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The call was not sent, because the moment from which it may be lies beyond its patience.
+///
+/// It says when, for whom, and which header said so, so that a job queue can put the job back with
+/// the right date:
+///
+/// ```
+/// use tower_backoff::{BoxError, NotBefore};
+///
+/// fn reschedule(error: BoxError) -> Option<std::time::SystemTime> {
+///     error.downcast_ref::<NotBefore>().map(NotBefore::moment)
+/// }
+/// # let _ = reschedule;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotBefore {
+    pub(crate) moment: SystemTime,
+    pub(crate) wait: Duration,
+    pub(crate) scope: Scope,
+    pub(crate) decided_by: Cow<'static, str>,
+}
+
+impl NotBefore {
+    /// From this moment of the wall clock on, it may be sent.
+    pub fn moment(&self) -> SystemTime {
+        self.moment
+    }
+
+    /// How long that was from the moment at which the call ended.
+    pub fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    /// Whose gate is shut.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The header that decided, in lower case, or what else did.
+    pub fn decided_by(&self) -> &str {
+        &self.decided_by
+    }
+}
+
+impl fmt::Display for NotBefore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} takes no call for another {:?}, says {}",
+            self.scope, self.wait, self.decided_by
+        )
+    }
+}
+
+impl Error for NotBefore {}

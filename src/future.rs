@@ -1,0 +1,140 @@
+//! The story of one call, told by the one hand-written poll of this crate.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::body::{Replay, ResponseBody};
+use crate::call::{Call, Next};
+use crate::error::BoxError;
+use crate::layer::Settings;
+
+pin_project! {
+    /// The response of a [`Retry`](crate::Retry) service.
+    ///
+    /// Dropping it at any point gives back its place at the gate and what it had paid for.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, B, R>
+    where
+        S: Service<Request<B>>,
+        R: Body,
+    {
+        #[pin]
+        state: State<S::Future>,
+        call: Call<S, B, R>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F> {
+        /// Waits at the gate for its turn. Holds no permit and no connection.
+        Admitting,
+        /// Let through, and polls the inner service for readiness.
+        Readying,
+        /// On its way: polls the inner future.
+        Sending { #[pin] attempt: F },
+        /// Refused, and the policy wants to see the body: polls the body, up to a bound.
+        Peeking,
+        /// It will be sent again: polls the body to its end, so that the connection is free.
+        Draining,
+        /// Waits by itself: polls its own timer.
+        Sleeping,
+        /// Over.
+        Done,
+    }
+}
+
+impl<S, B, R> ResponseFuture<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Replay,
+    R: Body,
+{
+    /// Sends at once through the readied service if the gate is open. Otherwise lets go of it, and
+    /// of the permit it may hold, and waits on an unready clone.
+    pub(crate) fn new(ready: S, unready: &S, settings: Arc<Settings>, request: Request<B>) -> Self {
+        let mut call = Call::new(ready, settings, request);
+        let state = if call.arrives() {
+            let attempt = call.send();
+            State::Sending { attempt }
+        } else {
+            call.wait_on(unready.clone());
+            State::Admitting
+        };
+        Self { state, call }
+    }
+}
+
+impl<S, B, R> Future for ResponseFuture<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Replay,
+    R: Body,
+{
+    type Output = Result<Response<ResponseBody<R>>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (mut state, call) = (this.state, this.call);
+        loop {
+            let next = match state.as_mut().project() {
+                StateProj::Admitting => ready!(call.poll_turn(cx)),
+                StateProj::Readying => ready!(call.poll_ready(cx)),
+                StateProj::Sending { attempt } => {
+                    let outcome = ready!(attempt.poll(cx));
+                    call.hear(outcome)
+                }
+                StateProj::Peeking => ready!(call.poll_peek(cx)),
+                StateProj::Draining => ready!(call.poll_drain(cx)),
+                StateProj::Sleeping => ready!(call.poll_sleep(cx)),
+                StateProj::Done => panic!("`ResponseFuture` polled after it was done"),
+            };
+            // Setting the state drops what was there: the inner future, and what it held.
+            match next {
+                Next::Admit => state.set(State::Admitting),
+                Next::Ready => state.set(State::Readying),
+                Next::Send => {
+                    let attempt = call.send();
+                    state.set(State::Sending { attempt });
+                }
+                Next::Peek => state.set(State::Peeking),
+                Next::Drain => state.set(State::Draining),
+                Next::Sleep => state.set(State::Sleeping),
+                Next::End(end) => {
+                    state.set(State::Done);
+                    return Poll::Ready(end);
+                }
+            }
+        }
+    }
+}
+
+impl<S, B, R> fmt::Debug for ResponseFuture<S, B, R>
+where
+    S: Service<Request<B>>,
+    R: Body,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Admitting => "waiting at the gate",
+            State::Readying => "waiting for the inner service",
+            State::Sending { .. } => "sent",
+            State::Peeking | State::Draining => "reading a refusal",
+            State::Sleeping => "backing off",
+            State::Done => "done",
+        };
+        f.debug_struct("ResponseFuture")
+            .field("state", &state)
+            .finish_non_exhaustive()
+    }
+}

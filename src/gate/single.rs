@@ -1,0 +1,33 @@
+//! The gate of one scope: a lock around its state.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::state::State;
+use crate::scope::Scope;
+
+/// A std mutex: it is held for a few dozen instructions, never across an await, and no code of a
+/// user runs under it. Wakers are called when it is free again.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    scope: Scope,
+    state: Mutex<State>,
+}
+
+impl Gate {
+    pub(crate) fn new(scope: Scope, now: Instant) -> Self {
+        Self {
+            scope,
+            state: Mutex::new(State::new(now)),
+        }
+    }
+
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Nothing under the lock can panic halfway, so a poisoned one is as good as any.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

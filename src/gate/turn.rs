@@ -1,0 +1,198 @@
+//! The place of one call at a gate. Whatever becomes of the call, the place is given back.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use super::cooldown::{Closing, Shut};
+use super::single::Gate;
+use super::state::Standing;
+use crate::budget::{Budget, Paid};
+use crate::clock::{Clock, Timer};
+
+/// A call's turn: not asked for yet, waited for, or taken.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    gate: Arc<Gate>,
+    /// The number of arrival; 0 until the call had to wait.
+    number: u64,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Out,
+    Waiting,
+    Through { epoch: u32 },
+}
+
+impl Turn {
+    pub(crate) fn at(gate: Arc<Gate>) -> Self {
+        Self {
+            gate,
+            number: 0,
+            stage: Stage::Out,
+        }
+    }
+
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// A new call arrives, and passes if the gate is wide open.
+    pub(crate) fn arrive(&mut self, now: Instant) -> bool {
+        let mut state = self.gate.lock();
+        let (ledger, age) = state.ledger(now);
+        ledger.call(age);
+        match state.pass_at_once(now) {
+            Some(epoch) => self.stage = Stage::Through { epoch },
+            None => self.number = state.queue.arrive(),
+        }
+        self.is_through()
+    }
+
+    /// Waits for its turn, until `latest`. Admission answers now or later: this is the seam behind
+    /// which a fleet's ledger may one day be asked.
+    pub(crate) fn poll(
+        &mut self,
+        latest: Instant,
+        clock: &Clock,
+        timer: &mut Option<Timer>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Option<Shut>>> {
+        loop {
+            match self.ask(latest, clock.now(), cx) {
+                Standing::Through(epoch) => {
+                    self.stage = Stage::Through { epoch };
+                    return Poll::Ready(Ok(()));
+                }
+                Standing::TooLate(shut) => {
+                    self.stage = Stage::Out;
+                    return Poll::Ready(Err(shut));
+                }
+                Standing::Waits(None) => return Poll::Pending,
+                Standing::Waits(Some(look)) => {
+                    let timer = timer.get_or_insert_with(|| Timer::until(look));
+                    timer.set(look);
+                    std::task::ready!(timer.poll(cx));
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self, latest: Instant, now: Instant, cx: &mut Context<'_>) -> Standing {
+        let mut state = self.gate.lock();
+        if self.number == 0 {
+            self.number = state.queue.arrive();
+        }
+        self.stage = Stage::Waiting;
+        let (standing, wake) = state.pass_in_turn(self.number, latest, now, cx.waker());
+        drop(state);
+        wake.into_iter().for_each(std::task::Waker::wake);
+        standing
+    }
+
+    /// Whether the gate has stayed open since the call was let through. If not, its place is given
+    /// back and it has to ask again.
+    pub(crate) fn still_holds(&mut self, now: Instant) -> bool {
+        let Stage::Through { epoch } = self.stage else {
+            return false;
+        };
+        let state = self.gate.lock();
+        let holds = state.cooldown.epoch() == epoch && state.cooldown.shut(now).is_none();
+        drop(state);
+        if !holds {
+            self.give_back();
+        }
+        holds
+    }
+
+    /// The call was answered, or failed; a closing shuts the gate and returns when it opens.
+    pub(crate) fn answered(
+        &mut self,
+        accepted: bool,
+        closing: Option<(Closing, u64)>,
+    ) -> Option<Instant> {
+        let Stage::Through { epoch } = self.stage else {
+            return None;
+        };
+        self.stage = Stage::Out;
+        let mut state = self.gate.lock();
+        let mut wake = state.left(epoch, accepted);
+        let opens = closing.map(|(closing, roll)| {
+            let (opens, ending) = state.close(epoch, closing, roll);
+            wake.extend(ending);
+            opens
+        });
+        drop(state);
+        wake.into_iter().for_each(std::task::Waker::wake);
+        opens
+    }
+
+    /// Pays for a retry out of the scope's budget.
+    pub(crate) fn pay(&self, budget: Budget, now: Instant) -> Option<Receipt> {
+        let mut state = self.gate.lock();
+        let (ledger, age) = state.ledger(now);
+        let paid = ledger.pay(budget, age)?;
+        drop(state);
+        let gate = Arc::clone(&self.gate);
+        Some(Receipt {
+            gate,
+            paid: Some(paid),
+        })
+    }
+
+    /// Whether the call ever had to stand in the queue.
+    pub(crate) fn has_waited(&self) -> bool {
+        self.number != 0
+    }
+
+    fn is_through(&self) -> bool {
+        matches!(self.stage, Stage::Through { .. })
+    }
+
+    fn give_back(&mut self) {
+        let stage = std::mem::replace(&mut self.stage, Stage::Out);
+        if stage == Stage::Out {
+            return;
+        }
+        let mut state = self.gate.lock();
+        let wake = match stage {
+            Stage::Through { epoch } => state.left(epoch, false),
+            _ => {
+                state.queue.leave(self.number);
+                state.wake_first()
+            }
+        };
+        drop(state);
+        wake.into_iter().for_each(std::task::Waker::wake);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+/// A retry that was paid for. Dropped before it is spent, its price goes back.
+#[derive(Debug)]
+pub(crate) struct Receipt {
+    gate: Arc<Gate>,
+    paid: Option<Paid>,
+}
+
+impl Receipt {
+    /// The retry is sent.
+    pub(crate) fn spend(mut self) {
+        self.paid = None;
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        if let Some(paid) = self.paid.take() {
+            self.gate.lock().refund(paid);
+        }
+    }
+}

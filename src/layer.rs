@@ -1,0 +1,249 @@
+//! The layer: every setting and its default.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tower_layer::Layer;
+
+use crate::backoff::Backoff;
+use crate::budget::Budget;
+use crate::clock::Clock;
+use crate::dice::Dice;
+use crate::gate::Gates;
+use crate::observe::Observer;
+use crate::patience::Patience;
+use crate::policy::{Policy, RequestHead};
+use crate::scope::Scope;
+use crate::service::Retry;
+
+/// Makes a client wait as long as the server asked, retry what is safe, and share one gate per API.
+///
+/// Build it once and clone it: all clones share their gates. There is no `build()`; the layer is
+/// its own builder.
+///
+/// # Defaults
+///
+/// | setting | default |
+/// |---|---|
+/// | [`max_retries`](Self::max_retries) | 4, of those that the call times by its own backoff |
+/// | [`backoff`](Self::backoff) | from 100 ms doubling to 30 s, full jitter |
+/// | [`patience`](Self::patience) | 5 minutes for refusals |
+/// | [`failure_patience`](Self::failure_patience) | 30 s for failures |
+/// | [`budget`](Self::budget) | 20 % of the calls, and 20 in ten seconds whatever the traffic |
+/// | [`gates`](Self::gates) | its own |
+/// | [`scope_by`](Self::scope_by) | what the policy says, else the origin of the request |
+/// | [`max_cooldown`](Self::max_cooldown) | none: a gate is shut for as long as the server said |
+/// | [`observe`](Self::observe) | nobody |
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_backoff::{Backoff, Budget, RetryLayer, providers};
+///
+/// let spelled_out = RetryLayer::new(providers::lemlist())
+///     .max_retries(4)
+///     .backoff(Backoff::default())
+///     .patience(Duration::from_secs(300))
+///     .failure_patience(Duration::from_secs(30))
+///     .budget(Budget::default());
+/// let default = RetryLayer::new(providers::lemlist());
+/// assert_eq!(format!("{spelled_out:?}"), format!("{default:?}"));
+/// ```
+///
+/// # Patience
+///
+/// A call never waits past its patience: when the next moment lies beyond, it ends at once, with
+/// the refusal in hand and a [`Report`](crate::Report) that says *not before when*. Inside a request
+/// handler set it below your own timeout, and a bare 429 ends at once instead of as a timeout.
+#[derive(Clone)]
+pub struct RetryLayer {
+    settings: Arc<Settings>,
+}
+
+type ScopeBy = dyn Fn(&RequestHead<'_>) -> Scope + Send + Sync;
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) policy: Arc<dyn Policy>,
+    pub(crate) max_retries: u32,
+    pub(crate) backoff: Backoff,
+    pub(crate) patience: Patience,
+    pub(crate) budget: Budget,
+    pub(crate) gates: Gates,
+    pub(crate) scope_by: Option<Arc<ScopeBy>>,
+    pub(crate) max_cooldown: Option<Duration>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) clock: Clock,
+    pub(crate) dice: Dice,
+}
+
+impl RetryLayer {
+    const MAX_RETRIES: u32 = 4;
+    const PATIENCE: Patience =
+        Patience::of(Duration::from_secs(5 * 60)).failures(Duration::from_secs(30));
+
+    /// A layer that asks this policy: a [preset](crate::providers), a
+    /// [`Provider`](crate::policy::Provider) of your own, or any other [`Policy`].
+    pub fn new(policy: impl Policy + 'static) -> Self {
+        let settings = Settings {
+            policy: Arc::new(policy),
+            max_retries: Self::MAX_RETRIES,
+            backoff: Backoff::default(),
+            patience: Self::PATIENCE,
+            budget: Budget::default(),
+            gates: Gates::new(),
+            scope_by: None,
+            max_cooldown: None,
+            observer: None,
+            clock: Clock::default(),
+            dice: Dice::default(),
+        };
+        Self {
+            settings: Arc::new(settings),
+        }
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.settings));
+        self
+    }
+
+    /// How often one call is sent again by its own backoff. Waits that the server named, and waiting
+    /// at the gate, use up none of them.
+    #[must_use]
+    pub fn max_retries(self, retries: u32) -> Self {
+        self.set(|settings| settings.max_retries = retries)
+    }
+
+    /// How long a call waits when nobody says how long.
+    #[must_use]
+    pub fn backoff(self, backoff: Backoff) -> Self {
+        self.set(|settings| settings.backoff = backoff)
+    }
+
+    /// No attempt starts later than this after the call's start, on account of refusals. One request
+    /// may say otherwise with a [`Patience`] in its extensions.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// // In a web handler that has 30 s: tell the user, do not time out.
+    /// let layer = RetryLayer::new(providers::wolfeo()).patience(Duration::from_secs(20));
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        self.set(|settings| settings.patience.refusals = patience)
+    }
+
+    /// No attempt starts later than this after the call's start, on account of failures: a 5xx that
+    /// names no wait, a broken connection.
+    #[must_use]
+    pub fn failure_patience(self, patience: Duration) -> Self {
+        self.set(|settings| settings.patience.failures = patience)
+    }
+
+    /// How much retries may add to the load of a scope.
+    #[must_use]
+    pub fn budget(self, budget: Budget) -> Self {
+        self.set(|settings| settings.budget = budget)
+    }
+
+    /// Shares these gates with whoever else holds them.
+    #[must_use]
+    pub fn gates(self, gates: &Gates) -> Self {
+        self.set(|settings| settings.gates = gates.clone())
+    }
+
+    /// Decides who shares a gate, in place of the policy and of the origin.
+    ///
+    /// ```
+    /// use tower_backoff::{RetryLayer, Scope, providers};
+    ///
+    /// // One key for everything: one gate.
+    /// let layer = RetryLayer::new(providers::wolfeo()).scope_by(|_| Scope::layer());
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn scope_by(
+        self,
+        scope_by: impl Fn(&RequestHead<'_>) -> Scope + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|settings| settings.scope_by = Some(Arc::new(scope_by)))
+    }
+
+    /// However long the server says, one call probes after this long. For servers that name a day
+    /// and mean a minute.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero: that would be no cooldown at all.
+    #[must_use]
+    pub fn max_cooldown(self, longest: Duration) -> Self {
+        assert!(
+            !longest.is_zero(),
+            "a cooldown of zero ignores the server: write the longest wait that you believe"
+        );
+        self.set(|settings| settings.max_cooldown = Some(longest))
+    }
+
+    /// Tells this observer every decision.
+    #[must_use]
+    pub fn observe(self, observer: impl Observer + 'static) -> Self {
+        self.set(|settings| settings.observer = Some(Arc::new(observer)))
+    }
+
+    /// The wall clock that absolute dates in headers are compared with. For tests.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn clock(self, clock: Clock) -> Self {
+        self.set(|settings| settings.clock = clock)
+    }
+
+    /// Makes every jitter reproducible. For tests and simulations.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        self.set(|settings| settings.dice = Dice::seeded(seed))
+    }
+}
+
+impl Settings {
+    pub(crate) fn scope_of(&self, request: &RequestHead<'_>) -> Scope {
+        match &self.scope_by {
+            Some(scope_by) => scope_by(request),
+            None => self
+                .policy
+                .scope(request)
+                .unwrap_or_else(|| Scope::of_request(request.uri(), request.headers())),
+        }
+    }
+}
+
+impl<S> Layer<S> for RetryLayer {
+    type Service = Retry<S>;
+
+    fn layer(&self, inner: S) -> Retry<S> {
+        Retry::new(inner, Arc::clone(&self.settings))
+    }
+}
+
+impl fmt::Debug for RetryLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.settings.fmt(f)
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryLayer")
+            .field("policy", &self.policy.name())
+            .field("max_retries", &self.max_retries)
+            .field("backoff", &self.backoff)
+            .field("patience", &self.patience)
+            .field("budget", &self.budget)
+            .field("max_cooldown", &self.max_cooldown)
+            .finish_non_exhaustive()
+    }
+}

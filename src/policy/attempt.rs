@@ -1,0 +1,207 @@
+//! One attempt and what came of it.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::LazyLock;
+use std::time::SystemTime;
+
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+
+use super::{Policy, Provider, RequestHead, Verdict};
+use crate::failure::{self, Sent};
+use crate::hint::Reading;
+
+/// A request that was sent, and the response or the failure that came back.
+///
+/// The layer makes them; tests of a policy make their own:
+///
+/// ```
+/// use tower_backoff::policy::{Attempt, Policy, Provider, Ruling};
+///
+/// let request = http::Request::post("https://api.example.com/orders").body(())?;
+/// let response = http::Response::builder().status(503).body(())?;
+/// let attempt = Attempt::new(&request, &response);
+///
+/// let careful = Provider::new("acme");
+/// assert_eq!(careful.judge(&attempt).ruling(), Ruling::Refuse); // it may have been done
+/// let acme = Provider::new("acme").sheds_with([503]);
+/// assert_eq!(acme.judge(&attempt).ruling(), Ruling::Retry); // its page says it was not
+/// # Ok::<(), http::Error>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Attempt<'a> {
+    request: RequestHead<'a>,
+    outcome: Outcome<'a>,
+    body: Option<&'a [u8]>,
+    number: u32,
+    received: SystemTime,
+}
+
+#[derive(Clone, Copy)]
+enum Outcome<'a> {
+    Response(StatusCode, &'a HeaderMap),
+    Failure(&'a (dyn Error + 'static)),
+}
+
+impl<'a> Attempt<'a> {
+    /// A first attempt that was answered, just now.
+    pub fn new<B, R>(request: &'a Request<B>, response: &'a Response<R>) -> Self {
+        let outcome = Outcome::Response(response.status(), response.headers());
+        Self::first(RequestHead::new(request), outcome)
+    }
+
+    /// A first attempt that failed without an answer.
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Attempt, Ruling};
+    ///
+    /// let request = http::Request::get("https://api.example.com/").body(())?;
+    /// let error = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    /// let attempt = Attempt::failed(&request, &error);
+    /// assert_eq!(attempt.standard().ruling(), Ruling::Retry);
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    pub fn failed<B>(request: &'a Request<B>, error: &'a (dyn Error + 'static)) -> Self {
+        Self::first(RequestHead::new(request), Outcome::Failure(error))
+    }
+
+    fn first(request: RequestHead<'a>, outcome: Outcome<'a>) -> Self {
+        Self {
+            request,
+            outcome,
+            body: None,
+            number: 1,
+            received: SystemTime::now(),
+        }
+    }
+
+    pub(crate) fn answered(
+        request: RequestHead<'a>,
+        status: StatusCode,
+        headers: &'a HeaderMap,
+        number: u32,
+        received: SystemTime,
+    ) -> Self {
+        Self {
+            request,
+            outcome: Outcome::Response(status, headers),
+            body: None,
+            number,
+            received,
+        }
+    }
+
+    pub(crate) fn unanswered(
+        request: RequestHead<'a>,
+        error: &'a (dyn Error + 'static),
+        number: u32,
+        received: SystemTime,
+    ) -> Self {
+        Self {
+            request,
+            outcome: Outcome::Failure(error),
+            body: None,
+            number,
+            received,
+        }
+    }
+
+    /// The same attempt with the body that came back.
+    #[must_use]
+    pub fn with_body(mut self, body: &'a [u8]) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// The same attempt, answered at this moment of the wall clock.
+    #[must_use]
+    pub fn received_at(mut self, moment: SystemTime) -> Self {
+        self.received = moment;
+        self
+    }
+
+    /// The head of the request.
+    pub fn request(&self) -> RequestHead<'a> {
+        self.request
+    }
+
+    /// The method of the request.
+    pub fn method(&self) -> &'a Method {
+        self.request.method()
+    }
+
+    /// The address of the request.
+    pub fn uri(&self) -> &'a Uri {
+        self.request.uri()
+    }
+
+    /// The status of the response; `None` if there was no response.
+    pub fn status(&self) -> Option<StatusCode> {
+        match self.outcome {
+            Outcome::Response(status, _) => Some(status),
+            Outcome::Failure(_) => None,
+        }
+    }
+
+    /// The headers of the response; `None` if there was no response.
+    pub fn headers(&self) -> Option<&'a HeaderMap> {
+        match self.outcome {
+            Outcome::Response(_, headers) => Some(headers),
+            Outcome::Failure(_) => None,
+        }
+    }
+
+    /// The error of the client, if there was no response.
+    pub fn error(&self) -> Option<&'a (dyn Error + 'static)> {
+        match self.outcome {
+            Outcome::Response(..) => None,
+            Outcome::Failure(error) => Some(error),
+        }
+    }
+
+    /// The body of the response, if the policy asked for it and it was small and quick enough.
+    pub fn body(&self) -> Option<&'a [u8]> {
+        self.body
+    }
+
+    /// 1 for the first time that the request was sent.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// When the head of the response arrived, by the wall clock.
+    pub fn received(&self) -> SystemTime {
+        self.received
+    }
+
+    /// Whether sending it again cannot do the work twice: the request is idempotent, or it was
+    /// never sent.
+    pub fn is_safe_to_resend(&self) -> bool {
+        self.request.is_idempotent()
+            || matches!(self.outcome, Outcome::Failure(error) if failure::sent(error) == Sent::No)
+    }
+
+    /// What the response says about when to come back, by the generic reader.
+    pub fn reading(&self) -> Reading {
+        match self.outcome {
+            Outcome::Response(status, headers) => crate::hint::read(status, headers, self.received),
+            Outcome::Failure(_) => Reading::Nothing,
+        }
+    }
+
+    /// The verdict of the standard policy, which knows no provider.
+    pub fn standard(&self) -> Verdict {
+        static STANDARD: LazyLock<Provider> = LazyLock::new(|| Provider::new("standard"));
+        STANDARD.judge(self)
+    }
+}
+
+impl fmt::Debug for Attempt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("request", &self.request)
+            .field("status", &self.status())
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}

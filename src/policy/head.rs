@@ -1,0 +1,78 @@
+//! The head of a request, as policies see it.
+
+use std::fmt;
+
+use http::{Extensions, HeaderMap, Method, Request, Uri, request};
+
+use crate::patience::Idempotent;
+
+/// Method, address, headers and extensions of a request. Its `Debug` shows the method and the host
+/// alone: paths, queries and headers carry secrets.
+#[derive(Clone, Copy)]
+pub struct RequestHead<'a> {
+    method: &'a Method,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    extensions: &'a Extensions,
+}
+
+impl<'a> RequestHead<'a> {
+    /// The head of a request with any body.
+    pub fn new<B>(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
+    }
+
+    /// The method.
+    pub fn method(&self) -> &'a Method {
+        self.method
+    }
+
+    /// The address.
+    pub fn uri(&self) -> &'a Uri {
+        self.uri
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &'a HeaderMap {
+        self.headers
+    }
+
+    /// The extensions, through which a caller speaks to a policy.
+    pub fn extensions(&self) -> &'a Extensions {
+        self.extensions
+    }
+
+    /// Whether sending this twice does no harm: the caller said so ([`Idempotent`]), or the method
+    /// is idempotent (RFC 9110, 9.2.2), or there is an `Idempotency-Key`.
+    pub fn is_idempotent(&self) -> bool {
+        match self.extensions.get::<Idempotent>() {
+            Some(Idempotent(said)) => *said,
+            None => self.method.is_idempotent() || self.headers.contains_key("idempotency-key"),
+        }
+    }
+}
+
+impl<'a> From<&'a request::Parts> for RequestHead<'a> {
+    fn from(parts: &'a request::Parts) -> Self {
+        Self {
+            method: &parts.method,
+            uri: &parts.uri,
+            headers: &parts.headers,
+            extensions: &parts.extensions,
+        }
+    }
+}
+
+impl fmt::Debug for RequestHead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestHead")
+            .field("method", self.method)
+            .field("host", &self.uri.host())
+            .finish_non_exhaustive()
+    }
+}

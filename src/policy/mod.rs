@@ -1,0 +1,201 @@
+//! What is retried, and who decides.
+//!
+//! A [`Policy`] looks at one [`Attempt`] and gives a [`Verdict`]: take the answer, try again, wait
+//! because the server refuses everybody, or give up. It knows neither the body type nor the error
+//! type of the client, so one policy serves all of them, and it holds no state: waiting, counting
+//! and sharing are the layer's business.
+//!
+//! Most users never write one. [`Provider`] is a policy as data, built from nothing or from a
+//! [preset](crate::providers):
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower_backoff::{Quota, policy::Provider};
+//!
+//! let acme = Provider::new("acme")
+//!     .retry_on([429, 500, 503])
+//!     .bare_429_wait(Duration::from_secs(60))
+//!     .quota(Quota::per_minute(600))
+//!     .final_codes(["INSUFFICIENT_CREDITS"]);
+//! # let _ = tower_backoff::RetryLayer::new(acme);
+//! ```
+//!
+//! # Write your own in 20 lines
+//!
+//! Where data does not reach, a function does. [`Attempt::standard`] is what the crate would have
+//! decided, so that only the difference has to be written:
+//!
+//! ```
+//! use tower_backoff::policy::{Attempt, Policy, Verdict, policy_fn};
+//!
+//! // "409 with the code IN_PROGRESS means: poll again. All else as usual."
+//! let policy = policy_fn(|attempt: &Attempt<'_>| {
+//!     let in_progress = attempt.status().is_some_and(|status| status == 409)
+//!         && attempt.body().is_some_and(|body| body.starts_with(b"IN_PROGRESS"));
+//!     if in_progress {
+//!         Verdict::retry()
+//!     } else {
+//!         attempt.standard()
+//!     }
+//! })
+//! .looking_at_bodies_of([409]);
+//!
+//! // And its test, without a client:
+//! let request = http::Request::get("https://api.example.com/job/1").body(())?;
+//! let response = http::Response::builder().status(409).body(())?;
+//! let attempt = Attempt::new(&request, &response).with_body(b"IN_PROGRESS");
+//! assert_eq!(policy.judge(&attempt), Verdict::retry());
+//! # Ok::<(), http::Error>(())
+//! ```
+//!
+//! Two questions, kept apart: *shall this call go again* is the kind of the verdict; *shall the
+//! others wait* is whether it [cools](Verdict::cooling) the scope. Several providers behind one
+//! client are a [`ByHost`].
+
+mod attempt;
+mod by_host;
+mod head;
+mod provider;
+mod standard;
+mod verdict;
+
+pub use attempt::Attempt;
+pub use by_host::ByHost;
+pub use head::RequestHead;
+pub use provider::Provider;
+pub use verdict::{Ruling, Verdict};
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::gate::Quota;
+use crate::scope::Scope;
+
+/// Decides what becomes of an attempt.
+///
+/// It is object-safe: `Arc<dyn Policy>` and `Box<dyn Policy>` are policies, too.
+pub trait Policy: Send + Sync {
+    /// What this attempt means. It is asked once per attempt, and once more with the body if
+    /// [`wants_body`](Policy::wants_body) said so and the body ended within the bounds.
+    fn judge(&self, attempt: &Attempt<'_>) -> Verdict;
+
+    /// Whether the body is worth a look before judging. Its first 64 KiB are then read, for at most
+    /// two seconds, and put back. The default never looks.
+    fn wants_body(&self, attempt: &Attempt<'_>) -> bool {
+        let _ = attempt;
+        false
+    }
+
+    /// Who shares a gate with this request. `None`, the default, is the origin.
+    fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {
+        let _ = request;
+        None
+    }
+
+    /// What the provider allows per window, as its page says. The default says nothing.
+    fn quotas(&self, request: &RequestHead<'_>) -> &[Quota] {
+        let _ = request;
+        &[]
+    }
+
+    /// A name for logs.
+    fn name(&self) -> &str {
+        "policy"
+    }
+}
+
+macro_rules! policy_by_pointer {
+    ($($pointer:ty),*) => {$(
+        impl<P: Policy + ?Sized> Policy for $pointer {
+            fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
+                (**self).judge(attempt)
+            }
+            fn wants_body(&self, attempt: &Attempt<'_>) -> bool {
+                (**self).wants_body(attempt)
+            }
+            fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {
+                (**self).scope(request)
+            }
+            fn quotas(&self, request: &RequestHead<'_>) -> &[Quota] {
+                (**self).quotas(request)
+            }
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+        }
+    )*};
+}
+
+policy_by_pointer!(Arc<P>, Box<P>);
+
+/// A policy from a function.
+///
+/// ```
+/// use tower_backoff::policy::{Verdict, policy_fn};
+///
+/// // A health check: nothing is ever sent twice.
+/// let policy = policy_fn(|_| Verdict::accept());
+/// # let _ = tower_backoff::RetryLayer::new(policy);
+/// ```
+pub fn policy_fn<F>(judge: F) -> PolicyFn<F>
+where
+    F: Fn(&Attempt<'_>) -> Verdict + Send + Sync,
+{
+    PolicyFn {
+        judge,
+        bodies_of: Vec::new(),
+    }
+}
+
+/// See [`policy_fn`].
+#[derive(Clone)]
+pub struct PolicyFn<F> {
+    judge: F,
+    bodies_of: Vec<u16>,
+}
+
+impl<F> PolicyFn<F> {
+    /// Peek at the bodies of responses with these statuses; see [`Attempt::body`].
+    #[must_use]
+    pub fn looking_at_bodies_of(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        self.bodies_of.extend(statuses);
+        self
+    }
+}
+
+impl<F> Policy for PolicyFn<F>
+where
+    F: Fn(&Attempt<'_>) -> Verdict + Send + Sync,
+{
+    fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
+        (self.judge)(attempt)
+    }
+
+    fn wants_body(&self, attempt: &Attempt<'_>) -> bool {
+        attempt
+            .status()
+            .is_some_and(|status| self.bodies_of.contains(&status.as_u16()))
+    }
+}
+
+impl<F> fmt::Debug for PolicyFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicyFn").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_object_safe_and_works_behind_pointers() {
+        fn takes(policy: impl Policy) -> String {
+            policy.name().to_owned()
+        }
+        let boxed: Box<dyn Policy> = Box::new(Provider::new("acme"));
+        assert_eq!(takes(boxed), "acme");
+        let shared: Arc<dyn Policy> = Arc::new(Provider::new("acme"));
+        assert_eq!(takes(shared), "acme");
+    }
+}

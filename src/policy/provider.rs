@@ -1,0 +1,345 @@
+//! Policy as data: what one provider's page says, in words.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::{HeaderName, StatusCode};
+
+use super::{Attempt, Policy, RequestHead, Verdict, standard};
+use crate::gate::Quota;
+use crate::hint::{Field, Rules, Unit};
+use crate::scope::Scope;
+
+/// What a provider does and says, as a value: every word below states one fact of its page.
+///
+/// Without any word it is the standard policy:
+///
+/// * a 429 is sent again, whatever the method, when the gate opens: after the wait that the
+///   response names, or after [`bare_429_wait`](Self::bare_429_wait);
+/// * 408, 425, 500, 502, 503 and 504 are sent again if that is safe: an idempotent method, an
+///   `Idempotency-Key`, or [`Idempotent`](crate::Idempotent); so is a broken connection;
+/// * 402, 403, 418, 420 and 430 are final, unless a header names a wait: then they are refusals by
+///   a limit, like a 429;
+/// * a served answer that used up the last of a published quota shuts the gate until its reset;
+/// * everything else goes to the caller.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_backoff::{Quota, policy::Provider, providers};
+///
+/// let acme = Provider::new("acme")
+///     .retry_on([429, 500, 503])
+///     .bare_429_wait(Duration::from_secs(60))
+///     .quota(Quota::per_minute(600))
+///     .final_codes(["INSUFFICIENT_CREDITS"]);
+///
+/// let ours = providers::wolfeo().quota(Quota::per_minute(1_200)); // a bigger plan
+/// # let _ = (acme, ours);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Provider {
+    pub(super) name: Cow<'static, str>,
+    pub(super) retried: Option<Vec<u16>>,
+    pub(super) any_method: Vec<u16>,
+    pub(super) sheds: Vec<u16>,
+    pub(super) final_statuses: Vec<u16>,
+    pub(super) looked_into: Vec<u16>,
+    pub(super) bare_wait: Duration,
+    pub(super) final_codes: Vec<Cow<'static, str>>,
+    pub(super) throttled_codes: Vec<Cow<'static, str>>,
+    pub(super) final_phrases: Vec<Cow<'static, str>>,
+    pub(super) throttled_phrases: Vec<(Cow<'static, str>, Option<Duration>)>,
+    pub(super) rules: Rules,
+    quotas: Vec<Quota>,
+    credentials: Vec<HeaderName>,
+    joins_hosts: bool,
+}
+
+impl Provider {
+    /// A provider about which nothing is known but its name.
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            name: name.into(),
+            retried: None,
+            any_method: Vec::new(),
+            sheds: Vec::new(),
+            final_statuses: Vec::new(),
+            looked_into: Vec::new(),
+            bare_wait: Verdict::BARE_WAIT,
+            final_codes: Vec::new(),
+            throttled_codes: Vec::new(),
+            final_phrases: Vec::new(),
+            throttled_phrases: Vec::new(),
+            rules: Rules::default(),
+            quotas: Vec::new(),
+            credentials: Vec::new(),
+            joins_hosts: false,
+        }
+    }
+
+    /// These statuses, and no others, are worth another try. The safety rule still holds: all but
+    /// 429 are sent again only if that cannot do the work twice.
+    ///
+    /// # Default
+    ///
+    /// 408, 425, 429, 500, 502, 503, 504, and any other 5xx that names a wait.
+    #[must_use]
+    pub fn retry_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        self.retried = Some(checked(statuses));
+        self
+    }
+
+    /// These statuses are sent again whatever the method.
+    ///
+    /// **This sends a POST twice.** A 500 may come after the order was placed; the second try places
+    /// it again. Use it only where that is harmless, and prefer
+    /// [`Idempotent`](crate::Idempotent) on the single request that it is harmless for.
+    #[must_use]
+    pub fn retry_any_method(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        self.any_method.extend(checked(statuses));
+        self
+    }
+
+    /// The provider's page says that it answers this *instead of* doing the work, so that any
+    /// method may be sent again. Proxies write 503 also over work that was done: do not guess.
+    #[must_use]
+    pub fn sheds_with(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        self.sheds.extend(checked(statuses));
+        self
+    }
+
+    /// These statuses are final, whatever else the response says.
+    #[must_use]
+    pub fn final_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        self.final_statuses.extend(checked(statuses));
+        self
+    }
+
+    /// The least wait after a refusal that names none. It doubles when the gate shuts again without
+    /// an accepted answer between, up to 15 minutes.
+    ///
+    /// # Default
+    ///
+    /// 60 s.
+    ///
+    /// # Panics
+    ///
+    /// If `wait` is zero.
+    #[must_use]
+    pub fn bare_429_wait(mut self, wait: Duration) -> Self {
+        assert!(
+            !wait.is_zero(),
+            "a bare 429 needs a wait: write the provider's window, or leave the default of 60 s"
+        );
+        self.bare_wait = wait;
+        self
+    }
+
+    /// What the provider allows. The first call replaces the quotas of a preset.
+    #[must_use]
+    pub fn quota(self, quota: Quota) -> Self {
+        self.quotas([quota])
+    }
+
+    /// Several quotas that hold at once, in place of those before.
+    ///
+    /// ```
+    /// use tower_backoff::{Quota, policy::Provider};
+    ///
+    /// let acme = Provider::new("acme").quotas([Quota::per_minute(50), Quota::per_hour(1_000)]);
+    /// # let _ = acme;
+    /// ```
+    #[must_use]
+    pub fn quotas(mut self, quotas: impl IntoIterator<Item = Quota>) -> Self {
+        self.quotas = quotas.into_iter().collect();
+        self
+    }
+
+    /// Codes in the JSON body that make any refusal final: out of credits, spend caps, validation.
+    /// A code is a whole value of the body; letter case does not matter.
+    #[must_use]
+    pub fn final_codes<C: Into<Cow<'static, str>>>(
+        mut self,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self {
+        self.final_codes.extend(codes.into_iter().map(Into::into));
+        self
+    }
+
+    /// Codes in the JSON body that make any status a refusal by a limit.
+    #[must_use]
+    pub fn throttled_codes<C: Into<Cow<'static, str>>>(
+        mut self,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self {
+        self.throttled_codes
+            .extend(codes.into_iter().map(Into::into));
+        self
+    }
+
+    /// A phrase in the body that makes any refusal final. ASCII; letter case does not matter.
+    #[must_use]
+    pub fn final_when_body_contains(mut self, phrase: impl Into<Cow<'static, str>>) -> Self {
+        self.final_phrases.push(phrase.into());
+        self
+    }
+
+    /// A phrase in the body that makes any status a refusal by a limit.
+    #[must_use]
+    pub fn throttled_when_body_contains(mut self, phrase: impl Into<Cow<'static, str>>) -> Self {
+        self.throttled_phrases.push((phrase.into(), None));
+        self
+    }
+
+    /// A phrase in the body that tells of a block which, unless the response names another wait,
+    /// lasts this long.
+    #[must_use]
+    pub fn blocked_when_body_contains(
+        mut self,
+        phrase: impl Into<Cow<'static, str>>,
+        lasting: Duration,
+    ) -> Self {
+        self.throttled_phrases.push((phrase.into(), Some(lasting)));
+        self
+    }
+
+    /// Look into the bodies of these statuses, too, for the codes and phrases above: for providers
+    /// that refuse under a 200. Such an answer reaches the caller when its body is complete, or
+    /// larger than 64 KiB, or two seconds late.
+    #[must_use]
+    pub fn look_into(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        self.looked_into.extend(checked(statuses));
+        self
+    }
+
+    /// The unit of the bare numbers in one header, where it is not the usual one.
+    ///
+    /// ```
+    /// use http::header::RETRY_AFTER;
+    /// use tower_backoff::{hint::Unit, policy::Provider};
+    ///
+    /// let altoviz = Provider::new("altoviz").header_unit(RETRY_AFTER, Unit::Millis);
+    /// # let _ = altoviz;
+    /// ```
+    #[must_use]
+    pub fn header_unit(mut self, name: HeaderName, unit: Unit) -> Self {
+        self.rules.units.push((name, unit));
+        self
+    }
+
+    /// A place of the provider's own where a refusal names its wait; tried before the usual ones.
+    ///
+    /// ```
+    /// use tower_backoff::{hint::{Field, Unit}, policy::Provider};
+    ///
+    /// let ipo_alerts = Provider::new("ipo-alerts")
+    ///     .wait_in(Field::json("meta.expiresIn").unit(Unit::Millis));
+    /// # let _ = ipo_alerts;
+    /// ```
+    #[must_use]
+    pub fn wait_in(mut self, field: Field) -> Self {
+        self.rules.fields.push(field);
+        self
+    }
+
+    /// The provider cuts its waits to whole seconds, so that obeying to the letter comes up to a
+    /// second early: one second is added.
+    #[must_use]
+    pub fn truncates_seconds(mut self) -> Self {
+        self.rules.truncates_seconds = true;
+        self
+    }
+
+    /// The provider counts per credential, found in the first of these headers that a request has.
+    /// Only a keyed hash of it is kept.
+    ///
+    /// ```
+    /// use http::{HeaderName, header::AUTHORIZATION};
+    /// use tower_backoff::policy::Provider;
+    ///
+    /// let acme = Provider::new("acme")
+    ///     .per_credential([AUTHORIZATION, HeaderName::from_static("x-api-key")]);
+    /// # let _ = acme;
+    /// ```
+    #[must_use]
+    pub fn per_credential(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.credentials = headers.into_iter().collect();
+        self
+    }
+
+    /// All hosts of the provider share one limit.
+    #[must_use]
+    pub fn joins_hosts(mut self) -> Self {
+        self.joins_hosts = true;
+        self
+    }
+
+    fn has_body_rules(&self) -> bool {
+        self.turns_by_body()
+            || !self.final_codes.is_empty()
+            || !self.final_phrases.is_empty()
+            || self.rules.fields.iter().any(Field::is_in_body)
+    }
+
+    /// Whether a body may turn what looks final into a refusal by a limit.
+    fn turns_by_body(&self) -> bool {
+        !self.throttled_codes.is_empty() || !self.throttled_phrases.is_empty()
+    }
+}
+
+impl Policy for Provider {
+    fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
+        standard::judge(self, attempt)
+    }
+
+    fn wants_body(&self, attempt: &Attempt<'_>) -> bool {
+        let Some(status) = attempt.status() else {
+            return false;
+        };
+        if !self.has_body_rules() || !(is_error(status) || self.looks_into(status)) {
+            return false;
+        }
+        self.turns_by_body() || standard::goes_again(self, attempt)
+    }
+
+    fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {
+        if !self.joins_hosts && self.credentials.is_empty() {
+            return None;
+        }
+        let scope = if self.joins_hosts {
+            Scope::named(&*self.name)
+        } else {
+            Scope::of_request(request.uri(), request.headers())
+        };
+        Some(scope.keyed_by(request.headers(), &self.credentials))
+    }
+
+    fn quotas(&self, _: &RequestHead<'_>) -> &[Quota] {
+        &self.quotas
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Provider {
+    pub(super) fn looks_into(&self, status: StatusCode) -> bool {
+        self.looked_into.contains(&status.as_u16())
+    }
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+#[track_caller]
+fn checked(statuses: impl IntoIterator<Item = u16>) -> Vec<u16> {
+    let statuses: Vec<u16> = statuses.into_iter().collect();
+    let all_valid = statuses.iter().all(|status| (100..1000).contains(status));
+    assert!(
+        all_valid,
+        "a status has three digits: write it as in the provider's page, such as 503"
+    );
+    statuses
+}

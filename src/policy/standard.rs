@@ -1,0 +1,180 @@
+//! The standard verdict, with a provider's words worked in.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::{Attempt, Provider, Verdict};
+use crate::hint::{self, Head, Reading};
+
+/// Retried if that is safe. 429 is another matter: nothing was done, so any method goes again.
+const RETRIED: [u16; 6] = [408, 425, 500, 502, 503, 504];
+
+/// Final by themselves, refusals by a limit when a header names a wait: quotas under 402 and 403,
+/// bans under 418, and what came before 429 was agreed on.
+const LIMITS_WHEN_HINTED: [u16; 5] = [402, 403, 418, 420, 430];
+
+pub(super) fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
+    let Some((status, headers)) = attempt.status().zip(attempt.headers()) else {
+        return judge_failure(attempt);
+    };
+    let told = body_says(provider, status, attempt.body());
+    if told == Told::Final || provider.final_statuses.contains(&status.as_u16()) {
+        return Verdict::refuse();
+    }
+    let retried = retries(provider, status);
+    let throttled = status == StatusCode::TOO_MANY_REQUESTS || told != Told::Nothing;
+    let head = Head {
+        status,
+        headers,
+        received: attempt.received(),
+        refused: (throttled || retried == Some(true)).then_some(true),
+    };
+    let wait = match provider.rules.read(head, attempt.body()) {
+        Reading::Never(_) => return Verdict::refuse().cooling().bare_wait(provider.bare_wait),
+        Reading::Wait(hint) => Some(hint),
+        Reading::Nothing => None,
+    };
+    let verdict = if throttled {
+        throttle(provider, retried, told)
+    } else {
+        match kind_of(status, retried, wait.is_some()) {
+            Kind::Served => Verdict::accept(),
+            Kind::Limit => Verdict::throttled(),
+            Kind::Retried if may_resend(provider, attempt, status) => Verdict::retry(),
+            Kind::Retried | Kind::Down => Verdict::refuse(),
+            // An answer about this request alone: the others wait only for an exhausted counter.
+            Kind::Answer => return refuse_answer(provider, head),
+        }
+    };
+    match wait {
+        Some(hint) => verdict.cooling_for(hint),
+        None => verdict,
+    }
+}
+
+/// Whether the head alone would send this again: only then can a body make it final.
+pub(super) fn goes_again(provider: &Provider, attempt: &Attempt<'_>) -> bool {
+    use super::Ruling::{Retry, Throttled};
+    matches!(judge(provider, attempt).ruling(), Retry | Throttled)
+}
+
+fn judge_failure(attempt: &Attempt<'_>) -> Verdict {
+    if attempt.is_safe_to_resend() {
+        Verdict::retry()
+    } else {
+        Verdict::refuse()
+    }
+}
+
+/// A refusal by a limit goes again unless the provider's list of statuses leaves 429 out.
+fn throttle(provider: &Provider, retried: Option<bool>, told: Told) -> Verdict {
+    let bare = match told {
+        Told::Throttled(Some(lasting)) => lasting,
+        _ => provider.bare_wait,
+    };
+    let verdict = if retried == Some(false) && told == Told::Nothing {
+        Verdict::refuse().cooling()
+    } else {
+        Verdict::throttled()
+    };
+    verdict.bare_wait(bare)
+}
+
+fn refuse_answer(provider: &Provider, head: Head<'_>) -> Verdict {
+    let served = Head {
+        refused: Some(false),
+        ..head
+    };
+    match provider.rules.read(served, None) {
+        Reading::Wait(hint) => Verdict::refuse().cooling_for(hint),
+        Reading::Nothing | Reading::Never(_) => Verdict::refuse(),
+    }
+}
+
+fn may_resend(provider: &Provider, attempt: &Attempt<'_>, status: StatusCode) -> bool {
+    let status = status.as_u16();
+    attempt.is_safe_to_resend()
+        || provider.any_method.contains(&status)
+        || provider.sheds.contains(&status)
+}
+
+/// What the provider's words say about a status; `None` if they do not mention it.
+fn retries(provider: &Provider, status: StatusCode) -> Option<bool> {
+    let status = status.as_u16();
+    if provider.any_method.contains(&status) || provider.sheds.contains(&status) {
+        return Some(true);
+    }
+    provider
+        .retried
+        .as_ref()
+        .map(|listed| listed.contains(&status))
+}
+
+enum Kind {
+    Served,
+    Limit,
+    Retried,
+    Down,
+    Answer,
+}
+
+fn kind_of(status: StatusCode, retried: Option<bool>, hinted: bool) -> Kind {
+    let code = status.as_u16();
+    let down = status.is_server_error();
+    let usual = RETRIED.contains(&code) || (down && hinted);
+    match retried {
+        Some(true) => Kind::Retried,
+        None if usual => Kind::Retried,
+        _ if hinted && LIMITS_WHEN_HINTED.contains(&code) => Kind::Limit,
+        _ if down => Kind::Down,
+        _ if status.is_client_error() => Kind::Answer,
+        _ => Kind::Served,
+    }
+}
+
+/// What the words and codes of the body say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Final,
+    Throttled(Option<Duration>),
+}
+
+fn body_says(provider: &Provider, status: StatusCode, body: Option<&[u8]>) -> Told {
+    let Some(body) = body else {
+        return Told::Nothing;
+    };
+    if status.is_success() && !provider.looks_into(status) {
+        return Told::Nothing;
+    }
+    if has_code(body, &provider.final_codes) || has_phrase(body, &provider.final_phrases) {
+        return Told::Final;
+    }
+    let phrase = provider
+        .throttled_phrases
+        .iter()
+        .find(|(phrase, _)| contains(body, phrase));
+    match phrase {
+        Some((_, lasting)) => Told::Throttled(*lasting),
+        None if has_code(body, &provider.throttled_codes) => Told::Throttled(None),
+        None => Told::Nothing,
+    }
+}
+
+fn has_code(body: &[u8], codes: &[std::borrow::Cow<'static, str>]) -> bool {
+    let known = |value: &str| codes.iter().any(|code| code.eq_ignore_ascii_case(value));
+    !codes.is_empty() && hint::json::codes_in(body, &mut { known })
+}
+
+fn has_phrase(body: &[u8], phrases: &[std::borrow::Cow<'static, str>]) -> bool {
+    phrases.iter().any(|phrase| contains(body, phrase))
+}
+
+fn contains(body: &[u8], phrase: &str) -> bool {
+    let phrase = phrase.as_bytes();
+    !phrase.is_empty()
+        && body
+            .windows(phrase.len())
+            .any(|window| window.eq_ignore_ascii_case(phrase))
+}

@@ -1,0 +1,125 @@
+//! The answer of a policy.
+
+use std::time::Duration;
+
+use crate::hint::Hint;
+
+/// What becomes of an attempt, and whether the other callers of its scope have to wait.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_backoff::policy::Verdict;
+///
+/// // Served, but that was the last call of this minute: the next one waits.
+/// let last = Verdict::accept().cooling_for(Duration::from_secs(12));
+/// // Broken: try again when the usual backoff says so.
+/// let broken = Verdict::retry();
+/// // Refused without a word about when: everybody waits, at least a minute.
+/// let refused = Verdict::throttled();
+/// # let _ = (last, broken, refused);
+/// ```
+#[must_use = "a verdict does nothing until the layer carries it out"]
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    ruling: Ruling,
+    hint: Option<Hint>,
+    cools: bool,
+    bare_wait: Option<Duration>,
+}
+
+/// The four kinds of verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ruling {
+    /// The caller gets this answer.
+    Accept,
+    /// This call goes again, if it can be replayed.
+    Retry,
+    /// The server refused because of a limit: this call goes again when the gate opens.
+    Throttled,
+    /// The caller gets this refusal or failure; another try would not help or would do harm.
+    Refuse,
+}
+
+impl Verdict {
+    const fn new(ruling: Ruling, cools: bool) -> Self {
+        Self {
+            ruling,
+            hint: None,
+            cools,
+            bare_wait: None,
+        }
+    }
+
+    /// The caller gets this answer.
+    pub const fn accept() -> Self {
+        Self::new(Ruling::Accept, false)
+    }
+
+    /// Try again: after the usual backoff, or [`after`](Self::after) a wait that the server named.
+    pub const fn retry() -> Self {
+        Self::new(Ruling::Retry, false)
+    }
+
+    /// Refused because of a limit. The gate of the scope shuts for everybody: for the wait given by
+    /// [`after`](Self::after), else for at least a minute.
+    pub const fn throttled() -> Self {
+        Self::new(Ruling::Throttled, true)
+    }
+
+    /// Final: the caller gets this response or error.
+    pub const fn refuse() -> Self {
+        Self::new(Ruling::Refuse, false)
+    }
+
+    /// Not before this wait is over, counted from the arrival of the response's head.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_backoff::policy::Verdict;
+    ///
+    /// let verdict = Verdict::throttled().after(Duration::from_secs(30));
+    /// assert_eq!(verdict.hint().unwrap().wait(), Duration::from_secs(30));
+    /// ```
+    pub fn after(mut self, wait: impl Into<Hint>) -> Self {
+        self.hint = Some(wait.into());
+        self
+    }
+
+    /// Shuts the gate of the scope as a bare 429 does.
+    pub const fn cooling(mut self) -> Self {
+        self.cools = true;
+        self
+    }
+
+    /// Shuts the gate of the scope for this long.
+    pub fn cooling_for(self, wait: impl Into<Hint>) -> Self {
+        self.after(wait).cooling()
+    }
+
+    /// The least wait of a refusal that names none. The default is 60 s.
+    pub const fn bare_wait(mut self, wait: Duration) -> Self {
+        self.bare_wait = Some(wait);
+        self
+    }
+
+    /// Which of the four it is.
+    pub const fn ruling(&self) -> Ruling {
+        self.ruling
+    }
+
+    /// The wait that goes with it, if one was named.
+    pub const fn hint(&self) -> Option<&Hint> {
+        self.hint.as_ref()
+    }
+
+    /// Whether the other callers of the scope have to wait as well.
+    pub const fn cools(&self) -> bool {
+        self.cools
+    }
+
+    pub(crate) const BARE_WAIT: Duration = Duration::from_secs(60);
+
+    pub(crate) fn bare(&self) -> Duration {
+        self.bare_wait.unwrap_or(Self::BARE_WAIT)
+    }
+}

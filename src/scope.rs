@@ -1,0 +1,252 @@
+//! Who shares a gate.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::{Arc, LazyLock};
+
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+
+/// The callers that share one limit, and so one gate.
+///
+/// The default is the *origin* of the request: scheme, host and port. A provider that counts per
+/// API key adds the credential, of which only a keyed hash is kept; one that spreads an API over
+/// several hosts joins them under a name.
+///
+/// ```
+/// use tower_backoff::Scope;
+///
+/// let scope = Scope::origin(&"https://user:secret@API.example.com/v1?key=1".parse()?);
+/// assert_eq!(scope.to_string(), "https://api.example.com");
+/// assert_eq!(scope, Scope::origin(&"https://api.example.com:443/other".parse()?));
+/// # Ok::<(), http::uri::InvalidUri>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Scope {
+    place: Place,
+    key: Option<u64>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Place {
+    Layer,
+    Named(Arc<str>),
+    Origin(Origin),
+}
+
+impl Scope {
+    /// One gate for everything that goes through the layer.
+    pub fn layer() -> Self {
+        Place::Layer.into()
+    }
+
+    /// A gate with a name: every request that is given this name shares it, whatever its host.
+    pub fn named(name: impl Into<Arc<str>>) -> Self {
+        Place::Named(name.into()).into()
+    }
+
+    /// The origin of a request: scheme, lower-case host and port, never the user info.
+    ///
+    /// A `Uri` without a host (a service inside this process) belongs to [`Scope::layer`].
+    pub fn origin(uri: &Uri) -> Self {
+        match Origin::of(uri.scheme(), uri.authority()) {
+            Some(origin) => Place::Origin(origin).into(),
+            None => Self::layer(),
+        }
+    }
+
+    /// As [`Scope::origin`], with the `Host` header where the `Uri` names no host.
+    pub(crate) fn of_request(uri: &Uri, headers: &HeaderMap) -> Self {
+        if uri.authority().is_some() {
+            return Self::origin(uri);
+        }
+        let host = headers
+            .get(header::HOST)
+            .and_then(|host| Authority::try_from(host.as_bytes()).ok());
+        match Origin::of(uri.scheme(), host.as_ref()) {
+            Some(origin) => Place::Origin(origin).into(),
+            None => Self::layer(),
+        }
+    }
+
+    /// Tells the callers of one place apart by a secret, of which only a hash is kept: made with a
+    /// key that this process drew when it started, and never printed whole.
+    ///
+    /// ```
+    /// use tower_backoff::Scope;
+    ///
+    /// let (mine, yours) = (Scope::layer().keyed(b"sk-1"), Scope::layer().keyed(b"sk-2"));
+    /// assert_ne!(mine, yours);
+    /// ```
+    #[must_use]
+    pub fn keyed(mut self, secret: &[u8]) -> Self {
+        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        self.key = Some(KEYS.hash_one((self.key, secret)));
+        self
+    }
+
+    /// Adds the first of these headers that the request has.
+    pub(crate) fn keyed_by(self, headers: &HeaderMap, names: &[HeaderName]) -> Self {
+        match names.iter().find_map(|name| headers.get(name)) {
+            Some(value) => self.keyed(HeaderValue::as_bytes(value)),
+            None => self,
+        }
+    }
+}
+
+impl From<Place> for Scope {
+    fn from(place: Place) -> Self {
+        Self { place, key: None }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Layer => f.write_str("the layer"),
+            Place::Named(name) => f.write_str(name),
+            Place::Origin(origin) => origin.fmt(f),
+        }?;
+        match self.key {
+            // Sixteen bits tell two keys apart in a log and say nothing about either.
+            Some(key) => write!(f, " (key {:04x})", key as u16),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scope({self})")
+    }
+}
+
+/// Scheme, host and port. The authority is kept as the request had it, since cloning it allocates
+/// nothing; all else here looks only at its host and port.
+#[derive(Clone)]
+struct Origin {
+    scheme: Option<Scheme>,
+    authority: Authority,
+}
+
+impl Origin {
+    fn of(scheme: Option<&Scheme>, authority: Option<&Authority>) -> Option<Self> {
+        Some(Self {
+            scheme: scheme.cloned(),
+            authority: authority?.clone(),
+        })
+    }
+
+    fn scheme(&self) -> &str {
+        self.scheme.as_ref().map_or("", Scheme::as_str)
+    }
+
+    fn host(&self) -> &str {
+        self.authority.host()
+    }
+
+    fn port(&self) -> Option<u16> {
+        self.authority
+            .port_u16()
+            .or_else(|| self.scheme.as_ref().and_then(usual_port))
+    }
+}
+
+fn usual_port(scheme: &Scheme) -> Option<u16> {
+    match scheme.as_str() {
+        "https" => Some(443),
+        "http" => Some(80),
+        _ => None,
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        self.scheme() == other.scheme()
+            && self.port() == other.port()
+            && self.host().eq_ignore_ascii_case(other.host())
+    }
+}
+
+impl Eq for Origin {}
+
+impl Hash for Origin {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.port().hash(state);
+        // In pieces of a fixed length, so that a host costs few calls and no allocation.
+        for piece in self.host().as_bytes().chunks(16) {
+            let mut lower = [0; 16];
+            lower[..piece.len()].copy_from_slice(piece);
+            lower.make_ascii_lowercase();
+            state.write(&lower);
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(scheme) = &self.scheme {
+            write!(f, "{scheme}://")?;
+        }
+        let host = self.host().bytes().map(|b| b.to_ascii_lowercase() as char);
+        host.into_iter().try_for_each(|c| write!(f, "{c}"))?;
+        match self.authority.port_u16() {
+            Some(port) if self.scheme.as_ref().and_then(usual_port) != Some(port) => {
+                write!(f, ":{port}")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn origin(uri: &str) -> Scope {
+        Scope::origin(&uri.parse().unwrap())
+    }
+
+    #[track_caller]
+    fn same(a: &str, b: &str) {
+        assert_eq!(origin(a), origin(b));
+        assert_eq!(HashSet::from([origin(a), origin(b)]).len(), 1);
+    }
+
+    #[track_caller]
+    fn other(a: &str, b: &str) {
+        assert_ne!(origin(a), origin(b));
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        same("https://api.test/a?b", "https://API.test:443/c");
+        same("http://api.test:80/", "http://api.test/");
+        same("https://me:secret@api.test/", "https://api.test/");
+        other("https://api.test/", "http://api.test/");
+        other("https://api.test/", "https://api.test:8443/");
+        other("https://api.test/", "https://api.test.evil/");
+    }
+
+    #[test]
+    fn a_scope_never_prints_user_info_path_or_query() {
+        let scope = origin("https://me:secret@api.test:8443/path?token=secret").keyed(b"secret");
+        let printed = format!("{scope} {scope:?}");
+        assert!(printed.contains("https://api.test:8443"));
+        for secret in ["me", "secret", "path", "token"] {
+            assert!(!printed.contains(secret), "{printed}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_host_in_its_uri_is_known_by_its_host_header() {
+        let mut headers = HeaderMap::new();
+        let uri = Uri::from_static("/v1");
+        assert_eq!(Scope::of_request(&uri, &headers), Scope::layer());
+        headers.insert(header::HOST, HeaderValue::from_static("api.test"));
+        assert_eq!(Scope::of_request(&uri, &headers).to_string(), "api.test");
+        headers.insert(header::HOST, HeaderValue::from_static("not a host"));
+        assert_eq!(Scope::of_request(&uri, &headers), Scope::layer());
+    }
+}

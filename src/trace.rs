@@ -1,0 +1,71 @@
+//! `tracing` events, and nothing at all without the feature.
+//!
+//! They name status, scope, wait and what decided; never a credential, a path or a query string.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::report::Ended;
+use crate::scope::Scope;
+
+#[cfg(feature = "tracing")]
+macro_rules! event {
+    ($level:ident, $($rest:tt)*) => { tracing::$level!($($rest)*) };
+}
+
+#[cfg(not(feature = "tracing"))]
+macro_rules! event {
+    ($level:ident, $($name:ident = %$value:expr,)* $text:literal) => { $(let _ = &$value;)* };
+}
+
+/// A gate shut, or stays shut for longer.
+pub(crate) fn shut(scope: &Scope, status: Option<StatusCode>, shut_for: Duration, by: &str) {
+    let status = number(status);
+    let seconds = shut_for.as_secs_f64();
+    event!(
+        warn,
+        scope = %scope,
+        status = %status,
+        seconds = %seconds,
+        decided_by = %by,
+        "the gate is shut"
+    );
+}
+
+/// A call goes again.
+pub(crate) fn again(
+    scope: &Scope,
+    attempts: u32,
+    status: Option<StatusCode>,
+    wait: Duration,
+    by: &str,
+) {
+    let status = number(status);
+    let seconds = wait.as_secs_f64();
+    event!(
+        info,
+        scope = %scope,
+        status = %status,
+        attempts = %attempts,
+        seconds = %seconds,
+        decided_by = %by,
+        "the call goes again"
+    );
+}
+
+/// A call ended without an accepted answer.
+pub(crate) fn ended(scope: &Scope, attempts: u32, ended: Ended) {
+    event!(
+        info,
+        scope = %scope,
+        attempts = %attempts,
+        reason = %ended,
+        "the call ended"
+    );
+}
+
+/// 0 stands for "no response".
+fn number(status: Option<StatusCode>) -> u16 {
+    status.map_or(0, |status| status.as_u16())
+}

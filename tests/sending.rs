@@ -1,0 +1,311 @@
+//! What is sent a second time, and what is not: counted by real servers.
+//!
+//! `cargo test --test sending -- --nocapture` prints the table.
+#![cfg(feature = "hyper")]
+
+mod support;
+
+use std::time::Duration;
+
+use h2::Reason;
+use http::Request;
+use http_body_util::Full;
+use support::client::{HttpClient, http1_client, http2_client};
+use support::h2::{self as frames, H2, Last};
+use support::mock::{Mock, answer, status};
+use support::paused;
+use support::wire::{self, Wire};
+use tower::{Layer, ServiceExt};
+use tower_backoff::policy::Provider;
+use tower_backoff::{Backoff, Idempotent, Retry, RetryLayer};
+
+fn quick() -> RetryLayer {
+    RetryLayer::new(Provider::new("test")).backoff(Backoff::exponential(Duration::from_millis(1)))
+}
+
+fn around(client: HttpClient) -> Retry<HttpClient> {
+    quick().layer(client)
+}
+
+fn request(method: &str, uri: http::Uri) -> Request<Full<bytes::Bytes>> {
+    Request::builder()
+        .method(method)
+        .uri(uri)
+        .body(Full::from("order one"))
+        .expect("a valid request")
+}
+
+/// Sends with both kinds of method; `get` and `post` say how many requests the server must see.
+#[track_caller]
+fn row(failure: &str, method: &str, seen: usize, expected: usize) {
+    println!("{failure:45} | {method:4} | {seen} requests seen");
+    assert_eq!(seen, expected, "{failure}, {method}");
+}
+
+#[tokio::test]
+async fn http1_failures_are_retried_only_if_the_method_is_idempotent() {
+    use wire::Step::{Close, Reset, Send};
+    for (failure, steps) in [
+        ("http1: closed without an answer", vec![Close]),
+        ("http1: reset without an answer", vec![Reset]),
+        (
+            "http1: truncated head",
+            vec![Send("HTTP/1.1 200 O".into()), Close],
+        ),
+    ] {
+        for (method, expected) in [("GET", 2), ("PUT", 2), ("POST", 1), ("PATCH", 1)] {
+            let steps = steps.clone();
+            let server = Wire::start(move |received| match received.nth {
+                1 => steps.clone(),
+                _ => wire::answer(200, "", "ok"),
+            })
+            .await;
+            let outcome = around(http1_client())
+                .oneshot(request(method, server.uri("/")))
+                .await;
+            assert_eq!(outcome.is_ok(), expected == 2, "{failure}, {method}");
+            row(failure, method, server.requests(), expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn http2_refusals_that_prove_nothing_was_done_are_retried_with_any_method() {
+    for (failure, steps, post_sees) in [
+        (
+            "http2: REFUSED_STREAM",
+            frames::reset(Reason::REFUSED_STREAM),
+            2,
+        ),
+        (
+            "http2: GOAWAY, stream not processed",
+            frames::go_away(Last::Before, Reason::NO_ERROR),
+            2,
+        ),
+        (
+            "http2: GOAWAY, stream perhaps processed",
+            frames::go_away(Last::This, Reason::NO_ERROR),
+            1,
+        ),
+        (
+            "http2: INTERNAL_ERROR",
+            frames::reset(Reason::INTERNAL_ERROR),
+            1,
+        ),
+    ] {
+        for (method, expected) in [("GET", 2), ("POST", post_sees)] {
+            let steps = steps.clone();
+            let server = H2::start(move |received| match received.nth {
+                1 => steps.clone(),
+                _ => frames::answer(200, &[], "ok"),
+            })
+            .await;
+            let outcome = around(http2_client())
+                .oneshot(request(method, server.uri("/")))
+                .await;
+            assert_eq!(outcome.is_ok(), expected == 2, "{failure}, {method}");
+            row(failure, method, server.requests(), expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_tried_again_with_any_method() {
+    let layer = quick().max_retries(2);
+    for method in ["GET", "POST"] {
+        let (tries, client) = counting(http1_client());
+        let free = support::listener::refusing().await;
+        let uri = wire::uri(free, "/");
+        let outcome = layer.layer(client).oneshot(request(method, uri)).await;
+        assert!(outcome.is_err());
+        let tries = tries.load(std::sync::atomic::Ordering::Relaxed);
+        row("refused connection, tries of the client", method, tries, 3);
+    }
+}
+
+type Tries = std::sync::Arc<std::sync::atomic::AtomicUsize>;
+
+fn counting(
+    client: HttpClient,
+) -> (
+    Tries,
+    impl tower::Service<
+        Request<Full<bytes::Bytes>>,
+        Response = http::Response<hyper::body::Incoming>,
+        Error = hyper_util::client::legacy::Error,
+    > + Clone,
+) {
+    let tries = Tries::default();
+    let counter = tries.clone();
+    let client = tower::ServiceBuilder::new()
+        .map_request(move |request| {
+            counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            request
+        })
+        .service(client);
+    (tries, client)
+}
+
+#[tokio::test]
+async fn a_response_that_breaks_off_is_the_callers_and_is_not_retried() {
+    use http_body_util::BodyExt;
+    let server = Wire::always(wire::truncated_answer(200, "", "half")).await;
+    let response = around(http1_client())
+        .oneshot(request("GET", server.uri("/")))
+        .await
+        .expect("a head");
+    assert!(response.into_body().collect().await.is_err());
+    row(
+        "http1: truncated body of a 200",
+        "GET",
+        server.requests(),
+        1,
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn statuses_are_retried_as_the_safety_rule_says() {
+    // status, requests seen of a GET, of a POST, of a POST with an Idempotency-Key
+    for (code, get, post, keyed) in [
+        (408, 2, 1, 2),
+        (425, 2, 1, 2),
+        (429, 2, 2, 2),
+        (500, 2, 1, 2),
+        (502, 2, 1, 2),
+        (503, 2, 1, 2),
+        (504, 2, 1, 2),
+        (200, 1, 1, 1),
+        (301, 1, 1, 1),
+        (400, 1, 1, 1),
+        (401, 1, 1, 1),
+        (403, 1, 1, 1),
+        (404, 1, 1, 1),
+        (409, 1, 1, 1),
+        (422, 1, 1, 1),
+        (501, 1, 1, 1),
+    ] {
+        assert_eq!(
+            seen(code, paused::get(URI), standard()).await,
+            get,
+            "{code} GET"
+        );
+        assert_eq!(
+            seen(code, paused::post(URI), standard()).await,
+            post,
+            "{code} POST"
+        );
+        let mut with_key = paused::post(URI);
+        let key = http::HeaderValue::from_static("8e03978e");
+        with_key.headers_mut().insert("idempotency-key", key);
+        assert_eq!(
+            seen(code, with_key, standard()).await,
+            keyed,
+            "{code} with a key"
+        );
+    }
+}
+
+const URI: &str = "https://api.test/orders";
+
+fn standard() -> Provider {
+    Provider::new("test")
+}
+
+async fn seen(code: u16, request: Request<paused::Body>, policy: Provider) -> usize {
+    let mock = Mock::new(move |nth, _| status(if nth == 1 { code } else { 200 }));
+    let service = paused::around(&mock, RetryLayer::new(policy));
+    let _ = paused::send(&service, request).await;
+    mock.calls().len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_and_a_provider_can_say_that_sending_twice_is_safe_or_is_not() {
+    let mut safe = paused::post(URI);
+    safe.extensions_mut().insert(Idempotent(true));
+    assert_eq!(seen(500, safe, standard()).await, 2);
+    let mut unsafe_put = paused::request("PUT", URI);
+    unsafe_put.extensions_mut().insert(Idempotent(false));
+    assert_eq!(seen(500, unsafe_put, standard()).await, 1);
+
+    let sheds = standard().sheds_with([503]);
+    assert_eq!(seen(503, paused::post(URI), sheds.clone()).await, 2);
+    assert_eq!(seen(500, paused::post(URI), sheds).await, 1);
+    let any = standard().retry_any_method([500]);
+    assert_eq!(seen(500, paused::post(URI), any).await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_on_names_all_statuses_and_the_safety_rule_still_holds() {
+    let only_500 = standard().retry_on([429, 500]);
+    assert_eq!(seen(500, paused::get(URI), only_500.clone()).await, 2);
+    assert_eq!(seen(500, paused::post(URI), only_500.clone()).await, 1);
+    assert_eq!(seen(503, paused::get(URI), only_500.clone()).await, 1);
+    assert_eq!(seen(429, paused::post(URI), only_500).await, 2);
+    let never_429 = standard().retry_on([500]);
+    assert_eq!(seen(429, paused::get(URI), never_429).await, 1);
+    let odd = standard().retry_on([409]);
+    assert_eq!(seen(409, paused::get(URI), odd.clone()).await, 2);
+    assert_eq!(seen(409, paused::post(URI), odd).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_final_refusal_is_not_retried_whatever_its_status() {
+    let out_of_credits = r#"{"error":{"type":"insufficient_quota","message":"Pay up."}}"#;
+    for code in [402, 403, 429, 500, 503] {
+        let mock = Mock::new(move |_, _| answer(code, &[("retry-after", "1")], out_of_credits));
+        let policy = standard().final_codes(["INSUFFICIENT_QUOTA"]);
+        let service = paused::around(&mock, RetryLayer::new(policy));
+        let outcome = paused::send(&service, paused::get(URI)).await;
+        assert_eq!(paused::status_of(&outcome), code);
+        assert_eq!(mock.calls().len(), 1, "{code}");
+        let ended = paused::report(&outcome).unwrap().ended();
+        assert_eq!(ended, Some(tower_backoff::Ended::Final));
+        assert_eq!(
+            paused::text(outcome).await,
+            out_of_credits,
+            "the body is whole"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_body_is_sent_whole_every_time() {
+    use http_body_util::BodyExt;
+    let bodies = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = bodies.clone();
+    let echo = tower::service_fn(move |request: Request<paused::Body>| {
+        let seen = seen.clone();
+        async move {
+            let bytes = request.into_body().collect().await?.to_bytes();
+            let count = {
+                let mut seen = seen.lock().unwrap();
+                seen.push(bytes);
+                seen.len()
+            };
+            let code = if count < 3 { 429 } else { 200 };
+            let response = http::Response::builder()
+                .status(code)
+                .header("retry-after", "1");
+            Ok::<_, tower_backoff::BoxError>(response.body(paused::Body::default())?)
+        }
+    });
+    let service = RetryLayer::new(standard()).layer(echo);
+    paused::send(&service, paused::post(URI)).await.unwrap();
+    assert_eq!(*bodies.lock().unwrap(), ["order one"; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_can_be_sent_once_is_sent_once_and_the_report_says_why() {
+    use tower_backoff::body::OnceLayer;
+    let mock = Mock::new(|_, _| answer(429, &[("retry-after", "5")], "no"));
+    let layer = RetryLayer::new(standard());
+    let service = tower::ServiceBuilder::new()
+        .layer(OnceLayer::new())
+        .layer(layer)
+        .service(mock.clone());
+    let outcome = paused::send(&service, paused::post(URI)).await;
+    assert_eq!(paused::status_of(&outcome), 429);
+    assert_eq!(mock.calls().len(), 1);
+    let ended = paused::report(&outcome).unwrap().ended();
+    assert_eq!(ended, Some(tower_backoff::Ended::SentOnce));
+}
