@@ -12,16 +12,37 @@
 //! use tower::{Layer, Service};
 //! use tower_backoff::{RetryLayer, providers};
 //!
-//! fn send<S>(client: S, request: http::Request<hyper::body::Incoming>)
+//! type Request = http::Request<hyper::body::Incoming>; // a body that can be read only once
+//!
+//! fn serve(_: impl Service<Request>) {}
+//!
+//! fn proxy<S>(client: S)
 //! where
-//!     S: Service<
-//!             http::Request<hyper::body::Incoming>,
-//!             Response = http::Response<hyper::body::Incoming>,
-//!             Error = hyper::Error,
-//!         > + Clone,
+//!     S: Service<Request, Response = http::Response<String>, Error = hyper::Error> + Clone,
 //! {
-//!     let mut service = RetryLayer::new(providers::lemlist()).layer(client);
-//!     let _ = service.call(request); // `Incoming` can be read only once
+//!     serve(RetryLayer::new(providers::lemlist()).layer(client));
+//! }
+//! ```
+//!
+//! and the compiler says what to do: *the request body `Incoming` does not say how it is sent a second
+//! time*, with a note that names the layers. With [`OnceLayer`] outside it compiles:
+//!
+//! ```
+//! use tower::{Layer, Service};
+//! use tower_backoff::body::{Once, OnceLayer};
+//! use tower_backoff::{RetryLayer, providers};
+//!
+//! type Request<B> = http::Request<B>;
+//! type Incoming = hyper::body::Incoming;
+//!
+//! fn serve(_: impl Service<Request<Incoming>>) {}
+//!
+//! fn proxy<S>(client: S)
+//! where
+//!     S: Service<Request<Once<Incoming>>, Response = http::Response<String>, Error = hyper::Error>
+//!         + Clone,
+//! {
+//!     serve(OnceLayer::new().layer(RetryLayer::new(providers::lemlist()).layer(client)));
 //! }
 //! ```
 

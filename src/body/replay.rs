@@ -22,6 +22,8 @@ pub trait Replay: Sized {
     fn replay(&self) -> Option<Self>;
 }
 
+// The compiler then explains with the words above instead of "`Clone` is not satisfied".
+#[diagnostic::do_not_recommend]
 impl<B: Clone> Replay for B {
     fn replay(&self) -> Option<Self> {
         Some(self.clone())
