@@ -1,0 +1,156 @@
+//! What becomes of the bodies of refusals, and of the connections that carry them.
+#![cfg(feature = "hyper")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use http_body_util::BodyExt;
+use support::client::{get, http1_client};
+use support::wire::{self, Step, Wire};
+use tower::{Layer, ServiceExt};
+use tower_backoff::policy::Provider;
+use tower_backoff::{Backoff, BoxError, Ended, Report, RetryLayer};
+
+const NOW: &str = "retry-after: 0\r\n";
+
+fn quick() -> RetryLayer {
+    RetryLayer::new(Provider::new("test")).backoff(Backoff::exponential(Duration::from_millis(20)))
+}
+
+/// Refuses once with these steps, then serves; returns how many connections two requests took.
+async fn connections_after(refusal: Vec<Step>) -> usize {
+    let server = Wire::start(move |received| match received.nth {
+        1 => refusal.clone(),
+        _ => wire::answer(200, "", "ok"),
+    })
+    .await;
+    let client = quick().layer(http1_client());
+    let response = client.oneshot(get(server.uri("/"))).await.expect("served");
+    assert_eq!(response.status(), 200);
+    assert_eq!(server.requests(), 2);
+    server.connections()
+}
+
+#[tokio::test]
+async fn the_connection_is_reused_after_a_refusal_with_a_late_body() {
+    let late = wire::late_answer(429, NOW, &["one", "two"], Duration::from_millis(150));
+    assert_eq!(connections_after(late).await, 1);
+}
+
+#[tokio::test]
+async fn the_connection_is_reused_after_a_refusal_with_a_chunked_body() {
+    let chunked = wire::chunked_answer(429, NOW, &["one", "two", "three"]);
+    assert_eq!(connections_after(chunked).await, 1);
+}
+
+#[tokio::test]
+async fn the_connection_is_reused_after_a_refusal_with_a_body_of_100_kb() {
+    let large = wire::large_answer(429, NOW, 100_000);
+    assert_eq!(connections_after(large).await, 1);
+}
+
+#[tokio::test]
+async fn the_connection_is_reused_after_a_500_that_is_retried() {
+    let failure = wire::chunked_answer(500, "", &["trace", "back"]);
+    assert_eq!(connections_after(failure).await, 1);
+}
+
+#[tokio::test]
+async fn a_body_that_announces_too_much_is_not_waited_for() {
+    let start = Instant::now();
+    let huge =
+        Step::Send(format!("HTTP/1.1 429 No\r\n{NOW}content-length: 9999999999\r\n\r\n").into());
+    assert_eq!(connections_after(vec![huge]).await, 2);
+    assert!(
+        start.elapsed() < Duration::from_secs(60),
+        "no test waits that long"
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_costs_a_bounded_time_and_a_connection() {
+    assert_eq!(connections_after(wire::endless_answer(429, NOW)).await, 2);
+    let head = Step::Send(format!("HTTP/1.1 429 No\r\n{NOW}content-length: 10\r\n\r\n").into());
+    let silent = vec![head, Step::Wait(Duration::from_secs(3_600))];
+    assert_eq!(connections_after(silent).await, 2);
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_handed_back_after_all_has_its_whole_body() {
+    let pieces = ["{\"error\":", "\"slow\"}"];
+    let refusal = wire::late_answer(503, "", &pieces, Duration::from_millis(20));
+    let server = Wire::always(refusal).await;
+    let client = quick().max_retries(2).layer(http1_client());
+    let response = client.oneshot(get(server.uri("/"))).await.unwrap();
+    let report: Report = response.extensions().get().cloned().expect("a report");
+    assert_eq!(
+        (report.attempts(), report.ended()),
+        (3, Some(Ended::Retries))
+    );
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "{\"error\":\"slow\"}");
+}
+
+#[tokio::test]
+async fn a_peeked_body_is_put_back_in_front_of_the_rest() {
+    // Larger than the peek: judged by its head, and handed back whole.
+    let server = Wire::always(wire::large_answer(403, "", 200_000)).await;
+    let policy = Provider::new("test").throttled_when_body_contains("slow down");
+    let client = RetryLayer::new(policy).layer(http1_client());
+    let response = client.oneshot(get(server.uri("/"))).await.unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body.len(), 200_000);
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_whose_body_breaks_off_is_still_a_refusal() {
+    let server = Wire::start(|received| match received.nth {
+        1 => wire::truncated_answer(429, NOW, "hal"),
+        _ => wire::answer(200, "", "ok"),
+    })
+    .await;
+    let client = quick().layer(http1_client());
+    let response = client.oneshot(get(server.uri("/"))).await.unwrap();
+    assert_eq!((response.status().as_u16(), server.requests()), (200, 2));
+}
+
+#[tokio::test]
+async fn a_code_in_the_body_decides_over_a_real_connection() -> Result<(), BoxError> {
+    let server = Wire::start(|received| match received.nth {
+        1 => wire::answer(403, "", r#"{"error":{"code":"SLOW_DOWN"}}"#),
+        2 => wire::answer(429, NOW, r#"{"error":{"code":"OUT_OF_CREDITS"}}"#),
+        _ => wire::answer(200, "", "ok"),
+    })
+    .await;
+    let policy = Provider::new("test")
+        .bare_429_wait(Duration::from_millis(50))
+        .throttled_codes(["slow_down"])
+        .final_codes(["out_of_credits"]);
+    let client = RetryLayer::new(policy).layer(http1_client());
+    let response = client.oneshot(get(server.uri("/"))).await?;
+    assert_eq!((response.status().as_u16(), server.requests()), (429, 2));
+    let body = response.into_body().collect().await?.to_bytes();
+    assert_eq!(body, r#"{"error":{"code":"OUT_OF_CREDITS"}}"#);
+    Ok(())
+}
+
+#[tokio::test]
+async fn waiting_calls_pin_no_connection() {
+    let server = Wire::start(|received| match received.nth {
+        1..=20 => wire::answer(429, "retry-after: 1\r\n", "not now"),
+        _ => wire::answer(200, "", "ok"),
+    })
+    .await;
+    let client = quick().layer(http1_client());
+    let calls = (0..20).map(|_| client.clone().oneshot(get(server.uri("/"))));
+    let responses = futures_util::future::join_all(calls).await;
+    assert!(
+        responses
+            .iter()
+            .all(|response| response.as_ref().unwrap().status() == 200)
+    );
+    // Twenty went out at once, each on its own connection; none of the retries needed a new one.
+    assert!(server.connections() <= 20, "{}", server.connections());
+}

@@ -1,0 +1,216 @@
+//! Tower manners: where the layer can stand, and what it does not demand.
+
+mod support;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use support::mock::{Mock, answer, status};
+use support::paused::*;
+use tower::util::{BoxCloneService, BoxCloneSyncService};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt};
+use tower_backoff::policy::Provider;
+use tower_backoff::{Retry, RetryLayer};
+
+const API: &str = "https://api.test/";
+const LONG: Duration = Duration::from_secs(60);
+
+fn standard() -> RetryLayer {
+    RetryLayer::new(Provider::new("test"))
+}
+
+fn refusing_once() -> Mock {
+    Mock::new(|nth, _| match nth {
+        1 => answer(429, &[("retry-after", "2")], ""),
+        _ => status(200),
+    })
+}
+
+/// Sends one request that is refused once, and asserts that it was served.
+macro_rules! served {
+    ($service:expr) => {
+        let response = $service.oneshot(get(API)).await.expect("served");
+        assert_eq!(response.status(), 200);
+    };
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_stands_outside_of_towers_layers_without_a_type_annotation() {
+    served!(
+        ServiceBuilder::new()
+            .layer(standard())
+            .timeout(Duration::from_secs(1))
+            .service(refusing_once())
+    );
+    served!(
+        ServiceBuilder::new()
+            .layer(standard())
+            .concurrency_limit(1)
+            .service(refusing_once())
+    );
+    served!(
+        ServiceBuilder::new()
+            .layer(standard())
+            .buffer(4)
+            .service(refusing_once())
+    );
+    served!(
+        ServiceBuilder::new()
+            .layer(standard())
+            .load_shed()
+            .concurrency_limit(4)
+            .service(refusing_once())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_stands_inside_of_towers_layers_without_a_type_annotation() {
+    served!(
+        ServiceBuilder::new()
+            .timeout(LONG)
+            .layer(standard())
+            .service(refusing_once())
+    );
+    served!(
+        ServiceBuilder::new()
+            .concurrency_limit(1)
+            .layer(standard())
+            .service(refusing_once())
+    );
+    served!(
+        ServiceBuilder::new()
+            .buffer(4)
+            .layer(standard())
+            .service(refusing_once())
+    );
+    served!(
+        ServiceBuilder::new()
+            .boxed_clone()
+            .layer(standard())
+            .service(refusing_once())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_inside_is_per_attempt_and_one_outside_is_for_the_whole_call() {
+    let mock = refusing_once().taking(Duration::from_millis(900));
+    let per_attempt = ServiceBuilder::new()
+        .layer(standard())
+        .timeout(Duration::from_secs(1))
+        .service(mock);
+    served!(per_attempt);
+    let whole = ServiceBuilder::new()
+        .timeout(Duration::from_secs(1))
+        .layer(standard())
+        .service(refusing_once());
+    let error = whole.oneshot(get(API)).await.unwrap_err();
+    assert!(error.is::<tower::timeout::error::Elapsed>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_stands_between_tower_https_layers() {
+    use tower_http::{decompression::DecompressionLayer, trace::TraceLayer};
+    served!(
+        ServiceBuilder::new()
+            .layer(TraceLayer::new_for_http())
+            .layer(DecompressionLayer::new())
+            .layer(standard())
+            .service(refusing_once())
+    );
+    served!(
+        ServiceBuilder::new()
+            .layer(standard())
+            .layer(TraceLayer::new_for_http())
+            .layer(DecompressionLayer::new())
+            .service(refusing_once())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_can_be_boxed_and_shared() {
+    type Boxed<R> = BoxCloneSyncService<Request<Body>, Response<R>, tower_backoff::BoxError>;
+    let boxed: Boxed<_> = BoxCloneSyncService::new(standard().layer(refusing_once()));
+    served!(boxed);
+    let boxed = BoxCloneService::new(standard().layer(refusing_once()));
+    served!(boxed);
+    // And around a boxed one.
+    let inner: Boxed<Full<Bytes>> = BoxCloneSyncService::new(refusing_once());
+    served!(standard().layer(inner));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_layers_in_a_row_wait_as_one() {
+    served!(
+        ServiceBuilder::new()
+            .layer(standard())
+            .layer(standard())
+            .service(refusing_once())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_needs_to_be_clone_and_nothing_more() {
+    // Neither `Send` nor `'static`: it borrows from the stack and counts in an `Rc`.
+    let greeting = String::from("hello");
+    let count = Rc::new(std::cell::Cell::new(0));
+    let local = tower::service_fn(|_: Request<Body>| {
+        let (count, greeting) = (Rc::clone(&count), &greeting);
+        async move {
+            count.set(count.get() + 1);
+            let code = if count.get() == 1 { 429 } else { 200 };
+            let response = Response::builder().status(code).header("retry-after", "1");
+            Ok::<_, tower_backoff::BoxError>(response.body(greeting.clone())?)
+        }
+    });
+    served!(standard().layer(local));
+    assert_eq!(count.get(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_and_response_bodies_may_be_of_any_type() {
+    // A request body that is no `http_body::Body` at all, only `Clone`.
+    let service = standard().layer(tower::service_fn(|request: Request<u8>| async move {
+        Ok::<_, std::convert::Infallible>(Response::new(format!("{}", request.into_body())))
+    }));
+    let response = service.oneshot(Request::new(7)).await.unwrap();
+    use http_body_util::BodyExt;
+    let body = response.into_body().collect().await.unwrap();
+    assert_eq!(body.to_bytes(), "7");
+}
+
+#[test]
+fn what_should_be_send_and_sync_is() {
+    fn is<T: Send + Sync + Unpin + 'static>() {}
+    is::<RetryLayer>();
+    is::<Retry<Mock>>();
+    is::<tower_backoff::Gates>();
+    is::<tower_backoff::Report>();
+    is::<tower_backoff::ReportSlot>();
+    is::<tower_backoff::NotBefore>();
+    is::<Provider>();
+    is::<tower_backoff::body::ResponseBody<Full<Bytes>>>();
+    fn is_sync<T: Send + Sync>(_: &T) {}
+    let mut readied = standard().layer(tower::service_fn(|_: Request<Body>| {
+        std::future::ready(Ok::<_, tower_backoff::BoxError>(Response::new(
+            Body::default(),
+        )))
+    }));
+    is_sync(&readied.call(get(API)));
+}
+
+#[test]
+fn the_future_is_small() {
+    let mut service = standard().layer(tower::service_fn(|_: Request<Body>| {
+        std::future::ready(Ok::<_, tower_backoff::BoxError>(Response::new(
+            Body::default(),
+        )))
+    }));
+    let copy = size_of::<Request<Body>>();
+    let answer = size_of::<Result<Response<Body>, tower_backoff::BoxError>>();
+    let future = service.call(get(API));
+    let own = size_of_val(&future) - copy - answer;
+    assert!(own <= 104, "{own} bytes of its own");
+}
