@@ -14,7 +14,13 @@
 //! | hyper: `is_canceled()` of a request | it left the queue without ever reaching the encoder |
 //! | hyper: `is_closed()` | the connection was gone before it took the request |
 //! | HTTP/2 `RST_STREAM` with `REFUSED_STREAM`, from the server | RFC 9113, section 8.7 |
-//! | HTTP/2 `GOAWAY`, from the server | h2 gives this error only to streams that the server disowned |
+//!
+//! An HTTP/2 `GOAWAY` from the server is [`Sent::AtMostHead`]. h2 gives this error to the streams that the server
+//! disowned, as it should, but hyper asks h2 once more between queueing the head and sending the body, and when
+//! a `GOAWAY` arrives in between it reports the same error for a stream that the server does accept. Measured
+//! between a hyper client on two threads and a server that shuts connections down gracefully all the time: of
+//! 50,125 such errors 705 were for requests without a body that the server answered; of 2,295 for requests with
+//! a body the server got 27 heads and no body.
 //!
 //! Two things no error can tell. A service that follows redirects or retries inside sends several requests and
 //! returns the error of the last, so such a layer belongs outside of the one that asks. And an error that came
@@ -38,8 +44,32 @@ type BoxError = Box<dyn Error + Send + Sync>;
 pub enum Sent {
     /// Proven unsent, or proven untouched by the server: any method may be sent again.
     No,
+    /// The server had at most the head to work on: a request that has a body may be sent again whatever its
+    /// method, while one without is nothing but its head, so that nothing is proven about it.
+    AtMostHead,
     /// Nothing is proven: the server may have received the request and done the work.
     Perhaps,
+}
+
+impl Sent {
+    /// Whether the server cannot have done the work. `has_body` tells whether the request had more than a head,
+    /// [`Body::is_end_stream`](http_body::Body::is_end_stream) being false before it was sent; a caller that
+    /// does not know says no.
+    ///
+    /// ```
+    /// use tower_backoff::failure::Sent;
+    ///
+    /// assert!(Sent::No.is_undone(false));
+    /// assert!(Sent::AtMostHead.is_undone(true) && !Sent::AtMostHead.is_undone(false));
+    /// assert!(!Sent::Perhaps.is_undone(true));
+    /// ```
+    pub fn is_undone(self, has_body: bool) -> bool {
+        match self {
+            Sent::No => true,
+            Sent::AtMostHead => has_body,
+            Sent::Perhaps => false,
+        }
+    }
 }
 
 /// Marks an error as one that happened before anything was sent.
@@ -153,10 +183,10 @@ fn never_started(error: &hyper::Error) -> bool {
 #[cfg(feature = "hyper")]
 fn of_h2(error: &h2::Error) -> Sent {
     let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-    if error.is_remote() && (refused || error.is_go_away()) {
-        Sent::No
-    } else {
-        Sent::Perhaps
+    match error.is_remote() {
+        true if refused => Sent::No,
+        true if error.is_go_away() => Sent::AtMostHead,
+        _ => Sent::Perhaps,
     }
 }
 

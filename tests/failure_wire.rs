@@ -15,7 +15,7 @@ use support::wire::{self, Wire};
 use support::{h2 as frames, listener};
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_backoff::failure::{
-    Sent::{self, No, Perhaps},
+    Sent::{self, AtMostHead, No, Perhaps},
     Unsent, sent,
 };
 
@@ -69,17 +69,17 @@ async fn http2_failures_prove_what_the_server_said() {
         (
             "http2: GOAWAY, nothing processed",
             frames::go_away(Nothing, Reason::NO_ERROR),
-            No,
+            AtMostHead,
         ),
         (
             "http2: GOAWAY, up to the one before",
             frames::go_away(Before, Reason::NO_ERROR),
-            No,
+            AtMostHead,
         ),
         (
             "http2: GOAWAY with an error, up to the one before",
             frames::go_away(Before, Reason::ENHANCE_YOUR_CALM),
-            No,
+            AtMostHead,
         ),
         (
             "http2: GOAWAY, up to this one",
@@ -194,7 +194,7 @@ async fn one_goaway_tells_the_streams_it_spares_from_those_it_disowns() {
         "http2: GOAWAY, the stream it disowns",
         &second.unwrap_err(),
         1,
-        No,
+        AtMostHead,
     );
 }
 
