@@ -282,7 +282,7 @@ where
 
     /// Judges a failure and carries the verdict out.
     fn failed(&mut self, error: BoxError, heard: Instant) -> Next<R> {
-        let attempt = Attempt::unanswered(
+        let attempt = Attempt::unanswered::<B>(
             RequestHead::from(&self.head),
             &*error,
             self.attempts,

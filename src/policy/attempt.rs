@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 
 use super::{Policy, Provider, RequestHead, Verdict};
-use crate::failure::{self, Sent};
+use crate::failure;
 use crate::hint::Reading;
 
 /// A request that was sent, and the response or the failure that came back.
@@ -35,6 +35,7 @@ pub struct Attempt<'a> {
     body: Option<&'a [u8]>,
     number: u32,
     received: SystemTime,
+    sends_body: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -47,7 +48,7 @@ impl<'a> Attempt<'a> {
     /// A first attempt that was answered, just now.
     pub fn new<B, R>(request: &'a Request<B>, response: &'a Response<R>) -> Self {
         let outcome = Outcome::Response(response.status(), response.headers());
-        Self::first(RequestHead::new(request), outcome)
+        Self::made(RequestHead::new(request), outcome, 1, SystemTime::now())
     }
 
     /// A first attempt that failed without an answer.
@@ -62,16 +63,23 @@ impl<'a> Attempt<'a> {
     /// # Ok::<(), http::Error>(())
     /// ```
     pub fn failed<B>(request: &'a Request<B>, error: &'a (dyn Error + 'static)) -> Self {
-        Self::first(RequestHead::new(request), Outcome::Failure(error))
+        let outcome = Outcome::Failure(error);
+        Self::made(RequestHead::new(request), outcome, 1, SystemTime::now()).of_body::<B>()
     }
 
-    fn first(request: RequestHead<'a>, outcome: Outcome<'a>) -> Self {
+    fn made(
+        request: RequestHead<'a>,
+        outcome: Outcome<'a>,
+        number: u32,
+        received: SystemTime,
+    ) -> Self {
         Self {
             request,
             outcome,
             body: None,
-            number: 1,
-            received: SystemTime::now(),
+            number,
+            received,
+            sends_body: true,
         }
     }
 
@@ -82,28 +90,28 @@ impl<'a> Attempt<'a> {
         number: u32,
         received: SystemTime,
     ) -> Self {
-        Self {
+        Self::made(
             request,
-            outcome: Outcome::Response(status, headers),
-            body: None,
+            Outcome::Response(status, headers),
             number,
             received,
-        }
+        )
     }
 
-    pub(crate) fn unanswered(
+    pub(crate) fn unanswered<B>(
         request: RequestHead<'a>,
         error: &'a (dyn Error + 'static),
         number: u32,
         received: SystemTime,
     ) -> Self {
-        Self {
-            request,
-            outcome: Outcome::Failure(error),
-            body: None,
-            number,
-            received,
-        }
+        Self::made(request, Outcome::Failure(error), number, received).of_body::<B>()
+    }
+
+    /// A body type without a size, such as `Empty`, is all that can be told about a body from here:
+    /// a request that is nothing but its head needs a stronger proof that it was not sent.
+    fn of_body<B>(mut self) -> Self {
+        self.sends_body = size_of::<B>() > 0;
+        self
     }
 
     /// The same attempt with the body that came back.
@@ -178,7 +186,9 @@ impl<'a> Attempt<'a> {
     /// never sent.
     pub fn is_safe_to_resend(&self) -> bool {
         self.request.is_idempotent()
-            || matches!(self.outcome, Outcome::Failure(error) if failure::sent(error) == Sent::No)
+            || self
+                .error()
+                .is_some_and(|error| failure::sent(error).is_undone(self.sends_body))
     }
 
     /// What the response says about when to come back, by the generic reader.
