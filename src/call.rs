@@ -263,7 +263,8 @@ where
         }
         let verdict = self.settings.policy.judge(&attempt);
         let opens = carry_out(&verdict, &attempt, &mut self.turn, &self.settings, heard);
-        match self.plan(&verdict, opens, heard) {
+        let given_up = answer.given_up();
+        match self.plan(&verdict, given_up, opens, heard) {
             Plan::Again(next) => {
                 self.go_again(&verdict, Some(answer.status()), opens, next, heard);
                 match answer {
@@ -290,7 +291,7 @@ where
         );
         let verdict = self.settings.policy.judge(&attempt);
         let opens = carry_out(&verdict, &attempt, &mut self.turn, &self.settings, heard);
-        match self.plan(&verdict, opens, heard) {
+        match self.plan(&verdict, None, opens, heard) {
             Plan::Again(next) => {
                 self.go_again(&verdict, None, opens, next, heard);
                 self.rare().in_hand = Some(InHand::Error(error));
@@ -303,10 +304,17 @@ where
     }
 
     /// When the call goes again, if it does.
-    fn plan(&mut self, verdict: &Verdict, opens: Option<Instant>, heard: Instant) -> Plan {
+    fn plan(
+        &mut self,
+        verdict: &Verdict,
+        given_up: Option<Ended>,
+        opens: Option<Instant>,
+        heard: Instant,
+    ) -> Plan {
         match verdict.ruling() {
             Ruling::Accept => Plan::End(None, None),
             Ruling::Refuse => Plan::End(Some(Ended::Final), None),
+            _ if given_up.is_some() => Plan::End(given_up, None),
             _ if self.body.is_none() => Plan::End(Some(Ended::SentOnce), opens),
             Ruling::Retry if opens.is_none() && verdict.hint().is_none() => {
                 self.plan_by_backoff(heard)
@@ -599,6 +607,17 @@ impl<R: Body> Answer<R> {
             Self::Untouched(response) => response.headers(),
             Self::Heard(head, _) => &head.headers,
         }
+    }
+
+    /// Why a layer of this kind further inside has given up on it, if one has: layers in a row do not
+    /// multiply their tries.
+    fn given_up(&self) -> Option<Ended> {
+        let extensions = match self {
+            Self::Untouched(response) => response.extensions(),
+            Self::Heard(head, _) => &head.extensions,
+        };
+        let ended = extensions.get::<Report>()?.ended;
+        ended.filter(|ended| *ended != Ended::Final)
     }
 
     fn into_response(self) -> Response<ResponseBody<R>> {

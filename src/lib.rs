@@ -1,5 +1,66 @@
-//! A tower layer that waits as long as the server asked, retries what is safe, and keeps all callers
-//! of one API behind one gate.
+//! A tower layer that makes any HTTP client wait exactly as long as the server asked, retry what is
+//! worth retrying, and keep every concurrent caller of the same API behind one gate.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower::{ServiceBuilder, ServiceExt};
+//! use tower_backoff::{BoxError, RetryLayer, providers};
+//! # async fn contacts<C, B>(hyper_client: C, request: http::Request<B>) -> Result<(), BoxError>
+//! # where
+//! #     C: tower::Service<http::Request<B>, Response = http::Response<String>> + Clone,
+//! #     C::Error: Into<BoxError>,
+//! #     B: Clone,
+//! # {
+//!
+//! let client = ServiceBuilder::new()
+//!     .layer(RetryLayer::new(providers::wolfeo()))
+//!     .timeout(Duration::from_secs(10)) // per attempt, because it is inside
+//!     .service(hyper_client);
+//! let response = client.oneshot(request).await?; // waits its turn, retries what is safe, never early
+//! # drop(response);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Inside a request handler set [`patience`](RetryLayer::patience) below your own timeout: a call
+//! whose next moment lies beyond it ends at once, with the refusal in hand, instead of as a timeout.
+//!
+//! # The story of a call
+//!
+//! 1. It arrives at the **gate** of its [`Scope`], by default the origin of the request. If the gate is
+//!    open, it is sent at once through the client that was polled ready.
+//! 2. The **policy** judges the answer ([`policy`]): take it, try again, wait because the server
+//!    refuses everybody, or give up. What the answer says about *when* is read by [`hint`].
+//! 3. A **refusal** shuts the gate for every caller of the scope: for as long as the server said, never
+//!    less; at least 60 s if it said nothing. Its body is read to its end, so that the connection is
+//!    free, and the call waits in its place in the queue. It holds no permit and no connection.
+//! 4. A **failure** (a 5xx, a broken connection) is sent again by [`Backoff`], if that is safe, within
+//!    `max_retries` and the [`Budget`].
+//! 5. When the time is up **one probe** goes first; then two, four, eight.
+//! 6. If the next moment lies beyond the call's [`Patience`] or [`Deadline`], it **ends now**: with the
+//!    response in hand and a [`Report`] that says *not before when*, or, if nothing was sent, with the
+//!    error [`NotBefore`].
+//!
+//! # Where to go from here
+//!
+//! | you want to | look at |
+//! |---|---|
+//! | use an API that is known here | [`providers`] |
+//! | describe another one | [`policy::Provider`] |
+//! | decide by code | [`policy`], "write your own in 20 lines" |
+//! | change a setting, or see its default | [`RetryLayer`] |
+//! | say something about one request | [`Patience`], [`Deadline`], [`Idempotent`], [`ReportSlot`] |
+//! | send streams | [`body`] |
+//! | share gates between layers, or open one by hand | [`Gates`] |
+//! | know why a call waited | [`Report`], [`Observer`], [`NotBefore`] |
+//! | read hints and classify errors without the layer | [`hint`], [`failure`] |
+//!
+//! # Where to put it
+//!
+//! What stands inside is done once per attempt: a per-attempt timeout, a concurrency limit (its permit
+//! is given back while a call waits), tracing of each request on the wire. What stands outside sees
+//! one call: a timeout for all of it, a buffer, tracing of the whole. A client that follows redirects
+//! or retries by itself belongs outside, or has to be told not to.
 
 mod backoff;
 pub mod body;
@@ -35,3 +96,8 @@ pub use patience::{Deadline, Idempotent, Patience};
 pub use report::{Ended, Report, ReportSlot};
 pub use scope::Scope;
 pub use service::Retry;
+
+/// The examples of the README are tests, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

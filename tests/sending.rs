@@ -309,3 +309,94 @@ async fn a_body_that_can_be_sent_once_is_sent_once_and_the_report_says_why() {
     let ended = paused::report(&outcome).unwrap().ended();
     assert_eq!(ended, Some(tower_backoff::Ended::SentOnce));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_host_whose_policy_never_retries_is_not_retried() {
+    use tower_backoff::policy::{ByHost, Verdict, policy_fn};
+    let once = policy_fn(|_| Verdict::accept());
+    let mock = Mock::new(|_, _| status(429));
+    let layer = RetryLayer::new(ByHost::new().host("once.test", once)).patience(paused::secs(70));
+    let service = paused::around(&mock, layer);
+    paused::send(&service, paused::get("https://once.test/"))
+        .await
+        .unwrap();
+    assert_eq!(mock.calls().len(), 1);
+    paused::send(&service, paused::get("https://other.test/"))
+        .await
+        .unwrap();
+    assert_eq!(mock.calls().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_without_a_host_waits_at_the_gate_of_the_layer() {
+    let mock = Mock::new(|nth, _| status(if nth == 1 { 429 } else { 200 }));
+    let start = tokio::time::Instant::now();
+    let service = paused::around(&mock, RetryLayer::new(standard()));
+    paused::send(&service, paused::get("/no/host"))
+        .await
+        .unwrap();
+    assert!(start.elapsed() >= paused::secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn layers_in_a_row_do_not_multiply_their_tries() {
+    let mock = Mock::new(|_, _| status(500));
+    let service = tower::ServiceBuilder::new()
+        .layer(RetryLayer::new(standard()))
+        .layer(RetryLayer::new(standard()))
+        .layer(RetryLayer::new(standard()))
+        .service(mock.clone());
+    let response = paused::send(&service, paused::get(URI)).await.unwrap();
+    assert_eq!((response.status().as_u16(), mock.calls().len()), (500, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_served_answer_with_nothing_left_is_served() {
+    for code in [200, 301] {
+        let mock = Mock::new(move |_, _| answer(code, &[("ratelimit", "\"a\";r=0;t=9")], "ok"));
+        let service = paused::around(&mock, RetryLayer::new(standard()));
+        let outcome = paused::send(&service, paused::get(URI)).await;
+        assert_eq!(paused::status_of(&outcome), code);
+        assert_eq!(mock.calls().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_old_counters_of_a_cached_response_stop_nobody() {
+    let cached = [
+        ("age", "30"),
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "9"),
+    ];
+    let mock = Mock::new(move |_, _| answer(200, &cached, "ok"));
+    let service = paused::around(&mock, RetryLayer::new(standard()));
+    let start = tokio::time::Instant::now();
+    for _ in 0..3 {
+        paused::send(&service, paused::get(URI)).await.unwrap();
+    }
+    assert!(start.elapsed().is_zero());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_header_that_forbids_another_try_is_obeyed() {
+    let policy = || {
+        let name = http::HeaderName::from_static("stripe-should-retry");
+        standard().should_retry_header(name)
+    };
+    for (said, expected) in [("false", 1), ("true", 2), ("perhaps", 2)] {
+        let mock = Mock::new(move |nth, _| match nth {
+            1 => answer(500, &[("stripe-should-retry", said)], ""),
+            _ => status(200),
+        });
+        let service = paused::around(&mock, RetryLayer::new(policy()));
+        paused::send(&service, paused::get(URI)).await.unwrap();
+        assert_eq!(mock.calls().len(), expected, "{said}");
+    }
+    let conflict = Mock::new(|nth, _| match nth {
+        1 => answer(409, &[("stripe-should-retry", "true")], ""),
+        _ => status(200),
+    });
+    let service = paused::around(&conflict, RetryLayer::new(policy()));
+    paused::send(&service, paused::get(URI)).await.unwrap();
+    assert_eq!(conflict.calls().len(), 2);
+}

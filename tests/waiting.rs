@@ -402,3 +402,141 @@ async fn a_503_that_names_a_wait_cools_the_scope_but_does_not_make_a_post_safe()
     send(&service, post(API)).await.unwrap();
     assert_between(offsets(&mock, start)[1], secs(30), millis(251));
 }
+
+/// The forms in which a server may name a wait of so many milliseconds from noon on, and the least
+/// that each of them promises.
+fn named(form: u64, millis: u64) -> (&'static str, String, u64) {
+    let (seconds, epoch) = (millis / 1_000, 1_772_452_800_000 + millis);
+    match form % 6 {
+        0 => ("retry-after", seconds.to_string(), seconds * 1_000),
+        1 => (
+            "retry-after",
+            format!("{}.{:03}", seconds, millis % 1_000),
+            millis,
+        ),
+        2 => ("retry-after-ms", millis.to_string(), millis),
+        3 => ("x-ratelimit-reset-after", format!("{millis}ms"), millis),
+        4 => ("x-ratelimit-reset", epoch.to_string(), millis),
+        _ => (
+            "x-rate-limit-reset",
+            format!("{}m{}s", seconds / 60, seconds % 60),
+            seconds * 1_000,
+        ),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_named_wait_is_never_undercut_by_a_millisecond_over_100_000_random_hints() {
+    use tower::Layer;
+    let mut dice = 0x9E37_79B9_7F4A_7C15_u64;
+    for _ in 0..100_000 {
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        let (name, value, least) = named(dice, (dice >> 8) % 100_000_000);
+        let refusal = http::Response::builder()
+            .status(429)
+            .header("date", "Mon, 02 Mar 2026 12:00:00 GMT")
+            .header("x-ratelimit-remaining", "0")
+            .header(name, &value)
+            .body(Body::default())
+            .unwrap();
+        let mut answers = vec![http::Response::new(Body::default()), refusal];
+        let sent = std::cell::RefCell::new(Vec::new());
+        let answers = std::cell::RefCell::new(&mut answers);
+        let server = tower::service_fn(|_: http::Request<Body>| {
+            sent.borrow_mut().push(Instant::now());
+            let answer = answers.borrow_mut().pop().expect("two answers");
+            std::future::ready(Ok::<_, tower_backoff::BoxError>(answer))
+        });
+        let service = standard().patience(secs(200_000)).layer(server);
+        send(&service, get(API)).await.unwrap();
+        let sent = sent.borrow();
+        assert_between(
+            sent[1] - sent[0],
+            Duration::from_millis(least),
+            millis(100 + 251),
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_named_wait_is_not_cut_to_the_cap_of_the_backoff() {
+    let mock = refusing(1, 429, &[("retry-after", "90")]);
+    let layer = standard().backoff(Backoff::default().cap(secs(1)));
+    let start = Instant::now();
+    send(&around(&mock, layer), get(API)).await.unwrap();
+    assert_between(offsets(&mock, start)[1], secs(90), millis(251));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_of_30_days_is_30_days() {
+    const DAY: u64 = 86_400;
+    let mock = refusing(1, 429, &[("retry-after", "2592000")]);
+    let layer = standard().patience(secs(40 * DAY));
+    let start = Instant::now();
+    send(&around(&mock, layer), get(API)).await.unwrap();
+    assert_between(offsets(&mock, start)[1], secs(30 * DAY), millis(251));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_is_added_where_a_provider_is_known_to_cut_them_off() {
+    let mock = refusing(1, 429, &[("retry-after", "7")]);
+    let layer = RetryLayer::new(Provider::new("koa").truncates_seconds());
+    let start = Instant::now();
+    send(&around(&mock, layer), get(API)).await.unwrap();
+    assert_between(offsets(&mock, start)[1], secs(8), millis(251));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_retry_after_lines_the_longer_counts() {
+    let mock = refusing(1, 429, &[("retry-after", "3"), ("retry-after", "11")]);
+    let start = Instant::now();
+    send(&around(&mock, standard()), get(API)).await.unwrap();
+    assert_between(offsets(&mock, start)[1], secs(11), millis(251));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_date_of_1970_or_a_wrong_weekday_makes_no_loop_and_no_long_wait() {
+    for (date, least) in [
+        ("Thu, 01 Jan 1970 00:00:00 GMT", millis(100)),
+        ("Fri, 02 Mar 2026 12:00:20 GMT", secs(20)),
+    ] {
+        let mock = Mock::new(move |nth, _| match nth {
+            1 => answer(429, &[("retry-after", date)], ""),
+            _ => status(200),
+        });
+        let start = Instant::now();
+        send(&around(&mock, standard()), get(API)).await.unwrap();
+        assert_between(offsets(&mock, start)[1], least, millis(251));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_stands_still_delays_nothing() {
+    use tower::Layer;
+    // Virtual time does not move `SystemTime`: whoever measures by it waits for ever.
+    let mock = refusing(1, 429, &[("retry-after", "7")]);
+    let start = Instant::now();
+    send(&standard().layer(mock.clone()), get(API))
+        .await
+        .unwrap();
+    assert_between(offsets(&mock, start)[1], secs(7), millis(71));
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_look_again_whether_the_gate_has_moved() {
+    // The second refusal arrives late, and names a longer wait than the first.
+    let mock = Mock::new(|nth, _| match nth {
+        1 => answer(429, &[("retry-after", "5")], ""),
+        2 => answer(429, &[("retry-after", "60")], ""),
+        _ => status(200),
+    });
+    let service = around(&mock, standard());
+    let start = Instant::now();
+    let calls = (0..3).map(|_| send(&service, get(API)));
+    let outcomes = futures_util::future::join_all(calls).await;
+    assert!(outcomes.iter().all(|outcome| status_of(outcome) == 200));
+    let sent = offsets(&mock, start);
+    assert!(sent[1] >= secs(5) && sent[2] >= secs(65), "{sent:?}");
+}

@@ -44,6 +44,7 @@ pub struct Provider {
     pub(super) sheds: Vec<u16>,
     pub(super) final_statuses: Vec<u16>,
     pub(super) looked_into: Vec<u16>,
+    pub(super) should_retry: Option<HeaderName>,
     pub(super) bare_wait: Duration,
     pub(super) final_codes: Vec<Cow<'static, str>>,
     pub(super) throttled_codes: Vec<Cow<'static, str>>,
@@ -65,6 +66,7 @@ impl Provider {
             sheds: Vec::new(),
             final_statuses: Vec::new(),
             looked_into: Vec::new(),
+            should_retry: None,
             bare_wait: Verdict::BARE_WAIT,
             final_codes: Vec::new(),
             throttled_codes: Vec::new(),
@@ -112,6 +114,23 @@ impl Provider {
     #[must_use]
     pub fn final_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
         self.final_statuses.extend(checked(statuses));
+        self
+    }
+
+    /// The provider answers the question itself, in this header: `false` makes any refusal final,
+    /// `true` makes it worth another try, if that is safe.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use tower_backoff::policy::Provider;
+    ///
+    /// let stripe = Provider::new("stripe")
+    ///     .should_retry_header(HeaderName::from_static("stripe-should-retry"));
+    /// # let _ = stripe;
+    /// ```
+    #[must_use]
+    pub fn should_retry_header(mut self, name: HeaderName) -> Self {
+        self.should_retry = Some(name);
         self
     }
 

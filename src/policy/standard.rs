@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use super::{Attempt, Provider, Verdict};
 use crate::hint::{self, Head, Reading};
@@ -19,10 +19,12 @@ pub(super) fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
         return judge_failure(attempt);
     };
     let told = body_says(provider, status, attempt.body());
-    if told == Told::Final || provider.final_statuses.contains(&status.as_u16()) {
+    let said = header_says(provider, status, headers);
+    let is_final = provider.final_statuses.contains(&status.as_u16());
+    if told == Told::Final || said == Some(false) || is_final {
         return Verdict::refuse();
     }
-    let retried = retries(provider, status);
+    let retried = said.or_else(|| retries(provider, status));
     let throttled = status == StatusCode::TOO_MANY_REQUESTS || told != Told::Nothing;
     let head = Head {
         status,
@@ -97,6 +99,19 @@ fn may_resend(provider: &Provider, attempt: &Attempt<'_>, status: StatusCode) ->
     attempt.is_safe_to_resend()
         || provider.any_method.contains(&status)
         || provider.sheds.contains(&status)
+}
+
+/// What the provider itself answers to the question whether a refusal is worth another try.
+fn header_says(provider: &Provider, status: StatusCode, headers: &HeaderMap) -> Option<bool> {
+    let asked = provider
+        .should_retry
+        .as_ref()
+        .filter(|_| status.as_u16() >= 400);
+    match headers.get(asked?)?.as_bytes() {
+        b"true" => Some(true),
+        b"false" => Some(false),
+        _ => None,
+    }
 }
 
 /// What the provider's words say about a status; `None` if they do not mention it.

@@ -6,6 +6,7 @@
 pub mod client;
 pub mod h2;
 pub mod listener;
+pub mod log;
 pub mod mock;
 pub mod paused;
 pub mod wire;

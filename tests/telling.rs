@@ -1,0 +1,211 @@
+//! What the crate tells, to whom, and what it never tells.
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+
+use support::log::Log;
+use support::mock::{Mock, answer, status};
+use support::paused::*;
+use tower_backoff::policy::{ByHost, Policy, Provider, RequestHead, Verdict, policy_fn};
+use tower_backoff::{Decision, Ended, Gates, Observer, ReportSlot, RetryLayer, Scope};
+
+/// Planted in every place that must not be printed.
+const SECRETS: [&str; 6] = [
+    "sk-credential",
+    "cookie-monster",
+    "query-token",
+    "path-id",
+    "user-info",
+    "body-secret",
+];
+const URI: &str = "https://user-info:user-info@api.test/path-id?key=query-token";
+
+fn standard() -> RetryLayer {
+    RetryLayer::new(Provider::new("test"))
+}
+
+fn secret_request() -> http::Request<Body> {
+    let mut request = get(URI);
+    let headers = request.headers_mut();
+    headers.insert("authorization", "Bearer sk-credential".parse().unwrap());
+    headers.insert("cookie", "id=cookie-monster".parse().unwrap());
+    request
+}
+
+#[track_caller]
+fn assert_tells_no_secret(printed: &str) {
+    for secret in SECRETS {
+        assert!(!printed.contains(secret), "{secret} was told: {printed}");
+    }
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn events_name_status_scope_wait_and_the_header_that_decided_and_no_secret() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let mock = Mock::new(|nth, _| match nth {
+        1 => answer(
+            429,
+            &[("retry-after", "7"), ("set-cookie", "cookie-monster")],
+            "body-secret",
+        ),
+        2 => status(500),
+        3 => Err("body-secret".into()),
+        _ => answer(429, &[("retry-after", "3600")], ""),
+    });
+    let policy = Provider::new("test").per_credential([http::header::AUTHORIZATION]);
+    let service = around(&mock, RetryLayer::new(policy));
+    let _ = send(&service, secret_request()).await;
+    let told = log.text();
+    for word in [
+        "https://api.test (key ",
+        "429",
+        "decided_by=retry-after",
+        "seconds=",
+        "500",
+    ] {
+        assert!(told.contains(word), "{word} is missing: {told}");
+    }
+    assert_tells_no_secret(&told);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_debug_and_no_error_of_ours_tells_a_secret() {
+    let gates = Gates::new();
+    let mock = Mock::new(|_, _| {
+        answer(
+            429,
+            &[("retry-after", "3600"), ("x-secret", "cookie-monster")],
+            "body-secret",
+        )
+    });
+    let keyed = Provider::new("test").per_credential([http::header::AUTHORIZATION]);
+    let layer = RetryLayer::new(keyed.clone()).gates(&gates);
+    let service = around(&mock, layer.clone());
+    let refused = send(&service, secret_request()).await.unwrap();
+    let waiting = send(&service, secret_request()).await.unwrap_err();
+    let future = tower::Service::call(&mut service.clone(), secret_request());
+    let request = secret_request();
+    let head = RequestHead::new(&request);
+    let attempt = tower_backoff::policy::Attempt::new(&request, &refused).with_body(b"body-secret");
+    let printed = [
+        format!("{service:?} {layer:?} {gates:?} {future:?}"),
+        format!("{waiting} {waiting:?}"),
+        format!("{head:?} {attempt:?} {:?}", attempt.standard()),
+        format!(
+            "{:?} {:?}",
+            refused.body(),
+            refused.extensions().get::<tower_backoff::Report>()
+        ),
+        format!("{:?} {}", keyed.scope(&head), Scope::origin(request.uri())),
+        format!("{:?}", ByHost::new().host("api.test", keyed.clone())),
+        format!("{:?}", policy_fn(|_| Verdict::accept())),
+        format!("{:?}", gates.all()),
+    ];
+    printed
+        .iter()
+        .for_each(|printed| assert_tells_no_secret(printed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_slot_is_filled_also_when_the_call_ends_with_an_error() {
+    let mock = Mock::new(|_, _| Err("the wire broke".into()));
+    let slot = ReportSlot::new();
+    let mut request = get("https://api.test/");
+    request.extensions_mut().insert(slot.clone());
+    let error = send(&around(&mock, standard()), request).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the wire broke",
+        "the client's own error"
+    );
+    let report = slot.report().expect("a report");
+    assert_eq!(
+        (report.attempts(), report.ended()),
+        (5, Some(Ended::Retries))
+    );
+    assert_eq!(mock.calls().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_slot_is_filled_when_nothing_was_sent() {
+    let mock = Mock::new(|_, _| answer(429, &[("retry-after", "3600")], ""));
+    let service = around(&mock, standard());
+    send(&service, get("https://api.test/")).await.unwrap();
+    let slot = ReportSlot::new();
+    let mut request = get("https://api.test/");
+    request.extensions_mut().insert(slot.clone());
+    assert!(send(&service, request).await.is_err());
+    let report = slot.report().expect("a report");
+    assert_eq!(
+        (report.attempts(), report.ended()),
+        (0, Some(Ended::Patience))
+    );
+    assert_eq!(report.decided_by(), Some("retry-after"));
+}
+
+/// Keeps a line about each decision.
+#[derive(Clone, Default)]
+struct Diary(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Diary {
+    fn decided(&self, decision: &Decision<'_>) {
+        let line = format!(
+            "{} {:?} {:?} {}",
+            decision.attempt.number(),
+            decision.attempt.status().map(|status| status.as_u16()),
+            decision.verdict.ruling(),
+            String::from_utf8_lossy(decision.attempt.body().unwrap_or(b"-")),
+        );
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_gets_every_decision_with_the_body_of_refusals() {
+    let mock = Mock::new(|nth, _| match nth {
+        1 => answer(500, &[], "a trace"),
+        2 => answer(429, &[("retry-after", "1")], "slow"),
+        3 => Err("the wire broke".into()),
+        _ => answer(200, &[], "not peeked at"),
+    });
+    let diary = Diary::default();
+    let service = around(&mock, standard().observe(diary.clone()));
+    let outcome = send(&service, get("https://api.test/")).await;
+    assert_eq!(text(outcome).await, "not peeked at");
+    let lines = diary.0.lock().unwrap().clone();
+    assert_eq!(
+        lines,
+        [
+            "1 Some(500) Retry a trace",
+            "2 Some(429) Throttled slow",
+            "3 None Retry -",
+            "4 Some(200) Accept -",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn gates_tell_what_each_gate_is_doing() {
+    let gates = Gates::new();
+    let mock = Mock::new(|nth, _| match nth {
+        1 => answer(429, &[("retry-after", "30")], ""),
+        _ => status(200),
+    });
+    let service = around(&mock, standard().gates(&gates));
+    let waiting = tokio::spawn({
+        let service = service.clone();
+        async move { send(&service, get("https://api.test/")).await.is_ok() }
+    });
+    tokio::time::sleep(secs(10)).await;
+    let [gate] = gates.all().try_into().expect("one gate");
+    assert_eq!(gate.scope.to_string(), "https://api.test");
+    assert_between(gate.shut_for.unwrap(), secs(20), millis(300));
+    assert_eq!(gate.shut_by.as_deref(), Some("retry-after"));
+    assert_eq!((gate.waiting, gate.in_flight), (1, 0));
+    assert!(waiting.await.unwrap());
+    let [gate] = gates.all().try_into().expect("one gate");
+    assert_eq!((gate.shut_for, gate.waiting, gate.in_flight), (None, 0, 0));
+}
