@@ -36,7 +36,7 @@ impl<'n> Name<'n> {
         }
         let sure = ["limit", "quota", "throttl"]
             .iter()
-            .any(|word| name.contains(word));
+            .any(|word| split(name, word).is_some());
         if sure {
             return reset(name)
                 .or_else(|| wait(name, "wait"))
@@ -95,7 +95,7 @@ const SEPARATORS: [char; 2] = ['-', '_'];
 
 /// `retry-after`, `retryafter-ms`, `retry-in`, `throttle-wait-seconds`; a bare `retry` is about something else.
 fn wait<'n>(name: &'n str, word: &str) -> Option<Name<'n>> {
-    let (before, rest) = name.split_once(word)?;
+    let (before, rest) = split(name, word)?;
     let (suffix, after) = Suffix::read(rest);
     let says_when = suffix.delta || suffix.moment || word == "wait";
     says_when.then_some(Name {
@@ -107,7 +107,7 @@ fn wait<'n>(name: &'n str, word: &str) -> Option<Name<'n>> {
 
 /// `reset`, `resets-in`, `reset-after-ms`, `resettime`, `seconds-until-reset`, `next`.
 fn reset(name: &str) -> Option<Name<'_>> {
-    let Some((before, rest)) = name.split_once("reset") else {
+    let Some((before, rest)) = split(name, "reset") else {
         return next(name);
     };
     let (mut suffix, after) = Suffix::read(rest.strip_prefix('s').unwrap_or(rest));
@@ -132,13 +132,9 @@ fn next(name: &str) -> Option<Name<'_>> {
 }
 
 fn remaining(name: &str, sure: bool) -> Option<Name<'_>> {
-    let (before, rest) = name
-        .split_once("remaining")
-        .or_else(|| name.split_once("available").filter(|_| sure))
-        .or_else(|| {
-            name.split_once("-left")
-                .filter(|(_, rest)| at_boundary(rest))
-        })
+    let (before, rest) = split(name, "remaining")
+        .or_else(|| split(name, "available").filter(|_| sure))
+        .or_else(|| split(name, "-left").filter(|(_, rest)| at_boundary(rest)))
         .or_else(|| name.strip_suffix("limit-status").map(|before| (before, "")))?;
     let (suffix, after) = Suffix::read(rest);
     // Time that remains is no number of calls.
@@ -219,6 +215,15 @@ impl Suffix {
             _ => Unit::Auto,
         }
     }
+}
+
+/// Parts a name around the first `word` in it.
+///
+/// As `str::split_once`, whose preparations for a long text cost more than walking through a short one.
+fn split<'n>(name: &'n str, word: &str) -> Option<(&'n str, &'n str)> {
+    let first = *word.as_bytes().first()?;
+    let mut places = name.bytes().enumerate().filter(|(_, byte)| *byte == first);
+    places.find_map(|(at, _)| Some((&name[..at], name[at..].strip_prefix(word)?)))
 }
 
 fn at_boundary(rest: &str) -> bool {
