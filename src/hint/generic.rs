@@ -62,15 +62,16 @@ pub(super) fn read(head: &Head<'_>, standing: Standing, clock: Clock, units: &Un
 /// Values are looked at before names: of a dozen headers two or three begin with a digit.
 pub(super) fn perhaps_spent(headers: &HeaderMap) -> bool {
     headers.iter().any(|(name, value)| match value.as_bytes() {
-        [b'0' | b' ' | b'\t', ..] | [b'"', b'0', ..] => is_counter(name.as_str()),
         [b'1'..=b'9', rest @ ..] => goes_on(rest) && is_counter(name.as_str()),
-        _ => ratelimit::is_name(name.as_str()),
+        [b'A'..=b'z', ..] | [b'"', b'A'..=b'z', ..] => ratelimit::is_name(name.as_str()),
+        [] => false,
+        _ => is_counter(name.as_str()),
     })
 }
 
 /// Whether more follows behind a number, which may be a zero.
 fn goes_on(rest: &[u8]) -> bool {
-    let end = rest.iter().find(|byte| !matches!(byte, b'0'..=b'9' | b'.'));
+    let end = rest.iter().find(|byte| !matches!(byte, b'.'..=b'9'));
     end.is_some_and(|byte| matches!(byte, b',' | b';' | b' '))
 }
 
