@@ -71,8 +71,8 @@ pub(super) fn perhaps_spent(headers: &HeaderMap) -> bool {
 
 /// Whether more follows behind a number, which may be a zero.
 fn goes_on(rest: &[u8]) -> bool {
-    let end = rest.iter().find(|byte| !matches!(byte, b'.'..=b'9'));
-    end.is_some_and(|byte| matches!(byte, b',' | b';' | b' '))
+    let end = rest.iter().find(|byte| !matches!(byte, b'0'..=b'9' | b'.'));
+    end.is_some_and(|byte| matches!(byte, b',' | b';' | b' ' | b'/'))
 }
 
 fn is_counter(name: &str) -> bool {
