@@ -29,6 +29,7 @@ struct Reset<'h> {
     name: &'h HeaderName,
     stem: Stem<'h>,
     delta: bool,
+    sure: bool,
     unit: Unit,
 }
 
@@ -65,12 +66,13 @@ impl<'h> Counters<'h> {
                 Role::Remaining { sure } => {
                     counters.note_remaining(parts.stem, Spent::read(headers, name), sure)
                 }
-                Role::Reset { delta } => {
+                Role::Reset { delta, sure } => {
                     let unit = unit_of(name).unwrap_or(parts.unit);
                     counters.note_reset(Reset {
                         name,
                         stem: parts.stem,
                         delta,
+                        sure,
                         unit,
                     });
                 }
@@ -136,16 +138,27 @@ impl<'h> Counters<'h> {
 
     /// The wait that a reset names, if its closest counters are spent.
     ///
-    /// A reset without any counter of its own counts unless all that others say is that there is budget left.
+    /// A reset without any counter of its own counts unless all that others say is that there is budget left, or
+    /// nothing shows that it is about a limit.
     fn wait(&self, reset: &Reset<'_>, headers: &HeaderMap, clock: Clock) -> Option<Duration> {
-        let kin = |counter: &&Remaining<'_>| reset.stem.kinship(counter.stem);
+        let near = if reset.sure {
+            Kinship::Family
+        } else {
+            Kinship::Twin
+        };
+        let kin = |counter: &&Remaining<'_>| {
+            reset
+                .stem
+                .kinship(counter.stem)
+                .filter(|kinship| *kinship >= near)
+        };
         let Some(closest) = self
             .remaining
             .iter()
             .filter_map(|counter| kin(&counter))
             .max()
         else {
-            let counts = self.any_spent() || !self.any();
+            let counts = reset.sure && (self.any_spent() || !self.any());
             return counts.then(|| reset.longest(headers, clock, &Spent::default()))?;
         };
         let own = self
@@ -203,20 +216,21 @@ fn tally(headers: &HeaderMap) -> Tally {
         })
 }
 
-/// Every value of a header: of all its lines, of every list.
+/// Every value of a header: of all its lines, of every list, whether `7, 0` or `7/0`.
 fn values<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h [u8]> {
     headers
         .get_all(name)
         .iter()
         .flat_map(|line| list::items(line.as_bytes()))
+        .flat_map(|item| item.split(|byte| *byte == b'/'))
 }
 
-/// The number that a counter begins with: `0`, `"0"`, `0;w=60`, `0/100`.
+/// The number that a counter begins with: `0`, `"0"`, `0;w=60`.
 pub(super) fn count(value: &[u8]) -> Option<Number> {
     let value = list::bare(value);
     let end = value
         .iter()
-        .position(|byte| matches!(byte, b';' | b'/'))
+        .position(|byte| *byte == b';')
         .unwrap_or(value.len());
     Number::read(&value[..end])
 }

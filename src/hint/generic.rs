@@ -8,6 +8,7 @@ use super::value::{Clock, Stated, Unit};
 use super::{Head, Hint, Kind, Reading};
 use http::header::{AGE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, StatusCode};
+use std::cell::LazyCell;
 
 /// What a status says about the request, before any header is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl Standing {
 pub(super) type Units = [(HeaderName, Unit)];
 
 pub(super) fn read(head: &Head<'_>, standing: Standing, clock: Clock, units: &Units) -> Reading {
-    let counters = fresh_counters(head.headers, units);
+    let counters = LazyCell::new(|| fresh_counters(head.headers, units));
     let limited = standing == Standing::Refused || counters.any_spent();
     if limited || (standing == Standing::Answered && !counters.any()) {
         let asked = retry_after(head.headers, clock, units);
@@ -61,14 +62,21 @@ pub(super) fn read(head: &Head<'_>, standing: Standing, clock: Clock, units: &Un
 /// Values are looked at before names: of a dozen headers two or three begin with a digit.
 pub(super) fn perhaps_spent(headers: &HeaderMap) -> bool {
     headers.iter().any(|(name, value)| match value.as_bytes() {
-        [b'0' | b' ' | b'\t', ..] | [b'"', b'0', ..] => is_counter(name.as_str()),
-        [b'1'..=b'9', rest @ ..] => rest.contains(&b',') && is_counter(name.as_str()),
-        _ => is_field(name.as_str()),
+        [b'1'..=b'9', rest @ ..] => goes_on(rest) && is_counter(name.as_str()),
+        [b'A'..=b'z', ..] | [b'"', b'A'..=b'z', ..] => ratelimit::is_name(name.as_str()),
+        [] => false,
+        _ => is_counter(name.as_str()),
     })
 }
 
+/// Whether more follows behind a number, which may be a zero.
+fn goes_on(rest: &[u8]) -> bool {
+    let end = rest.iter().find(|byte| !matches!(byte, b'0'..=b'9' | b'.'));
+    end.is_some_and(|byte| matches!(byte, b',' | b';' | b' ' | b'/'))
+}
+
 fn is_counter(name: &str) -> bool {
-    is_field(name)
+    ratelimit::is_name(name)
         || matches!(
             Name::read(name),
             Some(Name {
@@ -76,10 +84,6 @@ fn is_counter(name: &str) -> bool {
                 ..
             })
         )
-}
-
-fn is_field(name: &str) -> bool {
-    name == ratelimit::NAME || name == "x-ratelimit"
 }
 
 /// The counters of the response itself; those of a cached one were true once.
@@ -93,23 +97,27 @@ fn fresh_counters<'h>(headers: &'h HeaderMap, units: &Units) -> Counters<'h> {
 
 /// `Retry-After`: first its precise spellings, then itself, then everybody else's.
 fn retry_after(headers: &HeaderMap, clock: Clock, units: &Units) -> Reading {
-    for rank in [Rank::Precise, Rank::Standard, Rank::Vendor] {
-        let names = headers.keys().filter(|name| Rank::of(name) == Some(rank));
-        let waits = names.filter_map(|name| Some((asked(headers, name, clock, units)?, name)));
-        match waits.max_by_key(|(stated, _)| *stated) {
-            Some((Stated::Wait(wait), name)) => {
-                return Reading::Wait(Hint::of(wait, Kind::RetryAfter, name));
-            }
-            Some((Stated::TooFar, _)) if rank == Rank::Standard => {
-                return Reading::Never(RETRY_AFTER.as_str());
-            }
-            _ => {}
-        }
+    let mut longest: [Option<(Stated, &HeaderName)>; 3] = [None; 3];
+    for (rank, name) in headers
+        .keys()
+        .filter_map(|name| Some((Rank::of(name)?, name)))
+    {
+        let stated = asked(headers, name, clock, units).map(|stated| (stated, name));
+        let so_far = &mut longest[rank as usize];
+        *so_far = stated
+            .into_iter()
+            .chain(*so_far)
+            .max_by_key(|(stated, _)| *stated);
     }
-    Reading::Nothing
+    match longest.into_iter().flatten().next() {
+        Some((Stated::Wait(wait), name)) => Reading::Wait(Hint::of(wait, Kind::RetryAfter, name)),
+        Some((Stated::TooFar, _)) => Reading::Never(RETRY_AFTER.as_str()),
+        None => Reading::Nothing,
+    }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The spellings of `Retry-After`, those first that are believed first.
+#[derive(Clone, Copy)]
 enum Rank {
     Precise,
     Standard,

@@ -71,7 +71,8 @@ use std::time::{Duration, SystemTime};
 ///
 /// `received` is the moment at which the head of the response arrived; it stands in for a missing `Date`.
 pub fn read(status: StatusCode, headers: &HeaderMap, received: SystemTime) -> Reading {
-    Rules::default().read(
+    static NO_RULES: Rules = Rules::none();
+    NO_RULES.read(
         Head {
             status,
             headers,

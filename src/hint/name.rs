@@ -13,8 +13,9 @@ pub(super) enum Role {
     /// How much is left. Not every name with this word in it counts calls: of those that are not `sure`, only a
     /// zero means something.
     Remaining { sure: bool },
-    /// When there will be more; a `delta` is counted from now and so needs no agreement of clocks.
-    Reset { delta: bool },
+    /// When there will be more; a `delta` is counted from now and so needs no agreement of clocks. Many things can
+    /// be reset: one that is not `sure` needs a counter of its own.
+    Reset { delta: bool, sure: bool },
 }
 
 /// A header name, taken apart.
@@ -36,13 +37,9 @@ impl<'n> Name<'n> {
         }
         let sure = ["limit", "quota", "throttl"]
             .iter()
-            .any(|word| name.contains(word));
-        if sure {
-            return reset(name)
-                .or_else(|| wait(name, "wait"))
-                .or_else(|| remaining(name, true));
-        }
-        remaining(name, false)
+            .any(|word| split(name, word).is_some());
+        let wait = if sure { wait(name, "wait") } else { None };
+        reset(name, sure).or(wait).or_else(|| remaining(name, sure))
     }
 }
 
@@ -86,7 +83,7 @@ impl<'n> Stem<'n> {
             .before
             .split(SEPARATORS)
             .chain(self.after.split(SEPARATORS));
-        let telling = words.filter(|word| !matches!(*word, "" | "x" | "limit"));
+        let telling = words.filter(|word| !matches!(*word, "" | "x" | "limit" | "time"));
         telling.map(|word| if word == "ratelimit" { "rate" } else { word })
     }
 }
@@ -95,7 +92,7 @@ const SEPARATORS: [char; 2] = ['-', '_'];
 
 /// `retry-after`, `retryafter-ms`, `retry-in`, `throttle-wait-seconds`; a bare `retry` is about something else.
 fn wait<'n>(name: &'n str, word: &str) -> Option<Name<'n>> {
-    let (before, rest) = name.split_once(word)?;
+    let (before, rest) = split(name, word)?;
     let (suffix, after) = Suffix::read(rest);
     let says_when = suffix.delta || suffix.moment || word == "wait";
     says_when.then_some(Name {
@@ -106,16 +103,18 @@ fn wait<'n>(name: &'n str, word: &str) -> Option<Name<'n>> {
 }
 
 /// `reset`, `resets-in`, `reset-after-ms`, `resettime`, `seconds-until-reset`, `next`.
-fn reset(name: &str) -> Option<Name<'_>> {
-    let Some((before, rest)) = name.split_once("reset") else {
-        return next(name);
+fn reset(name: &str, sure: bool) -> Option<Name<'_>> {
+    let Some((before, rest)) = split(name, "reset") else {
+        return next(name).filter(|_| sure);
     };
     let (mut suffix, after) = Suffix::read(rest.strip_prefix('s').unwrap_or(rest));
     let before = suffix.read_prefix(before);
+    let role = Role::Reset {
+        delta: suffix.delta,
+        sure,
+    };
     Some(Name {
-        role: Role::Reset {
-            delta: suffix.delta,
-        },
+        role,
         stem: Stem { before, after },
         unit: suffix.unit(),
     })
@@ -124,21 +123,22 @@ fn reset(name: &str) -> Option<Name<'_>> {
 /// When the next single call may be made.
 fn next(name: &str) -> Option<Name<'_>> {
     let before = name.strip_suffix("-next")?;
+    let role = Role::Reset {
+        delta: false,
+        sure: true,
+    };
     Some(Name {
-        role: Role::Reset { delta: false },
+        role,
         stem: Stem { before, after: "" },
         unit: Unit::Auto,
     })
 }
 
 fn remaining(name: &str, sure: bool) -> Option<Name<'_>> {
-    let (before, rest) = name
-        .split_once("remaining")
-        .or_else(|| name.split_once("available").filter(|_| sure))
-        .or_else(|| {
-            name.split_once("-left")
-                .filter(|(_, rest)| at_boundary(rest))
-        })
+    let (before, rest) = split(name, "remain")
+        .map(|(before, rest)| (before, rest.strip_prefix("ing").unwrap_or(rest)))
+        .or_else(|| split(name, "available").filter(|_| sure))
+        .or_else(|| split(name, "-left").filter(|(_, rest)| at_boundary(rest)))
         .or_else(|| name.strip_suffix("limit-status").map(|before| (before, "")))?;
     let (suffix, after) = Suffix::read(rest);
     // Time that remains is no number of calls.
@@ -197,7 +197,7 @@ impl Suffix {
             "after" | "in" | "delta" => self.delta = true,
             "at" | "on" | "timestamp" | "epoch" | "unix" | "utc" | "date" => self.moment = true,
             "time" => self.time = true,
-            "seconds" | "secs" | "sec" => self.time = true,
+            "seconds" | "secs" | "sec" | "ttl" => self.time = true,
             "ms" | "msec" | "millis" | "milliseconds" => (self.millis, self.time) = (true, true),
             "minutes" | "mins" => (self.minutes, self.time) = (true, true),
             _ => return false,
@@ -221,163 +221,18 @@ impl Suffix {
     }
 }
 
+/// Parts a name around the first `word` in it.
+///
+/// As `str::split_once`, whose preparations for a long text cost more than walking through a short one.
+fn split<'n>(name: &'n str, word: &str) -> Option<(&'n str, &'n str)> {
+    let first = *word.as_bytes().first()?;
+    let mut places = name.bytes().enumerate().filter(|(_, byte)| *byte == first);
+    places.find_map(|(at, _)| Some((&name[..at], name[at..].strip_prefix(word)?)))
+}
+
 fn at_boundary(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with(SEPARATORS)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn is(name: &str, role: Role, unit: Unit) {
-        let read = Name::read(name).expect("a role");
-        assert_eq!((read.role, read.unit), (role, unit), "{name}");
-    }
-
-    #[track_caller]
-    fn kin(one: &str, other: &str, expected: Option<Kinship>) {
-        let [one, other] = [one, other].map(|name| Name::read(name).expect("a role").stem);
-        assert_eq!(one.kinship(other), expected);
-        assert_eq!(other.kinship(one), expected);
-    }
-
-    const DELTA: Role = Role::Reset { delta: true };
-    const MOMENT: Role = Role::Reset { delta: false };
-    const LEFT: Role = Role::Remaining { sure: true };
-    const PERHAPS_LEFT: Role = Role::Remaining { sure: false };
-
-    #[test]
-    fn spellings_of_retry_after_are_known() {
-        is("retry-after", Role::Wait, Unit::Auto);
-        is("x-retry-after", Role::Wait, Unit::Auto);
-        is("x-retry-in", Role::Wait, Unit::Auto);
-        is("x-ratelimit-retryafter", Role::Wait, Unit::Auto);
-        is("x-ratelimit-retry-at", Role::Wait, Unit::Auto);
-        is("retry-after-ms", Role::Wait, Unit::Millis);
-        is("x-ms-retry-after-ms", Role::Wait, Unit::Millis);
-        is("x-rate-limit-retry-after-seconds", Role::Wait, Unit::Auto);
-        is(
-            "x-rate-limit-retry-after-milliseconds",
-            Role::Wait,
-            Unit::Millis,
-        );
-        is("x-throttle-wait-seconds", Role::Wait, Unit::Auto);
-    }
-
-    #[test]
-    fn spellings_of_reset_are_known() {
-        is("x-ratelimit-reset", MOMENT, Unit::Auto);
-        is("x-ratelimit-reset-at", MOMENT, Unit::Auto);
-        is("x-ratelimit-resetat", MOMENT, Unit::Auto);
-        is("ratelimit-resettime", MOMENT, Unit::Auto);
-        is("x-ratelimit-next", MOMENT, Unit::Auto);
-        is("x-ratelimit-reset-ms", MOMENT, Unit::Millis);
-        is("x-ratelimit-reset-tokens-ms", MOMENT, Unit::Millis);
-        is("x-bapi-limit-reset-timestamp", MOMENT, Unit::Auto);
-        is("x-ratelimit-reset-after", DELTA, Unit::Auto);
-        is("x-ratelimit-resetafter", DELTA, Unit::Auto);
-        is("x-ratelimit-reset-after-ms", DELTA, Unit::Millis);
-        is("x-toggl-quota-resets-in", DELTA, Unit::Auto);
-        is("x-ratelimit-reset-in-minutes", DELTA, Unit::Minutes);
-        is("x-ratelimit-seconds-until-reset", DELTA, Unit::Auto);
-        is("x-ratelimit-time-to-reset", DELTA, Unit::Auto);
-    }
-
-    #[test]
-    fn spellings_of_remaining_are_known() {
-        is("x-ratelimit-remaining", LEFT, Unit::Auto);
-        is("x-ratelimit-userremaining", LEFT, Unit::Auto);
-        is("x-ratelimit-remaining-requests", LEFT, Unit::Auto);
-        is("rate-limit-available", LEFT, Unit::Auto);
-        is("x-ratelimit-left", LEFT, Unit::Auto);
-        is("x-bapi-limit-status", LEFT, Unit::Auto);
-        is("x-remaining-calls", PERHAPS_LEFT, Unit::Auto);
-        is("x-daily-requests-left", PERHAPS_LEFT, Unit::Auto);
-    }
-
-    #[test]
-    fn everything_else_has_no_role() {
-        for name in [
-            "",
-            "-",
-            "reset",
-            "x-reset",
-            "x-should-retry",
-            "x-retry-interval",
-            "retry",
-            "x-password-reset",
-            "x-ratelimit-limit",
-            "x-ratelimit-used",
-            "x-ratelimit-resource",
-            "x-ratelimit-window",
-            "x-rate-limit-interval",
-            "x-hubspot-ratelimit-interval-milliseconds",
-            "ratelimit",
-            "ratelimit-policy",
-            "beta-retry-after",
-            "x-beta-ratelimit-remaining",
-            "x-ms-ratelimit-time-remaining-xrm-requests",
-            "x-ratelimit-remaining-seconds",
-            "x-availability",
-            "content-type",
-            "x-lefty",
-        ] {
-            assert!(Name::read(name).is_none(), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_reset_finds_its_counter() {
-        kin(
-            "x-ratelimit-reset",
-            "x-ratelimit-remaining",
-            Some(Kinship::Same),
-        );
-        kin(
-            "x-ratelimit-reset-requests",
-            "x-ratelimit-remaining-requests",
-            Some(Kinship::Same),
-        );
-        kin(
-            "x-ratelimit-userreset",
-            "x-ratelimit-userremaining",
-            Some(Kinship::Same),
-        );
-        kin(
-            "x-quota-resets-in",
-            "x-quota-remaining",
-            Some(Kinship::Same),
-        );
-        kin(
-            "x-rate-limit-reset",
-            "ratelimit-remaining",
-            Some(Kinship::Twin),
-        );
-        kin(
-            "x-ratelimit-requests-reset",
-            "x-ratelimit-remaining-requests",
-            Some(Kinship::Twin),
-        );
-        kin(
-            "x-bapi-limit-reset-timestamp",
-            "x-bapi-limit-status",
-            Some(Kinship::Twin),
-        );
-        kin(
-            "x-a-ratelimit-reset",
-            "x-a-ratelimit-second-remaining",
-            Some(Kinship::Family),
-        );
-        kin(
-            "x-ratelimit-reset-requests",
-            "x-ratelimit-remaining-tokens",
-            None,
-        );
-        kin(
-            "x-ratelimit-hourly-reset",
-            "x-ratelimit-daily-remaining",
-            None,
-        );
-    }
-}
+mod tests;

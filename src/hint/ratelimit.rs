@@ -31,9 +31,15 @@ impl<'h> Item<'h> {
 /// The name that a hint from here carries.
 pub(super) const NAME: &str = "ratelimit";
 
+const OLD_NAME: &str = "x-ratelimit";
+
+pub(super) fn is_name(name: &str) -> bool {
+    matches!(name, NAME | OLD_NAME)
+}
+
 /// Every item of every `RateLimit` line.
 pub(super) fn items(headers: &HeaderMap) -> impl Iterator<Item = Item<'_>> {
-    let lines = [NAME, "x-ratelimit"]
+    let lines = [NAME, OLD_NAME]
         .into_iter()
         .flat_map(|name| headers.get_all(name));
     lines.flat_map(|line| line_items(line.as_bytes()))

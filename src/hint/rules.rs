@@ -30,6 +30,15 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
+    /// The generic reader.
+    pub(crate) const fn none() -> Rules {
+        Rules {
+            units: Vec::new(),
+            fields: Vec::new(),
+            truncates_seconds: false,
+        }
+    }
+
     /// Reads a response; `body` is what has been seen of it, if anybody looked.
     ///
     /// The order is: the provider's headers, all other headers, the provider's places in the body, and what its
