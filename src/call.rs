@@ -122,8 +122,9 @@ where
 {
     pub(crate) fn new(service: S, settings: Arc<Settings>, request: Request<B>) -> Self {
         let started = settings.clock.now();
-        let scope = settings.scope_of(&RequestHead::new(&request));
-        let gate = settings.gates.of(scope, started);
+        let head = RequestHead::new(&request);
+        let quotas = settings.policy.quotas(&head);
+        let gate = settings.gates.of(settings.scope_of(&head), quotas, started);
         let (head, body) = request.into_parts();
         Self {
             service,
@@ -567,7 +568,7 @@ fn carry_out(
         };
         (closing, settings.dice.roll())
     });
-    let opens = turn.answered(accepted, closing);
+    let opens = turn.answered(accepted, closing, heard);
     let scope = turn.gate().scope();
     let shut_for = opens.map(|opens| opens.saturating_duration_since(heard));
     if let Some(shut_for) = shut_for {

@@ -1,7 +1,7 @@
 //! All callers of one scope, behind one gate.
 //!
 //! ```text
-//! Gates ── scope ──► Gate ── lock ──► State { Queue, Cooldown, Ramp, Ledger }
+//! Gates ── scope ──► Gate ── lock ──► State { Queue, Cooldown, Window*, Ramp, Ledger }
 //!                      ▲
 //!                    Turn   (one per call: waits, passes, and gives its place back when dropped)
 //! ```
@@ -13,6 +13,7 @@ mod ramp;
 mod single;
 mod state;
 mod turn;
+mod window;
 
 pub use quota::Quota;
 
@@ -100,13 +101,14 @@ impl Gates {
         gates.iter().map(|gate| status(gate, now)).collect()
     }
 
-    pub(crate) fn of(&self, scope: Scope, now: Instant) -> Arc<Gate> {
+    /// The gate of a scope. The first call of the scope says which quotas hold.
+    pub(crate) fn of(&self, scope: Scope, quotas: &[Quota], now: Instant) -> Arc<Gate> {
         let mut registry = self.lock();
         if let Some(gate) = registry.gates.get(&scope) {
             return Arc::clone(gate);
         }
         registry.sweep(now);
-        let gate = Arc::new(Gate::new(scope.clone(), now));
+        let gate = Arc::new(Gate::new(scope.clone(), quotas, now));
         registry.gates.insert(scope, Arc::clone(&gate));
         gate
     }

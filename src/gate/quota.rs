@@ -16,6 +16,8 @@ use std::time::Duration;
 pub struct Quota {
     limit: u32,
     window: Duration,
+    pub(super) slack: Duration,
+    pub(super) burst: Option<u32>,
 }
 
 impl Quota {
@@ -29,7 +31,71 @@ impl Quota {
             limit > 0 && !window.is_zero(),
             "a quota needs a limit and a window above zero: write Quota::new(20, 2 s)"
         );
-        Self { limit, window }
+        Self {
+            limit,
+            window,
+            slack: Self::SLACK,
+            burst: None,
+        }
+    }
+
+    const SLACK: Duration = Duration::from_millis(250);
+
+    /// How long after it was sent a call may still be counted by the server, if no answer says that
+    /// it has been. A place is free again one window after the head of the answer, or after this.
+    ///
+    /// # Default
+    ///
+    /// 250 ms.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_backoff::Quota;
+    ///
+    /// let far_away = Quota::per_second(10).slack(Duration::from_secs(1));
+    /// assert_eq!(Quota::per_second(10).slack(Duration::from_millis(250)), Quota::per_second(10));
+    /// # let _ = far_away;
+    /// ```
+    #[must_use]
+    pub const fn slack(mut self, slack: Duration) -> Self {
+        self.slack = slack;
+        self
+    }
+
+    /// The server takes no more than `calls` at once, and refills evenly: a token bucket smaller
+    /// than the quota.
+    ///
+    /// ```
+    /// use tower_backoff::Quota;
+    ///
+    /// let bucket = Quota::per_minute(600).burst(10);
+    /// # let _ = bucket;
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `calls` is zero.
+    #[must_use]
+    pub const fn burst(mut self, calls: u32) -> Self {
+        assert!(
+            calls > 0,
+            "a burst of zero sends nothing: write paced() for one call at a time"
+        );
+        self.burst = Some(calls);
+        self
+    }
+
+    /// One call at a time, evenly spread over the window: for servers that count by a sliding
+    /// counter.
+    ///
+    /// ```
+    /// use tower_backoff::Quota;
+    ///
+    /// assert_eq!(Quota::per_minute(60).paced(), Quota::per_minute(60).burst(1));
+    /// ```
+    #[must_use]
+    pub const fn paced(self) -> Self {
+        self.burst(1)
     }
 
     /// `limit` calls in any second.
@@ -66,5 +132,6 @@ mod tests {
     fn a_quota_of_nothing_cannot_be_said() {
         assert!(std::panic::catch_unwind(|| Quota::per_minute(0)).is_err());
         assert!(std::panic::catch_unwind(|| Quota::new(1, Duration::ZERO)).is_err());
+        assert!(std::panic::catch_unwind(|| Quota::per_second(1).burst(0)).is_err());
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::quota::Quota;
 use super::state::State;
 use crate::scope::Scope;
 
@@ -15,10 +16,10 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    pub(crate) fn new(scope: Scope, now: Instant) -> Self {
+    pub(crate) fn new(scope: Scope, quotas: &[Quota], now: Instant) -> Self {
         Self {
             scope,
-            state: Mutex::new(State::new(now)),
+            state: Mutex::new(State::new(quotas, now)),
         }
     }
 

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::cooldown::{Closing, Cooldown, Shut};
 use super::queue::Queue;
+use super::quota::Quota;
 use super::ramp::Ramp;
+use super::window::Window;
 use crate::budget::{Ledger, Paid};
 
 /// Wakers to be called when the lock is free again. Usually none or one.
@@ -15,17 +17,27 @@ pub(crate) type Wake = Vec<Waker>;
 pub(crate) struct State {
     pub(crate) queue: Queue,
     pub(crate) cooldown: Cooldown,
+    /// The declared quotas.
+    windows: Vec<Window>,
     ramp: Option<Ramp>,
     in_flight: u32,
     ledger: Ledger,
     born: Instant,
 }
 
+/// What a call that was let through has to show later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pass {
+    /// The number of closings when it was let through.
+    pub(crate) epoch: u32,
+    pub(crate) sent: Instant,
+}
+
 /// Where a call stands that asked to pass.
 #[derive(Debug)]
 pub(crate) enum Standing {
-    /// It is through, under this epoch.
-    Through(u32),
+    /// It is through.
+    Through(Pass),
     /// It waits. The first in the queue looks again at this moment; the others are woken.
     Waits(Option<Instant>),
     /// Its patience does not reach that far.
@@ -33,10 +45,14 @@ pub(crate) enum Standing {
 }
 
 impl State {
-    pub(crate) fn new(now: Instant) -> Self {
+    pub(crate) fn new(quotas: &[Quota], now: Instant) -> Self {
         Self {
             queue: Queue::default(),
             cooldown: Cooldown::default(),
+            windows: quotas
+                .iter()
+                .flat_map(|quota| Window::of(quota, now))
+                .collect(),
             ramp: None,
             in_flight: 0,
             ledger: Ledger::default(),
@@ -45,7 +61,7 @@ impl State {
     }
 
     /// Passes if the gate is wide open and nobody waits: the path of nearly every call.
-    pub(crate) fn pass_at_once(&mut self, now: Instant) -> Option<u32> {
+    pub(crate) fn pass_at_once(&mut self, now: Instant) -> Option<Pass> {
         let open = self.queue.is_empty() && self.opens(now) <= now;
         open.then(|| self.let_through(now))
     }
@@ -62,8 +78,8 @@ impl State {
         let opens = self.opens(now);
         if first && opens <= now && now <= latest {
             self.queue.leave(number);
-            let epoch = self.let_through(now);
-            return (Standing::Through(epoch), self.wake_first());
+            let pass = self.let_through(now);
+            return (Standing::Through(pass), self.wake_first());
         }
         let shut = self.cooldown.shut(now);
         if now >= latest || shut.is_some_and(|shut| shut.until > latest) {
@@ -80,29 +96,68 @@ impl State {
         (Standing::Waits(Some(look)), others)
     }
 
-    fn opens(&self, now: Instant) -> Instant {
-        match (self.cooldown.shut(now), &self.ramp) {
+    /// When the next call may pass, as far as can be known now.
+    fn opens(&mut self, now: Instant) -> Instant {
+        let opens = match (self.cooldown.shut(now), &self.ramp) {
             (Some(shut), _) => shut.until,
             (None, Some(ramp)) => ramp.next(now),
             (None, None) => now,
-        }
+        };
+        let places = self.windows.iter_mut().map(|window| window.next_place(now));
+        places.fold(opens, Instant::max)
     }
 
-    fn let_through(&mut self, now: Instant) -> u32 {
+    fn let_through(&mut self, now: Instant) -> Pass {
         self.in_flight += 1;
         if let Some(ramp) = &mut self.ramp {
             ramp.let_one(now);
         }
-        self.cooldown.epoch()
+        self.windows.iter_mut().for_each(|window| window.take(now));
+        Pass {
+            epoch: self.cooldown.epoch(),
+            sent: now,
+        }
     }
 
-    /// A call that was let through is done, or was dropped.
-    pub(crate) fn left(&mut self, sent_under: u32, accepted: bool) -> Wake {
+    /// A call that was let through is sent only now, if the gate has stayed open.
+    pub(crate) fn still_holds(&mut self, pass: Pass, now: Instant) -> Option<Pass> {
+        let open = self.cooldown.epoch() == pass.epoch && self.cooldown.shut(now).is_none();
+        if !open {
+            return None;
+        }
+        if pass.sent != now {
+            for window in &mut self.windows {
+                window.undo(pass.sent, now);
+                window.take(now);
+            }
+        }
+        Some(Pass { sent: now, ..pass })
+    }
+
+    /// A call that was let through is not sent after all.
+    pub(crate) fn undo(&mut self, pass: Pass) -> Wake {
+        for window in &mut self.windows {
+            window.undo(pass.sent, pass.sent);
+        }
+        self.left(pass, false)
+    }
+
+    /// The head of an answer is here.
+    pub(crate) fn answered(&mut self, pass: Pass, accepted: bool, now: Instant) -> Wake {
+        for window in &mut self.windows {
+            window.answered(pass.sent, now);
+        }
+        self.left(pass, accepted)
+    }
+
+    /// A call that was let through is done, or was dropped on its way: then the server may have
+    /// counted it, and its places stay taken.
+    pub(crate) fn left(&mut self, pass: Pass, accepted: bool) -> Wake {
         self.in_flight = self.in_flight.saturating_sub(1);
         if accepted {
-            self.cooldown.accepted(sent_under);
+            self.cooldown.accepted(pass.epoch);
         }
-        if sent_under == self.cooldown.epoch() {
+        if pass.epoch == self.cooldown.epoch() {
             if let Some(ramp) = &mut self.ramp {
                 ramp.left(accepted);
             }

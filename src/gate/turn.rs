@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::cooldown::{Closing, Shut};
 use super::single::Gate;
-use super::state::Standing;
+use super::state::{Pass, Standing};
 use crate::budget::{Budget, Paid};
 use crate::clock::{Clock, Timer};
 
@@ -23,7 +23,9 @@ pub(crate) struct Turn {
 enum Stage {
     Out,
     Waiting,
-    Through { epoch: u32 },
+    /// Let through, and not sent yet.
+    Admitted(Pass),
+    Sent(Pass),
 }
 
 impl Turn {
@@ -39,16 +41,16 @@ impl Turn {
         &self.gate
     }
 
-    /// A new call arrives, and passes if the gate is wide open.
+    /// A new call arrives, and is sent at once if the gate is wide open.
     pub(crate) fn arrive(&mut self, now: Instant) -> bool {
         let mut state = self.gate.lock();
         let (ledger, age) = state.ledger(now);
         ledger.call(age);
         match state.pass_at_once(now) {
-            Some(epoch) => self.stage = Stage::Through { epoch },
+            Some(pass) => self.stage = Stage::Sent(pass),
             None => self.number = state.queue.arrive(),
         }
-        self.is_through()
+        matches!(self.stage, Stage::Sent(_))
     }
 
     /// Waits for its turn, until `latest`. Admission answers now or later: this is the seam behind
@@ -62,8 +64,8 @@ impl Turn {
     ) -> Poll<Result<(), Option<Shut>>> {
         loop {
             match self.ask(latest, clock.now(), cx) {
-                Standing::Through(epoch) => {
-                    self.stage = Stage::Through { epoch };
+                Standing::Through(pass) => {
+                    self.stage = Stage::Admitted(pass);
                     return Poll::Ready(Ok(()));
                 }
                 Standing::TooLate(shut) => {
@@ -92,19 +94,18 @@ impl Turn {
         standing
     }
 
-    /// Whether the gate has stayed open since the call was let through. If not, its place is given
-    /// back and it has to ask again.
+    /// Whether the gate has stayed open since the call was let through: it is sent now. If not, its
+    /// place is given back and it has to ask again.
     pub(crate) fn still_holds(&mut self, now: Instant) -> bool {
-        let Stage::Through { epoch } = self.stage else {
+        let Stage::Admitted(pass) = self.stage else {
             return false;
         };
-        let state = self.gate.lock();
-        let holds = state.cooldown.epoch() == epoch && state.cooldown.shut(now).is_none();
-        drop(state);
-        if !holds {
-            self.give_back();
+        let holds = self.gate.lock().still_holds(pass, now);
+        match holds {
+            Some(pass) => self.stage = Stage::Sent(pass),
+            None => self.give_back(),
         }
-        holds
+        holds.is_some()
     }
 
     /// The call was answered, or failed; a closing shuts the gate and returns when it opens.
@@ -112,15 +113,16 @@ impl Turn {
         &mut self,
         accepted: bool,
         closing: Option<(Closing, u64)>,
+        now: Instant,
     ) -> Option<Instant> {
-        let Stage::Through { epoch } = self.stage else {
+        let Stage::Sent(pass) = self.stage else {
             return None;
         };
         self.stage = Stage::Out;
         let mut state = self.gate.lock();
-        let mut wake = state.left(epoch, accepted);
+        let mut wake = state.answered(pass, accepted, now);
         let opens = closing.map(|(closing, roll)| {
-            let (opens, ending) = state.close(epoch, closing, roll);
+            let (opens, ending) = state.close(pass.epoch, closing, roll);
             wake.extend(ending);
             opens
         });
@@ -147,22 +149,17 @@ impl Turn {
         self.number != 0
     }
 
-    fn is_through(&self) -> bool {
-        matches!(self.stage, Stage::Through { .. })
-    }
-
     fn give_back(&mut self) {
         let stage = std::mem::replace(&mut self.stage, Stage::Out);
-        if stage == Stage::Out {
-            return;
-        }
         let mut state = self.gate.lock();
         let wake = match stage {
-            Stage::Through { epoch } => state.left(epoch, false),
-            _ => {
+            Stage::Out => return,
+            Stage::Waiting => {
                 state.queue.leave(self.number);
                 state.wake_first()
             }
+            Stage::Admitted(pass) => state.undo(pass),
+            Stage::Sent(pass) => state.left(pass, false),
         };
         drop(state);
         wake.into_iter().for_each(std::task::Waker::wake);

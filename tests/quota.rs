@@ -1,0 +1,259 @@
+//! Declared quotas are spent before sending: servers of every kind that enforce them refuse nobody.
+
+mod support;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::{Request, Response};
+use support::paused::*;
+use tokio::time::Instant;
+use tower::Layer;
+use tower_backoff::policy::Provider;
+use tower_backoff::{BoxError, Quota, Retry, RetryLayer, Scope};
+
+const URI: &str = "https://api.test/";
+
+/// How a server counts.
+trait Limit: Send {
+    fn takes(&mut self, now: Duration) -> bool;
+}
+
+/// A window of fixed length, the first one beginning at an offset.
+struct Fixed {
+    limit: usize,
+    length: Duration,
+    offset: Duration,
+    window: u128,
+    count: usize,
+}
+
+impl Limit for Fixed {
+    fn takes(&mut self, now: Duration) -> bool {
+        let window = (now + self.offset).as_nanos() / self.length.as_nanos();
+        if window != self.window {
+            (self.window, self.count) = (window, 0);
+        }
+        self.count += 1;
+        self.count <= self.limit
+    }
+}
+
+/// The times of all calls within the last window.
+struct Log {
+    limit: usize,
+    length: Duration,
+    taken: VecDeque<Duration>,
+}
+
+impl Limit for Log {
+    fn takes(&mut self, now: Duration) -> bool {
+        while self
+            .taken
+            .front()
+            .is_some_and(|at| *at + self.length <= now)
+        {
+            self.taken.pop_front();
+        }
+        let takes = self.taken.len() < self.limit;
+        if takes {
+            self.taken.push_back(now);
+        }
+        takes
+    }
+}
+
+/// A bucket that starts full and refills evenly, in thousandths of a call.
+struct Bucket {
+    size: u128,
+    per: Duration,
+    refill: u128,
+    level: u128,
+    at: Duration,
+}
+
+impl Limit for Bucket {
+    fn takes(&mut self, now: Duration) -> bool {
+        let more = (now - self.at).as_nanos() * self.refill * 1_000 / self.per.as_nanos();
+        self.level = (self.level + more).min(self.size * 1_000);
+        self.at = now;
+        let takes = self.level >= 1_000;
+        self.level -= if takes { 1_000 } else { 0 };
+        takes
+    }
+}
+
+/// Drains 300 jobs with 64 workers; returns how many were refused, and the time it took.
+async fn drain(limit: impl Limit + 'static, quota: Quota) -> (usize, Duration) {
+    let start = Instant::now();
+    let state = Arc::new(Mutex::new((limit, 0_usize, 0_u64)));
+    let server = {
+        let state = Arc::clone(&state);
+        tower::service_fn(move |_: Request<Body>| {
+            let state = Arc::clone(&state);
+            async move {
+                // The way there and the way back take 25 to 35 ms each.
+                let way = {
+                    let mut state = state.lock().unwrap();
+                    state.2 = state
+                        .2
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    millis(25 + (state.2 >> 33) % 11)
+                };
+                tokio::time::sleep(way).await;
+                let takes = {
+                    let mut state = state.lock().unwrap();
+                    let takes = state.0.takes(start.elapsed());
+                    state.1 += usize::from(!takes);
+                    takes
+                };
+                tokio::time::sleep(way).await;
+                let status = if takes { 200 } else { 429 };
+                Ok::<_, BoxError>(Response::builder().status(status).body(Body::default())?)
+            }
+        })
+    };
+    let policy = Provider::new("test").quota(quota);
+    let service = RetryLayer::new(policy).patience(secs(36_000)).layer(server);
+    let jobs = Arc::new(Mutex::new(0..300));
+    let workers = (0..64).map(|_| work(service.clone(), Arc::clone(&jobs)));
+    futures_util::future::join_all(workers).await;
+    let refused = state.lock().unwrap().1;
+    (refused, start.elapsed())
+}
+
+async fn work<S>(service: Retry<S>, jobs: Arc<Mutex<std::ops::Range<u32>>>)
+where
+    Retry<S>: tower::Service<Request<Body>, Response: Send, Error = BoxError> + Clone,
+{
+    while let Some(_job) = { jobs.lock().unwrap().next() } {
+        send(&service, get(URI)).await.map(|_| ()).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fixed_windows_at_any_alignment_refuse_nobody() {
+    let (limit, length) = (20, secs(2));
+    for tenth in 0..10 {
+        let fixed = Fixed {
+            limit,
+            length,
+            offset: length * tenth / 10,
+            window: 0,
+            count: 0,
+        };
+        let (refused, time) = drain(fixed, Quota::new(20, length)).await;
+        assert_eq!(refused, 0, "at {tenth} tenths");
+        // 15 windows, of which the first needs no wait.
+        assert_between(time, secs(28), secs(2));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sliding_log_refuses_nobody() {
+    let log = Log {
+        limit: 20,
+        length: secs(2),
+        taken: VecDeque::new(),
+    };
+    let (refused, time) = drain(log, Quota::new(20, secs(2))).await;
+    assert_eq!(refused, 0);
+    assert_between(time, secs(28), secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_of_the_quota_refuses_nobody() {
+    let bucket = Bucket {
+        size: 20,
+        per: secs(2),
+        refill: 20,
+        level: 20_000,
+        at: Duration::ZERO,
+    };
+    let (refused, _) = drain(bucket, Quota::new(20, secs(2))).await;
+    assert_eq!(refused, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_smaller_bucket_refuses_nobody_once_its_burst_is_declared() {
+    let bucket = || Bucket {
+        size: 5,
+        per: secs(2),
+        refill: 20,
+        level: 5_000,
+        at: Duration::ZERO,
+    };
+    let quota = Quota::new(20, secs(2));
+    let (refused, time) = drain(bucket(), quota.burst(4)).await;
+    assert_eq!(refused, 0);
+    assert!(time < secs(40), "{time:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paced_quota_is_spread_evenly() {
+    let log = Log {
+        limit: 2,
+        length: millis(100),
+        taken: VecDeque::new(),
+    };
+    let (refused, time) = drain(log, Quota::new(20, secs(2)).paced()).await;
+    assert_eq!(
+        refused, 0,
+        "hardly ever more than one in a tenth of the window"
+    );
+    assert_between(time, secs(28), secs(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_quotas_hold_at_once() {
+    let mock = support::mock::Mock::new(|_, _| support::mock::status(200));
+    let policy = Provider::new("test").quotas([Quota::per_minute(50), Quota::per_hour(120)]);
+    let service = around(&mock, RetryLayer::new(policy).patience(secs(7_200)));
+    let start = Instant::now();
+    let calls = (0..130).map(|_| send(&service, get(URI)));
+    futures_util::future::join_all(calls).await;
+    let sent = offsets(&mock, start);
+    let before = |moment| sent.iter().filter(|at| **at < moment).count();
+    assert_eq!(before(secs(60)), 50);
+    assert_eq!(before(secs(120)), 100);
+    assert_eq!(before(secs(3_600)), 120);
+    assert_eq!(sent.len(), 130);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_is_counted_per_scope() {
+    let mock = support::mock::Mock::new(|_, _| support::mock::status(200));
+    let policy = Provider::new("test").quota(Quota::per_minute(1));
+    let layer = RetryLayer::new(policy).scope_by(|request| match request.uri().host() {
+        Some(host) => Scope::named(host),
+        None => Scope::layer(),
+    });
+    let service = around(&mock, layer);
+    let start = Instant::now();
+    for host in ["https://a.test/", "https://b.test/", "https://c.test/"] {
+        send(&service, get(host)).await.unwrap();
+    }
+    assert!(start.elapsed().is_zero());
+    send(&service, get("https://a.test/")).await.unwrap();
+    assert_between(start.elapsed(), secs(60), secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_dropped_before_it_is_sent_gives_its_place_back() {
+    let mock = support::mock::Mock::new(|_, _| support::mock::status(200));
+    let policy = Provider::new("test").quota(Quota::per_minute(1));
+    let busy = tower::ServiceBuilder::new()
+        .layer(RetryLayer::new(policy))
+        .concurrency_limit(1)
+        .service(mock.taking(secs(30)));
+    let start = Instant::now();
+    send(&busy, get(URI)).await.unwrap();
+    for _ in 0..20 {
+        // Waits for its turn, and is dropped.
+        let _ = tokio::time::timeout(millis(10), send(&busy, get(URI))).await;
+    }
+    send(&busy, get(URI)).await.unwrap();
+    assert_between(start.elapsed(), secs(90), secs(2));
+}
