@@ -17,45 +17,51 @@
 //! ```
 
 mod chance;
-mod clock;
-mod desk;
+pub(crate) mod clock;
+pub(crate) mod desk;
 mod in_process;
 mod loopback;
-mod options;
-mod providers;
+pub(crate) mod options;
+pub(crate) mod providers;
 mod queue;
-mod run;
+pub(crate) mod run;
 mod screen;
 mod table;
-mod tally;
+pub(crate) mod tally;
 mod window;
 mod wording;
 
 use std::process::ExitCode;
 
 use options::Options;
+use run::Run;
 use tower_backoff::BoxError;
 
 fn main() -> ExitCode {
-    match Options::from_args(std::env::args().skip(1)) {
-        Ok(options) => play(options).unwrap_or_else(|error| {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }),
+    let options = match Options::from_args(std::env::args().skip(1)) {
+        Ok(options) => options,
         Err(usage) => {
             eprintln!("{usage}");
-            ExitCode::from(2)
+            return ExitCode::from(2);
+        }
+    };
+    match play(options) {
+        Ok(runs) if runs.iter().all(Run::went_well) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
         }
     }
 }
 
-fn play(options: Options) -> Result<ExitCode, BoxError> {
+/// Plays until every queue is empty, and prints the table.
+pub(crate) fn play(options: Options) -> Result<Vec<Run>, BoxError> {
     let runs = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(!options.real)
         .build()?
         .block_on(run::all(options))?;
     table::print(&runs);
-    let well = runs.iter().all(run::Run::went_well);
-    Ok(ExitCode::from(u8::from(!well)))
+    Ok(runs)
 }

@@ -7,9 +7,7 @@ use super::run::Run;
 /// Prints the table, what to look at, and what went wrong if something did.
 pub(crate) fn print(runs: &[Run]) {
     println!();
-    for row in rows(runs) {
-        println!("{}", row.trim_end());
-    }
+    rows(runs).for_each(|row| println!("{row}"));
     println!();
     println!("{}", explain(runs));
     for run in runs {
@@ -38,23 +36,20 @@ fn rows(runs: &[Run]) -> impl Iterator<Item = String> + '_ {
 fn cells(run: &Run) -> [String; 10] {
     let tally = &run.tally;
     [
-        run.provider.name.to_owned(),
+        run.provider.short.to_owned(),
         run.provider.limit.to_owned(),
         run.jobs.to_string(),
         tally.answered.get().to_string(),
         tally.sent.get().to_string(),
         tally.refused.get().to_string(),
         tally.failed.get().to_string(),
-        tally
-            .took
-            .get()
-            .copied()
-            .map_or_else(|| "-".to_owned(), time),
-        time(run.at_best()),
+        tally.took.get().copied().map_or_else(String::new, seconds),
+        seconds(run.at_best()),
         tally.lost().len().to_string(),
     ]
 }
 
+/// Fits into 80 columns.
 fn row(cells: [String; 10]) -> String {
     let [
         name,
@@ -69,13 +64,13 @@ fn row(cells: [String; 10]) -> String {
         lost,
     ] = cells;
     format!(
-        "{name:<21}  {limit:<12}  {jobs:>5}  {answered:>8}  {sent:>5}  {refused:>7}  {failed:>6}  \
-         {took:>7}  {best:>7}  {lost:>4}"
+        "{name:<12}  {limit:<12}  {jobs:>4} {answered:>8} {sent:>4} {refused:>7} {failed:>6} \
+         {took:>5} {best:>7} {lost:>4}"
     )
 }
 
-fn time(time: Duration) -> String {
-    format!("{:.1} s", time.as_secs_f64())
+fn seconds(time: Duration) -> String {
+    format!("{:.0} s", time.as_secs_f64())
 }
 
 fn explain(runs: &[Run]) -> String {
@@ -89,15 +84,15 @@ fn explain(runs: &[Run]) -> String {
     if !runs.iter().all(Run::went_well) {
         let lost = sum(|run| run.jobs - run.tally.answered.get());
         return format!(
-            "This went wrong: {lost} jobs were lost, and {early} requests came before the moment that the\n\
-             provider had named."
+            "This went wrong: {lost} jobs were lost, and {early} requests came before the moment\n\
+             that the provider had named."
         );
     }
     format!(
-        "Look at \"lost\" first: every job was answered, although {refused} of {sent} requests were refused\n\
-         (too many calls) and {failed} failed at the provider, and none was repeated before the moment that\n\
-         the provider had named.\n\
-         Then compare \"took\" with \"at best\", the time of a caller who knew every limit and every failure\n\
-         in advance."
+        "Look at \"lost\" first: every job was answered, although {refused} of {sent} requests\n\
+         were refused (too many calls) and {failed} failed, and no refused one was sent again\n\
+         before the moment that the provider had named.\n\
+         Then compare \"took\" with \"at best\", the time of a caller who knew every limit\n\
+         and every failure in advance."
     )
 }

@@ -80,7 +80,7 @@ fn figures(run: &Run) -> String {
 
 fn gate(run: &Run) -> String {
     if let Some(took) = run.tally.took.get() {
-        return format!("done in {}", seconds(*took));
+        return format!("done in {:.0} s", took.as_secs_f64());
     }
     match run.gate() {
         Some(gate) => match gate.shut_for {

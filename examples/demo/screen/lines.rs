@@ -51,7 +51,7 @@ impl Said {
     fn news(&mut self, run: &Run) -> Option<String> {
         if let Some(took) = run.tally.took.get() {
             let first = !std::mem::replace(&mut self.done, true);
-            return first.then(|| format!("{}; done in {}", figures(run), seconds(*took)));
+            return first.then(|| format!("{}; done in {:.0} s", figures(run), took.as_secs_f64()));
         }
         let gate = run.gate()?;
         match (gate.shut_for, gate.shut_by) {

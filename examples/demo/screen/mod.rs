@@ -9,6 +9,7 @@ use indicatif::ProgressDrawTarget;
 
 use super::clock::Wall;
 use super::options::Options;
+use super::queue::WORKERS;
 use super::run::Run;
 use bars::Bars;
 use lines::Lines;
@@ -85,20 +86,16 @@ impl Screen {
 }
 
 fn introduce(options: Options, runs: &[Run]) {
-    println!(
-        "Five providers, each with the limit of its own page and a queue of jobs. 64 tasks drain"
-    );
-    println!(
-        "each queue through one client: no task knows the limit, and none may come too early."
-    );
+    println!("Five providers, each with the limit of its own page and a queue of jobs.");
+    println!("{WORKERS} tasks drain each queue through one client, as fast as they are allowed.");
     let longest = runs.iter().map(Run::at_best).max().unwrap_or_default();
     if options.real {
         let seconds = longest.as_secs();
         println!(
-            "This is real time, over HTTP on the loopback: it takes at least {seconds} seconds."
+            "Time is real, over HTTP on the loopback: this takes more than {seconds} seconds."
         );
     } else {
-        println!("Time is virtual: a minute of the providers passes in about a second.");
+        println!("Time is virtual: a minute of the providers passes in a second or less.");
     }
     println!();
 }
