@@ -91,9 +91,10 @@ fn introduce(options: Options, runs: &[Run]) {
     let longest = runs.iter().map(Run::at_best).max().unwrap_or_default();
     if options.real {
         let seconds = longest.as_secs();
-        println!(
-            "Time is real, over HTTP on the loopback: this takes more than {seconds} seconds."
-        );
+        println!("Time is real, over HTTP on the loopback: more than {seconds} seconds of it.");
+        if !options.quick {
+            println!("With --quick there are fewer jobs, and it takes a bit more than a minute.");
+        }
     } else {
         println!("Time is virtual: a minute of the providers passes in a second or less.");
     }
