@@ -1,0 +1,30 @@
+//! What the command line asks for.
+
+const USAGE: &str = "usage: cargo run --example demo [-- [--real] [--quick]]
+
+  --real   real time over loopback HTTP instead of virtual time: takes minutes
+  --quick  fewer jobs, but still more than each provider allows at once";
+
+/// How the demo is played.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Options {
+    /// Real time and HTTP, instead of virtual time and plain calls.
+    pub real: bool,
+    /// Fewer jobs.
+    pub quick: bool,
+}
+
+impl Options {
+    /// Reads the arguments; the error is the usage.
+    pub(crate) fn from_args(args: impl Iterator<Item = String>) -> Result<Self, &'static str> {
+        let mut options = Self::default();
+        for arg in args {
+            match arg.as_str() {
+                "--real" => options.real = true,
+                "--quick" => options.quick = true,
+                _ => return Err(USAGE),
+            }
+        }
+        Ok(options)
+    }
+}

@@ -1,0 +1,128 @@
+//! Everything together: five providers, five clients, five queues, and somebody who watches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tower::Layer;
+use tower_backoff::{BoxError, GateStatus, Gates, RetryLayer};
+
+use super::chance;
+use super::clock::Wall;
+use super::desk::Desk;
+use super::in_process::InProcess;
+use super::loopback::{self, Server};
+use super::options::Options;
+use super::providers::{ALL, Provider};
+use super::queue::{Queue, WORKERS};
+use super::screen::Screen;
+use super::tally::Tally;
+
+/// One provider and the queue in front of it.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub provider: &'static Provider,
+    pub jobs: u32,
+    pub tally: Arc<Tally>,
+    gates: Gates,
+}
+
+/// Plays all five at once, until every queue is empty.
+pub(crate) async fn all(options: Options) -> Result<Vec<Run>, BoxError> {
+    let runs: Vec<Run> = ALL.iter().map(|each| Run::new(each, options)).collect();
+    let wall = Wall::start(options.real);
+    let mut workers = JoinSet::new();
+    let mut servers = Vec::new();
+    let mut screen = Screen::new(options, &runs);
+    for run in &runs {
+        servers.extend(run.start(options, wall, &mut workers).await?);
+    }
+    tokio::select! {
+        () = screen.watch(&runs, wall) => {}
+        all_well = empty(workers) => all_well?,
+    }
+    screen.end(&runs, wall.elapsed());
+    Ok(runs)
+}
+
+/// All workers have gone home. One that panicked is an error, or the demo would look fine without it.
+async fn empty(mut workers: JoinSet<()>) -> Result<(), BoxError> {
+    while let Some(left) = workers.join_next().await {
+        left?;
+    }
+    Ok(())
+}
+
+impl Run {
+    fn new(provider: &'static Provider, options: Options) -> Self {
+        let jobs = if options.quick {
+            provider.quick_jobs
+        } else {
+            provider.jobs
+        };
+        Self {
+            provider,
+            jobs,
+            tally: Arc::default(),
+            gates: Gates::new(),
+        }
+    }
+
+    /// Opens the desk, puts the client in front of it and lets the workers loose.
+    async fn start(
+        &self,
+        options: Options,
+        wall: Wall,
+        workers: &mut JoinSet<()>,
+    ) -> Result<Option<Server>, BoxError> {
+        let desk = Desk::open(self.provider, self.jobs, wall, &self.tally);
+        if options.real {
+            let server = Server::start(desk).await?;
+            let client = self.layer().layer(loopback::client());
+            let queue = self.queue(format!("http://{}", server.addr), wall);
+            queue.drain(&client, workers);
+            return Ok(Some(server));
+        }
+        let layer = self.layer().clock(wall.for_client()).seed(1);
+        let client = layer.layer(InProcess::new(desk));
+        let queue = self.queue("https://api.example.com".to_owned(), wall);
+        queue.drain(&client, workers);
+        Ok(None)
+    }
+
+    /// The only thing here that a program of your own would need, too.
+    fn layer(&self) -> RetryLayer {
+        RetryLayer::new((self.provider.preset)())
+            .patience(Duration::from_secs(60 * 60))
+            .gates(&self.gates)
+    }
+
+    fn queue(&self, base: String, wall: Wall) -> Queue {
+        Queue {
+            base,
+            jobs: self.jobs,
+            tally: Arc::clone(&self.tally),
+            wall,
+        }
+    }
+
+    /// What the gate of this provider is doing; `None` before the first call.
+    pub(crate) fn gate(&self) -> Option<GateStatus> {
+        self.gates.all().pop()
+    }
+
+    /// Whether nothing was lost and nothing came too early.
+    pub(crate) fn went_well(&self) -> bool {
+        self.tally.answered.get() == self.jobs && self.tally.early.get() == 0
+    }
+
+    /// How long somebody who knew everything in advance would take: full windows without a pause
+    /// between them, and the calls of the last one in rounds of all workers, each of the least latency.
+    pub(crate) fn at_best(&self) -> Duration {
+        let (limit, window) = self.provider.windows[0];
+        let needed = chance::requests_needed(self.jobs);
+        let full = (needed - 1) / limit;
+        let rounds = (needed - full * limit).div_ceil(WORKERS);
+        window * full + Duration::from_millis(50) * rounds
+    }
+}
