@@ -15,7 +15,7 @@ use crate::backoff::upward;
 use crate::body::{Heard, Hearing, Replay, ResponseBody};
 use crate::clock::{Timer, later};
 use crate::error::{BoxError, NotBefore};
-use crate::gate::{Closing, Receipt, Shut, Turn, Wait};
+use crate::gate::{Closing, Ending, Facts, Receipt, Shut, Turn, Wait};
 use crate::hint::Hint;
 use crate::layer::Settings;
 use crate::observe::Decision;
@@ -123,8 +123,11 @@ where
     pub(crate) fn new(service: S, settings: Arc<Settings>, request: Request<B>) -> Self {
         let started = settings.clock.now();
         let head = RequestHead::new(&request);
-        let quotas = settings.policy.quotas(&head);
-        let gate = settings.gates.of(settings.scope_of(&head), quotas, started);
+        let facts = Facts {
+            quotas: settings.policy.quotas(&head),
+            cold_start: settings.policy.cold_start(&head),
+        };
+        let gate = settings.gates.of(settings.scope_of(&head), facts, started);
         let (head, body) = request.into_parts();
         Self {
             service,
@@ -356,10 +359,13 @@ where
             ..
         } = *self.settings;
         let roll = self.settings.dice.roll();
-        let rare = self.rare();
-        if rare.retries >= max_retries {
+        if self.rare().retries >= max_retries {
             return Plan::End(Some(Ended::Retries), None);
         }
+        if let Some(until) = self.turn.suspends() {
+            return self.plan_by_outage(until.max(heard));
+        }
+        let rare = self.rare();
         let wait = backoff.wait(rare.retries, rare.backed_off, roll);
         let gated = rare.gated;
         let patience = self.patience().failures.saturating_add(gated);
@@ -375,6 +381,16 @@ where
             rare.backs_off_until = Some(next);
             rare.receipt = Some(receipt);
         }
+        plan
+    }
+
+    /// The whole scope fails: the gate says when, and it costs neither a retry nor budget.
+    fn plan_by_outage(&mut self, next: Instant) -> Plan {
+        let patience = self.patience().failures;
+        let gated = self.rare().gated;
+        let plan = self.within(patience.saturating_add(gated), next);
+        // All of this wait is on account of failures, however long the gate makes it.
+        self.rare().backs_off_until = Some(later(next, Duration::MAX));
         plan
     }
 
@@ -568,7 +584,21 @@ fn carry_out(
         };
         (closing, settings.dice.roll())
     });
-    let opens = turn.answered(accepted, closing, heard);
+    let ending = match verdict.ruling() {
+        _ if attempt
+            .status()
+            .is_none_or(|status| status.is_server_error())
+            && !verdict.cools() =>
+        {
+            Ending::Failed
+        }
+        Ruling::Accept => Ending::Accepted,
+        Ruling::Throttled => Ending::Refused,
+        Ruling::Retry | Ruling::Refuse if verdict.cools() => Ending::Refused,
+        Ruling::Retry | Ruling::Refuse => Ending::Accepted,
+    };
+    let counter = verdict.counter();
+    let opens = turn.answered(ending, counter, closing, heard);
     let scope = turn.gate().scope();
     let shut_for = opens.map(|opens| opens.saturating_duration_since(heard));
     if let Some(shut_for) = shut_for {

@@ -20,20 +20,19 @@ fn every_job_is_answered_and_nobody_comes_too_early() {
         real: false,
         quick: true,
     };
+    let mut trouble = 0;
     for run in demo::play(quick).expect("a demo") {
         let (name, tally) = (run.provider.name, &run.tally);
         assert!(run.went_well(), "{name}: {tally:?}");
         assert!(tally.took.get() >= Some(&run.at_best()), "{name}");
-        assert!(
-            tally.refused.get() + tally.failed.get() > 0,
-            "{name}: no trouble"
-        );
+        trouble += tally.refused.get() + tally.failed.get();
         assert_eq!(
             tally.sent.get(),
             tally.answered.get() + tally.refused.get() + tally.failed.get(),
             "{name}"
         );
     }
+    assert!(trouble > 0, "a demo without any trouble shows nothing");
 }
 
 /// Refused calls that come back at once, and once more when their time is up.

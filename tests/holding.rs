@@ -168,7 +168,10 @@ async fn a_dropped_callers_place_is_given_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_retry_that_is_dropped_before_it_is_sent_refunds_the_budget() {
-    let mock = Mock::new(|_, _| status(500));
+    let mock = Mock::new(|_, head| match head.uri.path() {
+        "/fine" => status(200),
+        _ => status(500),
+    });
     let layer = standard()
         .backoff(Backoff::default().jitter(Jitter::None))
         .budget(Budget::percent(0).at_least(1));
@@ -176,6 +179,7 @@ async fn a_retry_that_is_dropped_before_it_is_sent_refunds_the_budget() {
     for _ in 0..50 {
         let dropped = tokio::time::timeout(millis(10), send(&service, get(A))).await;
         assert!(dropped.is_err(), "dropped while it backs off");
+        send(&service, get("https://a.test/fine")).await.unwrap();
     }
     let outcome = send(&service, get(A)).await;
     let report = report(&outcome).unwrap();
@@ -185,16 +189,19 @@ async fn a_retry_that_is_dropped_before_it_is_sent_refunds_the_budget() {
 
 #[tokio::test(start_paused = true)]
 async fn the_budget_bounds_the_retries_of_a_scope() {
-    let mock = Mock::new(|_, _| status(500));
+    // Every other answer is a failure.
+    let mock = Mock::new(|nth, _| status(if nth % 2 == 1 { 500 } else { 200 }));
     let layer = standard().budget(Budget::percent(20).at_least(0));
     let service = around(&mock, layer);
     let calls = (0..100).map(|_| send(&service, get(A)));
     let outcomes = futures_util::future::join_all(calls).await;
-    assert_eq!(mock.calls().len(), 120);
-    let spent = outcomes
+    assert_eq!(mock.calls().len(), 120, "a fifth of a hundred is twenty");
+    let budget = Some(tower_backoff::Ended::Budget);
+    let failed = outcomes
         .iter()
-        .filter(|outcome| report(outcome).unwrap().ended() == Some(tower_backoff::Ended::Budget));
-    assert_eq!(spent.count(), 100, "each ends when the budget is spent");
+        .filter(|outcome| status_of(outcome) == 500)
+        .inspect(|outcome| assert_eq!(report(outcome).unwrap().ended(), budget));
+    assert_eq!(failed.count(), 40);
 }
 
 #[tokio::test(start_paused = true)]

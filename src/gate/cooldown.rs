@@ -80,7 +80,9 @@ impl Cooldown {
             Wait::Named(wait) => wait,
             Wait::Bare(least) => self.grown(least),
         };
-        let wait = wait.saturating_add(upward(wait, self.roll));
+        // A quota that was spent as planned is no refusal: nobody is to be spread.
+        let spread = if closing.refused { self.roll } else { 0 };
+        let wait = wait.saturating_add(upward(wait, spread));
         closing.at_most.map_or(wait, |most| wait.min(most))
     }
 

@@ -1,12 +1,14 @@
 //! All callers of one scope, behind one gate.
 //!
 //! ```text
-//! Gates ── scope ──► Gate ── lock ──► State { Queue, Cooldown, Window*, Ramp, Ledger }
+//! Gates ── scope ──► Gate ── lock ──► State { Queue, Cooldown, Window*, Published, Ramp, Outage, Ledger }
 //!                      ▲
 //!                    Turn   (one per call: waits, passes, and gives its place back when dropped)
 //! ```
 
 mod cooldown;
+mod outage;
+mod published;
 mod queue;
 mod quota;
 mod ramp;
@@ -19,6 +21,7 @@ pub use quota::Quota;
 
 pub(crate) use cooldown::{Closing, Shut, Wait};
 pub(crate) use single::Gate;
+pub(crate) use state::{Ending, Facts};
 pub(crate) use turn::{Receipt, Turn};
 
 use std::collections::HashMap;
@@ -101,14 +104,14 @@ impl Gates {
         gates.iter().map(|gate| status(gate, now)).collect()
     }
 
-    /// The gate of a scope. The first call of the scope says which quotas hold.
-    pub(crate) fn of(&self, scope: Scope, quotas: &[Quota], now: Instant) -> Arc<Gate> {
+    /// The gate of a scope. The first call of the scope says what is known about it.
+    pub(crate) fn of(&self, scope: Scope, facts: Facts<'_>, now: Instant) -> Arc<Gate> {
         let mut registry = self.lock();
         if let Some(gate) = registry.gates.get(&scope) {
             return Arc::clone(gate);
         }
         registry.sweep(now);
-        let gate = Arc::new(Gate::new(scope.clone(), quotas, now));
+        let gate = Arc::new(Gate::new(scope.clone(), facts, now));
         registry.gates.insert(scope, Arc::clone(&gate));
         gate
     }

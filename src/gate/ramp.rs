@@ -1,4 +1,5 @@
-//! Reopening without a stampede: one probe, then twice as many with every round of answers.
+//! Reopening without a stampede: one probe, then twice as many with every round of answers, and never
+//! more than one call beyond what a window was seen to hold.
 
 use std::time::{Duration, Instant};
 
@@ -6,44 +7,118 @@ use std::time::{Duration, Instant};
 /// not hold everybody up.
 const SILENCE: Duration = Duration::from_secs(2);
 
+/// After so many windows without a refusal, what one of them held is forgotten.
+const FORGOTTEN_AFTER: u32 = 10;
+
+/// What a window of the server was seen to hold: so many calls in so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) calls: u32,
+    pub(crate) length: Duration,
+}
+
+/// The calls let through since the gate opened last.
 #[derive(Debug)]
 pub(crate) struct Ramp {
+    held: Option<Held>,
+    /// How many may be in flight, as long as nothing is known.
     allowed: u32,
     in_flight: u32,
+    accepted: u32,
+    probed: bool,
+    since: Option<Instant>,
     last_let: Option<Instant>,
+    windows: u32,
 }
 
 impl Ramp {
-    pub(crate) fn one_probe() -> Self {
+    /// A gate that reopens: one probe first.
+    pub(crate) fn one_probe(held: Option<Held>) -> Self {
+        Self::cold(1, held)
+    }
+
+    /// A gate that begins with so many in flight.
+    pub(crate) fn cold(allowed: u32, held: Option<Held>) -> Self {
         Self {
-            allowed: 1,
+            held,
+            allowed,
             in_flight: 0,
+            accepted: 0,
+            probed: false,
+            since: None,
             last_let: None,
+            windows: 0,
         }
     }
 
-    /// From when one more may go. `None`: not before one of those in flight has answered or kept
-    /// silent for too long.
-    pub(crate) fn next(&self, now: Instant) -> Instant {
+    /// From when one more may go.
+    pub(crate) fn next(&mut self, now: Instant) -> Instant {
+        self.roll(now);
         match self.last_let {
-            Some(last) if self.in_flight >= self.allowed => last + SILENCE,
+            Some(last) if self.in_flight >= self.most_in_flight() => {
+                let over = self.window_over().filter(|_| self.probed);
+                over.map_or(last + SILENCE, |over| over.min(last + SILENCE))
+            }
             _ => now,
+        }
+    }
+
+    fn most_in_flight(&self) -> u32 {
+        match self.held {
+            Some(held) if self.probed => held.calls.saturating_sub(self.accepted) + 1,
+            _ => self.allowed,
         }
     }
 
     pub(crate) fn let_one(&mut self, now: Instant) {
         self.in_flight += 1;
         self.last_let = Some(now);
+        self.since.get_or_insert(now);
     }
 
     pub(crate) fn left(&mut self, accepted: bool) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.allowed = self.allowed.saturating_add(u32::from(accepted));
+        if accepted {
+            self.allowed = self.allowed.saturating_add(1);
+            self.accepted = self.accepted.saturating_add(1);
+            self.probed = true;
+        }
+    }
+
+    /// What this window held, if it was refused now and is over after `wait`.
+    pub(crate) fn held_until(&self, refused: Instant, wait: Duration) -> Option<Held> {
+        let since = self.since.filter(|_| self.accepted > 0);
+        since.map_or(self.held, |since| {
+            Some(Held {
+                calls: self.accepted,
+                length: refused.saturating_duration_since(since) + wait,
+            })
+        })
     }
 
     /// Whether it has stopped holding anybody back.
     pub(crate) fn is_over(&self) -> bool {
-        self.allowed > self.in_flight.saturating_add(1)
+        self.held.is_none() && self.allowed > self.in_flight.saturating_add(1)
+    }
+
+    fn window_over(&self) -> Option<Instant> {
+        Some(self.since? + self.held?.length)
+    }
+
+    /// A window that passed without a refusal holds at least what was accepted in it.
+    fn roll(&mut self, now: Instant) {
+        if !self.probed || self.window_over().is_none_or(|over| over > now) {
+            return;
+        }
+        self.windows += 1;
+        if let Some(held) = &mut self.held {
+            held.calls = held.calls.max(self.accepted);
+        }
+        if self.windows >= FORGOTTEN_AFTER {
+            self.held = None;
+        }
+        self.accepted = 0;
+        self.since = Some(now);
     }
 }
 
@@ -61,10 +136,15 @@ mod tests {
         count
     }
 
+    fn held(calls: u32) -> Option<Held> {
+        let length = Duration::from_secs(60);
+        Some(Held { calls, length })
+    }
+
     #[test]
     fn rounds_double_as_answers_come() {
         let now = Instant::now();
-        let mut ramp = Ramp::one_probe();
+        let mut ramp = Ramp::one_probe(None);
         let mut rounds = Vec::new();
         for _ in 0..5 {
             let round = let_all(&mut ramp, now);
@@ -77,7 +157,7 @@ mod tests {
     #[test]
     fn a_failed_probe_is_followed_by_one_more() {
         let now = Instant::now();
-        let mut ramp = Ramp::one_probe();
+        let mut ramp = Ramp::one_probe(held(20));
         assert_eq!(let_all(&mut ramp, now), 1);
         ramp.left(false);
         assert_eq!(let_all(&mut ramp, now), 1);
@@ -86,9 +166,60 @@ mod tests {
     #[test]
     fn a_probe_that_hangs_holds_nobody_up_for_ever() {
         let now = Instant::now();
-        let mut ramp = Ramp::one_probe();
+        let mut ramp = Ramp::one_probe(None);
         ramp.let_one(now);
         assert_eq!(ramp.next(now), now + SILENCE);
         assert_eq!(let_all(&mut ramp, now + SILENCE), 1);
+    }
+
+    #[test]
+    fn what_a_window_held_goes_at_once_and_one_call_beyond() {
+        let now = Instant::now();
+        let mut ramp = Ramp::one_probe(held(20));
+        assert_eq!(let_all(&mut ramp, now), 1);
+        ramp.left(true);
+        assert_eq!(let_all(&mut ramp, now), 20, "nineteen more, and one beyond");
+        (0..20).for_each(|_| ramp.left(true));
+        assert_eq!(let_all(&mut ramp, now), 1, "beyond, one at a time");
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_window_held() {
+        let now = Instant::now();
+        let mut ramp = Ramp::one_probe(None);
+        assert_eq!(ramp.held_until(now, Duration::from_secs(60)), None);
+        ramp.let_one(now);
+        ramp.left(true);
+        let refused = now + Duration::from_secs(1);
+        let seen = ramp.held_until(refused, Duration::from_secs(60)).unwrap();
+        assert_eq!((seen.calls, seen.length), (1, Duration::from_secs(61)));
+    }
+
+    #[test]
+    fn when_the_window_is_over_the_next_one_begins_without_a_refusal() {
+        let mut now = Instant::now();
+        let mut ramp = Ramp::one_probe(held(2));
+        let_all(&mut ramp, now);
+        ramp.left(true);
+        for _ in 0..3 {
+            let round = let_all(&mut ramp, now);
+            (0..round).for_each(|_| ramp.left(true));
+            now += Duration::from_secs(60);
+        }
+        assert!(let_all(&mut ramp, now) >= 3);
+    }
+
+    #[test]
+    fn what_was_learned_is_forgotten_when_nothing_is_refused_any_more() {
+        let mut now = Instant::now();
+        let mut ramp = Ramp::one_probe(held(2));
+        let_all(&mut ramp, now);
+        ramp.left(true);
+        for _ in 0..FORGOTTEN_AFTER {
+            now += Duration::from_secs(60);
+            ramp.next(now);
+        }
+        ramp.left(true);
+        assert!(ramp.is_over());
     }
 }

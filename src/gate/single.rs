@@ -3,8 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::quota::Quota;
-use super::state::State;
+use super::state::{Facts, State};
 use crate::scope::Scope;
 
 /// A std mutex: it is held for a few dozen instructions, never across an await, and no code of a
@@ -16,10 +15,10 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    pub(crate) fn new(scope: Scope, quotas: &[Quota], now: Instant) -> Self {
+    pub(crate) fn new(scope: Scope, facts: Facts<'_>, now: Instant) -> Self {
         Self {
             scope,
-            state: Mutex::new(State::new(quotas, now)),
+            state: Mutex::new(State::new(facts, now)),
         }
     }
 

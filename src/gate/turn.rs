@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use super::cooldown::{Closing, Shut};
 use super::single::Gate;
-use super::state::{Pass, Standing};
+use super::state::{Ending, Pass, Standing};
 use crate::budget::{Budget, Paid};
 use crate::clock::{Clock, Timer};
+use crate::hint::Counter;
 
 /// A call's turn: not asked for yet, waited for, or taken.
 #[derive(Debug)]
@@ -111,7 +112,8 @@ impl Turn {
     /// The call was answered, or failed; a closing shuts the gate and returns when it opens.
     pub(crate) fn answered(
         &mut self,
-        accepted: bool,
+        ending: Ending,
+        counter: Option<Counter>,
         closing: Option<(Closing, u64)>,
         now: Instant,
     ) -> Option<Instant> {
@@ -120,7 +122,7 @@ impl Turn {
         };
         self.stage = Stage::Out;
         let mut state = self.gate.lock();
-        let mut wake = state.answered(pass, accepted, now);
+        let mut wake = state.answered(pass, ending, counter, now);
         let opens = closing.map(|(closing, roll)| {
             let (opens, ending) = state.close(pass.epoch, closing, roll);
             wake.extend(ending);
@@ -129,6 +131,16 @@ impl Turn {
         drop(state);
         wake.into_iter().for_each(std::task::Waker::wake);
         opens
+    }
+
+    /// See [`State::suspected_until`](super::state::State::suspected_until). The call then asks again
+    /// behind all others, so that a broken endpoint at the head of the queue does not keep the good
+    /// ones waiting.
+    pub(crate) fn suspends(&mut self) -> Option<Instant> {
+        let mut state = self.gate.lock();
+        let until = state.suspected_until()?;
+        self.number = state.queue.arrive();
+        Some(until)
     }
 
     /// Pays for a retry out of the scope's budget.
@@ -159,7 +171,7 @@ impl Turn {
                 state.wake_first()
             }
             Stage::Admitted(pass) => state.undo(pass),
-            Stage::Sent(pass) => state.left(pass, false),
+            Stage::Sent(pass) => state.dropped(pass),
         };
         drop(state);
         wake.into_iter().for_each(std::task::Waker::wake);

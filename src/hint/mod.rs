@@ -45,6 +45,7 @@
 //! No reader can guess that one provider's `Retry-After` means milliseconds or that another hides the wait in the
 //! body. A [`Field`] states such a place as data, and a [`Unit`] what its numbers count.
 
+mod budget;
 mod counters;
 mod field;
 mod generic;
@@ -59,6 +60,7 @@ mod value;
 pub use field::Field;
 pub use value::Unit;
 
+pub(crate) use budget::Counter;
 pub(crate) use rules::{Head, Rules};
 
 use http::{HeaderMap, HeaderName, StatusCode};

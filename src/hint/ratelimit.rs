@@ -23,6 +23,12 @@ impl<'h> Item<'h> {
         self.remaining.map(Number::is_spent)
     }
 
+    /// How many calls are left, and what is said about the reset.
+    pub(super) fn budget(self) -> Option<(u32, Option<&'h [u8]>)> {
+        let remaining = u32::try_from(self.remaining?.whole).ok()?;
+        Some((remaining, self.reset))
+    }
+
     pub(super) fn reset(self) -> Option<&'h [u8]> {
         self.reset
     }

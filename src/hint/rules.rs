@@ -1,5 +1,6 @@
 //! The generic reader and what one provider adds to it.
 
+use super::budget::{self, Counter};
 use super::field::Field;
 use super::generic::{self, Standing};
 use super::value::{Clock, Unit};
@@ -62,6 +63,14 @@ impl Rules {
                 .map_or(Reading::Nothing, Reading::Wait),
             said => said,
         }
+    }
+
+    /// What is left of a published quota.
+    pub(crate) fn counter(&self, head: Head<'_>) -> Option<Counter> {
+        budget::read(head.headers, head.received, |name| {
+            let stated = self.units.iter().find(|(stated, _)| stated == name);
+            stated.map(|(_, unit)| *unit)
+        })
     }
 
     fn in_headers(&self, headers: &HeaderMap, clock: Clock) -> Option<Hint> {

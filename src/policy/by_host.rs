@@ -86,6 +86,10 @@ impl Policy for ByHost {
         self.of(request).quotas(request)
     }
 
+    fn cold_start(&self, request: &RequestHead<'_>) -> Option<u32> {
+        self.of(request).cold_start(request)
+    }
+
     fn name(&self) -> &str {
         "by host"
     }

@@ -98,6 +98,13 @@ pub trait Policy: Send + Sync {
         &[]
     }
 
+    /// With how many calls in flight a scope begins, before its first answer. `None`, the default,
+    /// lets all through: most servers refuse politely.
+    fn cold_start(&self, request: &RequestHead<'_>) -> Option<u32> {
+        let _ = request;
+        None
+    }
+
     /// A name for logs.
     fn name(&self) -> &str {
         "policy"
@@ -118,6 +125,9 @@ macro_rules! policy_by_pointer {
             }
             fn quotas(&self, request: &RequestHead<'_>) -> &[Quota] {
                 (**self).quotas(request)
+            }
+            fn cold_start(&self, request: &RequestHead<'_>) -> Option<u32> {
+                (**self).cold_start(request)
             }
             fn name(&self) -> &str {
                 (**self).name()

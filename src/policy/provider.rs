@@ -52,6 +52,7 @@ pub struct Provider {
     pub(super) throttled_phrases: Vec<(Cow<'static, str>, Option<Duration>)>,
     pub(super) rules: Rules,
     quotas: Vec<Quota>,
+    cold_start: Option<u32>,
     credentials: Vec<HeaderName>,
     joins_hosts: bool,
 }
@@ -74,6 +75,7 @@ impl Provider {
             throttled_phrases: Vec::new(),
             rules: Rules::default(),
             quotas: Vec::new(),
+            cold_start: None,
             credentials: Vec::new(),
             joins_hosts: false,
         }
@@ -171,6 +173,26 @@ impl Provider {
     #[must_use]
     pub fn quotas(mut self, quotas: impl IntoIterator<Item = Quota>) -> Self {
         self.quotas = quotas.into_iter().collect();
+        self
+    }
+
+    /// The provider punishes calls that come while it refuses: begin with `calls` in flight, and
+    /// double with every round of answers. Where a quota is declared or published there is no need.
+    ///
+    /// # Default
+    ///
+    /// All calls go at once until the first refusal.
+    ///
+    /// # Panics
+    ///
+    /// If `calls` is zero.
+    #[must_use]
+    pub fn cold_start(mut self, calls: u32) -> Self {
+        assert!(
+            calls > 0,
+            "a cold start of zero never starts: write cold_start(1)"
+        );
+        self.cold_start = Some(calls);
         self
     }
 
@@ -335,6 +357,10 @@ impl Policy for Provider {
 
     fn quotas(&self, _: &RequestHead<'_>) -> &[Quota] {
         &self.quotas
+    }
+
+    fn cold_start(&self, _: &RequestHead<'_>) -> Option<u32> {
+        self.cold_start
     }
 
     fn name(&self) -> &str {

@@ -15,6 +15,18 @@ const RETRIED: [u16; 6] = [408, 425, 500, 502, 503, 504];
 const LIMITS_WHEN_HINTED: [u16; 5] = [402, 403, 418, 420, 430];
 
 pub(super) fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
+    let counter = attempt.headers().and_then(|headers| {
+        provider.rules.counter(Head {
+            status: attempt.status().unwrap_or_default(),
+            headers,
+            received: attempt.received(),
+            refused: None,
+        })
+    });
+    ruling(provider, attempt).with_counter(counter)
+}
+
+fn ruling(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     let Some((status, headers)) = attempt.status().zip(attempt.headers()) else {
         return judge_failure(attempt);
     };
@@ -58,7 +70,7 @@ pub(super) fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
 /// Whether the head alone would send this again: only then can a body make it final.
 pub(super) fn goes_again(provider: &Provider, attempt: &Attempt<'_>) -> bool {
     use super::Ruling::{Retry, Throttled};
-    matches!(judge(provider, attempt).ruling(), Retry | Throttled)
+    matches!(ruling(provider, attempt).ruling(), Retry | Throttled)
 }
 
 fn judge_failure(attempt: &Attempt<'_>) -> Verdict {

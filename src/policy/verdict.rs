@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::hint::Hint;
+use crate::hint::{Counter, Hint};
 
 /// What becomes of an attempt, and whether the other callers of its scope have to wait.
 ///
@@ -25,6 +25,7 @@ pub struct Verdict {
     hint: Option<Hint>,
     cools: bool,
     bare_wait: Option<Duration>,
+    counter: Option<Counter>,
 }
 
 /// The four kinds of verdict.
@@ -47,6 +48,7 @@ impl Verdict {
             hint: None,
             cools,
             bare_wait: None,
+            counter: None,
         }
     }
 
@@ -115,6 +117,16 @@ impl Verdict {
     /// Whether the other callers of the scope have to wait as well.
     pub const fn cools(&self) -> bool {
         self.cools
+    }
+
+    /// What the response says is left of a published quota.
+    pub(crate) fn with_counter(mut self, counter: Option<Counter>) -> Self {
+        self.counter = counter;
+        self
+    }
+
+    pub(crate) const fn counter(&self) -> Option<Counter> {
+        self.counter
     }
 
     pub(crate) const BARE_WAIT: Duration = Duration::from_secs(60);

@@ -1,0 +1,247 @@
+//! The quota that a server publishes with its answers, spent before sending.
+
+use std::time::{Duration, Instant};
+
+use crate::hint::Counter;
+
+/// How many more calls may be sent before the reset.
+///
+/// Responses come out of order, and calls are on their way while they do. So what is left is not known
+/// but bounded: it is at most what a response said less what was sent since that response came, and
+/// at least what it said less everything that the server had perhaps not counted by then.
+#[derive(Debug, Default)]
+pub(crate) struct Published {
+    window: Option<Window>,
+    /// These two wrap around; only their difference counts.
+    sent: u32,
+    answered: u32,
+}
+
+#[derive(Debug)]
+struct Window {
+    resets: Instant,
+    /// How long it was until the reset when it was last told.
+    told: Duration,
+    /// No response has spoken of this window yet.
+    guessed: bool,
+    limit: Option<u32>,
+    left: i64,
+    at_most: i64,
+}
+
+/// Two resets this close together are one: servers round them to seconds.
+const SAME: Duration = Duration::from_millis(1_200);
+
+impl Published {
+    /// From when one more may go.
+    pub(crate) fn next(&mut self, now: Instant) -> Instant {
+        self.roll(now);
+        match &self.window {
+            Some(window) if window.left <= 0 => window.resets,
+            _ => now,
+        }
+    }
+
+    /// Whether the size of the window is known, so that a reopened gate needs no probe.
+    pub(crate) fn is_known(&self) -> bool {
+        self.window
+            .as_ref()
+            .is_some_and(|window| window.limit.is_some())
+    }
+
+    /// A call is sent. Returns how many had been answered by then, to be shown with its answer.
+    pub(crate) fn send(&mut self) -> u32 {
+        self.sent = self.sent.wrapping_add(1);
+        if let Some(window) = &mut self.window {
+            window.left -= 1;
+            window.at_most -= 1;
+        }
+        self.answered
+    }
+
+    /// A call is over, one way or the other.
+    pub(crate) fn over(&mut self) {
+        self.answered = self.answered.wrapping_add(1);
+    }
+
+    /// It was never sent.
+    pub(crate) fn undo(&mut self) {
+        self.answered = self.answered.wrapping_add(1);
+        if let Some(window) = &mut self.window {
+            window.left += 1;
+            window.at_most += 1;
+        }
+    }
+
+    /// What the response of a call says, that was sent when so many had been answered.
+    pub(crate) fn hear(&mut self, counter: Counter, answered_then: u32, heard: Instant) {
+        let resets = heard + counter.resets_in;
+        if counter.limit.is_some_and(|limit| counter.remaining > limit) {
+            return; // a counter that cannot be true
+        }
+        // Sent by now, and perhaps not counted by the server when it wrote this.
+        let unknown = self.sent.wrapping_sub(answered_then).saturating_sub(1);
+        let remaining = i64::from(counter.remaining);
+        let at_least = remaining - i64::from(unknown);
+        match &mut self.window {
+            // Of a window that is over.
+            Some(window) if !window.guessed && resets + SAME < window.resets => {}
+            Some(window) if window.guessed || resets <= window.resets + SAME => {
+                let soonest = window.resets.min(resets);
+                window.resets = if window.guessed { resets } else { soonest };
+                window.guessed = false;
+                window.told = counter.resets_in;
+                window.limit = counter.limit.or(window.limit);
+                window.at_most = window.at_most.min(remaining);
+                window.left = window.left.max(at_least).min(window.at_most);
+            }
+            window => {
+                *window = Some(Window {
+                    resets,
+                    told: counter.resets_in,
+                    guessed: false,
+                    limit: counter.limit,
+                    left: at_least,
+                    at_most: remaining,
+                });
+            }
+        }
+    }
+
+    /// After the reset there is a whole window to spend, less what is on its way; of an unknown size,
+    /// one call to find out.
+    fn roll(&mut self, now: Instant) {
+        let on_their_way = i64::from(self.sent.wrapping_sub(self.answered));
+        let over = self.window.take_if(|window| window.resets <= now);
+        self.window = over
+            .and_then(|window| {
+                let limit = window.limit?;
+                Some(Window {
+                    resets: now + window.told.max(Duration::from_secs(1)),
+                    guessed: true,
+                    left: i64::from(limit) - on_their_way,
+                    at_most: i64::from(limit),
+                    ..window
+                })
+            })
+            .or(self.window.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn counter(limit: u32, remaining: u32, seconds: u64) -> Counter {
+        Counter {
+            limit: Some(limit),
+            remaining,
+            resets_in: Duration::from_secs(seconds),
+        }
+    }
+
+    #[track_caller]
+    fn may_send(published: &mut Published, now: Instant) -> u32 {
+        let mut count = 0;
+        while published.next(now) <= now && count < 1_000 {
+            published.send();
+            count += 1;
+        }
+        count
+    }
+
+    #[test]
+    fn calls_in_flight_are_counted() {
+        let now = Instant::now();
+        let mut published = Published::default();
+        let tickets: Vec<_> = (0..64).map(|_| published.send()).collect();
+        published.hear(counter(100, 99, 60), tickets[0], now);
+        published.over();
+        assert_eq!(may_send(&mut published, now), 36);
+    }
+
+    #[test]
+    fn a_window_that_is_spent_opens_at_its_reset() {
+        let now = Instant::now();
+        let mut published = Published::default();
+        let ticket = published.send();
+        published.hear(counter(20, 0, 60), ticket, now);
+        published.over();
+        let reset = now + Duration::from_secs(60);
+        assert_eq!(published.next(now), reset);
+        assert_eq!(may_send(&mut published, reset), 20);
+    }
+
+    #[test]
+    fn other_users_of_the_key_are_noticed() {
+        let now = Instant::now();
+        let mut published = Published::default();
+        let ticket = published.send();
+        published.hear(counter(100, 99, 60), ticket, now);
+        published.over();
+        let ticket = published.send();
+        published.hear(counter(100, 3, 60), ticket, now);
+        published.over();
+        assert_eq!(may_send(&mut published, now), 3);
+    }
+
+    #[test]
+    fn a_response_from_before_the_window_rolled_over_is_ignored() {
+        let now = Instant::now();
+        let mut published = Published::default();
+        let late = published.send();
+        let ticket = published.send();
+        published.hear(counter(10, 9, 60), ticket, now);
+        published.over();
+        published.hear(counter(10, 0, 5), late, now);
+        published.over();
+        assert!(may_send(&mut published, now) >= 8);
+    }
+
+    #[test]
+    fn a_counter_above_its_own_limit_is_not_believed() {
+        let now = Instant::now();
+        let mut published = Published::default();
+        let ticket = published.send();
+        published.hear(counter(10, 4_000_000_000, 60), ticket, now);
+        assert!(published.window.is_none());
+    }
+
+    proptest! {
+        /// Against a server that counts exactly, answers in any order and tells what is left.
+        #[test]
+        fn a_window_is_never_overspent_whatever_the_order_of_answers(
+            limit in 1u32..60,
+            first in 1usize..60,
+            order in prop::collection::vec(any::<prop::sample::Index>(), 200),
+        ) {
+            let now = Instant::now();
+            let mut published = Published::default();
+            let mut counted = 0;
+            // Sent, counted by the server in the order of sending, not answered yet.
+            let mut on_their_way: Vec<(u32, u32)> = Vec::new();
+            let mut send = |published: &mut Published, on_their_way: &mut Vec<(u32, u32)>| {
+                counted += 1;
+                on_their_way.push((published.send(), counted));
+                counted
+            };
+            (0..first).for_each(|_| { send(&mut published, &mut on_their_way); });
+            let blind = first as u32;
+            for index in order {
+                if on_their_way.is_empty() {
+                    break;
+                }
+                let (ticket, nth) = on_their_way.swap_remove(index.index(on_their_way.len()));
+                if nth <= limit {
+                    published.hear(counter(limit, limit - nth, 60), ticket, now);
+                }
+                published.over();
+                while published.window.is_some() && published.next(now) <= now {
+                    let nth = send(&mut published, &mut on_their_way);
+                    prop_assert!(nth <= limit.max(blind), "{nth} of {limit}");
+                }
+            }
+        }
+    }
+}
