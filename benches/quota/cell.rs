@@ -1,0 +1,81 @@
+//! One cell of the table: what is counted, and the median over the seeds.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::run::Run;
+
+/// The figures of one contender in one scenario.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cell {
+    pub scenario: &'static str,
+    pub contender: &'static str,
+    pub time_ratio: f64,
+    pub requests_ratio: f64,
+    pub refusals: f64,
+    pub lost: f64,
+    pub early: f64,
+    pub bare_early: f64,
+    pub in_block: f64,
+    pub p50_s: f64,
+    pub p99_s: f64,
+    pub peak_per_s: f64,
+}
+
+impl Cell {
+    /// Each figure by its own median.
+    pub fn of(scenario: &'static str, contender: &'static str, runs: &[Run]) -> Self {
+        let median = |figure: fn(&Run) -> f64| median(runs.iter().map(figure).collect());
+        Self {
+            scenario,
+            contender,
+            time_ratio: median(|run| run.makespan.as_secs_f64() / run.minimum.as_secs_f64()),
+            requests_ratio: median(|run| run.books.arrivals.len() as f64 / f64::from(run.needed)),
+            refusals: median(|run| run.books.refusals.into()),
+            lost: median(lost),
+            early: median(|run| run.books.early.into()),
+            bare_early: median(|run| run.books.bare_early.into()),
+            in_block: median(|run| run.books.in_block.into()),
+            p50_s: median(|run| percentile(run, 50)),
+            p99_s: median(|run| percentile(run, 99)),
+            peak_per_s: median(peak),
+        }
+    }
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_unstable_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// Given up, or unfinished when the run was ended.
+fn lost(run: &Run) -> f64 {
+    run.books.done.iter().filter(|done| done.is_none()).count() as f64
+}
+
+/// How long a finished job took, from taken to done.
+fn percentile(run: &Run, percent: usize) -> f64 {
+    let jobs = run.books.taken.iter().zip(&run.books.done);
+    let mut took: Vec<Duration> = jobs
+        .filter_map(|(taken, done)| Some((*done)?.saturating_sub((*taken)?)))
+        .collect();
+    took.sort_unstable();
+    let last = took.len().saturating_sub(1);
+    let rank = (took.len() * percent).div_ceil(100).saturating_sub(1);
+    took.get(rank.min(last)).map_or(0.0, Duration::as_secs_f64)
+}
+
+/// The most calls to arrive within any second.
+fn peak(run: &Run) -> f64 {
+    let arrivals = &run.books.arrivals;
+    let mut first = 0;
+    let mut most = 0;
+    for (last, (now, _)) in arrivals.iter().enumerate() {
+        while arrivals[first].0 + Duration::from_secs(1) <= *now {
+            first += 1;
+        }
+        most = most.max(last + 1 - first);
+    }
+    most as f64
+}

@@ -1,0 +1,27 @@
+//! Chance that falls the same way for everybody: a hash of seed, job and attempt, never of who came
+//! first. So all contenders meet the same latencies and the same failures.
+
+use std::time::Duration;
+
+/// Half of the latency: the way there, or the way back. Whole milliseconds, as tokio's timers are.
+pub fn half_latency(seed: u64, job: u32, attempt: u32) -> Duration {
+    Duration::from_millis(25 + hash(0, seed, job, attempt) % 11)
+}
+
+/// Whether this attempt is one of so many percent.
+pub fn falls(salt: u64, seed: u64, job: u32, attempt: u32, percent: u64) -> bool {
+    hash(salt, seed, job, attempt) % 100 < percent
+}
+
+/// The finalizer of SplitMix64, once per word: every bit of the input moves every bit of the output.
+fn hash(salt: u64, seed: u64, job: u32, attempt: u32) -> u64 {
+    let who = u64::from(job) << 32 | u64::from(attempt);
+    mix(mix(mix(salt) ^ seed) ^ who)
+}
+
+fn mix(word: u64) -> u64 {
+    let mut z = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,71 @@
+//! The theoretical minimum: how long a client would take that knew everything in advance.
+//!
+//! It is also the check that the model is the one that was agreed upon: the figures at the bottom are
+//! part of the agreement.
+
+use std::time::Duration;
+
+use crate::chance;
+use crate::scenario::{Counting, Load, Scenario, WORKERS};
+
+const HALF: Duration = Duration::from_millis(25);
+const WHOLE: Duration = Duration::from_millis(50);
+
+/// The least time from the start of a run to its last answer.
+pub fn of(scenario: &Scenario, seed: u64) -> Duration {
+    let drained = match scenario.counting {
+        Counting::Nothing => by_latency(scenario, seed),
+        Counting::Window(limit, length) | Counting::Penalty(limit, length, _) => {
+            by_windows(scenario, limit, length)
+        }
+    };
+    match scenario.load {
+        Load::Closed(_) => drained,
+        Load::Open(jobs, every) => drained.max(every * (jobs - 1) + WHOLE),
+    }
+}
+
+/// Full windows without a pause between them. The calls of the last one go in rounds of all workers,
+/// each of the least latency.
+fn by_windows(scenario: &Scenario, limit: u32, length: Duration) -> Duration {
+    let windows = scenario.jobs().div_ceil(limit);
+    let last = scenario.jobs() - (windows - 1) * limit;
+    let rounds = match scenario.load {
+        Load::Closed(_) => last.div_ceil(WORKERS),
+        Load::Open(..) => 1,
+    };
+    let first = scenario.outage.max(HALF);
+    first + length * (windows - 1) + HALF + WHOLE * (rounds - 1)
+}
+
+/// The latencies of exactly the calls that are needed, spread evenly over the workers.
+fn by_latency(scenario: &Scenario, seed: u64) -> Duration {
+    let job = |job| {
+        let attempts = 1..=scenario.attempts(seed, job);
+        attempts.map(move |attempt| 2 * chance::half_latency(seed, job, attempt))
+    };
+    (0..scenario.jobs()).flat_map(job).sum::<Duration>() / WORKERS
+}
+
+/// The agreed figures, in seconds, and how exact they are.
+const AGREED: [(&str, f64, f64); 8] = [
+    ("wolfeo", 240.500, 0.0005),
+    ("lemlist", 298.050, 0.0005),
+    ("snippets", 8_940.050, 0.0005),
+    ("enrichengine", 1_740.100, 0.0005),
+    ("outage", 329.08, 0.01),
+    ("outage-open", 600.030, 0.0005),
+    ("flaky", 3.12, 0.1),
+    ("penalty", 8_940.050, 0.0005),
+];
+
+/// Panics if the model is another one than agreed.
+pub fn check(scenarios: &[Scenario]) {
+    for (name, seconds, within) in AGREED {
+        let scenario = scenarios.iter().find(|each| each.name == name);
+        let scenario = scenario.expect("the eight are all there");
+        let computed = of(scenario, 1).as_secs_f64();
+        let exact = (computed - seconds).abs() <= within;
+        assert!(exact, "minimum of {name}: {computed}, not {seconds}");
+    }
+}

@@ -1,0 +1,54 @@
+//! The words on the command line.
+
+/// What to play.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub json: bool,
+    pub seeds: u64,
+    /// Only these scenarios; all if empty.
+    pub only: Vec<String>,
+    /// Only these contenders; all if empty.
+    pub contenders: Vec<String>,
+}
+
+const USAGE: &str = "\
+cargo bench --bench quota -- [--json] [--only wolfeo,lemlist] [--contender ours,ours+preset] [--seeds 5]";
+
+impl Options {
+    pub fn read() -> Self {
+        let mut options = Self {
+            json: false,
+            seeds: 5,
+            only: Vec::new(),
+            contenders: Vec::new(),
+        };
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            let mut value = || words.next().unwrap_or_else(|| usage(&word));
+            match word.as_str() {
+                // What cargo adds.
+                "--bench" => {}
+                "--json" => options.json = true,
+                "--seeds" => options.seeds = value().parse().unwrap_or_else(|_| usage(&word)),
+                "--only" => options.only = list(&value()),
+                "--contender" => options.contenders = list(&value()),
+                _ => usage(&word),
+            }
+        }
+        options
+    }
+}
+
+/// Whether a list names this, or names nothing.
+pub fn names(list: &[String], name: &str) -> bool {
+    list.is_empty() || list.iter().any(|each| each == name)
+}
+
+fn list(words: &str) -> Vec<String> {
+    words.split(',').map(str::to_owned).collect()
+}
+
+fn usage(word: &str) -> ! {
+    eprintln!("cannot make sense of {word}\n{USAGE}");
+    std::process::exit(2)
+}

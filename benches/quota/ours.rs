@@ -1,0 +1,50 @@
+//! This crate: with nothing declared, and with the preset.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tower::{Layer, ServiceExt};
+use tower_backoff::policy::Provider;
+use tower_backoff::{Clock, RetryLayer};
+
+use crate::contender::{Client, Contender, Stage};
+use crate::server::request;
+use crate::wording::noon;
+
+pub fn all() -> [Contender; 2] {
+    [
+        Contender {
+            name: "ours",
+            takes_part: |_| true,
+            client: |stage| client(stage, Provider::new("plain")),
+        },
+        Contender {
+            name: "ours+preset",
+            takes_part: |scenario| scenario.preset.is_some(),
+            client: |stage| {
+                let preset = stage.scenario.preset.expect("takes part only with one");
+                client(stage, preset())
+            },
+        },
+        // The third, `ours+cold`, takes part in `penalty` alone: Provider::new("plain").cold_start(1).
+    ]
+}
+
+/// Defaults, but patience enough to finish.
+fn client(stage: &Stage, policy: Provider) -> Client {
+    let patience = 40 * stage.scenario.minimum(stage.seed);
+    let layer = RetryLayer::new(policy)
+        .patience(patience)
+        .clock(Clock::starting_at(noon()))
+        .seed(stage.seed);
+    let layer = if stage.scenario.outage.is_zero() {
+        layer
+    } else {
+        layer.failure_patience(Duration::from_secs(60 * 60))
+    };
+    let service = layer.layer(stage.server.clone());
+    Arc::new(move |job| {
+        let call = service.clone().oneshot(request(job));
+        Box::pin(async move { Ok(call.await?.status()) })
+    })
+}

@@ -1,0 +1,94 @@
+//! One run: a contender, a scenario, a seed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::books::Books;
+use crate::contender::{Client, Contender, Stage};
+use crate::scenario::{Load, Scenario, WORKERS};
+use crate::server::Server;
+
+/// A run ends at so many times its minimum, whatever is unfinished.
+const ENDS_AT: u32 = 20;
+
+/// What became of a run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub books: Books,
+    /// When the last job was done or given up, or when the run was ended.
+    pub makespan: Duration,
+    pub minimum: Duration,
+    pub needed: u32,
+}
+
+/// Plays it in virtual time.
+pub fn play(scenario: &Scenario, contender: &Contender, seed: u64) -> Run {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without sockets always starts");
+    runtime.block_on(async {
+        let stage = Stage {
+            scenario: scenario.clone(),
+            server: Server::open(scenario, seed),
+            seed,
+        };
+        let client = (contender.client)(&stage);
+        let minimum = scenario.minimum(seed);
+        let work = work(scenario.load, &client, &stage.server);
+        // Whether it finished shows in the books.
+        let _ = timeout(ENDS_AT * minimum, work).await;
+        Run {
+            makespan: stage.server.now(),
+            books: stage.server.with_books(std::mem::take),
+            minimum,
+            needed: scenario.needed(seed),
+        }
+    })
+}
+
+async fn work(load: Load, client: &Client, server: &Server) {
+    let mut tasks = JoinSet::new();
+    match load {
+        Load::Closed(jobs) => {
+            let next = Arc::new(AtomicU32::new(0));
+            for _ in 0..WORKERS {
+                let worker = worker(client.clone(), server.clone(), Arc::clone(&next), jobs);
+                tasks.spawn(worker);
+            }
+        }
+        Load::Open(jobs, every) => {
+            let start = Instant::now();
+            for job in 0..jobs {
+                sleep_until(start + every * job).await;
+                tasks.spawn(call(client.clone(), server.clone(), job));
+            }
+        }
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+async fn worker(client: Client, server: Server, next: Arc<AtomicU32>, jobs: u32) {
+    loop {
+        let job = next.fetch_add(1, Relaxed);
+        if job >= jobs {
+            return;
+        }
+        call(client.clone(), server.clone(), job).await;
+    }
+}
+
+async fn call(client: Client, server: Server, job: u32) {
+    let taken = server.now();
+    server.with_books(|books| books.taken[job as usize] = Some(taken));
+    let outcome = client(job).await;
+    if outcome.is_ok_and(|status| status.is_success()) {
+        let done = server.now();
+        server.with_books(|books| books.done[job as usize] = Some(done));
+    }
+}

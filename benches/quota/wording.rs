@@ -1,0 +1,136 @@
+//! How a server tells its limit.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::{Response, StatusCode, response};
+use http_body_util::Full;
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::limit::Count;
+
+/// What every answer is.
+pub type Answer = Response<Full<Bytes>>;
+
+/// The wall clock of every run starts here: 2026-03-02 12:00:00 UTC.
+pub fn noon() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_772_452_800)
+}
+
+/// The words of one server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wording {
+    /// A 429 and not a word more.
+    Bare,
+    /// A 503 and not a word more.
+    Overload,
+    /// A 429 with `Retry-After`; nothing on a 200.
+    RetryAfter,
+    /// `Retry-After` and counters on every response, the reset as a JavaScript date.
+    Lemlist,
+    /// Counters on every response, the reset in epoch seconds.
+    Epoch,
+}
+
+/// What a refused caller was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Not to come back before this moment.
+    NotBefore(Duration),
+    /// Nothing, by a 429.
+    Nothing,
+    /// Nothing, by a 503.
+    Overload,
+}
+
+impl Wording {
+    /// The refusal as this server says it, and what the caller may take from it.
+    pub fn refusal(self, count: Count, now: Duration, clock: SystemTime) -> (StatusCode, Told) {
+        let told = match self {
+            Self::Bare => Told::Nothing,
+            Self::Overload => return (StatusCode::SERVICE_UNAVAILABLE, Told::Overload),
+            Self::RetryAfter | Self::Lemlist => {
+                Told::NotBefore(now + Duration::from_secs(rounded_up(count.resets - now)))
+            }
+            Self::Epoch => Told::NotBefore(now + until_epoch(clock, count.resets - now)),
+        };
+        (StatusCode::TOO_MANY_REQUESTS, told)
+    }
+
+    /// The whole answer. `clock` is what the server's wall clock says now.
+    pub fn answer(
+        self,
+        status: StatusCode,
+        count: Option<Count>,
+        now: Duration,
+        clock: SystemTime,
+    ) -> Answer {
+        let mut head = Response::builder()
+            .status(status)
+            .header("date", http_date(clock))
+            .header("content-type", "application/json");
+        if let Some(count) = count {
+            head = self.headers(head, count, count.resets.saturating_sub(now), clock);
+        }
+        head.body(Full::from(body(status)))
+            .expect("headers of digits and dates are valid")
+    }
+
+    fn headers(
+        self,
+        head: response::Builder,
+        count: Count,
+        rest: Duration,
+        clock: SystemTime,
+    ) -> response::Builder {
+        match self {
+            Self::RetryAfter if !count.taken => head.header("retry-after", rounded_up(rest)),
+            Self::Bare | Self::Overload | Self::RetryAfter => head,
+            Self::Lemlist => counters(head, count, javascript_date(clock + rest))
+                .header("retry-after", rounded_up(rest)),
+            Self::Epoch => counters(head, count, epoch(clock + rest).to_string()),
+        }
+    }
+}
+
+fn body(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::OK => r#"{"done":true}"#,
+        StatusCode::TOO_MANY_REQUESTS => r#"{"message":"Too Many Attempts."}"#,
+        _ => r#"{"error":"something is wrong"}"#,
+    }
+}
+
+fn counters(head: response::Builder, count: Count, reset: String) -> response::Builder {
+    head.header("x-ratelimit-limit", count.limit)
+        .header("x-ratelimit-remaining", count.remaining)
+        .header("x-ratelimit-reset", reset)
+}
+
+fn rounded_up(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+fn epoch(moment: SystemTime) -> u64 {
+    rounded_up(moment.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+fn until_epoch(clock: SystemTime, rest: Duration) -> Duration {
+    let told = UNIX_EPOCH + Duration::from_secs(epoch(clock + rest));
+    told.duration_since(clock).unwrap_or_default()
+}
+
+fn http_date(moment: SystemTime) -> String {
+    written(moment, "%a, %d %b %Y %H:%M:%S GMT")
+}
+
+fn javascript_date(moment: SystemTime) -> String {
+    let format = "%a %b %d %Y %H:%M:%S GMT+0000 (Coordinated Universal Time)";
+    written(moment, format)
+}
+
+fn written(moment: SystemTime, format: &str) -> String {
+    let moment = Timestamp::try_from(moment).expect("runs play in this century");
+    let moment = moment.to_zoned(TimeZone::UTC);
+    moment.strftime(format).to_string()
+}
