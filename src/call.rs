@@ -11,7 +11,7 @@ use http::{HeaderMap, Request, Response, StatusCode, request, response};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::backoff::upward;
+use crate::backoff::{Backoff, upward};
 use crate::body::{Heard, Hearing, Replay, ResponseBody};
 use crate::clock::{Timer, later};
 use crate::error::{BoxError, NotBefore};
@@ -45,6 +45,8 @@ pub(crate) struct Call<S, B, R: Body> {
     turn: Turn,
     started: Instant,
     attempts: u32,
+    /// Whether it had to wait for its turn.
+    waited: bool,
     timer: Option<Timer>,
     rare: Option<Box<Rare<R>>>,
 }
@@ -137,14 +139,17 @@ where
             turn: Turn::at(gate),
             started,
             attempts: 0,
+            waited: false,
             timer: None,
             rare: None,
         }
     }
 
-    /// Whether the gate is open, so that the call can be sent at once.
+    /// Whether the gate is open and the call still in time, so that it can be sent at once.
     pub(crate) fn arrives(&mut self) -> bool {
-        self.turn.arrive(self.started)
+        let deadline = self.head.extensions.get::<Deadline>();
+        let in_time = deadline.is_none_or(|deadline| self.started <= deadline.0);
+        in_time && self.turn.arrive(self.started)
     }
 
     pub(crate) fn wait_on(&mut self, unready: S) {
@@ -164,23 +169,32 @@ where
     }
 
     fn account_for_wait(&mut self) {
-        if self.attempts == 0 && !self.turn.has_waited() {
+        if self.attempts == 0 && !self.waited {
             return;
         }
-        let now = self.settings.clock.now();
-        let started = self.started;
+        self.stop_waiting();
         let rare = self.rare();
-        let since = rare.waits_since.take().unwrap_or(started);
-        let gated_since = rare.backs_off_until.take().unwrap_or(since);
-        rare.waited += now.saturating_duration_since(since);
-        rare.gated += now.saturating_duration_since(gated_since);
         rare.in_hand = None;
         if let Some(receipt) = rare.receipt.take() {
             receipt.spend();
         }
     }
 
+    /// A wait is over, because the call is sent or because it ends.
+    fn stop_waiting(&mut self) {
+        let first = (self.attempts == 0).then_some(self.started);
+        let now = self.settings.clock.now();
+        let rare = self.rare();
+        let Some(since) = rare.waits_since.take().or(first) else {
+            return;
+        };
+        let gated_since = rare.backs_off_until.take().unwrap_or(since);
+        rare.waited += now.saturating_duration_since(since);
+        rare.gated += now.saturating_duration_since(gated_since);
+    }
+
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+        self.waited = true;
         let latest = self.latest();
         let clock = self.settings.clock;
         let turn = ready!(self.turn.poll(latest, &clock, &mut self.timer, cx));
@@ -191,15 +205,36 @@ where
     }
 
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
-        if let Err(error) = ready!(self.service.poll_ready(cx)) {
-            return Poll::Ready(Next::End(self.end_with_error(error.into(), None, None)));
+        match self.service.poll_ready(cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => {
+                self.turn.give_back();
+                let end = self.end_with_error(error.into(), Some(Ended::Final), None);
+                return Poll::Ready(Next::End(end));
+            }
+            Poll::Pending => {
+                ready!(self.poll_patience(cx));
+                return Poll::Ready(Next::End(self.give_up(None)));
+            }
         }
-        if self.turn.still_holds(self.settings.clock.now()) {
+        let now = self.settings.clock.now();
+        if now > self.latest() {
+            return Poll::Ready(Next::End(self.give_up(None)));
+        }
+        if self.turn.still_holds(now) {
             return Poll::Ready(Next::Send);
         }
         // The gate shut while the inner service made itself ready: let go of its permit.
         self.service = self.service.clone();
         Poll::Ready(Next::Admit)
+    }
+
+    /// Ready when the call may not be sent any more.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let latest = self.latest();
+        let timer = self.timer.get_or_insert_with(|| Timer::until(latest));
+        timer.set(latest);
+        timer.poll(cx)
     }
 
     pub(crate) fn poll_sleep(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
@@ -268,9 +303,11 @@ where
         let verdict = self.settings.policy.judge(&attempt);
         let opens = carry_out(&verdict, &attempt, &mut self.turn, &self.settings, heard);
         let given_up = answer.given_up();
-        match self.plan(&verdict, given_up, opens, heard) {
+        let plan = self.plan(&verdict, given_up, opens, heard);
+        self.note_what_decided(&plan, &verdict, Some(answer.status()));
+        match plan {
             Plan::Again(next) => {
-                self.go_again(&verdict, Some(answer.status()), opens, next, heard);
+                self.go_again(Some(answer.status()), opens, next, heard);
                 match answer {
                     Answer::Untouched(response) => self.listen_to(response, heard),
                     Answer::Heard(head, hearing) => {
@@ -295,9 +332,13 @@ where
         );
         let verdict = self.settings.policy.judge(&attempt);
         let opens = carry_out(&verdict, &attempt, &mut self.turn, &self.settings, heard);
-        match self.plan(&verdict, None, opens, heard) {
+        // Told by a layer of this kind further inside: it has waited as long as it could.
+        let given_up = error.is::<NotBefore>().then_some(Ended::Patience);
+        let plan = self.plan(&verdict, given_up, opens, heard);
+        self.note_what_decided(&plan, &verdict, None);
+        match plan {
             Plan::Again(next) => {
-                self.go_again(&verdict, None, opens, next, heard);
+                self.go_again(None, opens, next, heard);
                 self.rare().in_hand = Some(InHand::Error(error));
                 self.after_drain()
             }
@@ -320,11 +361,19 @@ where
             Ruling::Refuse => Plan::End(Some(Ended::Final), None),
             _ if given_up.is_some() => Plan::End(given_up, None),
             _ if self.body.is_none() => Plan::End(Some(Ended::SentOnce), opens),
-            Ruling::Retry if opens.is_none() && verdict.hint().is_none() => {
-                self.plan_by_backoff(heard)
+            Ruling::Retry if self.backs_off_longer(verdict.hint()) => {
+                self.plan_by_backoff(opens, heard)
             }
             _ => self.plan_by_server(verdict.hint(), opens, heard),
         }
+    }
+
+    /// Whether it is the call's own backoff that times a retry: nobody named a wait, or one so short
+    /// that it makes no difference.
+    fn backs_off_longer(&mut self, hint: Option<&Hint>) -> bool {
+        let backoff = self.settings.backoff;
+        let retries = self.rare().retries;
+        hint.is_none_or(|hint| hint.wait() < backoff.unspread(retries))
     }
 
     /// The server or the gate says when. Never before; and never before the call's own backoff,
@@ -342,16 +391,20 @@ where
                 wait.saturating_add(upward(wait, self.settings.dice.roll())),
             )
         });
-        let backoff = self.settings.backoff;
+        let (backoff, usual) = (self.settings.backoff, Backoff::default());
         let rare = self.rare();
-        let own = later(heard, backoff.unspread(rare.refusals));
+        // However small a backoff is set: it serves failures, and this is a refusal.
+        let own = backoff
+            .unspread(rare.refusals)
+            .max(usual.unspread(rare.refusals));
+        let own = later(heard, own);
         rare.refusals = rare.refusals.saturating_add(1);
         let next = opens.or(named).unwrap_or(heard).max(own);
         self.within(self.patience().refusals, next)
     }
 
     /// Nobody says when: exponential backoff, out of the budget.
-    fn plan_by_backoff(&mut self, heard: Instant) -> Plan {
+    fn plan_by_backoff(&mut self, opens: Option<Instant>, heard: Instant) -> Plan {
         let Settings {
             max_retries,
             backoff,
@@ -368,8 +421,8 @@ where
         let rare = self.rare();
         let wait = backoff.wait(rare.retries, rare.backed_off, roll);
         let gated = rare.gated;
-        let patience = self.patience().failures.saturating_add(gated);
-        let next = later(heard, wait);
+        let patience = self.failure_patience(gated);
+        let next = later(heard, wait).max(opens.unwrap_or(heard));
         let plan = self.within(patience, next);
         if matches!(plan, Plan::Again(_)) {
             let Some(receipt) = self.turn.pay(budget, heard) else {
@@ -386,9 +439,9 @@ where
 
     /// The whole scope fails: the gate says when, and it costs neither a retry nor budget.
     fn plan_by_outage(&mut self, next: Instant) -> Plan {
-        let patience = self.patience().failures;
         let gated = self.rare().gated;
-        let plan = self.within(patience.saturating_add(gated), next);
+        let patience = self.failure_patience(gated);
+        let plan = self.within(patience, next);
         // All of this wait is on account of failures, however long the gate makes it.
         self.rare().backs_off_until = Some(later(next, Duration::MAX));
         plan
@@ -403,6 +456,12 @@ where
         let rare = self.rare();
         rare.latest = rare.latest.max(Some(latest));
         Plan::Again(next)
+    }
+
+    /// What the gate took uses up no patience with failures, but never is there more than for all.
+    fn failure_patience(&self, gated: Duration) -> Duration {
+        let Patience { refusals, failures } = self.patience();
+        failures.saturating_add(gated).min(failures.max(refusals))
     }
 
     fn patience(&self) -> Patience {
@@ -425,27 +484,32 @@ where
         known.map_or(usual, |latest| latest.max(usual))
     }
 
+    fn note_what_decided(&mut self, plan: &Plan, verdict: &Verdict, status: Option<StatusCode>) {
+        if matches!(plan, Plan::Again(_) | Plan::End(_, Some(_))) {
+            self.rare().decided_by = Some(decided_by(verdict, status));
+        }
+    }
+
     fn go_again(
         &mut self,
-        verdict: &Verdict,
         status: Option<StatusCode>,
         opens: Option<Instant>,
         next: Instant,
         heard: Instant,
     ) {
-        let decided_by = decided_by(verdict, status);
-        trace::again(
-            self.turn.gate().scope(),
-            self.attempts,
-            status,
-            next - heard,
-            &decided_by,
-        );
-        let rare = self.rare();
-        rare.decided_by = Some(decided_by);
+        let attempts = self.attempts;
+        let rare = self.rare.get_or_insert_with(Box::default);
         rare.waits_since = Some(heard);
         // The gate itself holds the call until it opens; only a longer wait is the call's own.
         rare.sleep_until = (opens != Some(next)).then_some(next);
+        let decided_by = rare.decided_by.as_deref().unwrap_or_default();
+        trace::again(
+            self.turn.gate().scope(),
+            attempts,
+            status,
+            next - heard,
+            decided_by,
+        );
     }
 
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
@@ -474,6 +538,8 @@ where
 
     /// The gate stays shut for longer than the call can wait.
     fn give_up(&mut self, shut: Option<Shut>) -> Result<Response<ResponseBody<R>>, BoxError> {
+        self.turn.give_back();
+        self.stop_waiting();
         let not_before = shut.as_ref().map(|shut| shut.until);
         if let Some(shut) = &shut {
             self.rare().decided_by = Some(shut.decided_by.clone());
@@ -621,6 +687,7 @@ fn decided_by(verdict: &Verdict, status: Option<StatusCode>) -> Cow<'static, str
     match (verdict.hint(), status) {
         (Some(hint), _) => hint.source().to_owned().into(),
         (None, Some(status)) if verdict.cools() => format!("a bare {}", status.as_u16()).into(),
+        (None, None) if verdict.cools() => "a failure".into(),
         (None, _) => "backoff".into(),
     }
 }

@@ -10,9 +10,10 @@ use crate::scope::Scope;
 /// The error of every service in this crate, as in tower's own layers.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// The call was not sent, because the moment from which it may be lies beyond its patience.
+/// The call ends without an answer, because the moment from which it may be sent lies beyond its
+/// patience.
 ///
-/// It says when, for whom, and which header said so, so that a job queue can put the job back with
+/// As a rule nothing was sent. (If it was, there was a refusal that was too large to be kept.) It says when, for whom, and which header said so, so that a job queue can put the job back with
 /// the right date:
 ///
 /// ```

@@ -41,6 +41,16 @@ pub trait Observer: Send + Sync {
     }
 }
 
+impl<O: Observer + ?Sized> Observer for std::sync::Arc<O> {
+    fn decided(&self, decision: &Decision<'_>) {
+        (**self).decided(decision);
+    }
+
+    fn wants_body_of(&self, status: StatusCode) -> bool {
+        (**self).wants_body_of(status)
+    }
+}
+
 /// What was decided about an attempt.
 #[derive(Clone, Copy)]
 #[non_exhaustive]

@@ -66,7 +66,7 @@ impl Report {
         self.ended
     }
 
-    /// If the call ended for want of patience: the moment from which it may be sent.
+    /// If the call could not go on: the moment from which it may be sent again, where that is known.
     pub fn not_before(&self) -> Option<SystemTime> {
         self.not_before
     }

@@ -4,7 +4,6 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use support::log::Log;
 use support::mock::{Mock, answer, status};
 use support::paused::*;
 use tower_backoff::policy::{ByHost, Policy, Provider, RequestHead, Verdict, policy_fn};
@@ -38,37 +37,6 @@ fn assert_tells_no_secret(printed: &str) {
     for secret in SECRETS {
         assert!(!printed.contains(secret), "{secret} was told: {printed}");
     }
-}
-
-#[cfg(feature = "tracing")]
-#[tokio::test(start_paused = true)]
-async fn events_name_status_scope_wait_and_the_header_that_decided_and_no_secret() {
-    let log = Log::default();
-    let _guard = log.listen();
-    let mock = Mock::new(|nth, _| match nth {
-        1 => answer(
-            429,
-            &[("retry-after", "7"), ("set-cookie", "cookie-monster")],
-            "body-secret",
-        ),
-        2 => status(500),
-        3 => Err("body-secret".into()),
-        _ => answer(429, &[("retry-after", "3600")], ""),
-    });
-    let policy = Provider::new("test").per_credential([http::header::AUTHORIZATION]);
-    let service = around(&mock, RetryLayer::new(policy));
-    let _ = send(&service, secret_request()).await;
-    let told = log.text();
-    for word in [
-        "https://api.test (key ",
-        "429",
-        "decided_by=retry-after",
-        "seconds=",
-        "500",
-    ] {
-        assert!(told.contains(word), "{word} is missing: {told}");
-    }
-    assert_tells_no_secret(&told);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -15,6 +15,8 @@ use crate::clock::{Timer, later};
 pub(crate) struct Hearing<R: Body> {
     heard: Heard<R>,
     bytes: usize,
+    /// What the frames cost in memory, however small they are.
+    cost: usize,
     /// The listening ends here, whatever comes.
     timer: Timer,
     timed_out: bool,
@@ -32,6 +34,7 @@ impl<R: Body> Hearing<R> {
     pub(crate) const PEEK: usize = 64 * 1024;
     /// Bodies beyond this are not listened to: their connection is given up.
     pub(crate) const DRAIN: usize = 256 * 1024;
+    const FRAMES_AT_ONCE: usize = 64;
     const LONGEST: Duration = Duration::from_secs(2);
 
     pub(crate) fn of(body: R, now: Instant) -> Self {
@@ -42,6 +45,7 @@ impl<R: Body> Hearing<R> {
                 rest: Some(Box::pin(body)),
             },
             bytes: 0,
+            cost: 0,
             timer: Timer::until(later(now, Self::LONGEST)),
             timed_out: false,
         }
@@ -49,27 +53,35 @@ impl<R: Body> Hearing<R> {
 
     /// Listens until the end of the body, an error, the end of the time, or more than `most` bytes.
     pub(crate) fn poll(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<()> {
-        while let Some(rest) = &mut self.heard.rest {
-            if self.timed_out || self.bytes > most || too_large(rest.size_hint(), self.bytes, most)
-            {
+        for _ in 0..Self::FRAMES_AT_ONCE {
+            let Some(rest) = &mut self.heard.rest else {
+                return Poll::Ready(());
+            };
+            let too_much = self.cost > most || too_large(rest.size_hint(), self.bytes, most);
+            if self.timed_out || too_much {
                 return Poll::Ready(());
             }
             match rest.as_mut().poll_frame(cx) {
                 Poll::Ready(frame) => self.hear(frame),
                 Poll::Pending => {
-                    std::task::ready!(self.timer.poll(cx));
+                    ready!(self.timer.poll(cx));
                     self.timed_out = true;
                 }
             }
         }
-        Poll::Ready(())
+        // A body that is always ready must not keep the task, nor outrun the timer.
+        self.timed_out = self.timer.poll(cx).is_ready();
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn hear(&mut self, frame: Option<Result<Frame<R::Data>, R::Error>>) {
         match frame {
             Some(Ok(frame)) => {
                 let frame = frame.map_data(|mut data| data.copy_to_bytes(data.remaining()));
-                self.bytes += frame.data_ref().map_or(0, Bytes::len);
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                self.bytes += bytes;
+                self.cost += bytes.max(size_of::<Frame<Bytes>>());
                 self.heard.frames.push_back(frame);
             }
             Some(Err(error)) => {

@@ -18,7 +18,7 @@ pub(crate) struct Closing {
     /// Was it a refusal, or a served answer that spent the last of a quota?
     pub(crate) refused: bool,
     pub(crate) decided_by: Cow<'static, str>,
-    /// A probe is sent after this long, whatever was named.
+    /// A probe is sent after this long, whatever wait was named.
     pub(crate) at_most: Option<Duration>,
 }
 
@@ -58,11 +58,17 @@ impl Cooldown {
     }
 
     /// Shuts, or stays shut for longer; never for shorter. Returns the moment of opening.
+    ///
+    /// A call from before the last closing tells nothing new, so the streak does not grow; but if
+    /// the gate has opened since, it shuts again, and that is another closing.
     pub(crate) fn close(&mut self, sent_under: u32, closing: Closing, roll: u64) -> Instant {
-        if sent_under == self.epoch {
+        let news = sent_under == self.epoch;
+        if news || self.shut(closing.heard).is_none() {
             self.epoch = self.epoch.wrapping_add(1);
-            self.streak = self.streak.saturating_add(u32::from(closing.refused));
             self.roll = roll;
+        }
+        if news {
+            self.streak = self.streak.saturating_add(u32::from(closing.refused));
         }
         let until = later(closing.heard, self.length(&closing));
         match &mut self.shut {
@@ -77,13 +83,12 @@ impl Cooldown {
 
     fn length(&self, closing: &Closing) -> Duration {
         let wait = match closing.wait {
-            Wait::Named(wait) => wait,
+            Wait::Named(wait) => closing.at_most.map_or(wait, |most| wait.min(most)),
             Wait::Bare(least) => self.grown(least),
         };
         // A quota that was spent as planned is no refusal: nobody is to be spread.
         let spread = if closing.refused { self.roll } else { 0 };
-        let wait = wait.saturating_add(upward(wait, spread));
-        closing.at_most.map_or(wait, |most| wait.min(most))
+        wait.saturating_add(upward(wait, spread))
     }
 
     fn grown(&self, least: Duration) -> Duration {
@@ -105,8 +110,10 @@ impl Cooldown {
         self.streak = 0;
     }
 
+    /// Whether it can be forgotten: it opened so long ago that no wait would still grow from here.
     pub(crate) fn is_idle(&self, now: Instant) -> bool {
-        self.streak == 0 && self.shut(now).is_none()
+        let opened = self.shut.as_ref().map(|shut| shut.until + LONGEST_BARE);
+        opened.is_none_or(|forgotten| forgotten <= now)
     }
 }
 

@@ -93,7 +93,7 @@ impl Gates {
         let gate = self.lock().gates.get(scope).cloned();
         if let Some(gate) = gate {
             let wake = gate.lock().reopen();
-            wake.into_iter().for_each(std::task::Waker::wake);
+            wake.now();
         }
     }
 

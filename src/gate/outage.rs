@@ -22,8 +22,13 @@ pub(crate) struct Outage {
     pace: Option<Pace>,
 }
 
+/// What looks like an outage, from the fifth failure on.
 #[derive(Debug)]
 struct Out {
+    /// Until then it may be a hiccup: only retries wait.
+    sure_from: Instant,
+    /// A failure after that has made it sure.
+    sure: bool,
     interval: Duration,
     probe_at: Instant,
 }
@@ -31,30 +36,23 @@ struct Out {
 impl Outage {
     /// From when one more may go.
     pub(crate) fn next(&self, now: Instant) -> Instant {
-        match (&self.out, &self.pace) {
-            (Some(out), _) => out.probe_at,
-            (None, Some(pace)) => pace.next,
-            (None, None) => now,
-        }
+        let out = self.out.as_ref().filter(|out| now >= out.sure_from);
+        let paced = self.pace.as_ref().map_or(now, |pace| pace.next);
+        out.map_or(paced, |out| out.probe_at)
     }
 
     #[cfg(test)]
     fn is_out(&self) -> bool {
-        self.out.is_some()
+        self.out.as_ref().is_some_and(|out| out.sure)
     }
 
     /// Until when retries have to wait, because it looks as if the server were out.
     pub(crate) fn suspected_until(&self) -> Option<Instant> {
-        let first = self.first.filter(|_| self.in_a_row >= IN_A_ROW)?;
-        Some(
-            self.out
-                .as_ref()
-                .map_or(first + FOR_AT_LEAST, |out| out.probe_at),
-        )
+        self.out.as_ref().map(|out| out.probe_at)
     }
 
     pub(crate) fn let_one(&mut self, now: Instant) {
-        if let Some(out) = &mut self.out {
+        if let Some(out) = self.out.as_mut().filter(|out| now >= out.sure_from) {
             out.probe_at = now + SILENCE;
         }
         if let Some(pace) = &mut self.pace {
@@ -69,27 +67,30 @@ impl Outage {
         }
         self.in_a_row = self.in_a_row.saturating_add(1);
         let first = *self.first.get_or_insert(now);
-        let long = now.saturating_duration_since(first) >= FOR_AT_LEAST;
         match &mut self.out {
-            Some(out) => {
+            // Calls that were on their way before it was sure say nothing new.
+            Some(out) if now >= out.sure_from && sent >= out.sure_from => {
                 out.interval = (out.interval * 2).min(LONGEST_INTERVAL);
                 out.probe_at = now + out.interval;
+                out.sure = true;
             }
-            None if self.in_a_row >= IN_A_ROW && long => {
-                self.pace = None;
+            None if self.in_a_row >= IN_A_ROW => {
+                let sure_from = (first + FOR_AT_LEAST).max(now);
                 self.out = Some(Out {
-                    interval: FIRST_INTERVAL,
-                    probe_at: now + FIRST_INTERVAL,
+                    sure_from,
+                    sure: false,
+                    interval: FIRST_INTERVAL / 2,
+                    probe_at: sure_from,
                 });
             }
-            None => {}
+            _ => {}
         }
     }
 
     /// Any answer below 500.
     pub(crate) fn answered(&mut self, now: Instant) {
         (self.in_a_row, self.first) = (0, None);
-        if self.out.take().is_some() {
+        if self.out.take().is_some_and(|out| out.sure) {
             self.pace = Some(Pace::new(now));
         }
         if let Some(pace) = &mut self.pace {
@@ -101,8 +102,9 @@ impl Outage {
     }
 }
 
-/// So many calls a second, evenly spread: more with every second that goes well, and a little less
-/// than what a second was seen to hold once that is known.
+/// So many calls a second, evenly spread: twice as many with every second that goes well, until one
+/// fails. What that second held is the new pace, less a little; from there it grows back to just below
+/// the pace that failed, and only rarely beyond.
 #[derive(Debug)]
 struct Pace {
     per_second: u32,
@@ -110,9 +112,12 @@ struct Pace {
     second: Instant,
     let_through: u32,
     answered: u32,
+    answered_before: u32,
     /// Failures of calls that were sent before this are old news.
     changed: Instant,
-    ceiling: bool,
+    /// The pace that was too fast.
+    too_fast: Option<u32>,
+    /// Seconds since it was, or that did not need the pace.
     calm: u32,
 }
 
@@ -121,7 +126,7 @@ impl Pace {
     const SECOND: Duration = Duration::from_secs(1);
     /// Seconds that did not need the pace, after which it is given up.
     const CALM: u32 = 5;
-    /// Seconds at the ceiling, after which a little more is tried.
+    /// Seconds below a pace that failed, after which it is tried once more.
     const PATIENT: u32 = 30;
 
     fn new(now: Instant) -> Self {
@@ -131,8 +136,9 @@ impl Pace {
             second: now,
             let_through: 0,
             answered: 0,
+            answered_before: 0,
             changed: now,
-            ceiling: false,
+            too_fast: None,
             calm: 0,
         }
     }
@@ -152,10 +158,12 @@ impl Pace {
         if sent < self.changed {
             return;
         }
-        let held = self.answered.max(1);
-        self.per_second = (held - held / 20).min(self.per_second).max(1);
-        self.ceiling = true;
-        self.start_second(now + Self::SECOND);
+        let held = self.answered.max(self.answered_before).max(1);
+        self.too_fast = Some(self.per_second);
+        self.per_second = (held - held.div_ceil(20)).clamp(1, self.per_second);
+        self.calm = 0;
+        (self.answered, self.answered_before, self.let_through) = (0, 0, 0);
+        self.second = now + Self::SECOND;
         self.changed = self.second;
         self.next = self.second;
     }
@@ -165,26 +173,28 @@ impl Pace {
             return;
         }
         let used = self.let_through * 2 > self.per_second;
-        self.calm = if used && !self.ceiling {
-            0
-        } else {
-            self.calm + 1
+        let more = match self.too_fast {
+            None if used => self.per_second * 2,
+            Some(limit) if used && self.calm < Self::PATIENT => {
+                let below = limit - limit.div_ceil(20);
+                (self.per_second + self.per_second.div_ceil(4)).min(below)
+            }
+            Some(_) if used => {
+                self.calm = 0;
+                self.per_second + self.per_second.div_ceil(10)
+            }
+            _ => 0,
         };
-        if !self.ceiling && used {
-            self.per_second = self.per_second.saturating_mul(2);
-        } else if self.ceiling && self.calm % Self::PATIENT == 0 {
-            self.per_second += self.per_second.div_ceil(20);
-        }
-        self.start_second(now);
-    }
-
-    fn start_second(&mut self, at: Instant) {
-        (self.second, self.let_through, self.answered) = (at, 0, 0);
+        self.per_second = self.per_second.max(more);
+        let at_rest = !used || self.too_fast.is_some();
+        self.calm = if at_rest { self.calm + 1 } else { 0 };
+        (self.answered_before, self.answered, self.let_through) = (self.answered, 0, 0);
+        self.second = now;
     }
 
     fn is_over(&self, now: Instant) -> bool {
         let idle = now.saturating_duration_since(self.second) > Self::SECOND * 60;
-        idle || (!self.ceiling && self.calm >= Self::CALM)
+        idle || (self.too_fast.is_none() && self.calm >= Self::CALM)
     }
 }
 
@@ -202,7 +212,11 @@ mod tests {
         let mut outage = Outage::default();
         fail(&mut outage, 64, now);
         assert!(!outage.is_out(), "all at once prove nothing");
+        assert_eq!(outage.next(now), now, "new calls go on");
         let later = now + Duration::from_secs(1);
+        assert_eq!(outage.suspected_until(), Some(later), "retries wait");
+        outage.let_one(later);
+        assert!(outage.next(later) > later, "one asks");
         fail(&mut outage, 1, later);
         assert!(outage.is_out());
         assert_eq!(outage.next(later), later + FIRST_INTERVAL);

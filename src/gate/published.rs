@@ -111,20 +111,17 @@ impl Published {
     /// After the reset there is a whole window to spend, less what is on its way; of an unknown size,
     /// one call to find out.
     fn roll(&mut self, now: Instant) {
+        let Some(over) = self.window.take_if(|window| window.resets <= now) else {
+            return;
+        };
         let on_their_way = i64::from(self.sent.wrapping_sub(self.answered));
-        let over = self.window.take_if(|window| window.resets <= now);
-        self.window = over
-            .and_then(|window| {
-                let limit = window.limit?;
-                Some(Window {
-                    resets: now + window.told.max(Duration::from_secs(1)),
-                    guessed: true,
-                    left: i64::from(limit) - on_their_way,
-                    at_most: i64::from(limit),
-                    ..window
-                })
-            })
-            .or(self.window.take());
+        self.window = over.limit.map(|limit| Window {
+            resets: now + over.told.max(Duration::from_secs(1)),
+            guessed: true,
+            left: i64::from(limit) - on_their_way,
+            at_most: i64::from(limit),
+            ..over
+        });
     }
 }
 

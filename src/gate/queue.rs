@@ -10,7 +10,7 @@ use std::time::Instant;
 pub(crate) struct Queue {
     arrivals: u64,
     waiting: BTreeMap<u64, Waiting>,
-    /// No waiting call's patience ends before this; an estimate, renewed whenever it is reached.
+    /// No waiting call's patience ends before this.
     soonest: Option<Instant>,
 }
 
@@ -21,7 +21,7 @@ struct Waiting {
 }
 
 impl Queue {
-    /// A number for a call that has none yet. Numbers start at 1.
+    /// A number for a new call.
     pub(crate) fn arrive(&mut self) -> u64 {
         self.arrivals += 1;
         self.arrivals
@@ -42,22 +42,21 @@ impl Queue {
             .is_none_or(|(first, _)| *first >= number)
     }
 
-    pub(crate) fn wait(&mut self, number: u64, latest: Instant, waker: &Waker) {
-        match self.waiting.get_mut(&number) {
-            Some(waiting) => waiting.waker.clone_from(waker),
-            None => {
-                let waker = waker.clone();
-                self.waiting.insert(number, Waiting { waker, latest });
-            }
-        }
+    /// Takes a place in the queue, or keeps it. Returns the waker that was there before, which may
+    /// own anything and so has to be dropped when the lock is free.
+    pub(crate) fn wait(&mut self, number: u64, latest: Instant, waker: Waker) -> Option<Waker> {
         self.soonest = Some(self.soonest.map_or(latest, |soonest| soonest.min(latest)));
+        let before = self.waiting.insert(number, Waiting { waker, latest });
+        before.map(|waiting| waiting.waker)
     }
 
-    pub(crate) fn leave(&mut self, number: u64) {
-        self.waiting.remove(&number);
+    /// Gives the place up. Returns the waker that was there.
+    pub(crate) fn leave(&mut self, number: u64) -> Option<Waker> {
+        let left = self.waiting.remove(&number);
         if self.waiting.is_empty() {
             self.soonest = None;
         }
+        left.map(|waiting| waiting.waker)
     }
 
     /// The next one to be woken.
@@ -66,19 +65,18 @@ impl Queue {
         Some(first.waker.clone())
     }
 
-    pub(crate) fn soonest(&self) -> Option<Instant> {
-        self.soonest
-    }
-
     /// The wakers of all whose patience ends before `moment`.
     pub(crate) fn ending_before(&mut self, moment: Instant) -> Vec<Waker> {
         if self.soonest.is_none_or(|soonest| soonest >= moment) {
             return Vec::new();
         }
-        self.soonest = self.waiting.values().map(|waiting| waiting.latest).min();
-        self.waiting
+        let (ending, staying): (Vec<&Waiting>, Vec<&Waiting>) = self
+            .waiting
             .values()
-            .filter(|waiting| waiting.latest < moment)
+            .partition(|waiting| waiting.latest < moment);
+        self.soonest = staying.iter().map(|waiting| waiting.latest).min();
+        ending
+            .into_iter()
             .map(|waiting| waiting.waker.clone())
             .collect()
     }

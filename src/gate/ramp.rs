@@ -10,6 +10,9 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// After so many windows without a refusal, what one of them held is forgotten.
 const FORGOTTEN_AFTER: u32 = 10;
 
+/// Before anything was refused, what was accepted is counted over windows of this length.
+const UNKNOWN: Duration = Duration::from_secs(60);
+
 /// What a window of the server was seen to hold: so many calls in so long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Held {
@@ -21,8 +24,9 @@ pub(crate) struct Held {
 #[derive(Debug)]
 pub(crate) struct Ramp {
     held: Option<Held>,
-    /// How many may be in flight, as long as nothing is known.
-    allowed: u32,
+    /// How many may be in flight, as long as nothing is known. `None`: it holds nobody back, and
+    /// only counts.
+    allowed: Option<u32>,
     in_flight: u32,
     accepted: u32,
     probed: bool,
@@ -32,13 +36,22 @@ pub(crate) struct Ramp {
 }
 
 impl Ramp {
+    /// A gate that was never refused.
+    pub(crate) fn open() -> Self {
+        Self::new(None, None)
+    }
+
     /// A gate that reopens: one probe first.
     pub(crate) fn one_probe(held: Option<Held>) -> Self {
-        Self::cold(1, held)
+        Self::new(Some(1), held)
     }
 
     /// A gate that begins with so many in flight.
-    pub(crate) fn cold(allowed: u32, held: Option<Held>) -> Self {
+    pub(crate) fn cold(allowed: u32) -> Self {
+        Self::new(Some(allowed), None)
+    }
+
+    const fn new(allowed: Option<u32>, held: Option<Held>) -> Self {
         Self {
             held,
             allowed,
@@ -64,9 +77,9 @@ impl Ramp {
     }
 
     fn most_in_flight(&self) -> u32 {
-        match self.held {
-            Some(held) if self.probed => held.calls.saturating_sub(self.accepted) + 1,
-            _ => self.allowed,
+        match (self.held, self.allowed) {
+            (Some(held), _) if self.probed => held.calls.saturating_sub(self.accepted) + 1,
+            (_, allowed) => allowed.unwrap_or(u32::MAX),
         }
     }
 
@@ -76,12 +89,23 @@ impl Ramp {
         self.since.get_or_insert(now);
     }
 
-    pub(crate) fn left(&mut self, accepted: bool) {
+    pub(crate) fn left(&mut self, accepted: bool, others_wait: bool) {
         self.in_flight = self.in_flight.saturating_sub(1);
         if accepted {
-            self.allowed = self.allowed.saturating_add(1);
+            self.allowed = self.allowed.map(|allowed| allowed.saturating_add(1));
             self.accepted = self.accepted.saturating_add(1);
             self.probed = true;
+        }
+        if self.held.is_none() && !others_wait {
+            let spare = |allowed: &u32| *allowed <= self.in_flight.saturating_add(1);
+            self.allowed = self.allowed.filter(spare);
+        }
+    }
+
+    /// A call from before the last closing was accepted: it belongs to the window that was refused.
+    pub(crate) fn accepted_late(&mut self) {
+        if let Some(held) = self.held.as_mut().filter(|_| !self.probed) {
+            held.calls = held.calls.saturating_add(1);
         }
     }
 
@@ -96,13 +120,8 @@ impl Ramp {
         })
     }
 
-    /// Whether it has stopped holding anybody back.
-    pub(crate) fn is_over(&self) -> bool {
-        self.held.is_none() && self.allowed > self.in_flight.saturating_add(1)
-    }
-
     fn window_over(&self) -> Option<Instant> {
-        Some(self.since? + self.held?.length)
+        Some(self.since? + self.held.map_or(UNKNOWN, |held| held.length))
     }
 
     /// A window that passed without a refusal holds at least what was accepted in it.
@@ -118,7 +137,7 @@ impl Ramp {
             self.held = None;
         }
         self.accepted = 0;
-        self.since = Some(now);
+        self.since = None;
     }
 }
 
@@ -129,7 +148,7 @@ mod tests {
     #[track_caller]
     fn let_all(ramp: &mut Ramp, now: Instant) -> u32 {
         let mut count = 0;
-        while ramp.next(now) <= now {
+        while ramp.next(now) <= now && count < 1_000 {
             ramp.let_one(now);
             count += 1;
         }
@@ -149,7 +168,7 @@ mod tests {
         for _ in 0..5 {
             let round = let_all(&mut ramp, now);
             rounds.push(round);
-            (0..round).for_each(|_| ramp.left(true));
+            (0..round).for_each(|_| ramp.left(true, true));
         }
         assert_eq!(rounds, [1, 2, 4, 8, 16]);
     }
@@ -159,7 +178,7 @@ mod tests {
         let now = Instant::now();
         let mut ramp = Ramp::one_probe(held(20));
         assert_eq!(let_all(&mut ramp, now), 1);
-        ramp.left(false);
+        ramp.left(false, true);
         assert_eq!(let_all(&mut ramp, now), 1);
     }
 
@@ -177,9 +196,9 @@ mod tests {
         let now = Instant::now();
         let mut ramp = Ramp::one_probe(held(20));
         assert_eq!(let_all(&mut ramp, now), 1);
-        ramp.left(true);
+        ramp.left(true, true);
         assert_eq!(let_all(&mut ramp, now), 20, "nineteen more, and one beyond");
-        (0..20).for_each(|_| ramp.left(true));
+        (0..20).for_each(|_| ramp.left(true, true));
         assert_eq!(let_all(&mut ramp, now), 1, "beyond, one at a time");
     }
 
@@ -189,7 +208,7 @@ mod tests {
         let mut ramp = Ramp::one_probe(None);
         assert_eq!(ramp.held_until(now, Duration::from_secs(60)), None);
         ramp.let_one(now);
-        ramp.left(true);
+        ramp.left(true, true);
         let refused = now + Duration::from_secs(1);
         let seen = ramp.held_until(refused, Duration::from_secs(60)).unwrap();
         assert_eq!((seen.calls, seen.length), (1, Duration::from_secs(61)));
@@ -200,10 +219,10 @@ mod tests {
         let mut now = Instant::now();
         let mut ramp = Ramp::one_probe(held(2));
         let_all(&mut ramp, now);
-        ramp.left(true);
+        ramp.left(true, true);
         for _ in 0..3 {
             let round = let_all(&mut ramp, now);
-            (0..round).for_each(|_| ramp.left(true));
+            (0..round).for_each(|_| ramp.left(true, true));
             now += Duration::from_secs(60);
         }
         assert!(let_all(&mut ramp, now) >= 3);
@@ -214,12 +233,16 @@ mod tests {
         let mut now = Instant::now();
         let mut ramp = Ramp::one_probe(held(2));
         let_all(&mut ramp, now);
-        ramp.left(true);
+        ramp.left(true, true);
         for _ in 0..FORGOTTEN_AFTER {
             now += Duration::from_secs(60);
             ramp.next(now);
+            ramp.let_one(now);
+            ramp.left(true, true);
         }
-        ramp.left(true);
-        assert!(ramp.is_over());
+        now += Duration::from_secs(60);
+        ramp.let_one(now);
+        ramp.left(true, false);
+        assert!(let_all(&mut ramp, now) > 500, "it holds nobody back");
     }
 }

@@ -13,8 +13,26 @@ use super::window::Window;
 use crate::budget::{Ledger, Paid};
 use crate::hint::Counter;
 
-/// Wakers to be called when the lock is free again. Usually none or one.
-pub(crate) type Wake = Vec<Waker>;
+/// Wakers to be called, and others to be dropped, when the lock is free again: both may run code of
+/// a user. Usually none or one.
+#[must_use = "waiting calls have to be woken"]
+#[derive(Debug, Default)]
+pub(crate) struct Wake {
+    call: Vec<Waker>,
+    drop: Option<Waker>,
+}
+
+impl Wake {
+    /// To be said without the lock.
+    pub(crate) fn now(self) {
+        self.call.into_iter().for_each(Waker::wake);
+        drop(self.drop);
+    }
+}
+
+/// A first waiter that could pass and does not ask for this long is passed over: it may sit in a
+/// future that nobody polls, and the others must not wait for it.
+const LOITERS: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct State {
@@ -23,11 +41,13 @@ pub(crate) struct State {
     /// The declared quotas.
     windows: Vec<Window>,
     published: Published,
-    ramp: Option<Ramp>,
+    ramp: Ramp,
     outage: Outage,
     in_flight: u32,
     ledger: Ledger,
     born: Instant,
+    /// Since when the first in the queue could have passed.
+    due: Option<Instant>,
 }
 
 /// What a call that was let through has to show later.
@@ -67,8 +87,8 @@ pub(crate) enum Ending {
 pub(crate) enum Standing {
     /// It is through.
     Through(Pass),
-    /// It waits. The first in the queue looks again at this moment; the others are woken.
-    Waits(Option<Instant>),
+    /// It waits, and looks again at this moment if it is not woken before.
+    Waits(Instant),
     /// Its patience does not reach that far.
     TooLate(Option<Shut>),
 }
@@ -84,11 +104,12 @@ impl State {
                 .flat_map(|quota| Window::of(quota, now))
                 .collect(),
             published: Published::default(),
-            ramp: facts.cold_start.map(|calls| Ramp::cold(calls, None)),
+            ramp: facts.cold_start.map_or_else(Ramp::open, Ramp::cold),
             outage: Outage::default(),
             in_flight: 0,
             ledger: Ledger::default(),
             born: now,
+            due: None,
         }
     }
 
@@ -104,28 +125,59 @@ impl State {
         number: u64,
         latest: Instant,
         now: Instant,
-        waker: &Waker,
+        waker: Waker,
     ) -> (Standing, Wake) {
-        let first = self.queue.is_first(number);
         let opens = self.opens(now);
-        if first && opens <= now && now <= latest {
-            self.queue.leave(number);
+        let open = opens <= now && now <= latest;
+        let news = open && self.due.is_none();
+        if open && (self.queue.is_first(number) || self.first_loiters(now)) {
             let pass = self.let_through(now);
-            return (Standing::Through(pass), self.wake_first());
+            return (Standing::Through(pass), self.leave(number));
         }
         let shut = self.cooldown.shut(now);
         if now >= latest || shut.is_some_and(|shut| shut.until > latest) {
             let shut = shut.cloned();
-            self.queue.leave(number);
-            return (Standing::TooLate(shut), self.wake_first());
+            return (Standing::TooLate(shut), self.leave(number));
         }
-        self.queue.wait(number, latest, waker);
-        if !first {
-            return (Standing::Waits(None), Wake::new());
+        let drop = self.queue.wait(number, latest, waker);
+        if self.queue.is_first(number) {
+            let wake = Wake {
+                drop,
+                ..Wake::default()
+            };
+            return (Standing::Waits(opens.min(latest)), wake);
         }
-        let others = self.queue.ending_before(now);
-        let look = self.queue.soonest().map_or(opens, |end| opens.min(end));
-        (Standing::Waits(Some(look)), others)
+        // Once: were the first woken by everybody who asks, two calls of one task would wake each
+        // other for ever.
+        let first = if news {
+            self.wake_first()
+        } else {
+            Wake::default()
+        };
+        let wake = Wake { drop, ..first };
+        (
+            Standing::Waits((opens.max(now) + LOITERS).min(latest)),
+            wake,
+        )
+    }
+
+    /// Whether the first in the queue could have passed for so long that it is not coming.
+    fn first_loiters(&mut self, now: Instant) -> bool {
+        let due = *self.due.get_or_insert(now);
+        now.saturating_duration_since(due) >= LOITERS
+    }
+
+    fn leave(&mut self, number: u64) -> Wake {
+        let drop = self.queue.leave(number);
+        Wake {
+            drop,
+            ..self.wake_first()
+        }
+    }
+
+    /// A waiting call is dropped.
+    pub(crate) fn gone(&mut self, number: u64) -> Wake {
+        self.leave(number)
     }
 
     /// When the next call may pass, as far as can be known now.
@@ -133,17 +185,20 @@ impl State {
         if let Some(shut) = self.cooldown.shut(now) {
             return shut.until;
         }
-        let ramp = self.ramp.as_mut().map(|ramp| ramp.next(now));
         let places = self.windows.iter_mut().map(|window| window.next_place(now));
-        let others = [self.published.next(now), self.outage.next(now)];
-        places.chain(ramp).chain(others).fold(now, Instant::max)
+        let opens = places.fold(now, Instant::max);
+        let others = [
+            self.ramp.next(now),
+            self.published.next(now),
+            self.outage.next(now),
+        ];
+        others.into_iter().fold(opens, Instant::max)
     }
 
     fn let_through(&mut self, now: Instant) -> Pass {
         self.in_flight += 1;
-        if let Some(ramp) = &mut self.ramp {
-            ramp.let_one(now);
-        }
+        self.due = None;
+        self.ramp.let_one(now);
         self.outage.let_one(now);
         self.windows.iter_mut().for_each(|window| window.take(now));
         Pass {
@@ -155,8 +210,8 @@ impl State {
 
     /// A call that was let through is sent only now, if the gate has stayed open.
     pub(crate) fn still_holds(&mut self, pass: Pass, now: Instant) -> Option<Pass> {
-        let open = self.cooldown.epoch() == pass.epoch && self.cooldown.shut(now).is_none();
-        if !open {
+        // Every closing begins another epoch.
+        if self.cooldown.epoch() != pass.epoch {
             return None;
         }
         let (admitted, sent) = (self.moment(pass.sent), self.age(now));
@@ -216,12 +271,9 @@ impl State {
             self.cooldown.accepted(pass.epoch);
         }
         if pass.epoch == self.cooldown.epoch() {
-            if let Some(ramp) = &mut self.ramp {
-                ramp.left(accepted);
-            }
-        }
-        if self.ramp.as_ref().is_some_and(Ramp::is_over) && self.queue.is_empty() {
-            self.ramp = None;
+            self.ramp.left(accepted, !self.queue.is_empty());
+        } else if accepted {
+            self.ramp.accepted_late();
         }
         self.wake_first()
     }
@@ -234,17 +286,19 @@ impl State {
         roll: u64,
     ) -> (Instant, Wake) {
         let (refused, heard) = (closing.refused, closing.heard);
-        let another = sent_under == self.cooldown.epoch();
+        let before = self.cooldown.epoch();
         let opens = self.cooldown.close(sent_under, closing, roll);
+        self.due = None;
+        let another = before != self.cooldown.epoch();
         if refused && another && !self.published.is_known() {
             let wait = opens.saturating_duration_since(heard);
-            let held = self
-                .ramp
-                .as_ref()
-                .and_then(|ramp| ramp.held_until(heard, wait));
-            self.ramp = Some(Ramp::one_probe(held));
+            self.ramp = Ramp::one_probe(self.ramp.held_until(heard, wait));
         }
-        (opens, self.queue.ending_before(opens))
+        let wake = Wake {
+            call: self.queue.ending_before(opens),
+            drop: None,
+        };
+        (opens, wake)
     }
 
     /// Until when a retry that nobody named a wait for has to wait at least, because the whole scope
@@ -268,7 +322,10 @@ impl State {
     }
 
     pub(crate) fn wake_first(&self) -> Wake {
-        self.queue.first().into_iter().collect()
+        Wake {
+            call: self.queue.first().into_iter().collect(),
+            drop: None,
+        }
     }
 
     /// The retry budget of the scope, and the age by which it counts.

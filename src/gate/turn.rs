@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::cooldown::{Closing, Shut};
 use super::single::Gate;
-use super::state::{Ending, Pass, Standing};
+use super::state::{Ending, Pass, Standing, Wake};
 use crate::budget::{Budget, Paid};
 use crate::clock::{Clock, Timer};
 use crate::hint::Counter;
@@ -15,7 +15,7 @@ use crate::hint::Counter;
 #[derive(Debug)]
 pub(crate) struct Turn {
     gate: Arc<Gate>,
-    /// The number of arrival; 0 until the call had to wait.
+    /// The number of arrival; 0 before.
     number: u64,
     stage: Stage,
 }
@@ -47,9 +47,9 @@ impl Turn {
         let mut state = self.gate.lock();
         let (ledger, age) = state.ledger(now);
         ledger.call(age);
-        match state.pass_at_once(now) {
-            Some(pass) => self.stage = Stage::Sent(pass),
-            None => self.number = state.queue.arrive(),
+        self.number = state.queue.arrive();
+        if let Some(pass) = state.pass_at_once(now) {
+            self.stage = Stage::Sent(pass);
         }
         matches!(self.stage, Stage::Sent(_))
     }
@@ -73,8 +73,7 @@ impl Turn {
                     self.stage = Stage::Out;
                     return Poll::Ready(Err(shut));
                 }
-                Standing::Waits(None) => return Poll::Pending,
-                Standing::Waits(Some(look)) => {
+                Standing::Waits(look) => {
                     let timer = timer.get_or_insert_with(|| Timer::until(look));
                     timer.set(look);
                     std::task::ready!(timer.poll(cx));
@@ -84,14 +83,15 @@ impl Turn {
     }
 
     fn ask(&mut self, latest: Instant, now: Instant, cx: &mut Context<'_>) -> Standing {
+        let waker = cx.waker().clone();
         let mut state = self.gate.lock();
         if self.number == 0 {
             self.number = state.queue.arrive();
         }
         self.stage = Stage::Waiting;
-        let (standing, wake) = state.pass_in_turn(self.number, latest, now, cx.waker());
+        let (standing, wake) = state.pass_in_turn(self.number, latest, now, waker);
         drop(state);
-        wake.into_iter().for_each(std::task::Waker::wake);
+        wake.now();
         standing
     }
 
@@ -122,15 +122,14 @@ impl Turn {
         };
         self.stage = Stage::Out;
         let mut state = self.gate.lock();
-        let mut wake = state.answered(pass, ending, counter, now);
-        let opens = closing.map(|(closing, roll)| {
-            let (opens, ending) = state.close(pass.epoch, closing, roll);
-            wake.extend(ending);
-            opens
-        });
+        let freed = state.answered(pass, ending, counter, now);
+        let closed = closing.map(|(closing, roll)| state.close(pass.epoch, closing, roll));
         drop(state);
-        wake.into_iter().for_each(std::task::Waker::wake);
-        opens
+        freed.now();
+        closed.map(|(opens, told)| {
+            told.now();
+            opens
+        })
     }
 
     /// See [`State::suspected_until`](super::state::State::suspected_until). The call then asks again
@@ -156,25 +155,21 @@ impl Turn {
         })
     }
 
-    /// Whether the call ever had to stand in the queue.
-    pub(crate) fn has_waited(&self) -> bool {
-        self.number != 0
-    }
-
-    fn give_back(&mut self) {
+    /// Out of the queue, or back out of the gate.
+    pub(crate) fn give_back(&mut self) {
+        if self.stage == Stage::Out {
+            return;
+        }
         let stage = std::mem::replace(&mut self.stage, Stage::Out);
         let mut state = self.gate.lock();
         let wake = match stage {
-            Stage::Out => return,
-            Stage::Waiting => {
-                state.queue.leave(self.number);
-                state.wake_first()
-            }
+            Stage::Out => Wake::default(),
+            Stage::Waiting => state.gone(self.number),
             Stage::Admitted(pass) => state.undo(pass),
             Stage::Sent(pass) => state.dropped(pass),
         };
         drop(state);
-        wake.into_iter().for_each(std::task::Waker::wake);
+        wake.now();
     }
 }
 

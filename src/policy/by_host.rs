@@ -65,7 +65,10 @@ impl ByHost {
 fn host_of<'a>(request: &RequestHead<'a>) -> Option<&'a str> {
     request.uri().host().or_else(|| {
         let host = request.headers().get(http::header::HOST)?.to_str().ok()?;
-        Some(host.rsplit_once(':').map_or(host, |(name, _)| name))
+        match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => Some(name),
+            _ => Some(host),
+        }
     })
 }
 

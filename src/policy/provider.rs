@@ -234,12 +234,20 @@ impl Provider {
 
     /// A phrase in the body that tells of a block which, unless the response names another wait,
     /// lasts this long.
+    ///
+    /// # Panics
+    ///
+    /// If `lasting` is zero.
     #[must_use]
     pub fn blocked_when_body_contains(
         mut self,
         phrase: impl Into<Cow<'static, str>>,
         lasting: Duration,
     ) -> Self {
+        assert!(
+            !lasting.is_zero(),
+            "a block needs a length: write how long the page says that it lasts"
+        );
         self.throttled_phrases.push((phrase.into(), Some(lasting)));
         self
     }

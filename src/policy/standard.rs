@@ -33,11 +33,12 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     let told = body_says(provider, status, attempt.body());
     let said = header_says(provider, status, headers);
     let is_final = provider.final_statuses.contains(&status.as_u16());
-    if told == Told::Final || said == Some(false) || is_final {
+    let limited = status == StatusCode::TOO_MANY_REQUESTS;
+    if told == Told::Final || is_final || (said == Some(false) && !limited) {
         return Verdict::refuse();
     }
     let retried = said.or_else(|| retries(provider, status));
-    let throttled = status == StatusCode::TOO_MANY_REQUESTS || told != Told::Nothing;
+    let throttled = limited || told != Told::Nothing;
     let head = Head {
         status,
         headers,
@@ -45,7 +46,10 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
         refused: (throttled || retried == Some(true)).then_some(true),
     };
     let wait = match provider.rules.read(head, attempt.body()) {
-        Reading::Never(_) => return Verdict::refuse().cooling().bare_wait(provider.bare_wait),
+        Reading::Never(_) if throttled || status.as_u16() >= 400 => {
+            return Verdict::refuse().cooling().bare_wait(provider.bare_wait);
+        }
+        Reading::Never(_) => None,
         Reading::Wait(hint) => Some(hint),
         Reading::Nothing => None,
     };
@@ -151,9 +155,10 @@ fn kind_of(status: StatusCode, retried: Option<bool>, hinted: bool) -> Kind {
     let down = status.is_server_error();
     let usual = RETRIED.contains(&code) || (down && hinted);
     match retried {
+        Some(true) if hinted && LIMITS_WHEN_HINTED.contains(&code) => Kind::Limit,
         Some(true) => Kind::Retried,
         None if usual => Kind::Retried,
-        _ if hinted && LIMITS_WHEN_HINTED.contains(&code) => Kind::Limit,
+        None if hinted && LIMITS_WHEN_HINTED.contains(&code) => Kind::Limit,
         _ if down => Kind::Down,
         _ if status.is_client_error() => Kind::Answer,
         _ => Kind::Served,

@@ -99,7 +99,15 @@ impl Verdict {
     }
 
     /// The least wait of a refusal that names none. The default is 60 s.
+    ///
+    /// # Panics
+    ///
+    /// If `wait` is zero.
     pub const fn bare_wait(mut self, wait: Duration) -> Self {
+        assert!(
+            !wait.is_zero(),
+            "a bare refusal needs a wait: write the provider's window, or leave the default of 60 s"
+        );
         self.bare_wait = Some(wait);
         self
     }

@@ -1,0 +1,52 @@
+//! What the log says. Alone in its file: `tracing` remembers per process who listens.
+#![cfg(feature = "tracing")]
+
+mod support;
+
+use support::log::Log;
+use support::mock::{Mock, answer, status};
+use support::paused::*;
+use tower_backoff::RetryLayer;
+use tower_backoff::policy::Provider;
+
+#[tokio::test(start_paused = true)]
+async fn events_name_status_scope_wait_and_the_header_that_decided_and_no_secret() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let mock = Mock::new(|nth, _| match nth {
+        1 => answer(
+            429,
+            &[("retry-after", "7"), ("set-cookie", "cookie-monster")],
+            "body-secret",
+        ),
+        2 => status(500),
+        3 => Err("body-secret".into()),
+        _ => answer(429, &[("retry-after", "3600")], ""),
+    });
+    let policy = Provider::new("test").per_credential([http::header::AUTHORIZATION]);
+    let service = around(&mock, RetryLayer::new(policy));
+    let mut request = get("https://user-info@api.test/path-id?key=query-token");
+    let credential = "Bearer sk-credential".parse().unwrap();
+    request.headers_mut().insert("authorization", credential);
+    let _ = send(&service, request).await;
+    let told = log.text();
+    for word in [
+        "https://api.test (key ",
+        "429",
+        "decided_by=retry-after",
+        "seconds=",
+        "500",
+    ] {
+        assert!(told.contains(word), "{word} is missing: {told}");
+    }
+    for secret in [
+        "credential",
+        "cookie",
+        "query-token",
+        "path-id",
+        "user-info",
+        "body-secret",
+    ] {
+        assert!(!told.contains(secret), "{secret} was told: {told}");
+    }
+}
