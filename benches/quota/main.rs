@@ -14,6 +14,7 @@ mod limit;
 mod minimum;
 mod options;
 mod ours;
+mod peers;
 mod run;
 mod scenario;
 mod server;

@@ -1,5 +1,6 @@
 //! The server of a scenario: a tower service in this process.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,7 +10,6 @@ use std::time::Duration;
 use http::{Request, StatusCode};
 use tokio::time::{Instant, sleep};
 use tower::Service;
-use tower_backoff::BoxError;
 
 use crate::books::Books;
 use crate::chance;
@@ -114,10 +114,10 @@ fn job_of<B>(request: &Request<B>) -> u32 {
 
 impl<B> Service<Request<B>> for Server {
     type Response = Answer;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Answer, BoxError>> + Send>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
