@@ -3,5 +3,5 @@
 mod hand_over;
 
 fn main() -> std::process::ExitCode {
-    hand_over::to("quota")
+    hand_over::to("tower-backoff-benches", "quota")
 }
