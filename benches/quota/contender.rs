@@ -28,11 +28,11 @@ pub struct Contender {
 }
 
 impl Contender {
-    /// One that takes part in the eight, whatever the server is like.
+    /// One that takes part in the eight.
     pub fn peer(name: &'static str, client: fn(&Stage) -> Client) -> Self {
         Self {
             name,
-            takes_part: |_| true,
+            takes_part: |scenario| scenario.is_one_of_eight,
             client,
         }
     }

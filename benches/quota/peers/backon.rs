@@ -8,7 +8,7 @@ use tower::ServiceExt;
 
 use super::{ATTEMPTS, LONGEST, is_transient};
 use crate::contender::{Client, Contender, Stage};
-use crate::server::{Server, request};
+use crate::server::Server;
 
 pub(super) fn all() -> [Contender; 2] {
     [
@@ -42,7 +42,8 @@ fn client(stage: &Stage, backoff: fn(u64) -> ExponentialBuilder) -> Client {
 
 /// `backon` looks at errors only, so that whatever is no success has to be one.
 async fn attempt(server: Server, job: u32) -> Result<StatusCode, StatusCode> {
-    let Ok(answer) = server.oneshot(request(job)).await;
+    let request = server.request(job);
+    let Ok(answer) = server.oneshot(request).await;
     let status = answer.status();
     if status.is_success() {
         Ok(status)

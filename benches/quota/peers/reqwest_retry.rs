@@ -1,17 +1,18 @@
-//! `reqwest-retry`: its middleware and its classification are the real ones. In place of a network
-//! there is one more middleware behind it, which asks the server in this process.
+//! `reqwest-retry`: its middleware, its classification and its policy are the real ones. In place of a
+//! network there is one more middleware behind it, which asks the server in this process.
 //!
-//! Its dice cannot be seeded. So its policy is asked without jitter, and the default, full jitter, is
-//! thrown here.
+//! Two things are moved, so that runs can be repeated. Its dice cannot be seeded: its policy is asked
+//! without jitter, and the default, full jitter, is thrown here. And it waits until a moment of the
+//! system's clock, which is not virtual: it is told to go on at once, and the wait is slept behind it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::Extensions;
 use reqwest_middleware::{ClientBuilder, Middleware, Next};
 use reqwest_retry::policies::ExponentialBackoff;
 use reqwest_retry::{Jitter, RetryDecision, RetryPolicy, RetryTransientMiddleware};
+use tokio::time::sleep;
 use tower::ServiceExt;
 
 use super::{ATTEMPTS, LONGEST};
@@ -34,23 +35,35 @@ pub(super) fn all() -> [Contender; 2] {
     ]
 }
 
+/// Around one and the same client, a stack of middleware for each job: they share the wait.
 fn client(stage: &Stage, policy: ExponentialBackoff) -> Client {
-    let policy = FullJitter {
-        policy,
-        seed: stage.seed,
-        throws: AtomicU64::new(0),
-    };
-    let client = ClientBuilder::new(reqwest::Client::new())
-        .with(RetryTransientMiddleware::new_with_policy(policy))
-        .with(InProcess(stage.server.clone()))
-        .build();
+    let (server, seed) = (stage.server.clone(), stage.seed);
+    let client = reqwest::Client::new();
     Arc::new(move |job| {
+        let wait = Arc::default();
+        let policy = FullJitter {
+            policy,
+            seed,
+            job,
+            wait: Arc::clone(&wait),
+        };
+        let server = server.clone();
+        let client = ClientBuilder::new(client.clone())
+            .with(RetryTransientMiddleware::new_with_policy(policy))
+            .with(InProcess { server, wait })
+            .build();
         let call = client.get(format!("https://api.example.com/jobs/{job}"));
         Box::pin(async move { Ok(call.send().await?.status()) })
     })
 }
 
-struct InProcess(Server);
+/// What is still to be waited before the next attempt.
+type Wait = Arc<Mutex<Duration>>;
+
+struct InProcess {
+    server: Server,
+    wait: Wait,
+}
 
 #[async_trait::async_trait]
 impl Middleware for InProcess {
@@ -60,9 +73,13 @@ impl Middleware for InProcess {
         _: &mut Extensions,
         _: Next<'_>,
     ) -> reqwest_middleware::Result<reqwest::Response> {
+        let wait = std::mem::take(&mut *self.wait.lock().expect("nobody panics in here"));
+        if !wait.is_zero() {
+            sleep(wait).await;
+        }
         let request = http::Request::get(request.url().as_str()).body(Empty::new());
         let request = request.map_err(reqwest_middleware::Error::middleware)?;
-        let Ok(answer) = self.0.clone().oneshot(request).await;
+        let Ok(answer) = self.server.clone().oneshot(request).await;
         Ok(answer.map(reqwest::Body::wrap).into())
     }
 }
@@ -71,7 +88,8 @@ impl Middleware for InProcess {
 struct FullJitter {
     policy: ExponentialBackoff,
     seed: u64,
-    throws: AtomicU64,
+    job: u32,
+    wait: Wait,
 }
 
 impl RetryPolicy for FullJitter {
@@ -80,17 +98,19 @@ impl RetryPolicy for FullJitter {
         match self.policy.should_retry(started, past_retries) {
             RetryDecision::Retry { execute_after } => {
                 let wait = execute_after.duration_since(before).unwrap_or_default();
-                let throw = self.throws.fetch_add(1, Relaxed);
+                let throw = u64::from(self.job) << 32 | u64::from(past_retries);
                 let part = chance::part(2, self.seed, throw);
-                let execute_after = before + whole_millis(wait).mul_f64(part);
-                RetryDecision::Retry { execute_after }
+                *self.wait.lock().expect("nobody panics in here") = whole(wait).mul_f64(part);
+                RetryDecision::Retry {
+                    execute_after: UNIX_EPOCH,
+                }
             }
             done => done,
         }
     }
 }
 
-/// Without the microseconds that passed between two looks at the clock.
-fn whole_millis(wait: Duration) -> Duration {
+/// Without the microseconds that passed between two looks at the clock: the policy says whole seconds.
+fn whole(wait: Duration) -> Duration {
     Duration::from_secs(wait.as_secs_f64().round() as u64)
 }

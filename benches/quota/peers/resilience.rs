@@ -10,7 +10,7 @@ use tower_resilience_retry::{ExponentialBackoff, RetryConfigBuilder, RetryLayer}
 
 use super::{ATTEMPTS, LONGEST, is_transient};
 use crate::contender::{Client, Contender, Stage};
-use crate::server::{Empty, request};
+use crate::server::Empty;
 use crate::wording::Answer;
 
 type Config = RetryConfigBuilder<Request<Empty>, Answer, Infallible>;
@@ -35,8 +35,9 @@ fn client(stage: &Stage, config: Config) -> Client {
         .retry_on_response(|answer: &Answer| is_transient(answer.status()))
         .build();
     let service = layer.layer(stage.server.clone());
+    let server = stage.server.clone();
     Arc::new(move |job| {
-        let call = service.clone().oneshot(request(job));
+        let call = service.clone().oneshot(server.request(job));
         Box::pin(async move { Ok(call.await?.status()) })
     })
 }

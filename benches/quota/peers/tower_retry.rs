@@ -15,7 +15,7 @@ use tower::util::rng::HasherRng;
 
 use super::{ATTEMPTS, LONGEST, is_transient};
 use crate::contender::{Client, Contender, Stage};
-use crate::server::{Empty, request};
+use crate::server::Empty;
 
 pub(super) fn all() -> [Contender; 4] {
     [
@@ -36,8 +36,9 @@ pub(super) fn all() -> [Contender; 4] {
 
 fn client(stage: &Stage, policy: Standard) -> Client {
     let service = Retry::new(policy, stage.server.clone());
+    let server = stage.server.clone();
     Arc::new(move |job| {
-        let call = service.clone().oneshot(request(job));
+        let call = service.clone().oneshot(server.request(job));
         Box::pin(async move { Ok(call.await?.status()) })
     })
 }
