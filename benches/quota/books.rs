@@ -25,8 +25,8 @@ pub struct Books {
     /// Calls that were sent although an answer that was there already, to whatever job, had said to
     /// stay away for longer.
     pub in_block: u32,
-    /// What the client as a whole has been told so far.
-    heard: Duration,
+    /// What the client as a whole has been told so far, by each host.
+    heard: Vec<Duration>,
     /// When each job was done.
     pub done: Vec<Option<Duration>>,
     /// When each job was taken from the queue, or arrived.
@@ -46,6 +46,7 @@ impl Books {
         let jobs = scenario.jobs() as usize;
         Self {
             visits: vec![Visits::default(); jobs],
+            heard: vec![Duration::ZERO; scenario.scopes as usize],
             done: vec![None; jobs],
             taken: vec![None; jobs],
             ..Self::default()
@@ -54,7 +55,7 @@ impl Books {
 
     /// A call leaves the client. Returns which attempt of its job it is, from 1.
     pub fn sent(&mut self, job: u32, now: Duration) -> u32 {
-        self.in_block += u32::from(now < self.heard);
+        self.in_block += u32::from(now < *self.heard_by(job));
         let visits = &mut self.visits[job as usize];
         visits.attempts += 1;
         visits.attempts
@@ -75,9 +76,16 @@ impl Books {
     }
 
     /// The answer reaches the client.
-    pub fn heard(&mut self, told: Option<Told>) {
+    pub fn heard(&mut self, job: u32, told: Option<Told>) {
         if let Some(Told::NotBefore(moment)) = told {
-            self.heard = self.heard.max(moment);
+            let heard = self.heard_by(job);
+            *heard = moment.max(*heard);
         }
+    }
+
+    /// Jobs go to one host after the other.
+    fn heard_by(&mut self, job: u32) -> &mut Duration {
+        let scope = job as usize % self.heard.len();
+        &mut self.heard[scope]
     }
 }

@@ -9,7 +9,7 @@ use crate::run::Run;
 /// The figures of one contender in one scenario.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cell {
-    pub scenario: &'static str,
+    pub scenario: String,
     pub contender: &'static str,
     pub time_ratio: f64,
     pub requests_ratio: f64,
@@ -25,10 +25,10 @@ pub struct Cell {
 
 impl Cell {
     /// Each figure by its own median.
-    pub fn of(scenario: &'static str, contender: &'static str, runs: &[Run]) -> Self {
+    pub fn of(scenario: &str, contender: &'static str, runs: &[Run]) -> Self {
         let median = |figure: fn(&Run) -> f64| median(runs.iter().map(figure).collect());
         Self {
-            scenario,
+            scenario: scenario.to_owned(),
             contender,
             time_ratio: median(|run| run.makespan.as_secs_f64() / run.minimum.as_secs_f64()),
             requests_ratio: median(|run| run.books.arrivals.len() as f64 / f64::from(run.needed)),

@@ -8,6 +8,7 @@ use http::StatusCode;
 use tower_backoff::BoxError;
 
 use crate::ours;
+use crate::peers;
 use crate::scenario::Scenario;
 use crate::server::Server;
 
@@ -26,6 +27,17 @@ pub struct Contender {
     pub client: fn(&Stage) -> Client,
 }
 
+impl Contender {
+    /// One that takes part in the eight.
+    pub fn peer(name: &'static str, client: fn(&Stage) -> Client) -> Self {
+        Self {
+            name,
+            takes_part: |scenario| scenario.is_one_of_eight,
+            client,
+        }
+    }
+}
+
 /// What a contender is given.
 #[derive(Clone)]
 pub struct Stage {
@@ -36,5 +48,5 @@ pub struct Stage {
 
 /// Everybody, in the order of the table.
 pub fn all() -> Vec<Contender> {
-    ours::all().into_iter().collect()
+    ours::all().into_iter().chain(peers::all()).collect()
 }

@@ -14,6 +14,7 @@ mod limit;
 mod minimum;
 mod options;
 mod ours;
+mod peers;
 mod run;
 mod scenario;
 mod server;
@@ -36,7 +37,8 @@ fn main() {
     eprintln!("minimum ok");
     let chosen: Vec<_> = eight
         .into_iter()
-        .filter(|each| names(&options.only, each.name))
+        .chain(scenario::besides())
+        .filter(|each| names(&options.only, &each.name))
         .collect();
     let cells = play(&options, &chosen);
     if options.json {
@@ -49,7 +51,7 @@ fn main() {
             .iter()
             .filter(|cell| cell.scenario == scenario.name)
             .collect();
-        table::print(scenario.name, minimum, &cells);
+        table::print(&scenario.name, minimum, &cells);
     }
 }
 
@@ -82,7 +84,7 @@ fn play(options: &Options, scenarios: &[Scenario]) -> Vec<Cell> {
         .iter()
         .map(|(scenario, contender)| {
             let runs: Vec<Run> = runs.by_ref().take(seeds).collect();
-            Cell::of(scenario.name, contender.name, &runs)
+            Cell::of(&scenario.name, contender.name, &runs)
         })
         .collect()
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::chance;
-use crate::scenario::{Counting, Load, Scenario, WORKERS};
+use crate::scenario::{Counting, Load, Scenario, WORKERS, first_window};
 
 const HALF: Duration = Duration::from_millis(25);
 const WHOLE: Duration = Duration::from_millis(50);
@@ -15,8 +15,27 @@ const WHOLE: Duration = Duration::from_millis(50);
 pub fn of(scenario: &Scenario, seed: u64) -> Duration {
     let drained = match scenario.counting {
         Counting::Nothing => by_latency(scenario, seed),
-        Counting::Window(limit, length) | Counting::Penalty(limit, length, _) => {
-            by_windows(scenario, limit, length)
+        Counting::Window(limit, length) if scenario.scopes > 1 => by_scope(scenario, limit, length),
+        Counting::Window(limit, length)
+        | Counting::Log(limit, length)
+        | Counting::Penalty(limit, length, _) => {
+            by_windows(scenario, scenario.jobs(), limit, length)
+        }
+        Counting::Grid(limit, length) => {
+            // The first window is shorter by what has passed of it.
+            let passed = length - first_window(seed, length);
+            let whole = by_windows(scenario, scenario.jobs(), limit, length);
+            whole.saturating_sub(passed + HALF)
+        }
+        // A sliding counter takes no more than a bucket does, in the long run.
+        Counting::Bucket(limit, length) | Counting::Counter(limit, length) => {
+            let later = scenario.jobs().saturating_sub(limit);
+            HALF + length / limit * later + HALF
+        }
+        Counting::Pair((few, short), (many, long)) => {
+            let windows = (scenario.jobs() - 1) / many;
+            let rest = scenario.jobs() - windows * many;
+            long * windows + by_windows(scenario, rest, few, short)
         }
     };
     match scenario.load {
@@ -27,15 +46,25 @@ pub fn of(scenario: &Scenario, seed: u64) -> Duration {
 
 /// Full windows without a pause between them. The calls of the last one go in rounds of all workers,
 /// each of the least latency.
-fn by_windows(scenario: &Scenario, limit: u32, length: Duration) -> Duration {
-    let windows = scenario.jobs().div_ceil(limit);
-    let last = scenario.jobs() - (windows - 1) * limit;
+fn by_windows(scenario: &Scenario, jobs: u32, limit: u32, length: Duration) -> Duration {
+    let windows = jobs.div_ceil(limit);
+    let last = jobs - (windows - 1) * limit;
     let rounds = match scenario.load {
         Load::Closed(_) => last.div_ceil(WORKERS),
         Load::Open(..) => 1,
     };
     let first = scenario.outage.max(HALF);
     first + length * (windows - 1) + HALF + WHOLE * (rounds - 1)
+}
+
+/// Each host has windows of its own. The last host is first called when all others have been.
+fn by_scope(scenario: &Scenario, limit: u32, length: Duration) -> Duration {
+    let each = scenario.jobs() / scenario.scopes;
+    let called = match scenario.load {
+        Load::Open(_, every) => every * (scenario.scopes - 1),
+        Load::Closed(_) => Duration::ZERO,
+    };
+    called + length * ((each - 1) / limit) + WHOLE
 }
 
 /// The latencies of exactly the calls that are needed, spread evenly over the workers.

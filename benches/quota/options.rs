@@ -41,7 +41,9 @@ impl Options {
 
 /// Whether a list names this, or names nothing.
 pub fn names(list: &[String], name: &str) -> bool {
-    list.is_empty() || list.iter().any(|each| each == name)
+    let family = name.split('/').next();
+    let is = |each: &String| each == name || Some(each.as_str()) == family;
+    list.is_empty() || list.iter().any(is)
 }
 
 fn list(words: &str) -> Vec<String> {

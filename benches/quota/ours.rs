@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tower::{Layer, ServiceExt};
 use tower_backoff::policy::Provider;
-use tower_backoff::{Clock, RetryLayer};
+use tower_backoff::{Clock, Quota, RetryLayer};
 
 use crate::contender::{Client, Contender, Stage};
-use crate::server::request;
+use crate::scenario::Counting;
 use crate::wording::noon;
 
-pub fn all() -> [Contender; 2] {
+pub fn all() -> [Contender; 3] {
     [
         Contender {
             name: "ours",
@@ -26,7 +26,16 @@ pub fn all() -> [Contender; 2] {
                 client(stage, preset())
             },
         },
-        // The third, `ours+cold`, takes part in `penalty` alone: Provider::new("plain").cold_start(1).
+        Contender {
+            name: "ours+paced",
+            takes_part: |scenario| matches!(scenario.counting, Counting::Counter(..)),
+            client: |stage| {
+                let (limit, length) = stage.scenario.counting.rate().expect("a counter");
+                let quota = Quota::new(limit, length).paced();
+                client(stage, Provider::new("paced").quota(quota))
+            },
+        },
+        // One more, `ours+cold`, takes part in `penalty` alone: Provider::new("plain").cold_start(1).
     ]
 }
 
@@ -43,8 +52,9 @@ fn client(stage: &Stage, policy: Provider) -> Client {
         layer.failure_patience(Duration::from_secs(60 * 60))
     };
     let service = layer.layer(stage.server.clone());
+    let server = stage.server.clone();
     Arc::new(move |job| {
-        let call = service.clone().oneshot(request(job));
+        let call = service.clone().oneshot(server.request(job));
         Box::pin(async move { Ok(call.await?.status()) })
     })
 }

@@ -1,21 +1,20 @@
 //! The server of a scenario: a tower service in this process.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{Request, StatusCode};
 use tokio::time::{Instant, sleep};
 use tower::Service;
-use tower_backoff::BoxError;
 
 use crate::books::Books;
-use crate::chance;
 use crate::limit::Limit;
 use crate::scenario::Scenario;
-use crate::wording::{Answer, Told, noon};
+use crate::wording::{Answer, Told, Wording, noon};
 
 /// The body of every request: none.
 pub type Empty = http_body_util::Empty<bytes::Bytes>;
@@ -36,7 +35,7 @@ struct Desk {
 impl Server {
     /// Opens now.
     pub fn open(scenario: &Scenario, seed: u64) -> Self {
-        let inner = Mutex::new((scenario.limit(), Books::of(scenario)));
+        let inner = Mutex::new((scenario.limit(seed), Books::of(scenario)));
         let desk = Desk {
             scenario: scenario.clone(),
             seed,
@@ -46,6 +45,17 @@ impl Server {
         Self {
             desk: Arc::new(desk),
         }
+    }
+
+    /// A request for this job.
+    pub fn request(&self, job: u32) -> Request<Empty> {
+        let host = match self.desk.scenario.scopes {
+            1 => "api".to_owned(),
+            _ => self.desk.scenario.scope(job).to_string(),
+        };
+        Request::get(format!("https://{host}.example.com/jobs/{job}"))
+            .body(Empty::new())
+            .expect("a valid request")
     }
 
     /// How long it has been open.
@@ -67,25 +77,40 @@ impl Desk {
     /// other half.
     async fn serve(&self, job: u32) -> Answer {
         let attempt = self.lock().1.sent(job, self.start.elapsed());
-        let half = chance::half_latency(self.seed, job, attempt);
+        let half = self.scenario.half_latency(self.seed, job, attempt);
         sleep(half).await;
         let (answer, told) = self.decide(job, attempt);
         sleep(half).await;
-        self.lock().1.heard(told);
+        self.lock().1.heard(job, told);
         answer
+    }
+
+    /// What the server's wall clock says.
+    fn clock(&self, now: Duration) -> SystemTime {
+        let ahead = self.scenario.clock_ahead;
+        let offset = Duration::from_secs(ahead.unsigned_abs().into());
+        if ahead < 0 {
+            noon() + now - offset
+        } else {
+            noon() + now + offset
+        }
     }
 
     fn decide(&self, job: u32, attempt: u32) -> (Answer, Option<Told>) {
         let now = self.start.elapsed();
-        let clock = noon() + now;
-        let wording = self.scenario.wording;
+        let clock = self.clock(now);
         let (limit, books) = &mut *self.lock();
+        let forgets = self.scenario.forgets_headers && books.arrivals.len() % 3 == 2;
+        let wording = match self.scenario.wording {
+            _ if forgets => Wording::Bare,
+            wording => wording,
+        };
         if now < self.scenario.outage {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             books.arrived(job, now, status, None);
             return (wording.answer(status, None, now, clock), None);
         }
-        let count = limit.arrives(now);
+        let count = limit.arrives(job, now);
         let (status, told) = if !count.taken {
             let (status, told) = wording.refusal(count, now, clock);
             (status, Some(told))
@@ -99,13 +124,6 @@ impl Desk {
     }
 }
 
-/// A request for this job.
-pub fn request(job: u32) -> Request<Empty> {
-    Request::get(format!("https://api.example.com/jobs/{job}"))
-        .body(Empty::new())
-        .expect("a valid request")
-}
-
 fn job_of<B>(request: &Request<B>) -> u32 {
     let job = request.uri().path().strip_prefix("/jobs/");
     let job = job.and_then(|job| job.parse().ok());
@@ -114,10 +132,10 @@ fn job_of<B>(request: &Request<B>) -> u32 {
 
 impl<B> Service<Request<B>> for Server {
     type Response = Answer;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Answer, BoxError>> + Send>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 

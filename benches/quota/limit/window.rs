@@ -1,22 +1,8 @@
-//! How servers count.
+//! Fixed windows that begin with a call.
 
 use std::time::Duration;
 
-/// What a server knows about its limit once a call has arrived.
-#[derive(Clone, Copy, Debug)]
-pub struct Count {
-    /// Whether the call is served.
-    pub taken: bool,
-    pub limit: u32,
-    pub remaining: u32,
-    /// When the window ends, the block is over, or the next call would be served.
-    pub resets: Duration,
-}
-
-/// A limit at work. Calls are told in the order of their arrival.
-pub trait Limit: Send {
-    fn arrives(&mut self, now: Duration) -> Count;
-}
+use super::{Count, Limit};
 
 /// A window that starts with the first call after the last one ended, as in Laravel's throttle.
 #[derive(Clone, Debug)]
@@ -47,14 +33,27 @@ impl Window {
         self.penalty = penalty;
         self
     }
-}
 
-impl Limit for Window {
-    fn arrives(&mut self, now: Duration) -> Count {
+    /// Starts a new window if the last one has ended.
+    pub(super) fn roll(&mut self, now: Duration) {
         if now >= self.ends {
             (self.ends, self.count, self.found) = (now + self.length, 0, false);
         }
-        let taken = self.count < self.limit;
+    }
+
+    pub(super) fn has_place(&self) -> bool {
+        self.count < self.limit
+    }
+
+    pub(super) fn ends(&self) -> Duration {
+        self.ends
+    }
+}
+
+impl Limit for Window {
+    fn arrives(&mut self, _: u32, now: Duration) -> Count {
+        self.roll(now);
+        let taken = self.has_place();
         if taken {
             self.count += 1;
         } else if std::mem::replace(&mut self.found, true) {
@@ -65,21 +64,6 @@ impl Limit for Window {
             limit: self.limit,
             remaining: self.limit - self.count,
             resets: self.ends,
-        }
-    }
-}
-
-/// No limit at all.
-#[derive(Clone, Copy, Debug)]
-pub struct Unlimited;
-
-impl Limit for Unlimited {
-    fn arrives(&mut self, now: Duration) -> Count {
-        Count {
-            taken: true,
-            limit: 0,
-            remaining: 0,
-            resets: now,
         }
     }
 }

@@ -1,0 +1,99 @@
+//! Who takes part, and how a call of each is made.
+
+use std::future::Future;
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use tower::{Layer, Service};
+use tower_backoff::policy::Provider;
+use tower_backoff::{Quota, RetryLayer};
+
+use crate::copy::Copy;
+use crate::mock::{Ask, Asker, Mock};
+use crate::peers;
+
+/// One way to make a call.
+pub struct Contender {
+    pub name: &'static str,
+    /// Makes so many calls, one after the other.
+    pub run: Box<dyn FnMut(u64)>,
+    /// How large the future of a call is; `None` if it is boxed.
+    pub future_bytes: Option<usize>,
+}
+
+/// Everybody, the bare service first.
+pub fn all() -> Vec<Contender> {
+    let mut all = vec![
+        service("bare", Mock::silent()),
+        service("one request copy", Copy(Mock::silent())),
+    ];
+    all.extend(peers::all());
+    all.extend([
+        service("ours", ours(Mock::silent())),
+        service("ours, counters published", ours(Mock::with_counters())),
+    ]);
+    all
+}
+
+/// Gate and quota active, and everything else as it is by default.
+fn ours(mock: Mock) -> tower_backoff::Retry<Mock> {
+    let policy = Provider::new("bench").quota(Quota::per_second(1_000_000));
+    RetryLayer::new(policy).layer(mock)
+}
+
+/// A tower service.
+pub fn service<S>(name: &'static str, mut service: S) -> Contender
+where
+    S: Service<Ask, Error: std::fmt::Debug> + 'static,
+{
+    let asker = Asker::new();
+    let future_bytes = size_of_val(&service.call_ready(asker.ask()));
+    Contender {
+        name,
+        run: Box::new(move |calls| {
+            for _ in 0..calls {
+                finish(service.call_ready(asker.ask()));
+            }
+        }),
+        future_bytes: Some(future_bytes),
+    }
+}
+
+/// Anything else that makes a future.
+pub fn future<F: Future>(name: &'static str, mut call: impl FnMut() -> F + 'static) -> Contender {
+    let future_bytes = size_of_val(&call());
+    Contender {
+        name,
+        run: Box::new(move |calls| (0..calls).for_each(|_| finish(call()))),
+        future_bytes: Some(future_bytes),
+    }
+}
+
+impl Contender {
+    /// The size of its future says nothing.
+    pub fn boxed(mut self) -> Self {
+        self.future_bytes = None;
+        self
+    }
+}
+
+trait CallReady: Service<Ask> {
+    fn call_ready(&mut self, ask: Ask) -> Self::Future;
+}
+
+impl<S: Service<Ask, Error: std::fmt::Debug>> CallReady for S {
+    fn call_ready(&mut self, ask: Ask) -> S::Future {
+        let ready = self.poll_ready(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(ready, Poll::Ready(Ok(()))), "always ready");
+        self.call(ask)
+    }
+}
+
+/// A call that succeeds at once is polled once.
+fn finish<F: Future>(call: F) {
+    let call = pin!(call);
+    let done = call.poll(&mut Context::from_waker(Waker::noop()));
+    assert!(done.is_ready(), "nobody has to wait here");
+    drop(black_box(done));
+}

@@ -1,0 +1,43 @@
+//! A bucket of tokens that starts full and refills evenly.
+
+use std::time::Duration;
+
+use super::{Count, Limit};
+
+/// Counts in nanoseconds: a token is worth the time in which it comes.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    size: u32,
+    token: Duration,
+    level: Duration,
+    at: Duration,
+}
+
+impl Bucket {
+    /// `size` tokens in each `length`, and as many at once.
+    pub fn new(size: u32, length: Duration) -> Self {
+        Self {
+            size,
+            token: length / size,
+            level: length,
+            at: Duration::ZERO,
+        }
+    }
+}
+
+impl Limit for Bucket {
+    fn arrives(&mut self, _: u32, now: Duration) -> Count {
+        self.level = (self.level + (now - self.at)).min(self.token * self.size);
+        self.at = now;
+        let taken = self.level >= self.token;
+        if taken {
+            self.level -= self.token;
+        }
+        Count {
+            taken,
+            limit: self.size,
+            remaining: (self.level.as_nanos() / self.token.as_nanos()) as u32,
+            resets: now + self.token.saturating_sub(self.level),
+        }
+    }
+}

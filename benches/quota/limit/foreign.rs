@@ -1,0 +1,31 @@
+//! Somebody else uses the same key, at an even pace, and does not mind refusals.
+
+use std::time::Duration;
+
+use super::{Count, Limit};
+
+pub struct Foreign {
+    limit: Box<dyn Limit>,
+    every: Duration,
+    next: Duration,
+}
+
+impl Foreign {
+    pub fn new(limit: Box<dyn Limit>, every: Duration) -> Self {
+        Self {
+            limit,
+            every,
+            next: every / 2,
+        }
+    }
+}
+
+impl Limit for Foreign {
+    fn arrives(&mut self, job: u32, now: Duration) -> Count {
+        while self.next <= now {
+            self.limit.arrives(job, self.next);
+            self.next += self.every;
+        }
+        self.limit.arrives(job, now)
+    }
+}

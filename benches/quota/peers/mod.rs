@@ -1,0 +1,35 @@
+//! The others: the real crates, each once with its defaults and once patient.
+//!
+//! A default is what the crate's own documentation starts with. Patient is 50 attempts, waits of at
+//! most 60 s and no budget. All are told to send a GET again after a 408, a 429 and any 5xx.
+
+mod backon;
+mod reqwest_retry;
+mod resilience;
+mod tower_retry;
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::contender::Contender;
+
+/// How often a patient client tries.
+const ATTEMPTS: u32 = 50;
+/// How long it waits at most.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Everybody, in the order of the table.
+pub fn all() -> Vec<Contender> {
+    let mut peers = Vec::new();
+    peers.extend(tower_retry::all());
+    peers.extend(resilience::all());
+    peers.extend(backon::all());
+    peers.extend(reqwest_retry::all());
+    peers
+}
+
+fn is_transient(status: StatusCode) -> bool {
+    let refused = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+    status.is_server_error() || refused.contains(&status)
+}

@@ -1,0 +1,116 @@
+//! `reqwest-retry`: its middleware, its classification and its policy are the real ones. In place of a
+//! network there is one more middleware behind it, which asks the server in this process.
+//!
+//! Two things are moved, so that runs can be repeated. Its dice cannot be seeded: its policy is asked
+//! without jitter, and the default, full jitter, is thrown here. And it waits until a moment of the
+//! system's clock, which is not virtual: it is told to go on at once, and the wait is slept behind it.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::Extensions;
+use reqwest_middleware::{ClientBuilder, Middleware, Next};
+use reqwest_retry::policies::ExponentialBackoff;
+use reqwest_retry::{Jitter, RetryDecision, RetryPolicy, RetryTransientMiddleware};
+use tokio::time::sleep;
+use tower::ServiceExt;
+
+use super::{ATTEMPTS, LONGEST};
+use crate::chance;
+use crate::contender::{Client, Contender, Stage};
+use crate::server::{Empty, Server};
+
+pub(super) fn all() -> [Contender; 2] {
+    [
+        Contender::peer("reqwest-retry", |stage| {
+            let policy = ExponentialBackoff::builder().jitter(Jitter::None);
+            client(stage, policy.build_with_max_retries(3))
+        }),
+        Contender::peer("reqwest-retry+patient", |stage| {
+            let policy = ExponentialBackoff::builder()
+                .jitter(Jitter::None)
+                .retry_bounds(Duration::from_secs(1), LONGEST);
+            client(stage, policy.build_with_max_retries(ATTEMPTS - 1))
+        }),
+    ]
+}
+
+/// Around one and the same client, a stack of middleware for each job: they share the wait.
+fn client(stage: &Stage, policy: ExponentialBackoff) -> Client {
+    let (server, seed) = (stage.server.clone(), stage.seed);
+    let client = reqwest::Client::new();
+    Arc::new(move |job| {
+        let wait = Arc::default();
+        let policy = FullJitter {
+            policy,
+            seed,
+            job,
+            wait: Arc::clone(&wait),
+        };
+        let server = server.clone();
+        let client = ClientBuilder::new(client.clone())
+            .with(RetryTransientMiddleware::new_with_policy(policy))
+            .with(InProcess { server, wait })
+            .build();
+        let call = client.get(format!("https://api.example.com/jobs/{job}"));
+        Box::pin(async move { Ok(call.send().await?.status()) })
+    })
+}
+
+/// What is still to be waited before the next attempt.
+type Wait = Arc<Mutex<Duration>>;
+
+struct InProcess {
+    server: Server,
+    wait: Wait,
+}
+
+#[async_trait::async_trait]
+impl Middleware for InProcess {
+    async fn handle(
+        &self,
+        request: reqwest::Request,
+        _: &mut Extensions,
+        _: Next<'_>,
+    ) -> reqwest_middleware::Result<reqwest::Response> {
+        let wait = std::mem::take(&mut *self.wait.lock().expect("nobody panics in here"));
+        if !wait.is_zero() {
+            sleep(wait).await;
+        }
+        let request = http::Request::get(request.url().as_str()).body(Empty::new());
+        let request = request.map_err(reqwest_middleware::Error::middleware)?;
+        let Ok(answer) = self.server.clone().oneshot(request).await;
+        Ok(answer.map(reqwest::Body::wrap).into())
+    }
+}
+
+/// The wait of the policy, times a number from 0 to 1.
+struct FullJitter {
+    policy: ExponentialBackoff,
+    seed: u64,
+    job: u32,
+    wait: Wait,
+}
+
+impl RetryPolicy for FullJitter {
+    fn should_retry(&self, started: SystemTime, past_retries: u32) -> RetryDecision {
+        let before = SystemTime::now();
+        match self.policy.should_retry(started, past_retries) {
+            RetryDecision::Retry { execute_after } => {
+                let wait = execute_after.duration_since(before).unwrap_or_default();
+                let throw = u64::from(self.job) << 32 | u64::from(past_retries);
+                let part = chance::part(2, self.seed, throw);
+                *self.wait.lock().expect("nobody panics in here") = whole(wait).mul_f64(part);
+                RetryDecision::Retry {
+                    execute_after: UNIX_EPOCH,
+                }
+            }
+            done => done,
+        }
+    }
+}
+
+/// Without the microseconds that passed between two looks at the clock: the policy says whole seconds.
+fn whole(wait: Duration) -> Duration {
+    Duration::from_secs(wait.as_secs_f64().round() as u64)
+}

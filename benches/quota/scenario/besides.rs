@@ -1,0 +1,106 @@
+//! What else happens: other ways to count, other users of the key, wrong clocks, missing headers, slow
+//! endpoints, many hosts.
+
+use std::time::Duration;
+
+use tower_backoff::Quota;
+use tower_backoff::policy::Provider;
+use tower_backoff::providers::{self, daily_event_insurance::Tier};
+
+use super::{Counting, Load, Scenario, eight};
+use crate::wording::Wording;
+
+/// All of them. What stands before the stroke is one of the eight, what stands after it the difference.
+pub fn besides() -> Vec<Scenario> {
+    let mut all = vec![thousand_at_once(), two_windows(), many_scopes()];
+    for name in ["wolfeo", "lemlist", "snippets", "enrichengine"] {
+        all.extend(counted_otherwise(name));
+        all.push(Scenario {
+            foreign_percent: 30,
+            ..like(name, "foreign")
+        });
+    }
+    for name in ["lemlist", "snippets", "enrichengine"] {
+        for (what, clock_ahead) in [("ahead", 90), ("behind", -90)] {
+            all.push(Scenario {
+                clock_ahead,
+                ..like(name, what)
+            });
+        }
+        all.push(Scenario {
+            forgets_headers: true,
+            ..like(name, "forgetful")
+        });
+    }
+    all.push(Scenario {
+        slow: Some(Duration::from_secs(3)),
+        ..like("lemlist", "slow")
+    });
+    all
+}
+
+fn like(name: &str, what: &str) -> Scenario {
+    let eight = eight().into_iter().find(|each| each.name == name);
+    Scenario {
+        name: format!("{name}/{what}"),
+        is_one_of_eight: false,
+        ..eight.expect("one of the eight")
+    }
+}
+
+fn counted_otherwise(name: &str) -> impl Iterator<Item = Scenario> {
+    type Way = fn(u32, Duration) -> Counting;
+    let ways: [(&str, Way); 4] = [
+        ("grid", Counting::Grid),
+        ("log", Counting::Log),
+        ("counter", Counting::Counter),
+        ("bucket", Counting::Bucket),
+    ];
+    ways.into_iter().map(move |(what, way)| {
+        let scenario = like(name, what);
+        let (limit, length) = scenario.counting.rate().expect("a quota");
+        Scenario {
+            counting: way(limit, length),
+            ..scenario
+        }
+    })
+}
+
+/// A queue wakes up: 1,000 callers in the same moment, 50 allowed per second.
+fn thousand_at_once() -> Scenario {
+    let second = Duration::from_secs(1);
+    Scenario {
+        load: Load::Open(1_000, Duration::ZERO),
+        preset: Some(|| Provider::new("fifty").quota(Quota::per_second(50))),
+        is_one_of_eight: false,
+        ..Scenario::closed(
+            "thousand",
+            Counting::Bucket(50, second),
+            Wording::RetryAfter,
+        )
+    }
+}
+
+/// 50 a minute and 1,000 an hour.
+fn two_windows() -> Scenario {
+    let minute = Duration::from_secs(60);
+    let counting = Counting::Pair((50, minute), (1_000, 60 * minute));
+    Scenario {
+        load: Load::Closed(1_500),
+        preset: Some(|| providers::daily_event_insurance().quotas(Tier::Production)),
+        is_one_of_eight: false,
+        ..Scenario::closed("two-windows", counting, Wording::RetryAfter)
+    }
+}
+
+/// 10,000 hosts that take two calls a minute each, and three calls for each of them.
+fn many_scopes() -> Scenario {
+    let counting = Counting::Window(2, Duration::from_secs(60));
+    Scenario {
+        load: Load::Open(30_000, Duration::from_millis(1)),
+        scopes: 10_000,
+        preset: Some(|| Provider::new("two").quota(Quota::per_minute(2))),
+        is_one_of_eight: false,
+        ..Scenario::closed("scopes", counting, Wording::RetryAfter)
+    }
+}
