@@ -4,12 +4,14 @@
 //! cargo bench --bench quota
 //! cargo bench --bench quota -- --only wolfeo,lemlist --contender ours,ours+preset --seeds 1
 //! cargo bench --bench quota -- --json
+//! cargo bench --bench quota -- --svg docs/quota.svg
 //! ```
 
 mod books;
 mod cell;
 mod chance;
 mod contender;
+mod drawing;
 mod limit;
 mod minimum;
 mod options;
@@ -21,6 +23,7 @@ mod server;
 mod table;
 mod wording;
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -35,6 +38,12 @@ fn main() {
     let eight = scenario::eight();
     minimum::check(&eight);
     eprintln!("minimum ok");
+    if let Some(path) = &options.svg {
+        // Cargo runs benches in the folder of their package.
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+        std::fs::write(path, drawing::draw()).expect("a path that can be written");
+        return;
+    }
     let chosen: Vec<_> = eight
         .into_iter()
         .chain(scenario::besides())

@@ -4,6 +4,8 @@
 #[derive(Clone, Debug)]
 pub struct Options {
     pub json: bool,
+    /// Where to draw the picture, from the root of the repository.
+    pub svg: Option<String>,
     pub seeds: u64,
     /// Only these scenarios; all if empty.
     pub only: Vec<String>,
@@ -12,12 +14,13 @@ pub struct Options {
 }
 
 const USAGE: &str = "\
-cargo bench --bench quota -- [--json] [--only wolfeo,lemlist] [--contender ours,ours+preset] [--seeds 5]";
+cargo bench --bench quota -- [--json] [--only wolfeo,lemlist] [--contender ours,ours+preset] [--seeds 5] [--svg docs/quota.svg]";
 
 impl Options {
     pub fn read() -> Self {
         let mut options = Self {
             json: false,
+            svg: None,
             seeds: 5,
             only: Vec::new(),
             contenders: Vec::new(),
@@ -29,6 +32,7 @@ impl Options {
                 // What cargo adds.
                 "--bench" => {}
                 "--json" => options.json = true,
+                "--svg" => options.svg = Some(value()),
                 "--seeds" => options.seeds = value().parse().unwrap_or_else(|_| usage(&word)),
                 "--only" => options.only = list(&value()),
                 "--contender" => options.contenders = list(&value()),
