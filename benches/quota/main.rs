@@ -1,8 +1,10 @@
-//! Draining a backlog: the eight scenarios in virtual time, beside the theoretical minimum.
+//! Draining a backlog in virtual time, beside the theoretical minimum: eight scenarios in which the
+//! peers take part, and what else happens to us.
 //!
 //! ```sh
 //! cargo bench --bench quota
-//! cargo bench --bench quota -- --only wolfeo,lemlist --contender ours,ours+preset --seeds 1
+//! cargo bench --bench quota -- --only eight
+//! cargo bench --bench quota -- --only wolfeo,lemlist/ --contender ours,ours+preset --seeds 1
 //! cargo bench --bench quota -- --json
 //! cargo bench --bench quota -- --svg docs/quota.svg
 //! ```
@@ -47,7 +49,7 @@ fn main() {
     let chosen: Vec<_> = eight
         .into_iter()
         .chain(scenario::besides())
-        .filter(|each| names(&options.only, &each.name))
+        .filter(|each| options.plays(each))
         .collect();
     let cells = play(&options, &chosen);
     if options.json {
@@ -60,8 +62,11 @@ fn main() {
             .iter()
             .filter(|cell| cell.scenario == scenario.name)
             .collect();
-        table::print(&scenario.name, minimum, &cells);
+        if !cells.is_empty() {
+            table::print(&scenario.name, minimum, &cells);
+        }
     }
+    table::print_legend();
 }
 
 fn print_json(cell: &Cell) {
