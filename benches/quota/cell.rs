@@ -33,7 +33,7 @@ impl Cell {
             time_ratio: median(|run| run.makespan.as_secs_f64() / run.minimum.as_secs_f64()),
             requests_ratio: median(|run| run.books.arrivals.len() as f64 / f64::from(run.needed)),
             refusals: median(|run| run.books.refusals.into()),
-            lost: median(lost),
+            lost: median(|run| run.lost().into()),
             early: median(|run| run.books.early.into()),
             bare_early: median(|run| run.books.bare_early.into()),
             in_block: median(|run| run.books.in_block.into()),
@@ -47,11 +47,6 @@ impl Cell {
 fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_unstable_by(f64::total_cmp);
     figures[figures.len() / 2]
-}
-
-/// Given up, or unfinished when the run was ended.
-fn lost(run: &Run) -> f64 {
-    run.books.done.iter().filter(|done| done.is_none()).count() as f64
 }
 
 /// How long a finished job took, from taken to done.

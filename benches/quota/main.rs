@@ -1,15 +1,19 @@
-//! Draining a backlog: the eight scenarios in virtual time, beside the theoretical minimum.
+//! Draining a backlog in virtual time, beside the theoretical minimum: eight scenarios in which the
+//! peers take part, and what else happens to us.
 //!
 //! ```sh
 //! cargo bench --bench quota
-//! cargo bench --bench quota -- --only wolfeo,lemlist --contender ours,ours+preset --seeds 1
+//! cargo bench --bench quota -- --only eight
+//! cargo bench --bench quota -- --only wolfeo,lemlist/ --contender ours,ours+preset --seeds 1
 //! cargo bench --bench quota -- --json
+//! cargo bench --bench quota -- --svg docs/quota.svg
 //! ```
 
 mod books;
 mod cell;
 mod chance;
 mod contender;
+mod drawing;
 mod limit;
 mod minimum;
 mod options;
@@ -21,6 +25,7 @@ mod server;
 mod table;
 mod wording;
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -35,10 +40,16 @@ fn main() {
     let eight = scenario::eight();
     minimum::check(&eight);
     eprintln!("minimum ok");
+    if let Some(path) = &options.svg {
+        // Cargo runs benches in the folder of their package.
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+        std::fs::write(path, drawing::draw()).expect("a path that can be written");
+        return;
+    }
     let chosen: Vec<_> = eight
         .into_iter()
         .chain(scenario::besides())
-        .filter(|each| names(&options.only, &each.name))
+        .filter(|each| options.plays(each))
         .collect();
     let cells = play(&options, &chosen);
     if options.json {
@@ -51,8 +62,11 @@ fn main() {
             .iter()
             .filter(|cell| cell.scenario == scenario.name)
             .collect();
-        table::print(&scenario.name, minimum, &cells);
+        if !cells.is_empty() {
+            table::print(&scenario.name, minimum, &cells);
+        }
     }
+    table::print_legend();
 }
 
 fn print_json(cell: &Cell) {

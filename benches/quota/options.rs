@@ -1,23 +1,34 @@
 //! The words on the command line.
 
+use crate::scenario::Scenario;
+
 /// What to play.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub json: bool,
+    /// Where to draw the picture, from the root of the repository.
+    pub svg: Option<String>,
     pub seeds: u64,
-    /// Only these scenarios; all if empty.
+    /// Only these scenarios; all if empty. `eight` names the eight.
     pub only: Vec<String>,
     /// Only these contenders; all if empty.
     pub contenders: Vec<String>,
 }
 
 const USAGE: &str = "\
-cargo bench --bench quota -- [--json] [--only wolfeo,lemlist] [--contender ours,ours+preset] [--seeds 5]";
+cargo bench --bench quota -- [--json] [--only eight|wolfeo,lemlist,lemlist/] [--contender ours,ours+preset] [--seeds 5] [--svg docs/quota.svg]";
 
 impl Options {
+    /// Whether this scenario is to be played.
+    pub fn plays(&self, scenario: &Scenario) -> bool {
+        let all_eight = self.only.iter().any(|each| each == "eight");
+        names(&self.only, &scenario.name) || (all_eight && scenario.is_one_of_eight)
+    }
+
     pub fn read() -> Self {
         let mut options = Self {
             json: false,
+            svg: None,
             seeds: 5,
             only: Vec::new(),
             contenders: Vec::new(),
@@ -29,6 +40,7 @@ impl Options {
                 // What cargo adds.
                 "--bench" => {}
                 "--json" => options.json = true,
+                "--svg" => options.svg = Some(value()),
                 "--seeds" => options.seeds = value().parse().unwrap_or_else(|_| usage(&word)),
                 "--only" => options.only = list(&value()),
                 "--contender" => options.contenders = list(&value()),
@@ -39,10 +51,9 @@ impl Options {
     }
 }
 
-/// Whether a list names this, or names nothing.
+/// Whether a list names this, or names nothing. `lemlist/` names all that begins so.
 pub fn names(list: &[String], name: &str) -> bool {
-    let family = name.split('/').next();
-    let is = |each: &String| each == name || Some(each.as_str()) == family;
+    let is = |each: &String| each == name || (each.ends_with('/') && name.starts_with(each));
     list.is_empty() || list.iter().any(is)
 }
 

@@ -25,6 +25,13 @@ pub struct Run {
     pub needed: u32,
 }
 
+impl Run {
+    /// How many jobs were given up, or unfinished when the run was ended.
+    pub fn lost(&self) -> u32 {
+        self.books.done.iter().filter(|done| done.is_none()).count() as u32
+    }
+}
+
 /// Plays it in virtual time.
 pub fn play(scenario: &Scenario, contender: &Contender, seed: u64) -> Run {
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -23,7 +23,7 @@ pub fn print(scenario: &str, minimum: f64, cells: &[&Cell]) {
     for cell in cells {
         row([
             cell.contender.to_owned(),
-            format!("{:.3}", cell.time_ratio),
+            time(cell.time_ratio),
             format!("{:.3}", cell.requests_ratio),
             cell.refusals.to_string(),
             cell.lost.to_string(),
@@ -34,6 +34,34 @@ pub fn print(scenario: &str, minimum: f64, cells: &[&Cell]) {
             format!("{:.2}", cell.p99_s),
             cell.peak_per_s.to_string(),
         ]);
+    }
+}
+
+/// What the columns mean, and what is not as it would be in the wild.
+pub fn print_legend() {
+    println!("{LEGEND}");
+}
+
+const LEGEND: &str = "
+time      makespan over the theoretical minimum; never: unfinished at 20 times the minimum
+requests  sent over needed
+lost      jobs given up or unfinished; where there are many, the time says little
+early     retries before the time that the server had told that very job
+bare      retries within 60 s of a 429 that said nothing to that job
+in block  calls of any job sent although an answer to any job had said to stay away for longer
+p50 p99   of a job, from taken to done
+peak/s    the most calls to arrive within any second
+
+The contenders are the crates themselves, with their defaults; +patient: 50 attempts, waits of at most
+60 s, no budget. tower::retry has no default policy: its ExponentialBackoff and its TpsBudget, and the
+same with Retry-After read by hand. reqwest-retry throws dice that cannot be seeded and waits by the
+system's clock: here its waits are jittered by ours and slept in virtual time.";
+
+fn time(ratio: f64) -> String {
+    if ratio >= 19.999 {
+        "never".to_owned()
+    } else {
+        format!("{ratio:.3}")
     }
 }
 
