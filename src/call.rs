@@ -15,12 +15,12 @@ use crate::backoff::{Backoff, upward};
 use crate::body::{Heard, Hearing, Replay, ResponseBody};
 use crate::clock::{Timer, later};
 use crate::error::{BoxError, NotBefore};
-use crate::gate::{Closing, Ending, Facts, Receipt, Shut, Turn, Wait};
+use crate::gate::{Closing, Ending, Receipt, Shut, Turn, Wait};
 use crate::hint::Hint;
 use crate::layer::Settings;
 use crate::observe::Decision;
 use crate::patience::{Deadline, Patience};
-use crate::policy::{Attempt, RequestHead, Ruling, Verdict};
+use crate::policy::{Attempt, Received, RequestHead, Ruling, Verdict};
 use crate::report::{Ended, Report, ReportSlot};
 use crate::trace;
 
@@ -124,12 +124,7 @@ where
 {
     pub(crate) fn new(service: S, settings: Arc<Settings>, request: Request<B>) -> Self {
         let started = settings.clock.now();
-        let head = RequestHead::new(&request);
-        let facts = Facts {
-            quotas: settings.policy.quotas(&head),
-            cold_start: settings.policy.cold_start(&head),
-        };
-        let gate = settings.gates.of(settings.scope_of(&head), facts, started);
+        let gate = settings.gate_of(&RequestHead::new(&request), started);
         let (head, body) = request.into_parts();
         Self {
             service,
@@ -266,7 +261,7 @@ where
                 status,
                 response.headers(),
                 self.attempts,
-                self.settings.clock.wall_at(heard),
+                Received::Later(self.settings.clock, heard),
             ))
     }
 
@@ -295,7 +290,7 @@ where
             answer.status(),
             answer.headers(),
             self.attempts,
-            self.settings.clock.wall_at(heard),
+            Received::Later(self.settings.clock, heard),
         );
         if let Some(body) = &body {
             attempt = attempt.with_body(body);
@@ -328,7 +323,7 @@ where
             RequestHead::from(&self.head),
             &*error,
             self.attempts,
-            self.settings.clock.wall_at(heard),
+            Received::Later(self.settings.clock, heard),
         );
         let verdict = self.settings.policy.judge(&attempt);
         let opens = carry_out(&verdict, &attempt, &mut self.turn, &self.settings, heard);

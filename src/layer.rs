@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tower_layer::Layer;
 
@@ -10,7 +10,7 @@ use crate::backoff::Backoff;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::dice::Dice;
-use crate::gate::Gates;
+use crate::gate::{Facts, Gate, Gates};
 use crate::observe::Observer;
 use crate::patience::Patience;
 use crate::policy::{Policy, RequestHead};
@@ -210,14 +210,23 @@ impl RetryLayer {
 }
 
 impl Settings {
-    pub(crate) fn scope_of(&self, request: &RequestHead<'_>) -> Scope {
-        match &self.scope_by {
-            Some(scope_by) => scope_by(request),
-            None => self
-                .policy
-                .scope(request)
-                .unwrap_or_else(|| Scope::of_request(request.uri(), request.headers())),
+    /// The gate at which a request waits.
+    pub(crate) fn gate_of(&self, request: &RequestHead<'_>, now: Instant) -> Arc<Gate> {
+        let said = match &self.scope_by {
+            Some(scope_by) => Some(scope_by(request)),
+            None => self.policy.scope(request),
+        };
+        if said.is_none() {
+            if let Some(gate) = self.gates.last(request.uri()) {
+                return gate;
+            }
         }
+        let facts = Facts {
+            quotas: self.policy.quotas(request),
+            cold_start: self.policy.cold_start(request),
+        };
+        let origin = || Scope::of_request(request.uri(), request.headers());
+        self.gates.of(said.unwrap_or_else(origin), facts, now)
     }
 }
 

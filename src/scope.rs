@@ -55,6 +55,19 @@ impl Scope {
         }
     }
 
+    /// Whether it is the origin of this address, letter for letter: a cheap question to which "no"
+    /// means nothing.
+    pub(crate) fn is_plainly(&self, uri: &Uri) -> bool {
+        match (&self.place, uri.authority()) {
+            (Place::Origin(origin), Some(authority)) => {
+                self.key.is_none()
+                    && origin.authority.as_str() == authority.as_str()
+                    && origin.scheme.as_ref() == uri.scheme()
+            }
+            _ => false,
+        }
+    }
+
     /// As [`Scope::origin`], with the `Host` header where the `Uri` names no host.
     pub(crate) fn of_request(uri: &Uri, headers: &HeaderMap) -> Self {
         if uri.authority().is_some() {

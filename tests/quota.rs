@@ -257,3 +257,21 @@ async fn a_call_that_is_dropped_before_it_is_sent_gives_its_place_back() {
     send(&busy, get(URI)).await.unwrap();
     assert_between(start.elapsed(), secs(90), secs(2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_outlives_a_crowd_of_scopes() {
+    let mock = support::mock::Mock::new(|_, _| support::mock::status(200));
+    let service = around(
+        &mock,
+        RetryLayer::new(Provider::new("test").quota(Quota::per_minute(1))),
+    );
+    let start = Instant::now();
+    send(&service, get(URI)).await.unwrap();
+    for n in 0..1_024 {
+        send(&service, get(&format!("https://h{n}.test/")))
+            .await
+            .unwrap();
+    }
+    send(&service, get(URI)).await.unwrap();
+    assert_between(start.elapsed(), secs(60), secs(1));
+}

@@ -35,7 +35,11 @@ pub fn all() -> [Contender; 3] {
                 client(stage, Provider::new("paced").quota(quota))
             },
         },
-        // One more, `ours+cold`, takes part in `penalty` alone: Provider::new("plain").cold_start(1).
+        Contender {
+            name: "ours+cold",
+            takes_part: |scenario| scenario.name == "penalty",
+            client: |stage| client(stage, Provider::new("plain").cold_start(1)),
+        },
     ]
 }
 

@@ -29,6 +29,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use http::Uri;
+
 use crate::clock::Clock;
 use crate::scope::Scope;
 
@@ -53,6 +55,8 @@ pub struct Gates {
 #[derive(Default)]
 struct Registry {
     gates: HashMap<Scope, Arc<Gate>>,
+    /// The one that was asked for last: most clients talk to one host at a time.
+    last: Option<Arc<Gate>>,
     /// When there are more gates than this, the idle ones are forgotten.
     sweep_at: usize,
 }
@@ -104,15 +108,26 @@ impl Gates {
         gates.iter().map(|gate| status(gate, now)).collect()
     }
 
+    /// The gate that was asked for last, if it is the one of this address.
+    pub(crate) fn last(&self, uri: &Uri) -> Option<Arc<Gate>> {
+        let registry = self.lock();
+        let last = registry.last.as_ref()?;
+        last.scope().is_plainly(uri).then(|| Arc::clone(last))
+    }
+
     /// The gate of a scope. The first call of the scope says what is known about it.
     pub(crate) fn of(&self, scope: Scope, facts: Facts<'_>, now: Instant) -> Arc<Gate> {
         let mut registry = self.lock();
-        if let Some(gate) = registry.gates.get(&scope) {
-            return Arc::clone(gate);
-        }
-        registry.sweep(now);
-        let gate = Arc::new(Gate::new(scope.clone(), facts, now));
-        registry.gates.insert(scope, Arc::clone(&gate));
+        let gate = match registry.gates.get(&scope) {
+            Some(gate) => Arc::clone(gate),
+            None => {
+                registry.sweep(now);
+                let gate = Arc::new(Gate::new(scope.clone(), facts, now));
+                registry.gates.insert(scope, Arc::clone(&gate));
+                gate
+            }
+        };
+        registry.last = Some(Arc::clone(&gate));
         gate
     }
 
@@ -130,6 +145,7 @@ impl Registry {
         if self.gates.len() < self.sweep_at.max(Self::FEW) {
             return;
         }
+        self.last = None;
         self.gates
             .retain(|_, gate| Arc::strong_count(gate) > 1 || !gate.lock().is_idle(now));
         self.sweep_at = self.gates.len() * 2;

@@ -342,7 +342,13 @@ impl State {
         self.in_flight
     }
 
-    pub(crate) fn is_idle(&self, now: Instant) -> bool {
-        self.queue.is_empty() && self.in_flight == 0 && self.cooldown.is_idle(now)
+    /// Whether it can be forgotten: nobody is here, and nothing is remembered that still counts.
+    pub(crate) fn is_idle(&mut self, now: Instant) -> bool {
+        self.queue.is_empty()
+            && self.in_flight == 0
+            && self.cooldown.is_idle(now)
+            && self.windows.iter_mut().all(|window| window.taken(now) == 0)
+            && self.published.next(now) <= now
+            && self.outage.next(now) <= now
     }
 }

@@ -22,26 +22,19 @@ pub(crate) struct Counter {
 /// The counter with the least left, of those that count calls and say when they are reset.
 pub(super) fn read(
     headers: &HeaderMap,
-    received: SystemTime,
+    received: impl Fn() -> SystemTime,
     unit_of: impl Fn(&HeaderName) -> Option<Unit>,
 ) -> Option<Counter> {
-    let tightest = headers
-        .iter()
-        .filter(|(name, _)| counts_calls(name.as_str()))
-        .filter_map(|(name, value)| Some((whole(value.as_bytes())?, name)))
-        .min_by_key(|(remaining, _)| *remaining);
-    let structured = || ratelimit::items(headers).filter_map(ratelimit::Item::budget);
-    if tightest.is_none() && structured().next().is_none() {
+    let (tightest, structured) = glance(headers);
+    if tightest.is_none() && !structured {
         return None;
     }
-    if headers
-        .get(AGE)
-        .is_some_and(|age| whole(age.as_bytes()) != Some(0))
-    {
+    let age = headers.get(AGE).map(|age| whole(age.as_bytes()));
+    if age.is_some_and(|age| age != Some(0)) {
         return None;
     }
     let date = headers.get(DATE).map(|date| date.as_bytes());
-    let clock = Clock::of(received, date, false);
+    let clock = Clock::of(received(), date, false);
     if let Some((remaining, name)) = tightest {
         return Some(Counter {
             limit: kin(headers, name, &["limit"]).and_then(|(_, limit)| whole(limit)),
@@ -49,17 +42,40 @@ pub(super) fn read(
             resets_in: resets_in(headers, name, clock, unit_of)?,
         });
     }
-    let item = structured().min_by_key(|(remaining, _)| *remaining);
-    item.and_then(|(remaining, reset)| {
-        Some(Counter {
-            limit: None,
-            remaining,
-            resets_in: wait(clock.read(reset?, Unit::Auto)?)?,
-        })
+    let items = ratelimit::items(headers).filter_map(ratelimit::Item::budget);
+    let (remaining, reset) = items.min_by_key(|(remaining, _)| *remaining)?;
+    Some(Counter {
+        limit: None,
+        remaining,
+        resets_in: wait(clock.read(reset?, Unit::Auto)?)?,
     })
 }
 
+/// The tightest counter among the headers, and whether there is a structured field.
+///
+/// Values are looked at before names: of a dozen headers two or three begin with a digit.
+fn glance(headers: &HeaderMap) -> (Option<(u32, &HeaderName)>, bool) {
+    let mut tightest: Option<(u32, &HeaderName)> = None;
+    let mut structured = false;
+    for (name, value) in headers {
+        let value = value.as_bytes();
+        if value.first().is_some_and(u8::is_ascii_digit) && counts_calls(name.as_str()) {
+            let counted = whole(value).map(|remaining| (remaining, name));
+            let so_far = tightest.map_or(u32::MAX, |(remaining, _)| remaining);
+            tightest = counted
+                .filter(|(remaining, _)| *remaining <= so_far)
+                .or(tightest);
+        } else if ratelimit::is_name(name.as_str()) {
+            structured = true;
+        }
+    }
+    (tightest, structured)
+}
+
 const REMAINING: &str = "remaining";
+
+/// No name that speaks of a limit as well as of what remains is shorter.
+const SHORTEST: usize = "limit".len() + REMAINING.len();
 
 /// Tokens, points and seconds are spent by other measures than calls.
 fn counts_calls(name: &str) -> bool {
@@ -72,7 +88,7 @@ fn counts_calls(name: &str) -> bool {
         "concurrent",
         "beta-",
     ];
-    name.len() > REMAINING.len()
+    name.len() > SHORTEST
         && name.contains(REMAINING)
         && name.contains("limit")
         && !OTHERS.iter().any(|other| name.contains(other))
@@ -129,7 +145,7 @@ mod tests {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             headers.append(name, value.parse().unwrap());
         }
-        let found = read(&headers, SystemTime::UNIX_EPOCH, |_| None);
+        let found = read(&headers, || SystemTime::UNIX_EPOCH, |_| None);
         let expected = expected.map(|(limit, remaining, seconds)| Counter {
             limit,
             remaining,

@@ -66,11 +66,20 @@ impl Rules {
     }
 
     /// What is left of a published quota.
-    pub(crate) fn counter(&self, head: Head<'_>) -> Option<Counter> {
-        budget::read(head.headers, head.received, |name| {
+    pub(crate) fn counter(
+        &self,
+        headers: &HeaderMap,
+        received: impl Fn() -> SystemTime,
+    ) -> Option<Counter> {
+        budget::read(headers, received, |name| {
             let stated = self.units.iter().find(|(stated, _)| stated == name);
             stated.map(|(_, unit)| *unit)
         })
+    }
+
+    /// Whether a served answer makes anybody wait. A glance: nearly every answer ends here.
+    pub(crate) fn perhaps_spent(headers: &HeaderMap) -> bool {
+        generic::perhaps_spent(headers)
     }
 
     fn in_headers(&self, headers: &HeaderMap, clock: Clock) -> Option<Hint> {

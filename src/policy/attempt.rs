@@ -3,11 +3,12 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::LazyLock;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 
 use super::{Policy, Provider, RequestHead, Verdict};
+use crate::clock::Clock;
 use crate::failure;
 use crate::hint::Reading;
 
@@ -34,8 +35,15 @@ pub struct Attempt<'a> {
     outcome: Outcome<'a>,
     body: Option<&'a [u8]>,
     number: u32,
-    received: SystemTime,
+    received: Received,
     sends_body: bool,
+}
+
+/// A moment of the wall clock, which is only looked at when a policy asks.
+#[derive(Clone, Copy)]
+pub(crate) enum Received {
+    Wall(SystemTime),
+    Later(Clock, Instant),
 }
 
 #[derive(Clone, Copy)]
@@ -48,7 +56,12 @@ impl<'a> Attempt<'a> {
     /// A first attempt that was answered, just now.
     pub fn new<B, R>(request: &'a Request<B>, response: &'a Response<R>) -> Self {
         let outcome = Outcome::Response(response.status(), response.headers());
-        Self::made(RequestHead::new(request), outcome, 1, SystemTime::now())
+        Self::made(
+            RequestHead::new(request),
+            outcome,
+            1,
+            Received::Wall(SystemTime::now()),
+        )
     }
 
     /// A first attempt that failed without an answer.
@@ -64,14 +77,20 @@ impl<'a> Attempt<'a> {
     /// ```
     pub fn failed<B>(request: &'a Request<B>, error: &'a (dyn Error + 'static)) -> Self {
         let outcome = Outcome::Failure(error);
-        Self::made(RequestHead::new(request), outcome, 1, SystemTime::now()).of_body::<B>()
+        Self::made(
+            RequestHead::new(request),
+            outcome,
+            1,
+            Received::Wall(SystemTime::now()),
+        )
+        .of_body::<B>()
     }
 
     fn made(
         request: RequestHead<'a>,
         outcome: Outcome<'a>,
         number: u32,
-        received: SystemTime,
+        received: Received,
     ) -> Self {
         Self {
             request,
@@ -88,7 +107,7 @@ impl<'a> Attempt<'a> {
         status: StatusCode,
         headers: &'a HeaderMap,
         number: u32,
-        received: SystemTime,
+        received: Received,
     ) -> Self {
         Self::made(
             request,
@@ -102,7 +121,7 @@ impl<'a> Attempt<'a> {
         request: RequestHead<'a>,
         error: &'a (dyn Error + 'static),
         number: u32,
-        received: SystemTime,
+        received: Received,
     ) -> Self {
         Self::made(request, Outcome::Failure(error), number, received).of_body::<B>()
     }
@@ -124,7 +143,7 @@ impl<'a> Attempt<'a> {
     /// The same attempt, answered at this moment of the wall clock.
     #[must_use]
     pub fn received_at(mut self, moment: SystemTime) -> Self {
-        self.received = moment;
+        self.received = Received::Wall(moment);
         self
     }
 
@@ -179,7 +198,10 @@ impl<'a> Attempt<'a> {
 
     /// When the head of the response arrived, by the wall clock.
     pub fn received(&self) -> SystemTime {
-        self.received
+        match self.received {
+            Received::Wall(moment) => moment,
+            Received::Later(clock, moment) => clock.wall_at(moment),
+        }
     }
 
     /// Whether sending it again cannot do the work twice: the request is idempotent, or it was
@@ -194,7 +216,9 @@ impl<'a> Attempt<'a> {
     /// What the response says about when to come back, by the generic reader.
     pub fn reading(&self) -> Reading {
         match self.outcome {
-            Outcome::Response(status, headers) => crate::hint::read(status, headers, self.received),
+            Outcome::Response(status, headers) => {
+                crate::hint::read(status, headers, self.received())
+            }
             Outcome::Failure(_) => Reading::Nothing,
         }
     }

@@ -60,6 +60,7 @@ mod standard;
 mod verdict;
 
 pub use attempt::Attempt;
+pub(crate) use attempt::Received;
 pub use by_host::ByHost;
 pub use head::RequestHead;
 pub use provider::Provider;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 
 use super::{Attempt, Provider, Verdict};
-use crate::hint::{self, Head, Reading};
+use crate::hint::{self, Head, Reading, Rules};
 
 /// Retried if that is safe. 429 is another matter: nothing was done, so any method goes again.
 const RETRIED: [u16; 6] = [408, 425, 500, 502, 503, 504];
@@ -15,14 +15,10 @@ const RETRIED: [u16; 6] = [408, 425, 500, 502, 503, 504];
 const LIMITS_WHEN_HINTED: [u16; 5] = [402, 403, 418, 420, 430];
 
 pub(super) fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
-    let counter = attempt.headers().and_then(|headers| {
-        provider.rules.counter(Head {
-            status: attempt.status().unwrap_or_default(),
-            headers,
-            received: attempt.received(),
-            refused: None,
-        })
-    });
+    let received = || attempt.received();
+    let counter = attempt
+        .headers()
+        .and_then(|headers| provider.rules.counter(headers, received));
     ruling(provider, attempt).with_counter(counter)
 }
 
@@ -39,6 +35,10 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     }
     let retried = said.or_else(|| retries(provider, status));
     let throttled = limited || told != Told::Nothing;
+    let served = !throttled && retried != Some(true) && status.as_u16() < 400;
+    if served && !Rules::perhaps_spent(headers) {
+        return Verdict::accept();
+    }
     let head = Head {
         status,
         headers,
