@@ -11,7 +11,7 @@ use crate::contender::{Client, Contender, Stage};
 use crate::scenario::Counting;
 use crate::wording::noon;
 
-pub fn all() -> [Contender; 3] {
+pub fn all() -> [Contender; 4] {
     [
         Contender {
             name: "ours",
