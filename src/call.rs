@@ -291,7 +291,8 @@ where
             answer.headers(),
             self.attempts,
             Received::Later(self.settings.clock, heard),
-        );
+        )
+        .counting(self.turn.wants_counter());
         if let Some(body) = &body {
             attempt = attempt.with_body(body);
         }

@@ -40,7 +40,7 @@ pub(crate) struct Cooldown {
     shut: Option<Shut>,
     /// Counts closings. A call remembers the number it was sent under: a refusal of a call from
     /// before the last closing belongs to that closing and is not another one.
-    epoch: u32,
+    epoch: u16,
     /// Closings in a row without an accepted answer between.
     streak: u32,
     /// The dice of this closing, thrown once.
@@ -48,7 +48,7 @@ pub(crate) struct Cooldown {
 }
 
 impl Cooldown {
-    pub(crate) fn epoch(&self) -> u32 {
+    pub(crate) fn epoch(&self) -> u16 {
         self.epoch
     }
 
@@ -61,7 +61,7 @@ impl Cooldown {
     ///
     /// A call from before the last closing tells nothing new, so the streak does not grow; but if
     /// the gate has opened since, it shuts again, and that is another closing.
-    pub(crate) fn close(&mut self, sent_under: u32, closing: Closing, roll: u64) -> Instant {
+    pub(crate) fn close(&mut self, sent_under: u16, closing: Closing, roll: u64) -> Instant {
         let news = sent_under == self.epoch;
         if news || self.shut(closing.heard).is_none() {
             self.epoch = self.epoch.wrapping_add(1);
@@ -98,7 +98,7 @@ impl Cooldown {
     }
 
     /// An answer was accepted: if the call was sent since the last closing, the limit is lifted.
-    pub(crate) fn accepted(&mut self, sent_under: u32) {
+    pub(crate) fn accepted(&mut self, sent_under: u16) {
         if sent_under == self.epoch {
             self.streak = 0;
         }
@@ -202,7 +202,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_gate_never_opens_before_any_named_wait_is_over(
-            hints in prop::collection::vec((0u64..400_000, 0u64..90_000, any::<u64>(), 0u32..4), 1..40)
+            hints in prop::collection::vec((0u64..400_000, 0u64..90_000, any::<u64>(), 0u16..4), 1..40)
         ) {
             let start = Instant::now();
             let mut cooldown = Cooldown::default();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const IN_A_ROW: u32 = 5;
 const FOR_AT_LEAST: Duration = Duration::from_secs(1);
 const FIRST_INTERVAL: Duration = Duration::from_secs(1);
-const LONGEST_INTERVAL: Duration = Duration::from_secs(10);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(8);
 /// A probe that keeps silent for this long is followed by another.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -122,7 +122,7 @@ struct Pace {
 }
 
 impl Pace {
-    const FIRST: u32 = 10;
+    const FIRST: u32 = 20;
     const SECOND: Duration = Duration::from_secs(1);
     /// Seconds that did not need the pace, after which it is given up.
     const CALM: u32 = 5;
@@ -249,7 +249,7 @@ mod tests {
             outage.failed(probe, probe);
             now = probe;
         }
-        assert_eq!(intervals, [1, 2, 4, 8, 10, 10]);
+        assert_eq!(intervals, [1, 2, 4, 8, 8, 8]);
     }
 
     #[test]
@@ -268,6 +268,6 @@ mod tests {
             outage.answered(now);
             now = outage.next(now).max(now);
         }
-        assert!(seconds[0] <= 11 && seconds[3] >= 60, "{seconds:?}");
+        assert!(seconds[0] <= 21 && seconds[3] >= 120, "{seconds:?}");
     }
 }

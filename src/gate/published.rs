@@ -49,6 +49,15 @@ impl Published {
             .is_some_and(|window| window.limit.is_some())
     }
 
+    /// Whether the answer of the call that is sent now should be read for what is left: always when
+    /// little is left or nothing is known, and of plenty every eighth.
+    pub(crate) fn wants_counter(&self) -> bool {
+        let plenty = |window: &Window| !window.guessed && window.left >= Self::PLENTY;
+        self.sent % 8 == 0 || !self.window.as_ref().is_some_and(plenty)
+    }
+
+    const PLENTY: i64 = 64;
+
     /// A call is sent. Returns how many had been answered by then, to be shown with its answer.
     pub(crate) fn send(&mut self) -> u32 {
         self.sent = self.sent.wrapping_add(1);

@@ -54,7 +54,9 @@ pub(crate) struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pass {
     /// The number of closings when it was let through.
-    pub(crate) epoch: u32,
+    pub(crate) epoch: u16,
+    /// Whether the gate wants to know what the answer says is left.
+    pub(crate) wants_counter: bool,
     /// How many of the calls before it had been answered when it was sent.
     answered_then: u32,
     /// In nanoseconds of the gate's age: a call carries this, and an `Instant` is twice as large.
@@ -203,6 +205,7 @@ impl State {
         self.windows.iter_mut().for_each(|window| window.take(now));
         Pass {
             epoch: self.cooldown.epoch(),
+            wants_counter: self.published.wants_counter(),
             sent: self.age(now),
             answered_then: self.published.send(),
         }
@@ -281,7 +284,7 @@ impl State {
     /// Shuts the gate; those whose patience ends before it opens are told at once.
     pub(crate) fn close(
         &mut self,
-        sent_under: u32,
+        sent_under: u16,
         closing: Closing,
         roll: u64,
     ) -> (Instant, Wake) {

@@ -109,6 +109,11 @@ impl Turn {
         holds.is_some()
     }
 
+    /// Whether the gate wants to know what the answer says is left of a quota.
+    pub(crate) fn wants_counter(&self) -> bool {
+        matches!(self.stage, Stage::Sent(pass) if pass.wants_counter)
+    }
+
     /// The call was answered, or failed; a closing shuts the gate and returns when it opens.
     pub(crate) fn answered(
         &mut self,

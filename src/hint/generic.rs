@@ -76,14 +76,18 @@ fn goes_on(rest: &[u8]) -> bool {
 }
 
 fn is_counter(name: &str) -> bool {
-    ratelimit::is_name(name)
-        || matches!(
-            Name::read(name),
-            Some(Name {
-                role: Role::Remaining { .. },
-                ..
-            })
-        )
+    ratelimit::is_name(name) || (may_count(name) && counts(name))
+}
+
+/// Four letters of every name that [`Name`] may take for a counter: most headers end here.
+fn may_count(name: &str) -> bool {
+    let letters = |four: &[u8]| matches!(four, b"rema" | b"avai" | b"left" | b"stat");
+    name.as_bytes().windows(4).any(letters)
+}
+
+fn counts(name: &str) -> bool {
+    let role = Name::read(name).map(|name| name.role);
+    matches!(role, Some(Role::Remaining { .. }))
 }
 
 /// The counters of the response itself; those of a cached one were true once.

@@ -37,6 +37,7 @@ pub struct Attempt<'a> {
     number: u32,
     received: Received,
     sends_body: bool,
+    wants_counter: bool,
 }
 
 /// A moment of the wall clock, which is only looked at when a policy asks.
@@ -99,6 +100,7 @@ impl<'a> Attempt<'a> {
             number,
             received,
             sends_body: true,
+            wants_counter: true,
         }
     }
 
@@ -145,6 +147,16 @@ impl<'a> Attempt<'a> {
     pub fn received_at(mut self, moment: SystemTime) -> Self {
         self.received = Received::Wall(moment);
         self
+    }
+
+    /// Whether the layer wants to know what is left of a published quota.
+    pub(crate) fn counting(mut self, wants_counter: bool) -> Self {
+        self.wants_counter = wants_counter;
+        self
+    }
+
+    pub(crate) fn wants_counter(&self) -> bool {
+        self.wants_counter
     }
 
     /// The head of the request.

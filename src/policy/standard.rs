@@ -18,6 +18,7 @@ pub(super) fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     let received = || attempt.received();
     let counter = attempt
         .headers()
+        .filter(|_| attempt.wants_counter())
         .and_then(|headers| provider.rules.counter(headers, received));
     ruling(provider, attempt).with_counter(counter)
 }
