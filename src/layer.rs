@@ -16,10 +16,13 @@ use crate::patience::Patience;
 use crate::policy::{Policy, RequestHead};
 use crate::scope::Scope;
 use crate::service::Retry;
+use crate::trace;
 
 /// Makes a client wait as long as the server asked, retry what is safe, and share one gate per API.
 ///
-/// Build it once and clone it: all clones share their gates. There is no `build()`; the layer is
+/// Build it once and clone it: all clones share their gates. A second layer for the same provider, built
+/// apart, would spend the quota twice, so it logs a warning: share [`Gates`] between the two, or give
+/// the policies names of their own if they do not share a quota. There is no `build()`; the layer is
 /// its own builder.
 ///
 /// # Defaults
@@ -234,6 +237,10 @@ impl<S> Layer<S> for RetryLayer {
     type Service = Retry<S>;
 
     fn layer(&self, inner: S) -> Retry<S> {
+        let provider = self.settings.policy.name();
+        if self.settings.gates.have_siblings(provider) {
+            trace::siblings(provider);
+        }
         Retry::new(inner, Arc::clone(&self.settings))
     }
 }

@@ -65,6 +65,15 @@ pub(crate) fn ended(scope: &Scope, attempts: u32, ended: Ended) {
     );
 }
 
+/// Two layers that know nothing of each other serve one provider.
+pub(crate) fn siblings(provider: &str) {
+    event!(
+        warn,
+        provider = %provider,
+        "a second layer for this provider does not share the gates of the first: build one and clone it, or share `Gates`"
+    );
+}
+
 /// 0 stands for "no response".
 fn number(status: Option<StatusCode>) -> u16 {
     status.map_or(0, |status| status.as_u16())

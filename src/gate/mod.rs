@@ -12,6 +12,7 @@ mod published;
 mod queue;
 mod quota;
 mod ramp;
+mod siblings;
 mod single;
 mod state;
 mod turn;
