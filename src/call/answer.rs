@@ -1,0 +1,220 @@
+//! Hearing what came back: the head, as much of the body as is needed, or the failure.
+
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::plan::Plan;
+use super::verdict::carry_out;
+use super::{Call, InHand, Next};
+use crate::body::{Hearing, Replay, ResponseBody};
+use crate::clock::Timer;
+use crate::error::{BoxError, NotBefore};
+use crate::policy::{Attempt, Received, RequestHead};
+use crate::report::{Ended, Report};
+use crate::trace;
+
+/// A response, untouched or listened to.
+enum Answer<R: Body> {
+    Untouched(Response<R>),
+    Heard(response::Parts, Hearing<R>),
+}
+
+impl<S, B, R> Call<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Replay,
+    R: Body,
+{
+    /// The answer is here, or the failure.
+    pub(crate) fn hear(&mut self, outcome: Result<Response<R>, S::Error>) -> Next<R> {
+        let now = self.settings.clock.now();
+        match outcome {
+            Ok(response) if self.wants_body(&response, now) => {
+                self.listen_to(response, now);
+                Next::Peek
+            }
+            Ok(response) => self.answered(Answer::Untouched(response), None, now),
+            Err(error) => self.failed(error.into(), now),
+        }
+    }
+
+    fn wants_body(&self, response: &Response<R>, heard: Instant) -> bool {
+        let status = response.status();
+        let observer = self.settings.observer.as_ref();
+        observer.is_some_and(|observer| observer.wants_body_of(status))
+            || self.settings.policy.wants_body(&Attempt::answered(
+                RequestHead::from(&self.head),
+                status,
+                response.headers(),
+                self.attempts,
+                Received::Later(self.settings.clock, heard),
+            ))
+    }
+
+    fn listen_to(&mut self, response: Response<R>, heard: Instant) {
+        let (head, body) = response.into_parts();
+        let hearing = Hearing::of(body, self.settings.clock.now());
+        self.rare().in_hand = Some(InHand::Hearing(head, hearing, heard));
+    }
+
+    pub(crate) fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+        let rare = self.rare();
+        if let Some(InHand::Hearing(_, hearing, _)) = &mut rare.in_hand {
+            ready!(hearing.poll(Hearing::<R>::PEEK, cx));
+        }
+        let Some(InHand::Hearing(head, hearing, heard)) = rare.in_hand.take() else {
+            unreachable!("the body of a refusal is in hand while it is peeked at");
+        };
+        let body = hearing.whole();
+        Poll::Ready(self.answered(Answer::Heard(head, hearing), body, heard))
+    }
+
+    /// Judges an answer and carries the verdict out.
+    fn answered(&mut self, answer: Answer<R>, body: Option<Bytes>, heard: Instant) -> Next<R> {
+        let mut attempt = Attempt::answered(
+            RequestHead::from(&self.head),
+            answer.status(),
+            answer.headers(),
+            self.attempts,
+            Received::Later(self.settings.clock, heard),
+        )
+        .counting(self.turn.wants_counter());
+        if let Some(body) = &body {
+            attempt = attempt.with_body(body);
+        }
+        let verdict = self.settings.policy.judge(&attempt);
+        let opens = carry_out(&verdict, &attempt, &mut self.turn, &self.settings, heard);
+        let given_up = answer.given_up();
+        let plan = self.plan(&verdict, given_up, opens, heard);
+        self.note_what_decided(&plan, &verdict, Some(answer.status()));
+        match plan {
+            Plan::Again(next) => {
+                self.go_again(Some(answer.status()), opens, next, heard);
+                match answer {
+                    Answer::Untouched(response) => self.listen_to(response, heard),
+                    Answer::Heard(head, hearing) => {
+                        self.rare().in_hand = Some(InHand::Hearing(head, hearing, heard));
+                    }
+                }
+                Next::Drain
+            }
+            Plan::End(ended, not_before) => {
+                Next::End(Ok(self.end(answer.into_response(), ended, not_before)))
+            }
+        }
+    }
+
+    /// Judges a failure and carries the verdict out.
+    fn failed(&mut self, error: BoxError, heard: Instant) -> Next<R> {
+        let attempt = Attempt::unanswered::<B>(
+            RequestHead::from(&self.head),
+            &*error,
+            self.attempts,
+            Received::Later(self.settings.clock, heard),
+        );
+        let verdict = self.settings.policy.judge(&attempt);
+        let opens = carry_out(&verdict, &attempt, &mut self.turn, &self.settings, heard);
+        // Told by a layer of this kind further inside: it has waited as long as it could.
+        let given_up = error.is::<NotBefore>().then_some(Ended::Patience);
+        let plan = self.plan(&verdict, given_up, opens, heard);
+        self.note_what_decided(&plan, &verdict, None);
+        match plan {
+            Plan::Again(next) => {
+                self.go_again(None, opens, next, heard);
+                self.rare().in_hand = Some(InHand::Error(error));
+                self.after_drain()
+            }
+            Plan::End(ended, not_before) => {
+                Next::End(self.end_with_error(error, ended, not_before))
+            }
+        }
+    }
+
+    fn go_again(
+        &mut self,
+        status: Option<StatusCode>,
+        opens: Option<Instant>,
+        next: Instant,
+        heard: Instant,
+    ) {
+        let attempts = self.attempts;
+        let rare = self.rare.get_or_insert_with(Box::default);
+        rare.waits_since = Some(heard);
+        // The gate itself holds the call until it opens; only a longer wait is the call's own.
+        rare.sleep_until = (opens != Some(next)).then_some(next);
+        let decided_by = rare.decided_by.as_deref().unwrap_or_default();
+        trace::again(
+            self.turn.gate().scope(),
+            attempts,
+            status,
+            next - heard,
+            decided_by,
+        );
+    }
+
+    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+        let rare = self.rare();
+        if let Some(InHand::Hearing(_, hearing, _)) = &mut rare.in_hand {
+            ready!(hearing.poll(Hearing::<R>::DRAIN, cx));
+        }
+        if let Some(InHand::Hearing(head, hearing, _)) = rare.in_hand.take() {
+            let heard = hearing.into_heard();
+            // One that was not heard to its end is let go of, and its connection with it.
+            rare.in_hand = heard.is_complete().then(|| InHand::Whole(head, heard));
+        }
+        Poll::Ready(self.after_drain())
+    }
+
+    fn after_drain(&mut self) -> Next<R> {
+        let Some(until) = self.rare().sleep_until.take() else {
+            return Next::Admit;
+        };
+        match &mut self.timer {
+            Some(timer) => timer.set(until),
+            none => *none = Some(Timer::until(until)),
+        }
+        Next::Sleep
+    }
+}
+
+impl<R: Body> Answer<R> {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Untouched(response) => response.status(),
+            Self::Heard(head, _) => head.status,
+        }
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        match self {
+            Self::Untouched(response) => response.headers(),
+            Self::Heard(head, _) => &head.headers,
+        }
+    }
+
+    /// Why a layer of this kind further inside has given up on it, if one has: layers in a row do not
+    /// multiply their tries.
+    fn given_up(&self) -> Option<Ended> {
+        let extensions = match self {
+            Self::Untouched(response) => response.extensions(),
+            Self::Heard(head, _) => &head.extensions,
+        };
+        let ended = extensions.get::<Report>()?.ended;
+        ended.filter(|ended| *ended != Ended::Final)
+    }
+
+    fn into_response(self) -> Response<ResponseBody<R>> {
+        match self {
+            Self::Untouched(response) => response.map(ResponseBody::untouched),
+            Self::Heard(head, hearing) => {
+                Response::from_parts(head, ResponseBody::heard(hearing.into_heard()))
+            }
+        }
+    }
+}

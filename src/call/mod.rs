@@ -1,0 +1,235 @@
+//! What one call holds, and its steps. No polling of its own: each step is asked for by the
+//! [future](crate::future), looks at the clock once and says what follows.
+//!
+//! `answer` hears what came back, `plan` says when the call goes again, `ending` what its caller gets.
+
+mod answer;
+mod ending;
+mod plan;
+mod verdict;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use http::{Request, Response, request, response};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::body::{Heard, Hearing, Replay, ResponseBody};
+use crate::clock::Timer;
+use crate::error::BoxError;
+use crate::gate::{Receipt, Turn};
+use crate::layer::Settings;
+use crate::patience::Deadline;
+use crate::policy::RequestHead;
+use crate::report::Ended;
+
+/// The step after this one.
+pub(crate) enum Next<R: Body> {
+    Admit,
+    Ready,
+    Send,
+    Peek,
+    Drain,
+    Sleep,
+    End(Result<Response<ResponseBody<R>>, BoxError>),
+}
+
+/// One call. What most calls never need is behind `rare`.
+pub(crate) struct Call<S, B, R: Body> {
+    service: S,
+    settings: Arc<Settings>,
+    head: request::Parts,
+    /// `None` once it has been sent and cannot be had again.
+    body: Option<B>,
+    turn: Turn,
+    started: Instant,
+    attempts: u32,
+    /// Whether it had to wait for its turn.
+    waited: bool,
+    timer: Option<Timer>,
+    rare: Option<Box<Rare<R>>>,
+}
+
+/// What a call remembers once something happened to it.
+struct Rare<R: Body> {
+    waited: Duration,
+    /// How much of that the server or the gate decided: it uses up no patience with failures.
+    gated: Duration,
+    waits_since: Option<Instant>,
+    /// The call's own backoff ends then; what it waits beyond is the gate's.
+    backs_off_until: Option<Instant>,
+    decided_by: Option<Cow<'static, str>>,
+    /// Refusals of this call whose wait the server or the gate decided.
+    refusals: u32,
+    /// Retries that the call timed by its own backoff, and the last of their waits.
+    retries: u32,
+    backed_off: Duration,
+    /// No attempt starts later than this.
+    latest: Option<Instant>,
+    /// The call's own timer rings then.
+    sleep_until: Option<Instant>,
+    /// The price of the next retry.
+    receipt: Option<Receipt>,
+    /// The last answer, while the call goes on.
+    in_hand: Option<InHand<R>>,
+}
+
+impl<R: Body> Default for Rare<R> {
+    fn default() -> Self {
+        Self {
+            waited: Duration::ZERO,
+            gated: Duration::ZERO,
+            waits_since: None,
+            backs_off_until: None,
+            decided_by: None,
+            refusals: 0,
+            retries: 0,
+            backed_off: Duration::ZERO,
+            latest: None,
+            sleep_until: None,
+            receipt: None,
+            in_hand: None,
+        }
+    }
+}
+
+/// What the caller gets if the call has to end.
+enum InHand<R: Body> {
+    /// A refusal whose body is being listened to, and when its head arrived.
+    Hearing(response::Parts, Hearing<R>, Instant),
+    /// A refusal that was read to its end.
+    Whole(response::Parts, Heard<R>),
+    Error(BoxError),
+}
+
+impl<S, B, R> Call<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Replay,
+    R: Body,
+{
+    pub(crate) fn new(service: S, settings: Arc<Settings>, request: Request<B>) -> Self {
+        let started = settings.clock.now();
+        let gate = settings.gate_of(&RequestHead::new(&request), started);
+        let (head, body) = request.into_parts();
+        Self {
+            service,
+            settings,
+            head,
+            body: Some(body),
+            turn: Turn::at(gate),
+            started,
+            attempts: 0,
+            waited: false,
+            timer: None,
+            rare: None,
+        }
+    }
+
+    /// Whether the gate is open and the call still in time, so that it can be sent at once.
+    pub(crate) fn arrives(&mut self) -> bool {
+        let deadline = self.head.extensions.get::<Deadline>();
+        let in_time = deadline.is_none_or(|deadline| self.started <= deadline.0);
+        in_time && self.turn.arrive(self.started)
+    }
+
+    pub(crate) fn wait_on(&mut self, unready: S) {
+        self.service = unready;
+    }
+
+    /// Sends, keeping a copy if there can be one.
+    pub(crate) fn send(&mut self) -> S::Future {
+        self.account_for_wait();
+        self.attempts += 1;
+        let copy = self.body.as_ref().and_then(Replay::replay);
+        let body = copy
+            .or_else(|| self.body.take())
+            .expect("a call goes again only with a body to send");
+        let request = Request::from_parts(self.head.clone(), body);
+        self.service.call(request)
+    }
+
+    fn account_for_wait(&mut self) {
+        if self.attempts == 0 && !self.waited {
+            return;
+        }
+        self.stop_waiting();
+        let rare = self.rare();
+        rare.in_hand = None;
+        if let Some(receipt) = rare.receipt.take() {
+            receipt.spend();
+        }
+    }
+
+    /// A wait is over, because the call is sent or because it ends.
+    fn stop_waiting(&mut self) {
+        let first = (self.attempts == 0).then_some(self.started);
+        let now = self.settings.clock.now();
+        let rare = self.rare();
+        let Some(since) = rare.waits_since.take().or(first) else {
+            return;
+        };
+        let gated_since = rare.backs_off_until.take().unwrap_or(since);
+        rare.waited += now.saturating_duration_since(since);
+        rare.gated += now.saturating_duration_since(gated_since);
+    }
+
+    pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+        self.waited = true;
+        let latest = self.latest();
+        let clock = self.settings.clock;
+        let turn = ready!(self.turn.poll(latest, &clock, &mut self.timer, cx));
+        Poll::Ready(match turn {
+            Ok(()) => Next::Ready,
+            Err(shut) => Next::End(self.give_up(shut)),
+        })
+    }
+
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+        match self.service.poll_ready(cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => {
+                self.turn.give_back();
+                let end = self.end_with_error(error.into(), Some(Ended::Final), None);
+                return Poll::Ready(Next::End(end));
+            }
+            Poll::Pending => {
+                ready!(self.poll_patience(cx));
+                return Poll::Ready(Next::End(self.give_up(None)));
+            }
+        }
+        let now = self.settings.clock.now();
+        if now > self.latest() {
+            return Poll::Ready(Next::End(self.give_up(None)));
+        }
+        if self.turn.still_holds(now) {
+            return Poll::Ready(Next::Send);
+        }
+        // The gate shut while the inner service made itself ready: let go of its permit.
+        self.service = self.service.clone();
+        Poll::Ready(Next::Admit)
+    }
+
+    /// Ready when the call may not be sent any more.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let latest = self.latest();
+        let timer = self.timer.get_or_insert_with(|| Timer::until(latest));
+        timer.set(latest);
+        timer.poll(cx)
+    }
+
+    pub(crate) fn poll_sleep(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+        if let Some(timer) = &mut self.timer {
+            ready!(timer.poll(cx));
+        }
+        Poll::Ready(Next::Admit)
+    }
+
+    fn rare(&mut self) -> &mut Rare<R> {
+        self.rare.get_or_insert_with(Box::default)
+    }
+}

@@ -1,0 +1,180 @@
+//! When a call goes again, if it does.
+
+use std::time::{Duration, Instant};
+
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use tower_service::Service;
+
+use super::Call;
+use super::verdict::decided_by;
+use crate::backoff::{Backoff, upward};
+use crate::body::Replay;
+use crate::clock::later;
+use crate::error::BoxError;
+use crate::hint::Hint;
+use crate::layer::Settings;
+use crate::patience::{Deadline, Patience};
+use crate::policy::{Ruling, Verdict};
+use crate::report::Ended;
+
+/// When the call goes again, or why it does not.
+pub(super) enum Plan {
+    Again(Instant),
+    End(Option<Ended>, Option<Instant>),
+}
+
+impl<S, B, R> Call<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Replay,
+    R: Body,
+{
+    /// When the call goes again, if it does.
+    pub(super) fn plan(
+        &mut self,
+        verdict: &Verdict,
+        given_up: Option<Ended>,
+        opens: Option<Instant>,
+        heard: Instant,
+    ) -> Plan {
+        match verdict.ruling() {
+            Ruling::Accept => Plan::End(None, None),
+            Ruling::Refuse => Plan::End(Some(Ended::Final), None),
+            _ if given_up.is_some() => Plan::End(given_up, None),
+            _ if self.body.is_none() => Plan::End(Some(Ended::SentOnce), opens),
+            Ruling::Retry if self.backs_off_longer(verdict.hint()) => {
+                self.plan_by_backoff(opens, heard)
+            }
+            _ => self.plan_by_server(verdict.hint(), opens, heard),
+        }
+    }
+
+    /// Whether it is the call's own backoff that times a retry: nobody named a wait, or one so short
+    /// that it makes no difference.
+    fn backs_off_longer(&mut self, hint: Option<&Hint>) -> bool {
+        let backoff = self.settings.backoff;
+        let retries = self.rare().retries;
+        hint.is_none_or(|hint| hint.wait() < backoff.unspread(retries))
+    }
+
+    /// The server or the gate says when. Never before; and never before the call's own backoff,
+    /// which grows with every refusal, so that "now" for ever makes no loop.
+    fn plan_by_server(
+        &mut self,
+        hint: Option<&Hint>,
+        opens: Option<Instant>,
+        heard: Instant,
+    ) -> Plan {
+        let named = hint.map(|hint| {
+            let wait = hint.wait();
+            later(
+                heard,
+                wait.saturating_add(upward(wait, self.settings.dice.roll())),
+            )
+        });
+        let (backoff, usual) = (self.settings.backoff, Backoff::default());
+        let rare = self.rare();
+        // However small a backoff is set: it serves failures, and this is a refusal.
+        let own = backoff
+            .unspread(rare.refusals)
+            .max(usual.unspread(rare.refusals));
+        let own = later(heard, own);
+        rare.refusals = rare.refusals.saturating_add(1);
+        let next = opens.or(named).unwrap_or(heard).max(own);
+        self.within(self.patience().refusals, next)
+    }
+
+    /// Nobody says when: exponential backoff, out of the budget.
+    fn plan_by_backoff(&mut self, opens: Option<Instant>, heard: Instant) -> Plan {
+        let Settings {
+            max_retries,
+            backoff,
+            budget,
+            ..
+        } = *self.settings;
+        let roll = self.settings.dice.roll();
+        if self.rare().retries >= max_retries {
+            return Plan::End(Some(Ended::Retries), None);
+        }
+        if let Some(until) = self.turn.suspends() {
+            return self.plan_by_outage(until.max(heard));
+        }
+        let rare = self.rare();
+        let wait = backoff.wait(rare.retries, rare.backed_off, roll);
+        let gated = rare.gated;
+        let patience = self.failure_patience(gated);
+        let next = later(heard, wait).max(opens.unwrap_or(heard));
+        let plan = self.within(patience, next);
+        if matches!(plan, Plan::Again(_)) {
+            let Some(receipt) = self.turn.pay(budget, heard) else {
+                return Plan::End(Some(Ended::Budget), None);
+            };
+            let rare = self.rare();
+            rare.retries += 1;
+            rare.backed_off = wait;
+            rare.backs_off_until = Some(next);
+            rare.receipt = Some(receipt);
+        }
+        plan
+    }
+
+    /// The whole scope fails: the gate says when, and it costs neither a retry nor budget.
+    fn plan_by_outage(&mut self, next: Instant) -> Plan {
+        let gated = self.rare().gated;
+        let patience = self.failure_patience(gated);
+        let plan = self.within(patience, next);
+        // All of this wait is on account of failures, however long the gate makes it.
+        self.rare().backs_off_until = Some(later(next, Duration::MAX));
+        plan
+    }
+
+    /// Ends the call now if the next moment lies beyond its patience.
+    fn within(&mut self, patience: Duration, next: Instant) -> Plan {
+        let latest = self.until(patience);
+        if next > latest {
+            return Plan::End(Some(Ended::Patience), Some(next));
+        }
+        let rare = self.rare();
+        rare.latest = rare.latest.max(Some(latest));
+        Plan::Again(next)
+    }
+
+    /// What the gate took uses up no patience with failures, but never is there more than for all.
+    fn failure_patience(&self, gated: Duration) -> Duration {
+        let Patience { refusals, failures } = self.patience();
+        failures.saturating_add(gated).min(failures.max(refusals))
+    }
+
+    fn patience(&self) -> Patience {
+        let said = self.head.extensions.get::<Patience>();
+        *said.unwrap_or(&self.settings.patience)
+    }
+
+    fn until(&self, patience: Duration) -> Instant {
+        let latest = later(self.started, patience);
+        match self.head.extensions.get::<Deadline>() {
+            Some(deadline) => latest.min(deadline.0),
+            None => latest,
+        }
+    }
+
+    /// The last moment at which this call may start an attempt.
+    pub(super) fn latest(&self) -> Instant {
+        let usual = self.until(self.patience().refusals);
+        let known = self.rare.as_ref().and_then(|rare| rare.latest);
+        known.map_or(usual, |latest| latest.max(usual))
+    }
+
+    pub(super) fn note_what_decided(
+        &mut self,
+        plan: &Plan,
+        verdict: &Verdict,
+        status: Option<StatusCode>,
+    ) {
+        if matches!(plan, Plan::Again(_) | Plan::End(_, Some(_))) {
+            self.rare().decided_by = Some(decided_by(verdict, status));
+        }
+    }
+}
