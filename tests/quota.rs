@@ -275,3 +275,41 @@ async fn a_quota_outlives_a_crowd_of_scopes() {
     send(&service, get(URI)).await.unwrap();
     assert_between(start.elapsed(), secs(60), secs(1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_answer_from_a_window_that_is_over_stops_nobody() {
+    // The slow endpoint answers after three seconds that nothing was left, which was true then.
+    let spent = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "60")];
+    let mock = support::mock::Mock::new(move |_, head| match head.uri.path() {
+        "/slow" => support::mock::answer(200, &spent, ""),
+        _ => support::mock::status(200),
+    });
+    let latency = {
+        let mock = mock.clone();
+        tower::service_fn(move |request: Request<Body>| {
+            let mut mock = mock.clone();
+            async move {
+                let slow = request.uri().path() == "/slow";
+                tokio::time::sleep(if slow { secs(3) } else { millis(50) }).await;
+                let ready = tower::ServiceExt::<Request<Body>>::ready(&mut mock).await?;
+                tower::Service::call(ready, request).await
+            }
+        })
+    };
+    let layer = RetryLayer::new(Provider::new("test"));
+    let service = tower::util::BoxCloneSyncService::new(layer.layer(latency));
+    let slow = tokio::spawn({
+        let service = service.clone();
+        async move {
+            send(&service, get("https://api.test/slow"))
+                .await
+                .map(|_| ())
+        }
+    });
+    tokio::time::sleep(secs(2)).await;
+    send(&service, get(URI)).await.unwrap();
+    slow.await.unwrap().unwrap();
+    let start = Instant::now();
+    send(&service, get(URI)).await.unwrap();
+    assert!(start.elapsed() < secs(1), "{:?}", start.elapsed());
+}

@@ -48,7 +48,12 @@ pub(crate) struct State {
     born: Instant,
     /// Since when the first in the queue could have passed.
     due: Option<Instant>,
+    /// When the youngest of the accepted calls was sent, in nanoseconds of the gate's age.
+    youngest: u64,
 }
+
+/// A served answer that overtook a call sent this much later speaks of a window that may be over.
+const STALE: Duration = Duration::from_millis(500);
 
 /// What a call that was let through has to show later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +117,7 @@ impl State {
             ledger: Ledger::default(),
             born: now,
             due: None,
+            youngest: 0,
         }
     }
 
@@ -255,7 +261,7 @@ impl State {
         for window in &mut self.windows {
             window.answered(sent, now);
         }
-        if let Some(counter) = counter {
+        if let Some(counter) = counter.filter(|_| !self.is_stale(pass)) {
             self.published.hear(counter, pass.answered_then, now);
         }
         self.published.over();
@@ -267,8 +273,17 @@ impl State {
         self.left(pass, ending)
     }
 
+    /// Whether calls that were sent much later have been served already: then what the answer says is
+    /// left, was left before.
+    pub(crate) fn is_stale(&self, pass: Pass) -> bool {
+        self.moment(pass.sent) + STALE < self.moment(self.youngest)
+    }
+
     fn left(&mut self, pass: Pass, ending: Ending) -> Wake {
         let accepted = ending == Ending::Accepted;
+        if accepted {
+            self.youngest = self.youngest.max(pass.sent);
+        }
         self.in_flight = self.in_flight.saturating_sub(1);
         if accepted {
             self.cooldown.accepted(pass.epoch);

@@ -127,8 +127,10 @@ impl Turn {
         };
         self.stage = Stage::Out;
         let mut state = self.gate.lock();
+        let stale = state.is_stale(pass);
         let freed = state.answered(pass, ending, counter, now);
-        let closed = closing.map(|(closing, roll)| state.close(pass.epoch, closing, roll));
+        let news = closing.filter(|(closing, _)| closing.refused || !stale);
+        let closed = news.map(|(closing, roll)| state.close(pass.epoch, closing, roll));
         drop(state);
         freed.now();
         closed.map(|(opens, told)| {
