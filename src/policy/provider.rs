@@ -323,16 +323,15 @@ impl Provider {
         self
     }
 
-    fn has_body_rules(&self) -> bool {
-        self.turns_by_body()
-            || !self.final_codes.is_empty()
-            || !self.final_phrases.is_empty()
-            || self.rules.fields.iter().any(Field::is_in_body)
+    fn has_final_words(&self) -> bool {
+        !self.final_codes.is_empty() || !self.final_phrases.is_empty()
     }
 
     /// Whether a body may turn what looks final into a refusal by a limit.
     fn turns_by_body(&self) -> bool {
-        !self.throttled_codes.is_empty() || !self.throttled_phrases.is_empty()
+        !self.throttled_codes.is_empty()
+            || !self.throttled_phrases.is_empty()
+            || self.rules.fields.iter().any(Field::is_in_body)
     }
 }
 
@@ -345,10 +344,10 @@ impl Policy for Provider {
         let Some(status) = attempt.status() else {
             return false;
         };
-        if !self.has_body_rules() || !(is_error(status) || self.looks_into(status)) {
+        if !is_error(status) && !self.looks_into(status) {
             return false;
         }
-        self.turns_by_body() || standard::goes_again(self, attempt)
+        self.turns_by_body() || (self.has_final_words() && standard::goes_again(self, attempt))
     }
 
     fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {
