@@ -251,6 +251,7 @@ fn response<'a>(
 }
 
 fn as_curl_prints_it(text: &[u8]) -> Result<Response<Vec<u8>>, BoxError> {
+    let text = &as_curl_verbose_prints_it(text);
     let (head, body) = split_head(text);
     let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let first = String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
@@ -267,6 +268,26 @@ fn as_curl_prints_it(text: &[u8]) -> Result<Response<Vec<u8>>, BoxError> {
         Some((&line[..colon], line[colon + 1..].trim_ascii()))
     });
     response(status, headers, body.to_vec())
+}
+
+/// `curl -v` marks what it received with `< `, and prints much else.
+fn as_curl_verbose_prints_it(text: &[u8]) -> Vec<u8> {
+    let mut lines = text.split_inclusive(|byte| *byte == b'\n').peekable();
+    let marked = |line: &[u8]| line.starts_with(b"< ") || line.trim_ascii() == b"<";
+    if !text.starts_with(b"HTTP/") {
+        while lines.next_if(|line| !marked(line)).is_some() {}
+    }
+    let unmarked = lines.map(|line| line.strip_prefix(b"< ").unwrap_or(line));
+    unmarked
+        .map(|line| {
+            if line.trim_ascii() == b"<" {
+                b"\r\n"
+            } else {
+                line
+            }
+        })
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 fn split_head(text: &[u8]) -> (&[u8], &[u8]) {

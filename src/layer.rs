@@ -111,8 +111,8 @@ impl RetryLayer {
         self
     }
 
-    /// How often one call is sent again by its own backoff. Waits that the server named, and waiting
-    /// at the gate, use up none of them.
+    /// How often one call is sent again after a failure. Waits that the server named, and waiting at
+    /// the gate, use up none of them.
     #[must_use]
     pub fn max_retries(self, retries: u32) -> Self {
         self.set(|settings| settings.max_retries = retries)
@@ -176,8 +176,9 @@ impl RetryLayer {
         self.set(|settings| settings.scope_by = Some(Arc::new(scope_by)))
     }
 
-    /// However long the server says, one call probes after this long. For servers that name a day
-    /// and mean a minute.
+    /// However long a wait the server names, one call probes after this long. For servers that name
+    /// a day and mean a minute. The wait after a bare 429 is another setting:
+    /// [`Provider::bare_429_wait`](crate::policy::Provider::bare_429_wait).
     ///
     /// # Panics
     ///

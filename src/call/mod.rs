@@ -20,7 +20,7 @@ use tower_service::Service;
 use crate::body::{Heard, Hearing, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::BoxError;
-use crate::gate::{Receipt, Turn};
+use crate::gate::{Receipt, Turn, Until};
 use crate::layer::Settings;
 use crate::patience::Deadline;
 use crate::policy::RequestHead;
@@ -67,7 +67,7 @@ struct Rare<R: Body> {
     /// Retries that the call timed by its own backoff, and the last of their waits.
     retries: u32,
     backed_off: Duration,
-    /// No attempt starts later than this.
+    /// No attempt starts later than this, where an answer allowed more than the settings do.
     latest: Option<Instant>,
     /// The call's own timer rings then.
     sleep_until: Option<Instant>,
@@ -180,9 +180,12 @@ where
 
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
         self.waited = true;
-        let latest = self.latest();
+        let patience = Until {
+            latest: self.latest(),
+            in_an_outage: self.latest_in_an_outage(),
+        };
         let clock = self.settings.clock;
-        let turn = ready!(self.turn.poll(latest, &clock, &mut self.timer, cx));
+        let turn = ready!(self.turn.poll(patience, &clock, &mut self.timer, cx));
         Poll::Ready(match turn {
             Ok(()) => Next::Ready,
             Err(shut) => Next::End(self.give_up(shut)),

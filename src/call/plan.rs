@@ -99,7 +99,7 @@ where
             return Plan::End(Some(Ended::Retries), None);
         }
         if let Some(until) = self.turn.suspends() {
-            return self.plan_by_outage(until.max(heard));
+            return self.plan_by_outage(until, heard);
         }
         let rare = self.rare();
         let wait = backoff.wait(rare.retries, rare.backed_off, roll);
@@ -120,13 +120,19 @@ where
         plan
     }
 
-    /// The whole scope fails: the gate says when, and it costs neither a retry nor budget.
-    fn plan_by_outage(&mut self, next: Instant) -> Plan {
+    /// The whole scope fails: the gate says when, and it costs a retry, but no budget: the gate
+    /// bounds the load.
+    fn plan_by_outage(&mut self, suspended: Instant, heard: Instant) -> Plan {
+        let backoff = self.settings.backoff;
+        let own = backoff.unspread(self.rare().retries);
+        let next = suspended.max(later(heard, own));
         let gated = self.rare().gated;
         let patience = self.failure_patience(gated);
         let plan = self.within(patience, next);
         // All of this wait is on account of failures, however long the gate makes it.
-        self.rare().backs_off_until = Some(later(next, Duration::MAX));
+        let rare = self.rare();
+        rare.backs_off_until = Some(later(next, Duration::MAX));
+        rare.retries += 1;
         plan
     }
 
@@ -165,6 +171,12 @@ where
         let usual = self.until(self.patience().refusals);
         let known = self.rare.as_ref().and_then(|rare| rare.latest);
         known.map_or(usual, |latest| latest.max(usual))
+    }
+
+    /// The last moment at which it may, if the gate is shut because the server is out.
+    pub(super) fn latest_in_an_outage(&self) -> Instant {
+        let gated = self.rare.as_ref().map_or(Duration::ZERO, |rare| rare.gated);
+        self.until(self.failure_patience(gated))
     }
 
     pub(super) fn note_what_decided(

@@ -22,7 +22,7 @@ pub use quota::Quota;
 
 pub(crate) use cooldown::{Closing, Shut, Wait};
 pub(crate) use single::Gate;
-pub(crate) use state::{Ending, Facts};
+pub(crate) use state::{Ending, Facts, Until};
 pub(crate) use turn::{Receipt, Turn};
 
 use std::collections::HashMap;

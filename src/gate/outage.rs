@@ -8,6 +8,8 @@
 use std::time::{Duration, Instant};
 
 const IN_A_ROW: u32 = 5;
+/// After an outage, so many failures in a row mean that the pace is too fast; one is a hiccup.
+const TOO_FAST: u32 = 3;
 const FOR_AT_LEAST: Duration = Duration::from_secs(1);
 const FIRST_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(8);
@@ -41,9 +43,10 @@ impl Outage {
         out.map_or(paced, |out| out.probe_at)
     }
 
-    #[cfg(test)]
-    fn is_out(&self) -> bool {
-        self.out.as_ref().is_some_and(|out| out.sure)
+    /// Whether it is an outage and not a hiccup.
+    pub(crate) fn is_sure(&self, now: Instant) -> bool {
+        let out = self.out.as_ref().filter(|out| now >= out.sure_from);
+        out.is_some_and(|out| out.sure)
     }
 
     /// Until when retries have to wait, because it looks as if the server were out.
@@ -52,6 +55,7 @@ impl Outage {
     }
 
     pub(crate) fn let_one(&mut self, now: Instant) {
+        self.forget_old_pace(now);
         if let Some(out) = self.out.as_mut().filter(|out| now >= out.sure_from) {
             out.probe_at = now + SILENCE;
         }
@@ -62,10 +66,11 @@ impl Outage {
 
     /// A 5xx without a wait, or a broken connection, of a call that was sent then.
     pub(crate) fn failed(&mut self, sent: Instant, now: Instant) {
-        if let Some(pace) = &mut self.pace {
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        let too_fast = self.in_a_row >= TOO_FAST;
+        if let Some(pace) = self.pace.as_mut().filter(|_| too_fast) {
             pace.failed(sent, now);
         }
-        self.in_a_row = self.in_a_row.saturating_add(1);
         let first = *self.first.get_or_insert(now);
         match &mut self.out {
             // Calls that were on their way before it was sure say nothing new.
@@ -87,15 +92,30 @@ impl Outage {
         }
     }
 
+    /// A call that was let through at this moment was not answered, but dropped: somebody else may
+    /// probe.
+    pub(crate) fn gone(&mut self, sent: Instant) {
+        if let Some(out) = self.out.as_mut().filter(|out| sent >= out.sure_from) {
+            out.probe_at = out.probe_at.min(sent + out.interval);
+        }
+    }
+
+    fn forget_old_pace(&mut self, now: Instant) {
+        if self.pace.as_ref().is_some_and(|pace| pace.is_idle(now)) {
+            self.pace = None;
+        }
+    }
+
     /// Any answer below 500.
     pub(crate) fn answered(&mut self, now: Instant) {
+        self.forget_old_pace(now);
         (self.in_a_row, self.first) = (0, None);
         if self.out.take().is_some_and(|out| out.sure) {
             self.pace = Some(Pace::new(now));
         }
         if let Some(pace) = &mut self.pace {
             pace.answered(now);
-            if pace.is_over(now) {
+            if pace.is_over() {
                 self.pace = None;
             }
         }
@@ -160,7 +180,8 @@ impl Pace {
         }
         let held = self.answered.max(self.answered_before).max(1);
         self.too_fast = Some(self.per_second);
-        self.per_second = (held - held.div_ceil(20)).clamp(1, self.per_second);
+        let least = Self::FIRST.min(self.per_second);
+        self.per_second = (held - held.div_ceil(20)).clamp(least, self.per_second);
         self.calm = 0;
         (self.answered, self.answered_before, self.let_through) = (0, 0, 0);
         self.second = now + Self::SECOND;
@@ -173,15 +194,13 @@ impl Pace {
             return;
         }
         let used = self.let_through * 2 > self.per_second;
+        // What was too fast is tried again now and then: the server may have grown.
+        self.too_fast = self.too_fast.filter(|_| self.calm < Self::PATIENT);
         let more = match self.too_fast {
-            None if used => self.per_second * 2,
-            Some(limit) if used && self.calm < Self::PATIENT => {
+            None if used => self.per_second.saturating_mul(2),
+            Some(limit) if used => {
                 let below = limit - limit.div_ceil(20);
                 (self.per_second + self.per_second.div_ceil(4)).min(below)
-            }
-            Some(_) if used => {
-                self.calm = 0;
-                self.per_second + self.per_second.div_ceil(10)
             }
             _ => 0,
         };
@@ -192,9 +211,12 @@ impl Pace {
         self.second = now;
     }
 
-    fn is_over(&self, now: Instant) -> bool {
-        let idle = now.saturating_duration_since(self.second) > Self::SECOND * 60;
-        idle || (self.too_fast.is_none() && self.calm >= Self::CALM)
+    fn is_idle(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.second) > Self::SECOND * 60
+    }
+
+    fn is_over(&self) -> bool {
+        self.too_fast.is_none() && self.calm >= Self::CALM
     }
 }
 
@@ -211,14 +233,14 @@ mod tests {
         let now = Instant::now();
         let mut outage = Outage::default();
         fail(&mut outage, 64, now);
-        assert!(!outage.is_out(), "all at once prove nothing");
+        assert!(!outage.is_sure(now), "all at once prove nothing");
         assert_eq!(outage.next(now), now, "new calls go on");
         let later = now + Duration::from_secs(1);
         assert_eq!(outage.suspected_until(), Some(later), "retries wait");
         outage.let_one(later);
         assert!(outage.next(later) > later, "one asks");
         fail(&mut outage, 1, later);
-        assert!(outage.is_out());
+        assert!(outage.is_sure(later));
         assert_eq!(outage.next(later), later + FIRST_INTERVAL);
     }
 
@@ -231,7 +253,7 @@ mod tests {
             outage.answered(now);
             now += Duration::from_millis(500);
         }
-        assert!(!outage.is_out() && outage.next(now) <= now);
+        assert!(!outage.is_sure(now) && outage.next(now) <= now);
     }
 
     #[test]

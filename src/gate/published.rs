@@ -92,10 +92,16 @@ impl Published {
         let unknown = self.sent.wrapping_sub(answered_then).saturating_sub(1);
         let remaining = i64::from(counter.remaining);
         let at_least = remaining - i64::from(unknown);
+        let on_their_way = self.sent.wrapping_sub(self.answered).saturating_sub(1);
+        let known = self.window.as_ref();
+        // Another limit is another counter, of another endpoint say.
+        let other = known.is_some_and(|window| {
+            window.limit.is_some() && counter.limit.is_some() && window.limit != counter.limit
+        });
         match &mut self.window {
             // Of a window that is over.
-            Some(window) if !window.guessed && resets + SAME < window.resets => {}
-            Some(window) if window.guessed || resets <= window.resets + SAME => {
+            Some(window) if !other && !window.guessed && resets + SAME < window.resets => {}
+            Some(window) if !other && (window.guessed || resets <= window.resets + SAME) => {
                 let soonest = window.resets.min(resets);
                 window.resets = if window.guessed { resets } else { soonest };
                 window.guessed = false;
@@ -110,7 +116,7 @@ impl Published {
                     told: counter.resets_in,
                     guessed: false,
                     limit: counter.limit,
-                    left: at_least,
+                    left: remaining - i64::from(on_their_way),
                     at_most: remaining,
                 });
             }
@@ -124,10 +130,11 @@ impl Published {
             return;
         };
         let on_their_way = i64::from(self.sent.wrapping_sub(self.answered));
-        self.window = over.limit.map(|limit| Window {
+        self.window = over.limit.filter(|limit| *limit > 0).map(|limit| Window {
             resets: now + over.told.max(Duration::from_secs(1)),
             guessed: true,
-            left: i64::from(limit) - on_their_way,
+            // Always one: a call that hangs must not hold everybody up for ever.
+            left: (i64::from(limit) - on_their_way).max(1),
             at_most: i64::from(limit),
             ..over
         });

@@ -42,6 +42,8 @@ pub(crate) struct State {
     windows: Vec<Window>,
     published: Published,
     ramp: Ramp,
+    /// The first epoch of this ramp: calls from before belong to another.
+    ramp_epoch: u16,
     outage: Outage,
     in_flight: u32,
     ledger: Ledger,
@@ -89,6 +91,14 @@ pub(crate) enum Ending {
     Unknown,
 }
 
+/// How long a call is ready to wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Until {
+    pub(crate) latest: Instant,
+    /// The same, if the gate is shut because the server is out.
+    pub(crate) in_an_outage: Instant,
+}
+
 /// Where a call stands that asked to pass.
 #[derive(Debug)]
 pub(crate) enum Standing {
@@ -112,6 +122,7 @@ impl State {
                 .collect(),
             published: Published::default(),
             ramp: facts.cold_start.map_or_else(Ramp::open, Ramp::cold),
+            ramp_epoch: 0,
             outage: Outage::default(),
             in_flight: 0,
             ledger: Ledger::default(),
@@ -131,10 +142,15 @@ impl State {
     pub(crate) fn pass_in_turn(
         &mut self,
         number: u64,
-        latest: Instant,
+        patience: Until,
         now: Instant,
         waker: Waker,
     ) -> (Standing, Wake) {
+        let latest = if self.outage.is_sure(now) {
+            patience.latest.min(patience.in_an_outage)
+        } else {
+            patience.latest
+        };
         let opens = self.opens(now);
         let open = opens <= now && now <= latest;
         let news = open && self.due.is_none();
@@ -142,9 +158,8 @@ impl State {
             let pass = self.let_through(now);
             return (Standing::Through(pass), self.leave(number));
         }
-        let shut = self.cooldown.shut(now);
-        if now >= latest || shut.is_some_and(|shut| shut.until > latest) {
-            let shut = shut.cloned();
+        let shut = self.shut_until(now);
+        if now >= latest || shut.as_ref().is_some_and(|shut| shut.until > latest) {
             return (Standing::TooLate(shut), self.leave(number));
         }
         let drop = self.queue.wait(number, latest, waker);
@@ -167,6 +182,20 @@ impl State {
             Standing::Waits((opens.max(now) + LOITERS).min(latest)),
             wake,
         )
+    }
+
+    /// Until when nobody passes for certain, and why.
+    fn shut_until(&mut self, now: Instant) -> Option<Shut> {
+        if let Some(shut) = self.cooldown.shut(now) {
+            return Some(shut.clone());
+        }
+        let places = self.windows.iter_mut().map(|window| window.next_place(now));
+        let declared = places.max().map(|until| (until, "the declared quota"));
+        let published = (self.published.next(now), "the published quota");
+        let outage = (self.outage.next(now), "an outage");
+        let (until, decided_by) = declared.into_iter().chain([published, outage]).max()?;
+        let decided_by = decided_by.into();
+        (until > now).then_some(Shut { until, decided_by })
     }
 
     /// Whether the first in the queue could have passed for so long that it is not coming.
@@ -240,12 +269,15 @@ impl State {
             window.undo(admitted, admitted);
         }
         self.published.undo();
+        self.outage.gone(admitted);
         self.left(pass, Ending::Unknown)
     }
 
     /// A call was dropped on its way: the server may have counted it, and its places stay taken.
     pub(crate) fn dropped(&mut self, pass: Pass) -> Wake {
         self.published.over();
+        let sent = self.moment(pass.sent);
+        self.outage.gone(sent);
         self.left(pass, Ending::Unknown)
     }
 
@@ -288,7 +320,8 @@ impl State {
         if accepted {
             self.cooldown.accepted(pass.epoch);
         }
-        if pass.epoch == self.cooldown.epoch() {
+        // Epochs wrap around; no call is on its way for half of them.
+        if pass.epoch.wrapping_sub(self.ramp_epoch) < u16::MAX / 2 {
             self.ramp.left(accepted, !self.queue.is_empty());
         } else if accepted {
             self.ramp.accepted_late();
@@ -311,6 +344,7 @@ impl State {
         if refused && another && !self.published.is_known() {
             let wait = opens.saturating_duration_since(heard);
             self.ramp = Ramp::one_probe(self.ramp.held_until(heard, wait));
+            self.ramp_epoch = self.cooldown.epoch();
         }
         let wake = Wake {
             call: self.queue.ending_before(opens),
@@ -327,6 +361,9 @@ impl State {
 
     pub(crate) fn reopen(&mut self) -> Wake {
         self.cooldown.reopen();
+        // What was learned from a wait that was wrong is wrong, too.
+        self.ramp = Ramp::one_probe(None);
+        self.ramp_epoch = self.cooldown.epoch();
         self.wake_first()
     }
 

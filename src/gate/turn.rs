@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::cooldown::{Closing, Shut};
 use super::single::Gate;
-use super::state::{Ending, Pass, Standing, Wake};
+use super::state::{Ending, Pass, Standing, Until, Wake};
 use crate::budget::{Budget, Paid};
 use crate::clock::{Clock, Timer};
 use crate::hint::Counter;
@@ -54,17 +54,17 @@ impl Turn {
         matches!(self.stage, Stage::Sent(_))
     }
 
-    /// Waits for its turn, until `latest`. Admission answers now or later: this is the seam behind
+    /// Waits for its turn, as long as its patience lasts. Admission answers now or later: this is the seam behind
     /// which a fleet's ledger may one day be asked.
     pub(crate) fn poll(
         &mut self,
-        latest: Instant,
+        patience: Until,
         clock: &Clock,
         timer: &mut Option<Timer>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Option<Shut>>> {
         loop {
-            match self.ask(latest, clock.now(), cx) {
+            match self.ask(patience, clock.now(), cx) {
                 Standing::Through(pass) => {
                     self.stage = Stage::Admitted(pass);
                     return Poll::Ready(Ok(()));
@@ -82,14 +82,14 @@ impl Turn {
         }
     }
 
-    fn ask(&mut self, latest: Instant, now: Instant, cx: &mut Context<'_>) -> Standing {
+    fn ask(&mut self, patience: Until, now: Instant, cx: &mut Context<'_>) -> Standing {
         let waker = cx.waker().clone();
         let mut state = self.gate.lock();
         if self.number == 0 {
             self.number = state.queue.arrive();
         }
         self.stage = Stage::Waiting;
-        let (standing, wake) = state.pass_in_turn(self.number, latest, now, waker);
+        let (standing, wake) = state.pass_in_turn(self.number, patience, now, waker);
         drop(state);
         wake.now();
         standing

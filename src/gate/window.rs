@@ -22,8 +22,12 @@ pub(crate) struct Window {
 
 const SLOTS: u64 = 512;
 
+/// Nothing waits for longer; see [`later`](crate::clock::later).
+const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
 impl Window {
     pub(crate) fn new(limit: u32, length: Duration, slack: Duration, born: Instant) -> Self {
+        let (length, slack) = (length.min(LONGEST), slack.min(LONGEST));
         // A slot more than a place is ever held for, so that the wheel never bites its tail.
         let slice = nanos(length + slack).div_ceil(SLOTS - 2).max(1);
         Self {
