@@ -1,0 +1,205 @@
+//! What counters, outages and callers may do to the gate: it keeps moving, and is never early.
+
+mod support;
+
+use std::time::Duration;
+
+use support::mock::{Answer, Mock, answer, status};
+use support::paused::*;
+use tokio::time::Instant;
+use tower_backoff::policy::Provider;
+use tower_backoff::{BoxError, Budget, Clock, Gates, NotBefore, Quota, Retry, RetryLayer, Scope};
+
+fn long() -> RetryLayer {
+    RetryLayer::new(Provider::new("x"))
+        .patience(Duration::from_secs(100_000))
+        .failure_patience(Duration::from_secs(100_000))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_published_limit_of_zero_does_not_shut_the_gate_for_ever() {
+    let mock = Mock::new(|nth, _| match nth {
+        1 => answer(
+            200,
+            &[
+                ("x-ratelimit-limit", "0"),
+                ("x-ratelimit-remaining", "0"),
+                ("x-ratelimit-reset", "60"),
+            ],
+            "",
+        ),
+        _ => status(200),
+    });
+    let s = around(&mock, long());
+    status_of(&send(&s, get("http://a/")).await);
+    let second = tokio::time::timeout(secs(50_000), send(&s, get("http://a/"))).await;
+    assert!(second.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_answer_does_not_spend_a_window_that_it_opens() {
+    #[derive(Clone)]
+    struct Slow(Mock);
+    let mock = Mock::new(|_, _| answer(200, &[("ratelimit", "\"d\";r=100;t=60")], ""));
+    impl tower::Service<http::Request<Body>> for Slow {
+        type Response = http::Response<Body>;
+        type Error = BoxError;
+        type Future = std::pin::Pin<Box<dyn Future<Output = Answer> + Send>>;
+        fn poll_ready(
+            &mut self,
+            cx: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Result<(), BoxError>> {
+            tower::Service::<http::Request<Body>>::poll_ready(&mut self.0, cx)
+        }
+        fn call(&mut self, r: http::Request<Body>) -> Self::Future {
+            let slow = r.uri().path() == "/slow";
+            let f = self.0.call(r);
+            Box::pin(async move {
+                tokio::time::sleep(if slow { secs(70) } else { millis(50) }).await;
+                f.await
+            })
+        }
+    }
+    use tower::Layer;
+    let s = long()
+        .clock(Clock::starting_at(noon()))
+        .seed(1)
+        .layer(Slow(mock.clone()));
+    let slow = tokio::spawn({
+        let s = s.clone();
+        async move { send(&s, get("http://a/slow")).await }
+    });
+    tokio::time::sleep(millis(10)).await;
+    for _ in 0..90 {
+        send(&s, get("http://a/fast")).await.unwrap();
+    }
+    for _ in 0..20 {
+        tokio::time::sleep(secs(2)).await;
+        send(&s, get("http://a/fast")).await.unwrap();
+    }
+    slow.await.unwrap().unwrap();
+    let before = Instant::now();
+    send(&s, get("http://a/fast")).await.unwrap();
+    assert!(before.elapsed() < secs(2));
+}
+
+async fn backlog(s: &Retry<Mock>, n: usize) -> Vec<tokio::task::JoinHandle<Outcome>> {
+    (0..n)
+        .map(|_| {
+            let s = s.clone();
+            tokio::spawn(async move { send(&s, get("http://a/")).await })
+        })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_a_flaky_server_is_not_taken_for_a_slow_one() {
+    let start = Instant::now();
+    let mock = Mock::new(move |nth, _| {
+        if start.elapsed() < secs(5) || nth % 50 == 0 {
+            status(500)
+        } else {
+            status(200)
+        }
+    })
+    .taking(millis(50));
+    let s = around(&mock, long().max_retries(1000).budget(Budget::unlimited()));
+    let tasks = backlog(&s, 3000).await;
+    tokio::time::sleep(secs(600)).await;
+    let done = tasks.iter().filter(|t| t.is_finished()).count();
+    assert_eq!(done, 3000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pace_after_an_outage_is_forgotten_when_nobody_calls() {
+    let start = Instant::now();
+    let mock = Mock::new(move |nth, _| {
+        let t = start.elapsed();
+        if t < secs(5) || (t < secs(60) && nth % 4 == 0) {
+            status(500)
+        } else {
+            status(200)
+        }
+    })
+    .taking(millis(50));
+    let s = around(&mock, long().max_retries(1000).budget(Budget::unlimited()));
+    let _tasks = backlog(&s, 60).await;
+    tokio::time::sleep(secs(86_400)).await;
+    let before = Instant::now();
+    send(&s, get("http://a/")).await.unwrap();
+    let tasks = backlog(&s, 300).await;
+    for t in tasks {
+        t.await.unwrap().unwrap();
+    }
+    assert!(before.elapsed() < secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn reopening_by_hand_forgets_what_a_wrong_wait_taught() {
+    let mock = Mock::new(|nth, _| {
+        if nth == 6 {
+            answer(429, &[("retry-after", "86400")], "")
+        } else {
+            status(200)
+        }
+    })
+    .taking(secs(5));
+    let gates = Gates::new();
+    let s = around(&mock, RetryLayer::new(Provider::new("x")).gates(&gates));
+    for _ in 0..6 {
+        let _ = send(&s, get("http://a/")).await;
+    }
+    gates.reopen(&Scope::origin(&"http://a/".parse().unwrap()));
+    let s = around(&mock, long().gates(&gates));
+    let start = Instant::now();
+    let tasks = backlog(&s, 2000).await;
+    for t in tasks {
+        t.await.unwrap().unwrap();
+    }
+    assert!(start.elapsed() < secs(300));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_declared_quota_beyond_patience_is_told_at_once() {
+    let mock = Mock::new(|_, _| status(200));
+    let s = around(
+        &mock,
+        RetryLayer::new(Provider::new("x").quota(Quota::per_hour(1))),
+    );
+    send(&s, get("http://a/")).await.unwrap();
+    let start = Instant::now();
+    let error = send(&s, get("http://a/")).await.unwrap_err();
+    assert!(start.elapsed() < secs(1));
+    let not_before = error.downcast_ref::<NotBefore>().expect("NotBefore");
+    assert_between(not_before.wait(), secs(3_600), secs(10));
+    assert_eq!(not_before.decided_by(), "the declared quota");
+}
+
+#[tokio::test(start_paused = true)]
+async fn max_retries_holds_for_a_lone_caller_in_an_outage() {
+    let mock = Mock::new(|_, _| status(500));
+    let s = around(&mock, RetryLayer::new(Provider::new("x")).max_retries(1));
+    let mut each = vec![];
+    for _ in 0..5 {
+        let n = mock.calls().len();
+        let _ = send(&s, get("http://a/")).await;
+        each.push(mock.calls().len() - n);
+        tokio::time::sleep(secs(60)).await;
+    }
+    assert!(each.iter().all(|n| *n <= 2));
+}
+
+async fn quota_call(q: Quota) {
+    let mock = Mock::new(|_, _| status(200));
+    let s = around(&mock, RetryLayer::new(Provider::new("x").quota(q)));
+    send(&s, get("http://a/")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_over_an_endless_window_is_no_panic() {
+    quota_call(Quota::new(u32::MAX, Duration::MAX)).await
+}
+#[tokio::test(start_paused = true)]
+async fn f7_slack_max() {
+    quota_call(Quota::per_second(1).slack(Duration::MAX)).await
+}
