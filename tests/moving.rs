@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use support::mock::{Answer, Mock, answer, status};
@@ -200,6 +201,213 @@ async fn a_quota_over_an_endless_window_is_no_panic() {
     quota_call(Quota::new(u32::MAX, Duration::MAX)).await
 }
 #[tokio::test(start_paused = true)]
-async fn f7_slack_max() {
+async fn an_endless_slack_is_no_panic() {
     quota_call(Quota::per_second(1).slack(Duration::MAX)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paced_quota_over_an_endless_window_is_no_panic() {
+    quota_call(Quota::new(1000, Duration::from_secs(u64::MAX / 2)).paced()).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_dropped_gives_its_turn_on() {
+    let start = Instant::now();
+    let mock = Mock::new(move |_, _| {
+        if start.elapsed() < secs(3) {
+            status(500)
+        } else {
+            status(200)
+        }
+    })
+    .taking(millis(100));
+    let s = around(&mock, long());
+    for _ in 0..4 {
+        let _ = send(&s, post("http://a/")).await;
+        tokio::time::sleep(millis(400)).await;
+    }
+    let _ = send(&s, post("http://a/")).await;
+    tokio::time::sleep(secs(5)).await;
+    let _ = tokio::time::timeout(millis(50), send(&s, post("http://a/"))).await;
+    let before = Instant::now();
+    let _ = send(&s, post("http://a/")).await;
+    assert!(before.elapsed() < secs(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_start_is_not_slowed_by_windows_that_are_spent() {
+    let start = Instant::now();
+    let mock = Mock::new(move |nth, _| {
+        if start.elapsed() < secs(300) && nth % 20 == 1 {
+            answer(
+                200,
+                &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1")],
+                "",
+            )
+        } else {
+            status(200)
+        }
+    })
+    .taking(secs(1));
+    let s = around(
+        &mock,
+        RetryLayer::new(Provider::new("x").cold_start(20)).patience(secs(100_000)),
+    );
+    let tasks = backlog(&s, 3000).await;
+    for t in tasks {
+        t.await.unwrap().unwrap();
+    }
+    let offs = offsets(&mock, start);
+    for m in 0..15 {
+        println!(
+            "F10b minute {m}: {}",
+            offs.iter().filter(|o| o.as_secs() / 60 == m).count()
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_hang_do_not_hold_up_a_published_quota_for_ever() {
+    let mock = Mock::new(|nth, _| {
+        answer(
+            200,
+            &[
+                ("x-ratelimit-limit", "3"),
+                ("x-ratelimit-remaining", if nth == 1 { "2" } else { "0" }),
+                ("x-ratelimit-reset", "10"),
+            ],
+            "",
+        )
+    })
+    .taking(secs(20_000));
+    let quick = Mock::new(|_, _| {
+        answer(
+            200,
+            &[
+                ("x-ratelimit-limit", "3"),
+                ("x-ratelimit-remaining", "2"),
+                ("x-ratelimit-reset", "10"),
+            ],
+            "",
+        )
+    });
+    let gates = Gates::new();
+    let q = around(&quick, long().gates(&gates));
+    let l = around(&mock, long().gates(&gates));
+    send(&q, get("http://a/")).await.unwrap();
+    for _ in 0..3 {
+        let l = l.clone();
+        tokio::spawn(async move { send(&l, get("http://a/poll")).await });
+        tokio::time::sleep(secs(15)).await;
+    }
+    let start = Instant::now();
+    let next = tokio::time::timeout(secs(15_000), send(&q, get("http://a/")));
+    assert!(next.await.is_ok());
+    assert!(start.elapsed() < secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_in_an_outage_ends_with_its_patience_for_failures() {
+    // One call that fails while the scope is out, and what it costs its caller.
+    let mock = Mock::new(|_, _| status(500));
+    let s = around(&mock, RetryLayer::new(Provider::new("x")));
+    let tasks = backlog(&s, 20).await;
+    let begin = Instant::now();
+    let mut worst = Duration::ZERO;
+    for t in tasks {
+        t.await.unwrap().unwrap();
+        worst = worst.max(begin.elapsed());
+    }
+    assert!(
+        worst <= secs(40),
+        "a failed call was held for {worst:?}, failure_patience is 30 s"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_early_whatever_is_answered() {
+    for seed in 0..60u64 {
+        let start = Instant::now();
+        let shut: Arc<Mutex<Vec<(Instant, Instant)>>> = Arc::default();
+        let sh = shut.clone();
+        let mock = Mock::new(move |nth, _| {
+            let x = (nth as u64)
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(seed.wrapping_mul(1442695040888963407))
+                .rotate_left(23)
+                .wrapping_mul(0x9E3779B97F4A7C15)
+                >> 33;
+            let heard = Instant::now() + millis(100);
+            match x % 23 {
+                0 => {
+                    let w = x / 23 % 40;
+                    sh.lock().unwrap().push((heard, heard + secs(w)));
+                    answer(429, &[("retry-after", &w.to_string())], "")
+                }
+                1 => {
+                    sh.lock().unwrap().push((heard, heard + secs(60)));
+                    status(429)
+                }
+                2 => {
+                    let w = 1 + x / 23 % 9;
+                    sh.lock().unwrap().push((heard, heard + secs(w)));
+                    answer(503, &[("retry-after", &w.to_string())], "")
+                }
+                3 | 4 => status(500),
+                5 => {
+                    let w = 1 + x / 23 % 20;
+                    sh.lock().unwrap().push((heard, heard + secs(w)));
+                    answer(
+                        200,
+                        &[
+                            ("x-ratelimit-remaining", "0"),
+                            ("x-ratelimit-reset", &w.to_string()),
+                        ],
+                        "",
+                    )
+                }
+                6 => status(404),
+                _ => answer(
+                    200,
+                    &[
+                        ("x-ratelimit-limit", "50"),
+                        ("x-ratelimit-remaining", &(x / 23 % 50).to_string()),
+                        ("x-ratelimit-reset", &(1 + x / 1000 % 60).to_string()),
+                    ],
+                    "",
+                ),
+            }
+        })
+        .taking(millis(100));
+        let gates = Gates::new();
+        let s = around(&mock, long().gates(&gates).budget(Budget::unlimited()));
+        let mut tasks = vec![];
+        for i in 0..120u64 {
+            let s = s.clone();
+            tasks.push(tokio::spawn(async move {
+                tokio::time::sleep(millis(i * 37 * (seed % 7))).await;
+                let _ = send(&s, get("http://a/")).await;
+            }));
+        }
+        let all = async {
+            for t in tasks {
+                t.await.unwrap();
+            }
+        };
+        let ok = tokio::time::timeout(secs(90_000), all).await.is_ok();
+        let shut = shut.lock().unwrap();
+        for c in mock.calls() {
+            for (h, u) in shut.iter() {
+                assert!(
+                    !(c.at > *h && c.at < *u),
+                    "seed {seed}: sent {:?} early, at {:?}",
+                    *u - c.at,
+                    c.at - start
+                );
+            }
+        }
+        assert!(ok, "seed {seed} hangs");
+        let st = &gates.all()[0];
+        assert_eq!((st.in_flight, st.waiting), (0, 0), "seed {seed}");
+    }
 }
