@@ -154,3 +154,12 @@ async fn waiting_calls_pin_no_connection() {
     // Twenty went out at once, each on its own connection; none of the retries needed a new one.
     assert!(server.connections() <= 20, "{}", server.connections());
 }
+
+#[tokio::test]
+async fn a_peeked_body_that_breaks_off_does_not_look_whole() {
+    let server = Wire::always(wire::truncated_answer(403, "", "{\"error\":")).await;
+    let policy = Provider::new("test").throttled_codes(["SLOW_DOWN"]);
+    let client = RetryLayer::new(policy).layer(http1_client());
+    let response = client.oneshot(get(server.uri("/"))).await.unwrap();
+    assert!(response.into_body().collect().await.is_err());
+}

@@ -313,3 +313,24 @@ async fn a_slow_answer_from_a_window_that_is_over_stops_nobody() {
     send(&service, get(URI)).await.unwrap();
     assert!(start.elapsed() < secs(1), "{:?}", start.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_shut_gate_outlives_a_crowd_of_scopes() {
+    let mock = support::mock::Mock::new(|nth, _| match nth {
+        1 => support::mock::answer(429, &[("retry-after", "200")], ""),
+        _ => support::mock::status(200),
+    });
+    let layer = RetryLayer::new(Provider::new("test"));
+    let service = around(&mock, layer);
+    let start = Instant::now();
+    let mut hurried = get(URI);
+    let deadline = tower_backoff::Deadline::at(start);
+    hurried.extensions_mut().insert(deadline);
+    assert_eq!(status_of(&send(&service, hurried).await), 429);
+    for n in 0..2_100 {
+        let uri = format!("https://h{n}.test/");
+        send(&service, get(&uri)).await.unwrap();
+    }
+    send(&service, get(URI)).await.unwrap();
+    assert_between(start.elapsed(), secs(200), secs(1));
+}
