@@ -17,13 +17,14 @@ mod single;
 mod state;
 mod turn;
 mod window;
+mod words;
 
 pub use quota::Quota;
 
 pub(crate) use cooldown::{Closing, Shut, Wait};
 pub(crate) use single::Gate;
-pub(crate) use state::{Ending, Facts, Until};
 pub(crate) use turn::{Receipt, Turn};
+pub(crate) use words::{Ending, Facts, Until};
 
 use std::collections::HashMap;
 use std::fmt;

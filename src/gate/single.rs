@@ -3,7 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::state::{Facts, State};
+use super::state::State;
+use super::words::Facts;
 use crate::scope::Scope;
 
 /// A std mutex: it is held for a few dozen instructions, never across an await, and no code of a

@@ -7,28 +7,11 @@ use super::cooldown::{Closing, Cooldown, Shut};
 use super::outage::Outage;
 use super::published::Published;
 use super::queue::Queue;
-use super::quota::Quota;
 use super::ramp::Ramp;
 use super::window::Window;
+use super::words::{Ending, Facts, Pass, Standing, Until, Wake};
 use crate::budget::{Ledger, Paid};
 use crate::hint::Counter;
-
-/// Wakers to be called, and others to be dropped, when the lock is free again: both may run code of
-/// a user. Usually none or one.
-#[must_use = "waiting calls have to be woken"]
-#[derive(Debug, Default)]
-pub(crate) struct Wake {
-    call: Vec<Waker>,
-    drop: Option<Waker>,
-}
-
-impl Wake {
-    /// To be said without the lock.
-    pub(crate) fn now(self) {
-        self.call.into_iter().for_each(Waker::wake);
-        drop(self.drop);
-    }
-}
 
 /// A first waiter that could pass and does not ask for this long is passed over: it may sit in a
 /// future that nobody polls, and the others must not wait for it.
@@ -56,59 +39,6 @@ pub(crate) struct State {
 
 /// A served answer that overtook a call sent this much later speaks of a window that may be over.
 const STALE: Duration = Duration::from_millis(500);
-
-/// What a call that was let through has to show later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pass {
-    /// The number of closings when it was let through.
-    pub(crate) epoch: u16,
-    /// Whether the gate wants to know what the answer says is left.
-    pub(crate) wants_counter: bool,
-    /// How many of the calls before it had been answered when it was sent.
-    answered_then: u32,
-    /// In nanoseconds of the gate's age: a call carries this, and an `Instant` is twice as large.
-    sent: u64,
-}
-
-/// What is known about a scope before its first call.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Facts<'a> {
-    pub(crate) quotas: &'a [Quota],
-    /// So many in flight to begin with.
-    pub(crate) cold_start: Option<u32>,
-}
-
-/// How a call ended, as far as the gate is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// Served, or refused for what it asked: the server works.
-    Accepted,
-    /// Refused by a limit, or by a server that names a wait.
-    Refused,
-    /// A 5xx without a wait, or no answer at all.
-    Failed,
-    /// Dropped.
-    Unknown,
-}
-
-/// How long a call is ready to wait.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Until {
-    pub(crate) latest: Instant,
-    /// The same, if the gate is shut because the server is out.
-    pub(crate) in_an_outage: Instant,
-}
-
-/// Where a call stands that asked to pass.
-#[derive(Debug)]
-pub(crate) enum Standing {
-    /// It is through.
-    Through(Pass),
-    /// It waits, and looks again at this moment if it is not woken before.
-    Waits(Instant),
-    /// Its patience does not reach that far.
-    TooLate(Option<Shut>),
-}
 
 impl State {
     pub(crate) fn new(facts: Facts<'_>, now: Instant) -> Self {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::cooldown::{Closing, Shut};
 use super::single::Gate;
-use super::state::{Ending, Pass, Standing, Until, Wake};
+use super::words::{Ending, Pass, Standing, Until, Wake};
 use crate::budget::{Budget, Paid};
 use crate::clock::{Clock, Timer};
 use crate::hint::Counter;

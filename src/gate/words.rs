@@ -1,0 +1,77 @@
+//! What a gate and the calls at it say to each other.
+
+use std::task::Waker;
+use std::time::Instant;
+
+use super::cooldown::Shut;
+use super::quota::Quota;
+
+/// Wakers to be called, and others to be dropped, when the lock is free again: both may run code of
+/// a user. Usually none or one.
+#[must_use = "waiting calls have to be woken"]
+#[derive(Debug, Default)]
+pub(crate) struct Wake {
+    pub(super) call: Vec<Waker>,
+    pub(super) drop: Option<Waker>,
+}
+
+impl Wake {
+    /// To be said without the lock.
+    pub(crate) fn now(self) {
+        self.call.into_iter().for_each(Waker::wake);
+        drop(self.drop);
+    }
+}
+
+/// What is known about a scope before its first call.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Facts<'a> {
+    pub(crate) quotas: &'a [Quota],
+    /// So many in flight to begin with.
+    pub(crate) cold_start: Option<u32>,
+}
+
+/// How a call ended, as far as the gate is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Served, or refused for what it asked: the server works.
+    Accepted,
+    /// Refused by a limit, or by a server that names a wait.
+    Refused,
+    /// A 5xx without a wait, or no answer at all.
+    Failed,
+    /// Dropped.
+    Unknown,
+}
+
+/// How long a call is ready to wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Until {
+    pub(crate) latest: Instant,
+    /// The same, if the gate is shut because the server is out.
+    pub(crate) in_an_outage: Instant,
+}
+
+/// What a call that was let through has to show later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pass {
+    /// The number of closings when it was let through.
+    pub(crate) epoch: u16,
+    /// Whether the gate wants to know what the answer says is left.
+    pub(crate) wants_counter: bool,
+    /// How many of the calls before it had been answered when it was sent.
+    pub(super) answered_then: u32,
+    /// In nanoseconds of the gate's age: a call carries this, and an `Instant` is twice as large.
+    pub(super) sent: u64,
+}
+
+/// Where a call stands that asked to pass.
+#[derive(Debug)]
+pub(crate) enum Standing {
+    /// It is through.
+    Through(Pass),
+    /// It waits, and looks again at this moment if it is not woken before.
+    Waits(Instant),
+    /// Its patience does not reach that far.
+    TooLate(Option<Shut>),
+}
