@@ -14,7 +14,7 @@ use tower_service::Service;
 use crate::body::{Replay, ResponseBody};
 use crate::call::{Call, Next};
 use crate::error::BoxError;
-use crate::layer::Settings;
+use crate::settings::Settings;
 
 pin_project! {
     /// The response of a [`Retry`](crate::Retry) service.

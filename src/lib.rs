@@ -81,6 +81,7 @@ pub mod providers;
 mod report;
 mod scope;
 mod service;
+mod settings;
 mod trace;
 
 pub use backoff::{Backoff, Jitter};

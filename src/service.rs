@@ -11,7 +11,7 @@ use tower_service::Service;
 use crate::body::{Replay, ResponseBody};
 use crate::error::BoxError;
 use crate::future::ResponseFuture;
-use crate::layer::Settings;
+use crate::settings::Settings;
 
 /// A client behind a [`RetryLayer`](crate::RetryLayer). Clones share their gates.
 #[derive(Clone)]

@@ -21,10 +21,10 @@ use crate::body::{Heard, Hearing, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::BoxError;
 use crate::gate::{Receipt, Turn, Until};
-use crate::layer::Settings;
 use crate::patience::Deadline;
 use crate::policy::RequestHead;
 use crate::report::Ended;
+use crate::settings::Settings;
 
 /// The step after this one.
 pub(crate) enum Next<R: Body> {

@@ -13,10 +13,10 @@ use crate::body::Replay;
 use crate::clock::later;
 use crate::error::BoxError;
 use crate::hint::Hint;
-use crate::layer::Settings;
 use crate::patience::{Deadline, Patience};
 use crate::policy::{Ruling, Verdict};
 use crate::report::Ended;
+use crate::settings::Settings;
 
 /// When the call goes again, or why it does not.
 pub(super) enum Plan {

@@ -6,9 +6,9 @@ use std::time::Instant;
 use http::StatusCode;
 
 use crate::gate::{Closing, Ending, Turn, Wait};
-use crate::layer::Settings;
 use crate::observe::Decision;
 use crate::policy::{Attempt, Ruling, Verdict};
+use crate::settings::Settings;
 use crate::trace;
 
 /// Tells the gate, the observer and the log what the verdict is. Returns when the gate opens, if the

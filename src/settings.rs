@@ -1,0 +1,66 @@
+//! What a layer was told, shared by all its clones and by every call.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::backoff::Backoff;
+use crate::budget::Budget;
+use crate::clock::Clock;
+use crate::dice::Dice;
+use crate::gate::{Facts, Gate, Gates};
+use crate::observe::Observer;
+use crate::patience::Patience;
+use crate::policy::{Policy, RequestHead};
+use crate::scope::Scope;
+
+type ScopeBy = dyn Fn(&RequestHead<'_>) -> Scope + Send + Sync;
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) policy: Arc<dyn Policy>,
+    pub(crate) max_retries: u32,
+    pub(crate) backoff: Backoff,
+    pub(crate) patience: Patience,
+    pub(crate) budget: Budget,
+    pub(crate) gates: Gates,
+    pub(crate) scope_by: Option<Arc<ScopeBy>>,
+    pub(crate) max_cooldown: Option<Duration>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) clock: Clock,
+    pub(crate) dice: Dice,
+}
+
+impl Settings {
+    /// The gate at which a request waits.
+    pub(crate) fn gate_of(&self, request: &RequestHead<'_>, now: Instant) -> Arc<Gate> {
+        let said = match &self.scope_by {
+            Some(scope_by) => Some(scope_by(request)),
+            None => self.policy.scope(request),
+        };
+        if said.is_none() {
+            if let Some(gate) = self.gates.last(request.uri()) {
+                return gate;
+            }
+        }
+        let facts = Facts {
+            quotas: self.policy.quotas(request),
+            cold_start: self.policy.cold_start(request),
+        };
+        let origin = || Scope::of_request(request.uri(), request.headers());
+        self.gates.of(said.unwrap_or_else(origin), facts, now)
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryLayer")
+            .field("policy", &self.policy.name())
+            .field("max_retries", &self.max_retries)
+            .field("backoff", &self.backoff)
+            .field("patience", &self.patience)
+            .field("budget", &self.budget)
+            .field("max_cooldown", &self.max_cooldown)
+            .finish_non_exhaustive()
+    }
+}
