@@ -1,6 +1,6 @@
 //! How many retries all callers of one scope may add to its load.
 
-use std::time::Duration;
+use crate::moment::Moment;
 
 /// A share of the traffic that may be retries, counted per scope over the last ten seconds.
 ///
@@ -65,6 +65,7 @@ impl Budget {
 }
 
 const SECONDS: usize = 10;
+const SECOND: u64 = 1_000_000_000;
 
 /// What one scope has spent: a ring of seconds, so that old traffic is forgotten.
 #[derive(Debug, Default)]
@@ -86,15 +87,15 @@ pub(crate) struct Paid {
 }
 
 impl Ledger {
-    /// A call began. `age` is the time since the scope was first seen.
-    pub(crate) fn call(&mut self, age: Duration) {
-        let second = self.second(age.as_secs());
+    /// A call began.
+    pub(crate) fn call(&mut self, now: Moment) {
+        let second = self.second(now.slices(SECOND));
         second.calls = second.calls.saturating_add(1);
     }
 
     /// Pays for a retry, if the budget allows one.
-    pub(crate) fn pay(&mut self, budget: Budget, age: Duration) -> Option<Paid> {
-        let now = age.as_secs();
+    pub(crate) fn pay(&mut self, budget: Budget, now: Moment) -> Option<Paid> {
+        let now = now.slices(SECOND);
         let (calls, retries) = self.recent(now);
         let allowed = calls * u64::from(budget.percent) + u64::from(budget.floor) * 100;
         if (retries + 1) * 100 > allowed {
@@ -145,8 +146,9 @@ fn slot_of(second: u64) -> usize {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
 
-    const NOW: Duration = Duration::from_secs(3);
+    const NOW: Moment = Moment::after_slices(1_000_003, SECOND);
 
     #[track_caller]
     fn retries_allowed(budget: Budget, calls: u32) -> u32 {

@@ -7,7 +7,9 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, SystemTime};
+
+use crate::moment::Moment;
 
 /// The wall clock and the monotonic clock, together.
 ///
@@ -20,7 +22,7 @@ use std::time::{Instant, SystemTime};
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(not(feature = "test-util"), allow(unreachable_pub))]
 pub struct Clock {
-    set: Option<(SystemTime, Instant)>,
+    set: Option<(SystemTime, Moment)>,
 }
 
 impl Clock {
@@ -32,22 +34,26 @@ impl Clock {
         }
     }
 
-    pub(crate) fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Moment {
         monotonic()
     }
 
     /// The wall clock at a moment of the monotonic clock.
-    pub(crate) fn wall_at(&self, moment: Instant) -> SystemTime {
+    pub(crate) fn wall_at(&self, moment: Moment) -> SystemTime {
         let (wall, then) = self.set.unwrap_or_else(|| (SystemTime::now(), monotonic()));
-        match moment.checked_duration_since(then) {
-            Some(later) => wall.checked_add(later).unwrap_or(wall),
-            None => wall.checked_sub(then - moment).unwrap_or(wall),
-        }
+        let at_later = || wall.checked_add(moment.since(then));
+        let at_earlier = || wall.checked_sub(then.since(moment));
+        let at = if moment >= then {
+            at_later()
+        } else {
+            at_earlier()
+        };
+        at.unwrap_or(wall)
     }
 }
 
-fn monotonic() -> Instant {
-    tokio::time::Instant::now().into_std()
+fn monotonic() -> Moment {
+    Moment::of(tokio::time::Instant::now().into_std())
 }
 
 /// A boxed timer: only a call that waits by itself has one.
@@ -57,13 +63,13 @@ pub(crate) struct Timer {
 }
 
 impl Timer {
-    pub(crate) fn until(moment: Instant) -> Self {
-        let sleep = Box::pin(tokio::time::sleep_until(moment.into()));
+    pub(crate) fn until(moment: Moment) -> Self {
+        let sleep = Box::pin(tokio::time::sleep_until(moment.instant().into()));
         Self { sleep }
     }
 
-    pub(crate) fn set(&mut self, moment: Instant) {
-        self.sleep.as_mut().reset(moment.into());
+    pub(crate) fn set(&mut self, moment: Moment) {
+        self.sleep.as_mut().reset(moment.instant().into());
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -71,16 +77,17 @@ impl Timer {
     }
 }
 
-/// A moment so far away that nothing waits for it, used where adding would overflow.
-pub(crate) fn later(from: Instant, wait: std::time::Duration) -> Instant {
-    const FAR: std::time::Duration = std::time::Duration::from_secs(400 * 24 * 60 * 60);
-    from.checked_add(wait.min(FAR)).unwrap_or(from)
+/// So much later, but never so much that a timer could not be set.
+#[inline]
+pub(crate) fn later(from: Moment, wait: Duration) -> Moment {
+    const FAR: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+    from + wait.min(FAR)
 }
 
 #[cfg(all(test, feature = "test-util"))]
 mod tests {
     use super::*;
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
     #[tokio::test(start_paused = true)]
     async fn a_set_wall_clock_moves_with_the_monotonic_one() {

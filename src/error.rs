@@ -65,3 +65,54 @@ impl fmt::Display for NotBefore {
 }
 
 impl Error for NotBefore {}
+
+/// The call ends without having been sent: it costs more than a declared quota ever allows, so that no
+/// wait would help.
+///
+/// ```
+/// use tower_backoff::{BoxError, TooDear};
+///
+/// fn split_it(error: &BoxError) -> Option<u32> {
+///     error.downcast_ref::<TooDear>().map(TooDear::limit)
+/// }
+/// # let _ = split_it;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TooDear {
+    pub(crate) price: u32,
+    pub(crate) limit: u32,
+    pub(crate) scope: Scope,
+}
+
+impl TooDear {
+    /// What the call costs.
+    pub fn price(&self) -> u32 {
+        self.price
+    }
+
+    /// The most that a call may cost.
+    pub fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// Whose quota it is.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+}
+
+impl fmt::Display for TooDear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            price,
+            limit,
+            scope,
+        } = self;
+        write!(
+            f,
+            "a price of {price} is above the quota of {limit} of {scope}"
+        )
+    }
+}
+
+impl Error for TooDear {}

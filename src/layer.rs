@@ -37,6 +37,8 @@ use crate::trace;
 /// | [`budget`](Self::budget) | 20 % of the calls, and 20 in ten seconds whatever the traffic |
 /// | [`gates`](Self::gates) | its own |
 /// | [`scope_by`](Self::scope_by) | what the policy says, else the origin of the request |
+/// | [`price_by`](Self::price_by) | what the request's [`Price`](crate::Price) says, else one |
+/// | [`max_waiting`](Self::max_waiting) | none: any number of calls may wait |
 /// | [`max_cooldown`](Self::max_cooldown) | none: a gate is shut for as long as the server said |
 /// | [`observe`](Self::observe) | nobody |
 ///
@@ -80,6 +82,8 @@ impl RetryLayer {
             budget: Budget::default(),
             gates: Gates::new(),
             scope_by: None,
+            price_by: None,
+            max_waiting: usize::MAX,
             max_cooldown: None,
             observer: None,
             clock: Clock::default(),
@@ -158,6 +162,39 @@ impl RetryLayer {
         scope_by: impl Fn(&RequestHead<'_>) -> Scope + Send + Sync + 'static,
     ) -> Self {
         self.set(|settings| settings.scope_by = Some(Arc::new(scope_by)))
+    }
+
+    /// What a request costs, of quotas that count more than calls. A request with a
+    /// [`Price`](crate::Price) of its own says so itself.
+    ///
+    /// ```
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let layer = RetryLayer::new(providers::snippets_ai()).price_by(|request| {
+    ///     if request.uri().path().ends_with("/bulk") { 10 } else { 1 }
+    /// });
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn price_by(
+        self,
+        price_by: impl Fn(&RequestHead<'_>) -> u32 + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|settings| settings.price_by = Some(Arc::new(price_by)))
+    }
+
+    /// No more than so many calls wait at one gate: the next one is told at once, with
+    /// [`NotBefore`](crate::NotBefore). A call that was sent and comes back is not sent away.
+    ///
+    /// ```
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let layer = RetryLayer::new(providers::wolfeo()).max_waiting(10_000);
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn max_waiting(self, calls: usize) -> Self {
+        self.set(|settings| settings.max_waiting = calls)
     }
 
     /// However long a wait the server names, one call probes after this long. For servers that name

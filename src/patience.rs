@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::moment::Moment;
+
 /// How long after its start a call may still be sent again; put into the request's extensions.
 ///
 /// It replaces the layer's `patience` and `failure_patience` for this one call. No attempt starts
@@ -62,12 +64,16 @@ impl Patience {
 /// # Ok::<(), http::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadline(pub(crate) Instant);
+pub struct Deadline(Instant);
 
 impl Deadline {
     /// At this moment; tokio's `Instant` will do as well.
     pub fn at(moment: impl Into<Instant>) -> Self {
         Self(moment.into())
+    }
+
+    pub(crate) fn moment(self) -> Moment {
+        Moment::of(self.0)
     }
 }
 

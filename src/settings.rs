@@ -2,18 +2,21 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::backoff::Backoff;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::dice::Dice;
 use crate::gate::{Facts, Gate, Gates};
+use crate::moment::Moment;
 use crate::observe::Observer;
 use crate::patience::Patience;
 use crate::policy::{Policy, RequestHead};
+use crate::price::Price;
 use crate::scope::Scope;
 
+type PriceBy = dyn Fn(&RequestHead<'_>) -> u32 + Send + Sync;
 type ScopeBy = dyn Fn(&RequestHead<'_>) -> Scope + Send + Sync;
 
 #[derive(Clone)]
@@ -25,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) budget: Budget,
     pub(crate) gates: Gates,
     pub(crate) scope_by: Option<Arc<ScopeBy>>,
+    pub(crate) price_by: Option<Arc<PriceBy>>,
+    pub(crate) max_waiting: usize,
     pub(crate) max_cooldown: Option<Duration>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) clock: Clock,
@@ -32,8 +37,17 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// What a request costs: as it says itself, else as the layer was told, else one.
+    pub(crate) fn price_of(&self, request: &RequestHead<'_>) -> u32 {
+        match (request.extensions().get::<Price>(), &self.price_by) {
+            (Some(Price(price)), _) => *price,
+            (None, Some(price_by)) => price_by(request),
+            (None, None) => 1,
+        }
+    }
+
     /// The gate at which a request waits.
-    pub(crate) fn gate_of(&self, request: &RequestHead<'_>, now: Instant) -> Arc<Gate> {
+    pub(crate) fn gate_of(&self, request: &RequestHead<'_>, now: Moment) -> Arc<Gate> {
         let said = match &self.scope_by {
             Some(scope_by) => Some(scope_by(request)),
             None => self.policy.scope(request),

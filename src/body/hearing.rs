@@ -4,12 +4,13 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::clock::{Timer, later};
+use crate::moment::Moment;
 
 /// A body that is being listened to. Boxed, since it has been polled where it is.
 pub(crate) struct Hearing<R: Body> {
@@ -37,7 +38,7 @@ impl<R: Body> Hearing<R> {
     const FRAMES_AT_ONCE: usize = 64;
     const LONGEST: Duration = Duration::from_secs(2);
 
-    pub(crate) fn of(body: R, now: Instant) -> Self {
+    pub(crate) fn of(body: R, now: Moment) -> Self {
         Self {
             heard: Heard {
                 frames: VecDeque::new(),

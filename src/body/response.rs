@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::Heard;
+use crate::gate::Hold;
 
 pin_project! {
     /// The body of a response: the client's own, or one whose beginning was already listened to and
@@ -16,6 +17,8 @@ pin_project! {
     pub struct ResponseBody<R: Body> {
         #[pin]
         inner: Inner<R>,
+        // Its place among the calls at once, where these are limited.
+        hold: Option<Hold>,
     }
 }
 
@@ -32,6 +35,7 @@ impl<R: Body> ResponseBody<R> {
     pub(crate) fn untouched(body: R) -> Self {
         Self {
             inner: Inner::Untouched { body },
+            hold: None,
         }
     }
 
@@ -40,7 +44,13 @@ impl<R: Body> ResponseBody<R> {
             inner: Inner::Heard {
                 heard: Box::new(heard),
             },
+            hold: None,
         }
+    }
+
+    /// The call is one of those at once until this body has ended or is dropped.
+    pub(crate) fn hold(&mut self, hold: Hold) {
+        self.hold = Some(hold).filter(|_| !self.is_end_stream());
     }
 }
 
@@ -52,10 +62,18 @@ impl<R: Body> Body for ResponseBody<R> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
-        match self.project().inner.project() {
-            InnerProj::Untouched { body } => poll_as_bytes(body, cx),
-            InnerProj::Heard { heard } => heard.poll_frame(cx),
+        let mut this = self.project();
+        let (frame, ended) = match this.inner.as_mut().project() {
+            InnerProj::Untouched { mut body } => {
+                let frame = poll_as_bytes(body.as_mut(), cx);
+                (frame, body.is_end_stream())
+            }
+            InnerProj::Heard { heard } => (heard.poll_frame(cx), heard.is_end_stream()),
+        };
+        if ended || matches!(frame, Poll::Ready(None | Some(Err(_)))) {
+            *this.hold = None;
         }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,7 +1,6 @@
 //! Hearing what came back: the head, as much of the body as is needed, or the failure.
 
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, response};
@@ -14,6 +13,7 @@ use super::{Call, InHand, Next};
 use crate::body::{Hearing, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::{BoxError, NotBefore};
+use crate::moment::Moment;
 use crate::policy::{Attempt, Received, RequestHead};
 use crate::report::{Ended, Report};
 use crate::trace;
@@ -44,7 +44,7 @@ where
         }
     }
 
-    fn wants_body(&self, response: &Response<R>, heard: Instant) -> bool {
+    fn wants_body(&self, response: &Response<R>, heard: Moment) -> bool {
         let status = response.status();
         let observer = self.settings.observer.as_ref();
         observer.is_some_and(|observer| observer.wants_body_of(status))
@@ -57,7 +57,7 @@ where
             ))
     }
 
-    fn listen_to(&mut self, response: Response<R>, heard: Instant) {
+    fn listen_to(&mut self, response: Response<R>, heard: Moment) {
         let (head, body) = response.into_parts();
         let hearing = Hearing::of(body, self.settings.clock.now());
         self.rare().in_hand = Some(InHand::Hearing(head, hearing, heard));
@@ -76,7 +76,7 @@ where
     }
 
     /// Judges an answer and carries the verdict out.
-    fn answered(&mut self, answer: Answer<R>, body: Option<Bytes>, heard: Instant) -> Next<R> {
+    fn answered(&mut self, answer: Answer<R>, body: Option<Bytes>, heard: Moment) -> Next<R> {
         let mut attempt = Attempt::answered(
             RequestHead::from(&self.head),
             answer.status(),
@@ -111,7 +111,7 @@ where
     }
 
     /// Judges a failure and carries the verdict out.
-    fn failed(&mut self, error: BoxError, heard: Instant) -> Next<R> {
+    fn failed(&mut self, error: BoxError, heard: Moment) -> Next<R> {
         let attempt = Attempt::unanswered::<B>(
             RequestHead::from(&self.head),
             &*error,
@@ -139,9 +139,9 @@ where
     fn go_again(
         &mut self,
         status: Option<StatusCode>,
-        opens: Option<Instant>,
-        next: Instant,
-        heard: Instant,
+        opens: Option<Moment>,
+        next: Moment,
+        heard: Moment,
     ) {
         let attempts = self.attempts;
         let rare = self.rare.get_or_insert_with(Box::default);
@@ -172,6 +172,7 @@ where
     }
 
     fn after_drain(&mut self) -> Next<R> {
+        self.turn.give_back();
         let Some(until) = self.rare().sleep_until.take() else {
             return Next::Admit;
         };

@@ -1,7 +1,6 @@
 //! What the caller gets, and what is reported to it.
 
 use std::borrow::Cow;
-use std::time::Instant;
 
 use http::{Request, Response};
 use http_body::Body;
@@ -9,10 +8,15 @@ use tower_service::Service;
 
 use super::{Call, InHand};
 use crate::body::{Replay, ResponseBody};
-use crate::error::{BoxError, NotBefore};
-use crate::gate::Shut;
+use crate::error::{BoxError, NotBefore, TooDear};
+use crate::gate::{Leaves, Shut};
+use crate::moment::Moment;
 use crate::report::{Ended, Report, ReportSlot};
 use crate::trace;
+
+/// What decides where no gate is shut.
+pub(super) const THE_CALLERS_AHEAD: &str = "the callers ahead";
+const THE_BOUND: &str = "the bound on waiting callers";
 
 impl<S, B, R> Call<S, B, R>
 where
@@ -21,10 +25,27 @@ where
     B: Replay,
     R: Body,
 {
+    /// The gate does not let the call through.
+    pub(super) fn leave(&mut self, why: Leaves) -> Result<Response<ResponseBody<R>>, BoxError> {
+        match why {
+            Leaves::TooLate(shut) => self.give_up(shut, THE_CALLERS_AHEAD),
+            Leaves::Crowded(shut) => self.give_up(shut, THE_BOUND),
+            Leaves::TooDear(limit) => {
+                let error = TooDear {
+                    price: self.price,
+                    limit,
+                    scope: self.turn.gate().scope().clone(),
+                };
+                self.end_with_error(Box::new(error), Some(Ended::Final), None)
+            }
+        }
+    }
+
     /// The gate stays shut for longer than the call can wait.
     pub(super) fn give_up(
         &mut self,
         shut: Option<Shut>,
+        or_else: &'static str,
     ) -> Result<Response<ResponseBody<R>>, BoxError> {
         self.turn.give_back();
         self.stop_waiting();
@@ -46,20 +67,20 @@ where
                 self.end_with_error(error, Some(Ended::Patience), not_before)
             }
             None => {
-                let error = Box::new(self.not_before(shut));
+                let error = Box::new(self.not_before(shut, or_else));
                 self.end_with_error(error, Some(Ended::Patience), not_before)
             }
         }
     }
 
-    fn not_before(&self, shut: Option<Shut>) -> NotBefore {
+    fn not_before(&self, shut: Option<Shut>, or_else: &'static str) -> NotBefore {
         let now = self.settings.clock.now();
         let moment = shut.as_ref().map_or(now, |shut| shut.until);
         NotBefore {
             moment: self.settings.clock.wall_at(moment),
-            wait: moment.saturating_duration_since(now),
+            wait: moment.since(now),
             scope: self.turn.gate().scope().clone(),
-            decided_by: shut.map_or(Cow::Borrowed("the callers ahead"), |shut| shut.decided_by),
+            decided_by: shut.map_or(Cow::Borrowed(or_else), |shut| shut.decided_by),
         }
     }
 
@@ -67,8 +88,11 @@ where
         &mut self,
         mut response: Response<ResponseBody<R>>,
         ended: Option<Ended>,
-        not_before: Option<Instant>,
+        not_before: Option<Moment>,
     ) -> Response<ResponseBody<R>> {
+        if let Some(hold) = self.turn.hand_over() {
+            response.body_mut().hold(hold);
+        }
         if let Some(report) = self.report(ended, not_before) {
             response.extensions_mut().insert(report);
         }
@@ -79,14 +103,15 @@ where
         &mut self,
         error: BoxError,
         ended: Option<Ended>,
-        not_before: Option<Instant>,
+        not_before: Option<Moment>,
     ) -> Result<Response<ResponseBody<R>>, BoxError> {
+        self.turn.give_back();
         self.report(ended, not_before);
         Err(error)
     }
 
     /// What happened, if anything did; also into the slot that the caller left.
-    fn report(&mut self, ended: Option<Ended>, not_before: Option<Instant>) -> Option<Report> {
+    fn report(&mut self, ended: Option<Ended>, not_before: Option<Moment>) -> Option<Report> {
         let slot = self.head.extensions.get::<ReportSlot>();
         if ended.is_none() && self.rare.is_none() && slot.is_none() {
             return None;

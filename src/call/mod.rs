@@ -11,7 +11,7 @@ mod verdict;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Request, Response, request, response};
 use http_body::Body;
@@ -20,7 +20,8 @@ use tower_service::Service;
 use crate::body::{Heard, Hearing, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::BoxError;
-use crate::gate::{Receipt, Turn, Until};
+use crate::gate::{Asks, Receipt, Turn, Until};
+use crate::moment::Moment;
 use crate::patience::Deadline;
 use crate::policy::RequestHead;
 use crate::report::Ended;
@@ -45,8 +46,9 @@ pub(crate) struct Call<S, B, R: Body> {
     /// `None` once it has been sent and cannot be had again.
     body: Option<B>,
     turn: Turn,
-    started: Instant,
+    started: Moment,
     attempts: u32,
+    price: u32,
     /// Whether it had to wait for its turn.
     waited: bool,
     timer: Option<Timer>,
@@ -58,9 +60,9 @@ struct Rare<R: Body> {
     waited: Duration,
     /// How much of that the server or the gate decided: it uses up no patience with failures.
     gated: Duration,
-    waits_since: Option<Instant>,
+    waits_since: Option<Moment>,
     /// The call's own backoff ends then; what it waits beyond is the gate's.
-    backs_off_until: Option<Instant>,
+    backs_off_until: Option<Moment>,
     decided_by: Option<Cow<'static, str>>,
     /// Refusals of this call whose wait the server or the gate decided.
     refusals: u32,
@@ -68,9 +70,9 @@ struct Rare<R: Body> {
     retries: u32,
     backed_off: Duration,
     /// No attempt starts later than this, where an answer allowed more than the settings do.
-    latest: Option<Instant>,
+    latest: Option<Moment>,
     /// The call's own timer rings then.
-    sleep_until: Option<Instant>,
+    sleep_until: Option<Moment>,
     /// The price of the next retry.
     receipt: Option<Receipt>,
     /// The last answer, while the call goes on.
@@ -99,7 +101,7 @@ impl<R: Body> Default for Rare<R> {
 /// What the caller gets if the call has to end.
 enum InHand<R: Body> {
     /// A refusal whose body is being listened to, and when its head arrived.
-    Hearing(response::Parts, Hearing<R>, Instant),
+    Hearing(response::Parts, Hearing<R>, Moment),
     /// A refusal that was read to its end.
     Whole(response::Parts, Heard<R>),
     Error(BoxError),
@@ -115,6 +117,7 @@ where
     pub(crate) fn new(service: S, settings: Arc<Settings>, request: Request<B>) -> Self {
         let started = settings.clock.now();
         let gate = settings.gate_of(&RequestHead::new(&request), started);
+        let price = settings.price_of(&RequestHead::new(&request));
         let (head, body) = request.into_parts();
         Self {
             service,
@@ -124,6 +127,7 @@ where
             turn: Turn::at(gate),
             started,
             attempts: 0,
+            price,
             waited: false,
             timer: None,
             rare: None,
@@ -133,8 +137,8 @@ where
     /// Whether the gate is open and the call still in time, so that it can be sent at once.
     pub(crate) fn arrives(&mut self) -> bool {
         let deadline = self.head.extensions.get::<Deadline>();
-        let in_time = deadline.is_none_or(|deadline| self.started <= deadline.0);
-        in_time && self.turn.arrive(self.started)
+        let in_time = deadline.is_none_or(|deadline| self.started <= deadline.moment());
+        in_time && self.turn.arrive(self.price, self.started)
     }
 
     pub(crate) fn wait_on(&mut self, unready: S) {
@@ -174,21 +178,25 @@ where
             return;
         };
         let gated_since = rare.backs_off_until.take().unwrap_or(since);
-        rare.waited += now.saturating_duration_since(since);
-        rare.gated += now.saturating_duration_since(gated_since);
+        rare.waited += now.since(since);
+        rare.gated += now.since(gated_since);
     }
 
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
         self.waited = true;
-        let patience = Until {
-            latest: self.latest(),
-            in_an_outage: self.latest_in_an_outage(),
+        let asks = Asks {
+            price: self.price,
+            patience: Until {
+                latest: self.latest(),
+                in_an_outage: self.latest_in_an_outage(),
+            },
+            most_waiting: self.settings.max_waiting,
         };
-        let clock = self.settings.clock;
-        let turn = ready!(self.turn.poll(patience, &clock, &mut self.timer, cx));
+        let settings = &self.settings;
+        let turn = ready!(self.turn.poll(asks, &settings.clock, &mut self.timer, cx));
         Poll::Ready(match turn {
             Ok(()) => Next::Ready,
-            Err(shut) => Next::End(self.give_up(shut)),
+            Err(why) => Next::End(self.leave(why)),
         })
     }
 
@@ -202,12 +210,12 @@ where
             }
             Poll::Pending => {
                 ready!(self.poll_patience(cx));
-                return Poll::Ready(Next::End(self.give_up(None)));
+                return Poll::Ready(Next::End(self.give_up(None, ending::THE_CALLERS_AHEAD)));
             }
         }
         let now = self.settings.clock.now();
         if now > self.latest() {
-            return Poll::Ready(Next::End(self.give_up(None)));
+            return Poll::Ready(Next::End(self.give_up(None, ending::THE_CALLERS_AHEAD)));
         }
         if self.turn.still_holds(now) {
             return Poll::Ready(Next::Send);

@@ -1,6 +1,6 @@
 //! When a call goes again, if it does.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body::Body;
@@ -13,6 +13,7 @@ use crate::body::Replay;
 use crate::clock::later;
 use crate::error::BoxError;
 use crate::hint::Hint;
+use crate::moment::Moment;
 use crate::patience::{Deadline, Patience};
 use crate::policy::{Ruling, Verdict};
 use crate::report::Ended;
@@ -20,8 +21,8 @@ use crate::settings::Settings;
 
 /// When the call goes again, or why it does not.
 pub(super) enum Plan {
-    Again(Instant),
-    End(Option<Ended>, Option<Instant>),
+    Again(Moment),
+    End(Option<Ended>, Option<Moment>),
 }
 
 impl<S, B, R> Call<S, B, R>
@@ -36,8 +37,8 @@ where
         &mut self,
         verdict: &Verdict,
         given_up: Option<Ended>,
-        opens: Option<Instant>,
-        heard: Instant,
+        opens: Option<Moment>,
+        heard: Moment,
     ) -> Plan {
         match verdict.ruling() {
             Ruling::Accept => Plan::End(None, None),
@@ -64,8 +65,8 @@ where
     fn plan_by_server(
         &mut self,
         hint: Option<&Hint>,
-        opens: Option<Instant>,
-        heard: Instant,
+        opens: Option<Moment>,
+        heard: Moment,
     ) -> Plan {
         let named = hint.map(|hint| {
             let wait = hint.wait();
@@ -87,7 +88,7 @@ where
     }
 
     /// Nobody says when: exponential backoff, out of the budget.
-    fn plan_by_backoff(&mut self, opens: Option<Instant>, heard: Instant) -> Plan {
+    fn plan_by_backoff(&mut self, opens: Option<Moment>, heard: Moment) -> Plan {
         let Settings {
             max_retries,
             backoff,
@@ -122,7 +123,7 @@ where
 
     /// The whole scope fails: the gate says when, and it costs a retry, but no budget: the gate
     /// bounds the load.
-    fn plan_by_outage(&mut self, suspended: Instant, heard: Instant) -> Plan {
+    fn plan_by_outage(&mut self, suspended: Moment, heard: Moment) -> Plan {
         let backoff = self.settings.backoff;
         let own = backoff.unspread(self.rare().retries);
         let next = suspended.max(later(heard, own));
@@ -137,7 +138,7 @@ where
     }
 
     /// Ends the call now if the next moment lies beyond its patience.
-    fn within(&mut self, patience: Duration, next: Instant) -> Plan {
+    fn within(&mut self, patience: Duration, next: Moment) -> Plan {
         let latest = self.until(patience);
         if next > latest {
             return Plan::End(Some(Ended::Patience), Some(next));
@@ -158,23 +159,23 @@ where
         *said.unwrap_or(&self.settings.patience)
     }
 
-    fn until(&self, patience: Duration) -> Instant {
+    fn until(&self, patience: Duration) -> Moment {
         let latest = later(self.started, patience);
         match self.head.extensions.get::<Deadline>() {
-            Some(deadline) => latest.min(deadline.0),
+            Some(deadline) => latest.min(deadline.moment()),
             None => latest,
         }
     }
 
     /// The last moment at which this call may start an attempt.
-    pub(super) fn latest(&self) -> Instant {
+    pub(super) fn latest(&self) -> Moment {
         let usual = self.until(self.patience().refusals);
         let known = self.rare.as_ref().and_then(|rare| rare.latest);
         known.map_or(usual, |latest| latest.max(usual))
     }
 
     /// The last moment at which it may, if the gate is shut because the server is out.
-    pub(super) fn latest_in_an_outage(&self) -> Instant {
+    pub(super) fn latest_in_an_outage(&self) -> Moment {
         let gated = self.rare.as_ref().map_or(Duration::ZERO, |rare| rare.gated);
         self.until(self.failure_patience(gated))
     }

@@ -1,11 +1,11 @@
 //! Carrying a verdict out: the gate, the observer and the log are told.
 
 use std::borrow::Cow;
-use std::time::Instant;
 
 use http::StatusCode;
 
-use crate::gate::{Closing, Ending, Turn, Wait};
+use crate::gate::{Closing, Ending, Heard, Turn, Wait};
+use crate::moment::Moment;
 use crate::observe::Decision;
 use crate::policy::{Attempt, Ruling, Verdict};
 use crate::settings::Settings;
@@ -18,8 +18,8 @@ pub(super) fn carry_out(
     attempt: &Attempt<'_>,
     turn: &mut Turn,
     settings: &Settings,
-    heard: Instant,
-) -> Option<Instant> {
+    heard: Moment,
+) -> Option<Moment> {
     let accepted = verdict.ruling() == Ruling::Accept;
     let closing = verdict.cools().then(|| {
         let closing = Closing {
@@ -47,10 +47,14 @@ pub(super) fn carry_out(
         Ruling::Retry | Ruling::Refuse if verdict.cools() => Ending::Refused,
         Ruling::Retry | Ruling::Refuse => Ending::Accepted,
     };
-    let counter = verdict.counter();
-    let opens = turn.answered(ending, counter, closing, heard);
+    let told = Heard {
+        ending,
+        counter: verdict.counter(),
+        price: verdict.cost(),
+    };
+    let opens = turn.answered(told, closing, heard);
     let scope = turn.gate().scope();
-    let shut_for = opens.map(|opens| opens.saturating_duration_since(heard));
+    let shut_for = opens.map(|opens| opens.since(heard));
     if let Some(shut_for) = shut_for {
         let decided_by = decided_by(verdict, attempt.status());
         trace::shut(scope, attempt.status(), shut_for, &decided_by);

@@ -1,11 +1,13 @@
 //! All callers of one scope, behind one gate.
 //!
 //! ```text
-//! Gates ── scope ──► Gate ── lock ──► State { Queue, Cooldown, Window*, Published, Ramp, Outage, Ledger }
+//! Gates ── scope ──► Gate ── lock ──► State { Queue, Cooldown, Allowance, Ramp, Outage, Ledger }
 //!                      ▲
 //!                    Turn   (one per call: waits, passes, and gives its place back when dropped)
 //! ```
 
+mod allowance;
+mod at_once;
 mod cooldown;
 mod outage;
 mod published;
@@ -23,17 +25,18 @@ pub use quota::Quota;
 
 pub(crate) use cooldown::{Closing, Shut, Wait};
 pub(crate) use single::Gate;
-pub(crate) use turn::{Receipt, Turn};
-pub(crate) use words::{Ending, Facts, Until};
+pub(crate) use turn::{Hold, Receipt, Turn};
+pub(crate) use words::{Asks, Ending, Facts, Heard, Leaves, Until};
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::Uri;
 
 use crate::clock::Clock;
+use crate::moment::Moment;
 use crate::scope::Scope;
 
 /// The gates of a layer, one per [`Scope`].
@@ -77,6 +80,20 @@ pub struct GateStatus {
     pub waiting: usize,
     /// How many calls are on their way.
     pub in_flight: u32,
+    /// What is spent of its quotas, the declared and the published ones.
+    pub spent: Vec<Spent>,
+}
+
+/// How much of one quota is spent; see [`GateStatus`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Spent {
+    /// So much.
+    pub spent: u32,
+    /// Of so much.
+    pub of: u32,
+    /// In a window of this length; `None` if calls at once are meant, or if only the server knows.
+    pub window: Option<Duration>,
 }
 
 impl Gates {
@@ -118,13 +135,13 @@ impl Gates {
     }
 
     /// The gate of a scope. The first call of the scope says what is known about it.
-    pub(crate) fn of(&self, scope: Scope, facts: Facts<'_>, now: Instant) -> Arc<Gate> {
+    pub(crate) fn of(&self, scope: Scope, facts: Facts<'_>, now: Moment) -> Arc<Gate> {
         let mut registry = self.lock();
         let gate = match registry.gates.get(&scope) {
             Some(gate) => Arc::clone(gate),
             None => {
                 registry.sweep(now);
-                let gate = Arc::new(Gate::new(scope.clone(), facts, now));
+                let gate = Arc::new(Gate::new(scope.clone(), facts));
                 registry.gates.insert(scope, Arc::clone(&gate));
                 gate
             }
@@ -143,7 +160,7 @@ impl Registry {
 
     /// Forgets the gates that nobody holds and that remember nothing, whenever their number has
     /// doubled: so the cost per call stays flat.
-    fn sweep(&mut self, now: Instant) {
+    fn sweep(&mut self, now: Moment) {
         if self.gates.len() < self.sweep_at.max(Self::FEW) {
             return;
         }
@@ -154,8 +171,9 @@ impl Registry {
     }
 }
 
-fn status(gate: &Gate, now: Instant) -> GateStatus {
-    let state = gate.lock();
+fn status(gate: &Gate, now: Moment) -> GateStatus {
+    let mut state = gate.lock();
+    let spent = state.allowance.spent(now);
     let shut = state.cooldown.shut(now);
     GateStatus {
         scope: gate.scope().clone(),
@@ -163,6 +181,7 @@ fn status(gate: &Gate, now: Instant) -> GateStatus {
         shut_by: shut.map(|shut| shut.decided_by.to_string()),
         waiting: state.queue.len(),
         in_flight: state.in_flight(),
+        spent,
     }
 }
 

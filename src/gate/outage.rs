@@ -5,7 +5,8 @@
 //! when it is, the pace grows from a few calls a second. One broken endpoint among good ones never
 //! gets there, since the good ones answer.
 
-use std::time::{Duration, Instant};
+use crate::moment::Moment;
+use std::time::Duration;
 
 const IN_A_ROW: u32 = 5;
 /// After an outage, so many failures in a row mean that the pace is too fast; one is a hiccup.
@@ -19,7 +20,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(crate) struct Outage {
     in_a_row: u32,
-    first: Option<Instant>,
+    first: Option<Moment>,
     out: Option<Out>,
     pace: Option<Pace>,
 }
@@ -28,33 +29,33 @@ pub(crate) struct Outage {
 #[derive(Debug)]
 struct Out {
     /// Until then it may be a hiccup: only retries wait.
-    sure_from: Instant,
+    sure_from: Moment,
     /// A failure after that has made it sure.
     sure: bool,
     interval: Duration,
-    probe_at: Instant,
+    probe_at: Moment,
 }
 
 impl Outage {
     /// From when one more may go.
-    pub(crate) fn next(&self, now: Instant) -> Instant {
+    pub(crate) fn next(&self, now: Moment) -> Moment {
         let out = self.out.as_ref().filter(|out| now >= out.sure_from);
         let paced = self.pace.as_ref().map_or(now, |pace| pace.next);
         out.map_or(paced, |out| out.probe_at)
     }
 
     /// Whether it is an outage and not a hiccup.
-    pub(crate) fn is_sure(&self, now: Instant) -> bool {
+    pub(crate) fn is_sure(&self, now: Moment) -> bool {
         let out = self.out.as_ref().filter(|out| now >= out.sure_from);
         out.is_some_and(|out| out.sure)
     }
 
     /// Until when retries have to wait, because it looks as if the server were out.
-    pub(crate) fn suspected_until(&self) -> Option<Instant> {
+    pub(crate) fn suspected_until(&self) -> Option<Moment> {
         self.out.as_ref().map(|out| out.probe_at)
     }
 
-    pub(crate) fn let_one(&mut self, now: Instant) {
+    pub(crate) fn let_one(&mut self, now: Moment) {
         self.forget_old_pace(now);
         if let Some(out) = self.out.as_mut().filter(|out| now >= out.sure_from) {
             out.probe_at = now + SILENCE;
@@ -65,7 +66,7 @@ impl Outage {
     }
 
     /// A 5xx without a wait, or a broken connection, of a call that was sent then.
-    pub(crate) fn failed(&mut self, sent: Instant, now: Instant) {
+    pub(crate) fn failed(&mut self, sent: Moment, now: Moment) {
         self.in_a_row = self.in_a_row.saturating_add(1);
         let too_fast = self.in_a_row >= TOO_FAST;
         if let Some(pace) = self.pace.as_mut().filter(|_| too_fast) {
@@ -94,20 +95,20 @@ impl Outage {
 
     /// A call that was let through at this moment was not answered, but dropped: somebody else may
     /// probe.
-    pub(crate) fn gone(&mut self, sent: Instant) {
+    pub(crate) fn gone(&mut self, sent: Moment) {
         if let Some(out) = self.out.as_mut().filter(|out| sent >= out.sure_from) {
             out.probe_at = out.probe_at.min(sent + out.interval);
         }
     }
 
-    fn forget_old_pace(&mut self, now: Instant) {
+    fn forget_old_pace(&mut self, now: Moment) {
         if self.pace.as_ref().is_some_and(|pace| pace.is_idle(now)) {
             self.pace = None;
         }
     }
 
     /// Any answer below 500.
-    pub(crate) fn answered(&mut self, now: Instant) {
+    pub(crate) fn answered(&mut self, now: Moment) {
         self.forget_old_pace(now);
         (self.in_a_row, self.first) = (0, None);
         if self.out.take().is_some_and(|out| out.sure) {
@@ -128,13 +129,13 @@ impl Outage {
 #[derive(Debug)]
 struct Pace {
     per_second: u32,
-    next: Instant,
-    second: Instant,
+    next: Moment,
+    second: Moment,
     let_through: u32,
     answered: u32,
     answered_before: u32,
     /// Failures of calls that were sent before this are old news.
-    changed: Instant,
+    changed: Moment,
     /// The pace that was too fast.
     too_fast: Option<u32>,
     /// Seconds since it was, or that did not need the pace.
@@ -149,7 +150,7 @@ impl Pace {
     /// Seconds below a pace that failed, after which it is tried once more.
     const PATIENT: u32 = 30;
 
-    fn new(now: Instant) -> Self {
+    fn new(now: Moment) -> Self {
         Self {
             per_second: Self::FIRST,
             next: now,
@@ -163,18 +164,18 @@ impl Pace {
         }
     }
 
-    fn let_one(&mut self, now: Instant) {
+    fn let_one(&mut self, now: Moment) {
         self.turn(now);
         self.let_through += 1;
         self.next = self.next.max(now) + Self::SECOND / self.per_second;
     }
 
-    fn answered(&mut self, now: Instant) {
+    fn answered(&mut self, now: Moment) {
         self.turn(now);
         self.answered += 1;
     }
 
-    fn failed(&mut self, sent: Instant, now: Instant) {
+    fn failed(&mut self, sent: Moment, now: Moment) {
         if sent < self.changed {
             return;
         }
@@ -189,7 +190,7 @@ impl Pace {
         self.next = self.second;
     }
 
-    fn turn(&mut self, now: Instant) {
+    fn turn(&mut self, now: Moment) {
         if now < self.second + Self::SECOND {
             return;
         }
@@ -211,8 +212,8 @@ impl Pace {
         self.second = now;
     }
 
-    fn is_idle(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.second) > Self::SECOND * 60
+    fn is_idle(&self, now: Moment) -> bool {
+        now.since(self.second) > Self::SECOND * 60
     }
 
     fn is_over(&self) -> bool {
@@ -224,13 +225,13 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn fail(outage: &mut Outage, times: u32, now: Instant) {
+    fn fail(outage: &mut Outage, times: u32, now: Moment) {
         (0..times).for_each(|_| outage.failed(now, now));
     }
 
     #[test]
     fn five_failures_in_a_row_over_a_second_are_an_outage() {
-        let now = Instant::now();
+        let now = Moment::now();
         let mut outage = Outage::default();
         fail(&mut outage, 64, now);
         assert!(!outage.is_sure(now), "all at once prove nothing");
@@ -246,7 +247,7 @@ mod tests {
 
     #[test]
     fn one_answer_below_500_among_failures_is_no_outage() {
-        let mut now = Instant::now();
+        let mut now = Moment::now();
         let mut outage = Outage::default();
         for _ in 0..100 {
             fail(&mut outage, 4, now);
@@ -258,7 +259,7 @@ mod tests {
 
     #[test]
     fn probes_come_at_growing_intervals() {
-        let mut now = Instant::now();
+        let mut now = Moment::now();
         let mut outage = Outage::default();
         fail(&mut outage, 5, now);
         now += Duration::from_secs(1);
@@ -276,7 +277,7 @@ mod tests {
 
     #[test]
     fn after_an_outage_the_pace_doubles_every_second() {
-        let mut now = Instant::now();
+        let mut now = Moment::now();
         let mut outage = Outage::default();
         fail(&mut outage, 5, now);
         now += Duration::from_secs(1);

@@ -1,8 +1,10 @@
 //! The quota that a server publishes with its answers, spent before sending.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::Spent;
 use crate::hint::Counter;
+use crate::moment::Moment;
 
 /// How many more calls may be sent before the reset.
 ///
@@ -19,7 +21,7 @@ pub(crate) struct Published {
 
 #[derive(Debug)]
 struct Window {
-    resets: Instant,
+    resets: Moment,
     /// How long it was until the reset when it was last told.
     told: Duration,
     /// No response has spoken of this window yet.
@@ -29,17 +31,42 @@ struct Window {
     at_most: i64,
 }
 
+impl Window {
+    /// Whether there is enough left; of a call that costs more than the whole window, all of it.
+    fn affords(&self, price: u32) -> bool {
+        let most = self.limit.unwrap_or(u32::MAX).max(1);
+        self.left >= i64::from(price.min(most))
+    }
+}
+
 /// Two resets this close together are one: servers round them to seconds.
 const SAME: Duration = Duration::from_millis(1_200);
 
 impl Published {
     /// From when one more may go.
-    pub(crate) fn next(&mut self, now: Instant) -> Instant {
+    #[inline]
+    pub(crate) fn next(&mut self, price: u32, now: Moment) -> Moment {
+        if self.window.is_none() {
+            return now;
+        }
         self.roll(now);
         match &self.window {
-            Some(window) if window.left <= 0 => window.resets,
+            Some(window) if !window.affords(price) => window.resets,
             _ => now,
         }
+    }
+
+    /// What is spent, as far as the server says how much there is.
+    pub(crate) fn spent(&mut self, now: Moment) -> Option<Spent> {
+        self.roll(now);
+        let window = self.window.as_ref()?;
+        let of = window.limit?;
+        let left = u32::try_from(window.left.max(0)).unwrap_or(of);
+        Some(Spent {
+            spent: of.saturating_sub(left),
+            of,
+            window: None,
+        })
     }
 
     /// Whether the size of the window is known, so that a reopened gate needs no probe.
@@ -59,40 +86,40 @@ impl Published {
     const PLENTY: i64 = 64;
 
     /// A call is sent. Returns how many had been answered by then, to be shown with its answer.
-    pub(crate) fn send(&mut self) -> u32 {
-        self.sent = self.sent.wrapping_add(1);
+    pub(crate) fn send(&mut self, price: u32) -> u32 {
+        self.sent = self.sent.wrapping_add(price);
         if let Some(window) = &mut self.window {
-            window.left -= 1;
-            window.at_most -= 1;
+            window.left -= i64::from(price);
+            window.at_most -= i64::from(price);
         }
         self.answered
     }
 
     /// A call is over, one way or the other.
-    pub(crate) fn over(&mut self) {
-        self.answered = self.answered.wrapping_add(1);
+    pub(crate) fn over(&mut self, price: u32) {
+        self.answered = self.answered.wrapping_add(price);
     }
 
     /// It was never sent.
-    pub(crate) fn undo(&mut self) {
-        self.answered = self.answered.wrapping_add(1);
+    pub(crate) fn undo(&mut self, price: u32) {
+        self.answered = self.answered.wrapping_add(price);
         if let Some(window) = &mut self.window {
-            window.left += 1;
-            window.at_most += 1;
+            window.left += i64::from(price);
+            window.at_most += i64::from(price);
         }
     }
 
     /// What the response of a call says, that was sent when so many had been answered.
-    pub(crate) fn hear(&mut self, counter: Counter, answered_then: u32, heard: Instant) {
+    pub(crate) fn hear(&mut self, counter: Counter, answered_then: u32, price: u32, heard: Moment) {
         let resets = heard + counter.resets_in;
         if counter.limit.is_some_and(|limit| counter.remaining > limit) {
             return; // a counter that cannot be true
         }
         // Sent by now, and perhaps not counted by the server when it wrote this.
-        let unknown = self.sent.wrapping_sub(answered_then).saturating_sub(1);
+        let unknown = self.sent.wrapping_sub(answered_then).saturating_sub(price);
         let remaining = i64::from(counter.remaining);
         let at_least = remaining - i64::from(unknown);
-        let on_their_way = self.sent.wrapping_sub(self.answered).saturating_sub(1);
+        let on_their_way = self.sent.wrapping_sub(self.answered).saturating_sub(price);
         let known = self.window.as_ref();
         // Another limit is another counter, of another endpoint say.
         let other = known.is_some_and(|window| {
@@ -125,7 +152,7 @@ impl Published {
 
     /// After the reset there is a whole window to spend, less what is on its way; of an unknown size,
     /// one call to find out.
-    fn roll(&mut self, now: Instant) {
+    fn roll(&mut self, now: Moment) {
         let Some(over) = self.window.take_if(|window| window.resets <= now) else {
             return;
         };
@@ -155,10 +182,10 @@ mod tests {
     }
 
     #[track_caller]
-    fn may_send(published: &mut Published, now: Instant) -> u32 {
+    fn may_send(published: &mut Published, now: Moment) -> u32 {
         let mut count = 0;
-        while published.next(now) <= now && count < 1_000 {
-            published.send();
+        while published.next(1, now) <= now && count < 1_000 {
+            published.send(1);
             count += 1;
         }
         count
@@ -166,58 +193,58 @@ mod tests {
 
     #[test]
     fn calls_in_flight_are_counted() {
-        let now = Instant::now();
+        let now = Moment::now();
         let mut published = Published::default();
-        let tickets: Vec<_> = (0..64).map(|_| published.send()).collect();
-        published.hear(counter(100, 99, 60), tickets[0], now);
-        published.over();
+        let tickets: Vec<_> = (0..64).map(|_| published.send(1)).collect();
+        published.hear(counter(100, 99, 60), tickets[0], 1, now);
+        published.over(1);
         assert_eq!(may_send(&mut published, now), 36);
     }
 
     #[test]
     fn a_window_that_is_spent_opens_at_its_reset() {
-        let now = Instant::now();
+        let now = Moment::now();
         let mut published = Published::default();
-        let ticket = published.send();
-        published.hear(counter(20, 0, 60), ticket, now);
-        published.over();
+        let ticket = published.send(1);
+        published.hear(counter(20, 0, 60), ticket, 1, now);
+        published.over(1);
         let reset = now + Duration::from_secs(60);
-        assert_eq!(published.next(now), reset);
+        assert_eq!(published.next(1, now), reset);
         assert_eq!(may_send(&mut published, reset), 20);
     }
 
     #[test]
     fn other_users_of_the_key_are_noticed() {
-        let now = Instant::now();
+        let now = Moment::now();
         let mut published = Published::default();
-        let ticket = published.send();
-        published.hear(counter(100, 99, 60), ticket, now);
-        published.over();
-        let ticket = published.send();
-        published.hear(counter(100, 3, 60), ticket, now);
-        published.over();
+        let ticket = published.send(1);
+        published.hear(counter(100, 99, 60), ticket, 1, now);
+        published.over(1);
+        let ticket = published.send(1);
+        published.hear(counter(100, 3, 60), ticket, 1, now);
+        published.over(1);
         assert_eq!(may_send(&mut published, now), 3);
     }
 
     #[test]
     fn a_response_from_before_the_window_rolled_over_is_ignored() {
-        let now = Instant::now();
+        let now = Moment::now();
         let mut published = Published::default();
-        let late = published.send();
-        let ticket = published.send();
-        published.hear(counter(10, 9, 60), ticket, now);
-        published.over();
-        published.hear(counter(10, 0, 5), late, now);
-        published.over();
+        let late = published.send(1);
+        let ticket = published.send(1);
+        published.hear(counter(10, 9, 60), ticket, 1, now);
+        published.over(1);
+        published.hear(counter(10, 0, 5), late, 1, now);
+        published.over(1);
         assert!(may_send(&mut published, now) >= 8);
     }
 
     #[test]
     fn a_counter_above_its_own_limit_is_not_believed() {
-        let now = Instant::now();
+        let now = Moment::now();
         let mut published = Published::default();
-        let ticket = published.send();
-        published.hear(counter(10, 4_000_000_000, 60), ticket, now);
+        let ticket = published.send(1);
+        published.hear(counter(10, 4_000_000_000, 60), ticket, 1, now);
         assert!(published.window.is_none());
     }
 
@@ -229,14 +256,14 @@ mod tests {
             first in 1usize..60,
             order in prop::collection::vec(any::<prop::sample::Index>(), 200),
         ) {
-            let now = Instant::now();
+            let now = Moment::now();
             let mut published = Published::default();
             let mut counted = 0;
             // Sent, counted by the server in the order of sending, not answered yet.
             let mut on_their_way: Vec<(u32, u32)> = Vec::new();
             let mut send = |published: &mut Published, on_their_way: &mut Vec<(u32, u32)>| {
                 counted += 1;
-                on_their_way.push((published.send(), counted));
+                on_their_way.push((published.send(1), counted));
                 counted
             };
             (0..first).for_each(|_| { send(&mut published, &mut on_their_way); });
@@ -247,10 +274,10 @@ mod tests {
                 }
                 let (ticket, nth) = on_their_way.swap_remove(index.index(on_their_way.len()));
                 if nth <= limit {
-                    published.hear(counter(limit, limit - nth, 60), ticket, now);
+                    published.hear(counter(limit, limit - nth, 60), ticket, 1, now);
                 }
-                published.over();
-                while published.window.is_some() && published.next(now) <= now {
+                published.over(1);
+                while published.window.is_some() && published.next(1, now) <= now {
                     let nth = send(&mut published, &mut on_their_way);
                     prop_assert!(nth <= limit.max(blind), "{nth} of {limit}");
                 }

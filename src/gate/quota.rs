@@ -15,9 +15,11 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     limit: u32,
-    window: Duration,
+    /// `None`: it counts the calls that are on their way.
+    window: Option<Duration>,
     pub(super) slack: Duration,
     pub(super) burst: Option<u32>,
+    pub(super) per_call: bool,
 }
 
 impl Quota {
@@ -33,10 +35,55 @@ impl Quota {
         );
         Self {
             limit,
-            window,
+            window: Some(window),
             slack: Self::SLACK,
             burst: None,
+            per_call: false,
         }
+    }
+
+    /// `limit` calls at once: each holds its place until the body of its response has ended or was
+    /// dropped.
+    ///
+    /// ```
+    /// use tower_backoff::{Quota, policy::Provider};
+    ///
+    /// let acme = Provider::new("acme").quotas([Quota::concurrent(5), Quota::per_minute(600)]);
+    /// # let _ = acme;
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `limit` is zero.
+    pub const fn concurrent(limit: u32) -> Self {
+        assert!(
+            limit > 0,
+            "no calls at once is no calls at all: write concurrent(1)"
+        );
+        Self {
+            limit,
+            window: None,
+            slack: Self::SLACK,
+            burst: None,
+            per_call: true,
+        }
+    }
+
+    /// Counts each call as one, whatever its [`Price`](crate::Price): for providers that limit calls and
+    /// tokens at once.
+    ///
+    /// ```
+    /// use tower_backoff::{Quota, policy::Provider};
+    ///
+    /// let tokens = Quota::per_minute(30_000);
+    /// let calls = Quota::per_minute(500).per_call();
+    /// let acme = Provider::new("acme").quotas([tokens, calls]);
+    /// # let _ = acme;
+    /// ```
+    #[must_use]
+    pub const fn per_call(mut self) -> Self {
+        self.per_call = true;
+        self
     }
 
     const SLACK: Duration = Duration::from_millis(250);
@@ -81,6 +128,10 @@ impl Quota {
             calls > 0,
             "a burst of zero sends nothing: write paced() for one call at a time"
         );
+        assert!(
+            self.window.is_some(),
+            "calls at once have no window to spread over: write burst() on a quota per minute"
+        );
         self.burst = Some(calls);
         self
     }
@@ -118,8 +169,8 @@ impl Quota {
         self.limit
     }
 
-    /// In how long.
-    pub const fn window(&self) -> Duration {
+    /// In how long; `None` if it limits the calls at once.
+    pub const fn window(&self) -> Option<Duration> {
         self.window
     }
 }
@@ -133,5 +184,7 @@ mod tests {
         assert!(std::panic::catch_unwind(|| Quota::per_minute(0)).is_err());
         assert!(std::panic::catch_unwind(|| Quota::new(1, Duration::ZERO)).is_err());
         assert!(std::panic::catch_unwind(|| Quota::per_second(1).burst(0)).is_err());
+        assert!(std::panic::catch_unwind(|| Quota::concurrent(0)).is_err());
+        assert!(std::panic::catch_unwind(|| Quota::concurrent(2).paced()).is_err());
     }
 }

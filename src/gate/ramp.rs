@@ -1,7 +1,8 @@
 //! Reopening without a stampede: one probe, then twice as many with every round of answers, and never
 //! more than one call beyond what a window was seen to hold.
 
-use std::time::{Duration, Instant};
+use crate::moment::Moment;
+use std::time::Duration;
 
 /// If the calls let through keep silent for this long, one more may go: a probe that hangs must
 /// not hold everybody up.
@@ -30,8 +31,8 @@ pub(crate) struct Ramp {
     in_flight: u32,
     accepted: u32,
     probed: bool,
-    since: Option<Instant>,
-    last_let: Option<Instant>,
+    since: Option<Moment>,
+    last_let: Option<Moment>,
     windows: u32,
 }
 
@@ -65,7 +66,7 @@ impl Ramp {
     }
 
     /// From when one more may go.
-    pub(crate) fn next(&mut self, now: Instant) -> Instant {
+    pub(crate) fn next(&mut self, now: Moment) -> Moment {
         self.roll(now);
         match self.last_let {
             Some(last) if self.in_flight >= self.most_in_flight() => {
@@ -83,7 +84,7 @@ impl Ramp {
         }
     }
 
-    pub(crate) fn let_one(&mut self, now: Instant) {
+    pub(crate) fn let_one(&mut self, now: Moment) {
         self.in_flight += 1;
         self.last_let = Some(now);
         self.since.get_or_insert(now);
@@ -110,22 +111,22 @@ impl Ramp {
     }
 
     /// What this window held, if it was refused now and is over after `wait`.
-    pub(crate) fn held_until(&self, refused: Instant, wait: Duration) -> Option<Held> {
+    pub(crate) fn held_until(&self, refused: Moment, wait: Duration) -> Option<Held> {
         let since = self.since.filter(|_| self.accepted > 0);
         since.map_or(self.held, |since| {
             Some(Held {
                 calls: self.accepted,
-                length: refused.saturating_duration_since(since) + wait,
+                length: refused.since(since) + wait,
             })
         })
     }
 
-    fn window_over(&self) -> Option<Instant> {
+    fn window_over(&self) -> Option<Moment> {
         Some(self.since? + self.held.map_or(UNKNOWN, |held| held.length))
     }
 
     /// A window that passed without a refusal holds at least what was accepted in it.
-    fn roll(&mut self, now: Instant) {
+    fn roll(&mut self, now: Moment) {
         if !self.probed || self.window_over().is_none_or(|over| over > now) {
             return;
         }
@@ -146,7 +147,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn let_all(ramp: &mut Ramp, now: Instant) -> u32 {
+    fn let_all(ramp: &mut Ramp, now: Moment) -> u32 {
         let mut count = 0;
         while ramp.next(now) <= now && count < 1_000 {
             ramp.let_one(now);
@@ -162,7 +163,7 @@ mod tests {
 
     #[test]
     fn rounds_double_as_answers_come() {
-        let now = Instant::now();
+        let now = Moment::now();
         let mut ramp = Ramp::one_probe(None);
         let mut rounds = Vec::new();
         for _ in 0..5 {
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_failed_probe_is_followed_by_one_more() {
-        let now = Instant::now();
+        let now = Moment::now();
         let mut ramp = Ramp::one_probe(held(20));
         assert_eq!(let_all(&mut ramp, now), 1);
         ramp.left(false, true);
@@ -184,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_probe_that_hangs_holds_nobody_up_for_ever() {
-        let now = Instant::now();
+        let now = Moment::now();
         let mut ramp = Ramp::one_probe(None);
         ramp.let_one(now);
         assert_eq!(ramp.next(now), now + SILENCE);
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_a_window_held_goes_at_once_and_one_call_beyond() {
-        let now = Instant::now();
+        let now = Moment::now();
         let mut ramp = Ramp::one_probe(held(20));
         assert_eq!(let_all(&mut ramp, now), 1);
         ramp.left(true, true);
@@ -204,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_the_window_held() {
-        let now = Instant::now();
+        let now = Moment::now();
         let mut ramp = Ramp::one_probe(None);
         assert_eq!(ramp.held_until(now, Duration::from_secs(60)), None);
         ramp.let_one(now);
@@ -216,7 +217,7 @@ mod tests {
 
     #[test]
     fn when_the_window_is_over_the_next_one_begins_without_a_refusal() {
-        let mut now = Instant::now();
+        let mut now = Moment::now();
         let mut ramp = Ramp::one_probe(held(2));
         let_all(&mut ramp, now);
         ramp.left(true, true);
@@ -230,7 +231,7 @@ mod tests {
 
     #[test]
     fn what_was_learned_is_forgotten_when_nothing_is_refused_any_more() {
-        let mut now = Instant::now();
+        let mut now = Moment::now();
         let mut ramp = Ramp::one_probe(held(2));
         let_all(&mut ramp, now);
         ramp.left(true, true);

@@ -1,7 +1,6 @@
 //! The gate of one scope: a lock around its state.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use super::state::State;
 use super::words::Facts;
@@ -16,10 +15,10 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    pub(crate) fn new(scope: Scope, facts: Facts<'_>, now: Instant) -> Self {
+    pub(crate) fn new(scope: Scope, facts: Facts<'_>) -> Self {
         Self {
             scope,
-            state: Mutex::new(State::new(facts, now)),
+            state: Mutex::new(State::new(facts)),
         }
     }
 

@@ -1,17 +1,16 @@
 //! All that one gate knows, under one lock. Every decision is told the time.
 
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::allowance::Allowance;
 use super::cooldown::{Closing, Cooldown, Shut};
 use super::outage::Outage;
-use super::published::Published;
 use super::queue::Queue;
 use super::ramp::Ramp;
-use super::window::Window;
-use super::words::{Ending, Facts, Pass, Standing, Until, Wake};
+use super::words::{Asks, Ending, Facts, Heard, Leaves, Pass, Standing, Wake};
 use crate::budget::{Ledger, Paid};
-use crate::hint::Counter;
+use crate::moment::Moment;
 
 /// A first waiter that could pass and does not ask for this long is passed over: it may sit in a
 /// future that nobody polls, and the others must not wait for it.
@@ -21,125 +20,161 @@ const LOITERS: Duration = Duration::from_secs(1);
 pub(crate) struct State {
     pub(crate) queue: Queue,
     pub(crate) cooldown: Cooldown,
-    /// The declared quotas.
-    windows: Vec<Window>,
-    published: Published,
+    pub(crate) allowance: Allowance,
     ramp: Ramp,
     /// The first epoch of this ramp: calls from before belong to another.
     ramp_epoch: u16,
     outage: Outage,
     in_flight: u32,
     ledger: Ledger,
-    born: Instant,
     /// Since when the first in the queue could have passed.
-    due: Option<Instant>,
-    /// When the youngest of the accepted calls was sent, in nanoseconds of the gate's age.
-    youngest: u64,
+    due: Option<Moment>,
+    /// The price of the first in the queue, once it has asked.
+    first_needs: u32,
+    /// How many are passed over next time, if nobody comes before.
+    loiterers: usize,
+    /// When the youngest of the accepted calls was sent.
+    youngest: Moment,
 }
 
 /// A served answer that overtook a call sent this much later speaks of a window that may be over.
 const STALE: Duration = Duration::from_millis(500);
 
 impl State {
-    pub(crate) fn new(facts: Facts<'_>, now: Instant) -> Self {
+    pub(crate) fn new(facts: Facts<'_>) -> Self {
         Self {
             queue: Queue::default(),
             cooldown: Cooldown::default(),
-            windows: facts
-                .quotas
-                .iter()
-                .flat_map(|quota| Window::of(quota, now))
-                .collect(),
-            published: Published::default(),
+            allowance: Allowance::of(facts.quotas),
             ramp: facts.cold_start.map_or_else(Ramp::open, Ramp::cold),
             ramp_epoch: 0,
             outage: Outage::default(),
             in_flight: 0,
             ledger: Ledger::default(),
-            born: now,
             due: None,
-            youngest: 0,
+            first_needs: 0,
+            loiterers: 1,
+            youngest: Moment::START,
         }
     }
 
     /// Passes if the gate is wide open and nobody waits: the path of nearly every call.
-    pub(crate) fn pass_at_once(&mut self, now: Instant) -> Option<Pass> {
-        let open = self.queue.is_empty() && self.opens(now) <= now;
-        open.then(|| self.let_through(now))
+    #[inline]
+    pub(crate) fn pass_at_once(&mut self, price: u32, now: Moment) -> Option<Pass> {
+        let open = self.queue.is_empty() && self.opens(price, now) <= now;
+        open.then(|| self.let_through(price, now))
     }
 
     /// Passes, waits or gives up.
     pub(crate) fn pass_in_turn(
         &mut self,
         number: u64,
-        patience: Until,
-        now: Instant,
+        asks: Asks,
+        now: Moment,
         waker: Waker,
     ) -> (Standing, Wake) {
+        let Asks {
+            price, patience, ..
+        } = asks;
+        if let Err(most) = self.allowance.affords(price) {
+            return (Standing::Leaves(Leaves::TooDear(most)), self.leave(number));
+        }
         let latest = if self.outage.is_sure(now) {
             patience.latest.min(patience.in_an_outage)
         } else {
             patience.latest
         };
-        let opens = self.opens(now);
+        // Not before the first could: it may need more places.
+        let first = self.queue.is_first(number);
+        let needed = if first {
+            price
+        } else {
+            price.max(self.first_needs)
+        };
+        let opens = self.opens(needed, now);
         let open = opens <= now && now <= latest;
         let news = open && self.due.is_none();
-        if open && (self.queue.is_first(number) || self.first_loiters(now)) {
-            let pass = self.let_through(now);
-            return (Standing::Through(pass), self.leave(number));
+        if open {
+            self.pass_over_loiterers(now);
+            if self.queue.is_first(number) {
+                self.loiterers = 1;
+                let pass = self.let_through(price, now);
+                return (Standing::Through(pass), self.leave(number));
+            }
         }
-        let shut = self.shut_until(now);
+        let shut = self.shut_until(price, now);
         if now >= latest || shut.as_ref().is_some_and(|shut| shut.until > latest) {
-            return (Standing::TooLate(shut), self.leave(number));
+            return (Standing::Leaves(Leaves::TooLate(shut)), self.leave(number));
+        }
+        if self.queue.len() >= asks.most_waiting {
+            return (Standing::Leaves(Leaves::Crowded(shut)), Wake::default());
         }
         let drop = self.queue.wait(number, latest, waker);
+        let ending = self.queue.ending_before(now);
         if self.queue.is_first(number) {
-            let wake = Wake {
-                drop,
-                ..Wake::default()
-            };
-            return (Standing::Waits(opens.min(latest)), wake);
+            self.first_needs = price;
+            let look = opens.min(latest);
+            return (self.waits(number, look), Wake { call: ending, drop });
         }
         // Once: were the first woken by everybody who asks, two calls of one task would wake each
         // other for ever.
-        let first = if news {
+        let mut wake = if news {
             self.wake_first()
         } else {
             Wake::default()
         };
-        let wake = Wake { drop, ..first };
-        (
-            Standing::Waits((opens.max(now) + LOITERS).min(latest)),
-            wake,
-        )
+        wake.call.extend(ending);
+        wake.drop = drop;
+        let look = (opens.max(now) + LOITERS).min(latest);
+        (self.waits(number, look), wake)
     }
 
+    /// Who has a timer looks after those who have none.
+    fn waits(&mut self, number: u64, look: Moment) -> Standing {
+        if !self.queue.watches_the_clock(number) {
+            return Standing::Sleeps;
+        }
+        let soonest = self.queue.soonest().unwrap_or(look);
+        Standing::Waits(look.min(soonest + Self::LATE))
+    }
+
+    /// So much later than its patience ends, a call without a timer is told at the latest.
+    const LATE: Duration = Duration::from_millis(10);
+
     /// Until when nobody passes for certain, and why.
-    fn shut_until(&mut self, now: Instant) -> Option<Shut> {
+    fn shut_until(&mut self, price: u32, now: Moment) -> Option<Shut> {
         if let Some(shut) = self.cooldown.shut(now) {
             return Some(shut.clone());
         }
-        let places = self.windows.iter_mut().map(|window| window.next_place(now));
-        let declared = places.max().map(|until| (until, "the declared quota"));
-        let published = (self.published.next(now), "the published quota");
-        let outage = (self.outage.next(now), "an outage");
-        let (until, decided_by) = declared.into_iter().chain([published, outage]).max()?;
-        let decided_by = decided_by.into();
-        (until > now).then_some(Shut { until, decided_by })
+        let allowance = self.allowance.shut_until(price, now);
+        let outage = self.outage.next(now);
+        let outage = (outage > now).then(|| Shut {
+            until: outage,
+            decided_by: "an outage".into(),
+        });
+        allowance
+            .into_iter()
+            .chain(outage)
+            .max_by_key(|shut| shut.until)
     }
 
-    /// Whether the first in the queue could have passed for so long that it is not coming.
-    fn first_loiters(&mut self, now: Instant) -> bool {
+    /// If the first in the queue could have passed for long and did not ask, it is not coming: the others
+    /// go on without it, and without more and more of those behind it that do not come either.
+    fn pass_over_loiterers(&mut self, now: Moment) {
         let due = *self.due.get_or_insert(now);
-        now.saturating_duration_since(due) >= LOITERS
+        if now.since(due) >= LOITERS {
+            self.queue.pass_over(self.loiterers);
+            self.loiterers *= 2;
+            self.due = Some(now);
+        }
     }
 
     fn leave(&mut self, number: u64) -> Wake {
+        self.first_needs = 0;
         let drop = self.queue.leave(number);
-        Wake {
-            drop,
-            ..self.wake_first()
-        }
+        let mut wake = self.wake_first();
+        wake.call.extend(self.queue.few_left());
+        Wake { drop, ..wake }
     }
 
     /// A waiting call is dropped.
@@ -148,100 +183,91 @@ impl State {
     }
 
     /// When the next call may pass, as far as can be known now.
-    fn opens(&mut self, now: Instant) -> Instant {
+    #[inline]
+    fn opens(&mut self, price: u32, now: Moment) -> Moment {
         if let Some(shut) = self.cooldown.shut(now) {
             return shut.until;
         }
-        let places = self.windows.iter_mut().map(|window| window.next_place(now));
-        let opens = places.fold(now, Instant::max);
-        let others = [
-            self.ramp.next(now),
-            self.published.next(now),
-            self.outage.next(now),
-        ];
-        others.into_iter().fold(opens, Instant::max)
+        self.allowance
+            .next(price, now)
+            .max(self.ramp.next(now))
+            .max(self.outage.next(now))
     }
 
-    fn let_through(&mut self, now: Instant) -> Pass {
+    #[inline]
+    fn let_through(&mut self, price: u32, now: Moment) -> Pass {
         self.in_flight += 1;
         self.due = None;
         self.ramp.let_one(now);
         self.outage.let_one(now);
-        self.windows.iter_mut().for_each(|window| window.take(now));
+        let (wants_counter, answered_then) = self.allowance.take(price, now);
         Pass {
             epoch: self.cooldown.epoch(),
-            wants_counter: self.published.wants_counter(),
-            sent: self.age(now),
-            answered_then: self.published.send(),
+            wants_counter,
+            price,
+            sent: now,
+            answered_then,
         }
     }
 
     /// A call that was let through is sent only now, if the gate has stayed open.
-    pub(crate) fn still_holds(&mut self, pass: Pass, now: Instant) -> Option<Pass> {
+    pub(crate) fn still_holds(&mut self, pass: Pass, now: Moment) -> Option<Pass> {
         // Every closing begins another epoch.
         if self.cooldown.epoch() != pass.epoch {
             return None;
         }
-        let (admitted, sent) = (self.moment(pass.sent), self.age(now));
-        if pass.sent != sent {
-            for window in &mut self.windows {
-                window.undo(admitted, now);
-                window.take(now);
-            }
+        if pass.sent != now {
+            self.allowance.sent_later(pass, now);
         }
-        Some(Pass { sent, ..pass })
+        Some(Pass { sent: now, ..pass })
     }
 
     /// A call that was let through is not sent after all.
     pub(crate) fn undo(&mut self, pass: Pass) -> Wake {
-        let admitted = self.moment(pass.sent);
-        for window in &mut self.windows {
-            window.undo(admitted, admitted);
-        }
-        self.published.undo();
-        self.outage.gone(admitted);
-        self.left(pass, Ending::Unknown)
+        self.allowance.undo(pass);
+        self.outage.gone(pass.sent);
+        self.left(pass, Ending::Unknown);
+        self.wake_first()
     }
 
     /// A call was dropped on its way: the server may have counted it, and its places stay taken.
     pub(crate) fn dropped(&mut self, pass: Pass) -> Wake {
-        self.published.over();
-        let sent = self.moment(pass.sent);
-        self.outage.gone(sent);
-        self.left(pass, Ending::Unknown)
+        self.allowance.dropped(pass);
+        self.outage.gone(pass.sent);
+        self.left(pass, Ending::Unknown);
+        self.wake_first()
     }
 
-    /// The head of an answer is here, with or without a counter, or the failure.
-    pub(crate) fn answered(
-        &mut self,
-        pass: Pass,
-        ending: Ending,
-        counter: Option<Counter>,
-        now: Instant,
-    ) -> Wake {
-        let sent = self.moment(pass.sent);
-        for window in &mut self.windows {
-            window.answered(sent, now);
-        }
-        if let Some(counter) = counter.filter(|_| !self.is_stale(pass)) {
-            self.published.hear(counter, pass.answered_then, now);
-        }
-        self.published.over();
-        match ending {
-            Ending::Failed => self.outage.failed(sent, now),
+    /// The head of an answer is here, or the failure.
+    pub(crate) fn answered(&mut self, pass: Pass, heard: Heard, now: Moment) -> Wake {
+        let counter = heard.counter.filter(|_| !self.is_stale(pass));
+        self.allowance.answered(pass, counter, heard.price, now);
+        match heard.ending {
+            Ending::Failed => self.outage.failed(pass.sent, now),
             Ending::Accepted | Ending::Refused => self.outage.answered(now),
             Ending::Unknown => {}
         }
-        self.left(pass, ending)
+        self.left(pass, heard.ending);
+        // A gate that is shut does not open because of an answer.
+        if self.cooldown.shut(now).is_some() {
+            return Wake::default();
+        }
+        self.wake_first()
+    }
+
+    /// The place of a call among the calls at once is free.
+    pub(crate) fn release(&mut self) -> Wake {
+        self.allowance.release();
+        self.wake_first()
     }
 
     /// Whether calls that were sent much later have been served already: then what the answer says is
     /// left, was left before.
     pub(crate) fn is_stale(&self, pass: Pass) -> bool {
-        self.moment(pass.sent) + STALE < self.moment(self.youngest)
+        pass.sent + STALE < self.youngest
     }
 
-    fn left(&mut self, pass: Pass, ending: Ending) -> Wake {
+    fn left(&mut self, pass: Pass, ending: Ending) {
         let accepted = ending == Ending::Accepted;
         if accepted {
             self.youngest = self.youngest.max(pass.sent);
@@ -256,23 +282,17 @@ impl State {
         } else if accepted {
             self.ramp.accepted_late();
         }
-        self.wake_first()
     }
 
     /// Shuts the gate; those whose patience ends before it opens are told at once.
-    pub(crate) fn close(
-        &mut self,
-        sent_under: u16,
-        closing: Closing,
-        roll: u64,
-    ) -> (Instant, Wake) {
+    pub(crate) fn close(&mut self, sent_under: u16, closing: Closing, roll: u64) -> (Moment, Wake) {
         let (refused, heard) = (closing.refused, closing.heard);
         let before = self.cooldown.epoch();
         let opens = self.cooldown.close(sent_under, closing, roll);
         self.due = None;
         let another = before != self.cooldown.epoch();
-        if refused && another && !self.published.is_known() {
-            let wait = opens.saturating_duration_since(heard);
+        if refused && another && !self.allowance.is_published() {
+            let wait = opens.since(heard);
             self.ramp = Ramp::one_probe(self.ramp.held_until(heard, wait));
             self.ramp_epoch = self.cooldown.epoch();
         }
@@ -285,7 +305,7 @@ impl State {
 
     /// Until when a retry that nobody named a wait for has to wait at least, because the whole scope
     /// seems to be out.
-    pub(crate) fn suspected_until(&self) -> Option<Instant> {
+    pub(crate) fn suspected_until(&self) -> Option<Moment> {
         self.outage.suspected_until()
     }
 
@@ -297,15 +317,6 @@ impl State {
         self.wake_first()
     }
 
-    fn age(&self, now: Instant) -> u64 {
-        let age = now.saturating_duration_since(self.born);
-        u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    fn moment(&self, age: u64) -> Instant {
-        self.born + Duration::from_nanos(age)
-    }
-
     pub(crate) fn wake_first(&self) -> Wake {
         Wake {
             call: self.queue.first().into_iter().collect(),
@@ -313,10 +324,9 @@ impl State {
         }
     }
 
-    /// The retry budget of the scope, and the age by which it counts.
-    pub(crate) fn ledger(&mut self, now: Instant) -> (&mut Ledger, Duration) {
-        let age = now.saturating_duration_since(self.born);
-        (&mut self.ledger, age)
+    /// The retry budget of the scope.
+    pub(crate) fn ledger(&mut self) -> &mut Ledger {
+        &mut self.ledger
     }
 
     pub(crate) fn refund(&mut self, paid: Paid) {
@@ -328,12 +338,11 @@ impl State {
     }
 
     /// Whether it can be forgotten: nobody is here, and nothing is remembered that still counts.
-    pub(crate) fn is_idle(&mut self, now: Instant) -> bool {
+    pub(crate) fn is_idle(&mut self, now: Moment) -> bool {
         self.queue.is_empty()
             && self.in_flight == 0
             && self.cooldown.is_idle(now)
-            && self.windows.iter_mut().all(|window| window.taken(now) == 0)
-            && self.published.next(now) <= now
+            && self.allowance.is_whole(now)
             && self.outage.next(now) <= now
     }
 }

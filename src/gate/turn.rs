@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
-use super::cooldown::{Closing, Shut};
+use super::cooldown::Closing;
 use super::single::Gate;
-use super::words::{Ending, Pass, Standing, Until, Wake};
+use super::words::{Asks, Heard, Leaves, Pass, Standing};
 use crate::budget::{Budget, Paid};
 use crate::clock::{Clock, Timer};
-use crate::hint::Counter;
+use crate::moment::Moment;
 
 /// A call's turn: not asked for yet, waited for, or taken.
 #[derive(Debug)]
@@ -22,11 +21,14 @@ pub(crate) struct Turn {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    New,
     Out,
     Waiting,
     /// Let through, and not sent yet.
     Admitted(Pass),
     Sent(Pass),
+    /// Answered, and one of the calls at once until the body of its answer has ended.
+    Holding,
 }
 
 impl Turn {
@@ -34,7 +36,7 @@ impl Turn {
         Self {
             gate,
             number: 0,
-            stage: Stage::Out,
+            stage: Stage::New,
         }
     }
 
@@ -43,61 +45,73 @@ impl Turn {
     }
 
     /// A new call arrives, and is sent at once if the gate is wide open.
-    pub(crate) fn arrive(&mut self, now: Instant) -> bool {
+    pub(crate) fn arrive(&mut self, price: u32, now: Moment) -> bool {
         let mut state = self.gate.lock();
-        let (ledger, age) = state.ledger(now);
-        ledger.call(age);
+        state.ledger().call(now);
         self.number = state.queue.arrive();
-        if let Some(pass) = state.pass_at_once(now) {
+        if price > 1 && state.allowance.affords(price).is_err() {
+            return false;
+        }
+        let pass = state.pass_at_once(price, now);
+        drop(state);
+        if let Some(pass) = pass {
             self.stage = Stage::Sent(pass);
         }
-        matches!(self.stage, Stage::Sent(_))
+        pass.is_some()
     }
 
     /// Waits for its turn, as long as its patience lasts. Admission answers now or later: this is the seam behind
     /// which a fleet's ledger may one day be asked.
     pub(crate) fn poll(
         &mut self,
-        patience: Until,
+        asks: Asks,
         clock: &Clock,
         timer: &mut Option<Timer>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Option<Shut>>> {
+    ) -> Poll<Result<(), Leaves>> {
         loop {
-            match self.ask(patience, clock.now(), cx) {
+            match self.ask(asks, clock.now(), cx) {
                 Standing::Through(pass) => {
                     self.stage = Stage::Admitted(pass);
                     return Poll::Ready(Ok(()));
                 }
-                Standing::TooLate(shut) => {
+                Standing::Leaves(why) => {
                     self.stage = Stage::Out;
-                    return Poll::Ready(Err(shut));
+                    return Poll::Ready(Err(why));
                 }
                 Standing::Waits(look) => {
                     let timer = timer.get_or_insert_with(|| Timer::until(look));
                     timer.set(look);
                     std::task::ready!(timer.poll(cx));
                 }
+                Standing::Sleeps => {
+                    *timer = None;
+                    return Poll::Pending;
+                }
             }
         }
     }
 
-    fn ask(&mut self, patience: Until, now: Instant, cx: &mut Context<'_>) -> Standing {
+    fn ask(&mut self, mut asks: Asks, now: Moment, cx: &mut Context<'_>) -> Standing {
         let waker = cx.waker().clone();
         let mut state = self.gate.lock();
         if self.number == 0 {
             self.number = state.queue.arrive();
         }
-        self.stage = Stage::Waiting;
-        let (standing, wake) = state.pass_in_turn(self.number, patience, now, waker);
+        // Who has been here before is not sent away because others have come since.
+        if self.stage != Stage::New {
+            asks.most_waiting = usize::MAX;
+        }
+        let (standing, wake) = state.pass_in_turn(self.number, asks, now, waker);
         drop(state);
+        self.stage = Stage::Waiting;
         wake.now();
         standing
     }
 
     /// Whether the gate has stayed open since the call was let through: it is sent now. If not, its
     /// place is given back and it has to ask again.
-    pub(crate) fn still_holds(&mut self, now: Instant) -> bool {
+    pub(crate) fn still_holds(&mut self, now: Moment) -> bool {
         let Stage::Admitted(pass) = self.stage else {
             return false;
         };
@@ -117,18 +131,21 @@ impl Turn {
     /// The call was answered, or failed; a closing shuts the gate and returns when it opens.
     pub(crate) fn answered(
         &mut self,
-        ending: Ending,
-        counter: Option<Counter>,
+        heard: Heard,
         closing: Option<(Closing, u64)>,
-        now: Instant,
-    ) -> Option<Instant> {
+        now: Moment,
+    ) -> Option<Moment> {
         let Stage::Sent(pass) = self.stage else {
             return None;
         };
-        self.stage = Stage::Out;
         let mut state = self.gate.lock();
-        let stale = state.is_stale(pass);
-        let freed = state.answered(pass, ending, counter, now);
+        self.stage = if state.allowance.limits_at_once() {
+            Stage::Holding
+        } else {
+            Stage::Out
+        };
+        let stale = closing.is_some() && state.is_stale(pass);
+        let freed = state.answered(pass, heard, now);
         let news = closing.filter(|(closing, _)| closing.refused || !stale);
         let closed = news.map(|(closing, roll)| state.close(pass.epoch, closing, roll));
         drop(state);
@@ -139,10 +156,20 @@ impl Turn {
         })
     }
 
+    /// The place among the calls at once goes with the body of the answer.
+    pub(crate) fn hand_over(&mut self) -> Option<Hold> {
+        if self.stage != Stage::Holding {
+            return None;
+        }
+        self.stage = Stage::Out;
+        let gate = Arc::clone(&self.gate);
+        Some(Hold { gate })
+    }
+
     /// See [`State::suspected_until`](super::state::State::suspected_until). The call then asks again
     /// behind all others, so that a broken endpoint at the head of the queue does not keep the good
     /// ones waiting.
-    pub(crate) fn suspends(&mut self) -> Option<Instant> {
+    pub(crate) fn suspends(&mut self) -> Option<Moment> {
         let mut state = self.gate.lock();
         let until = state.suspected_until()?;
         self.number = state.queue.arrive();
@@ -150,11 +177,8 @@ impl Turn {
     }
 
     /// Pays for a retry out of the scope's budget.
-    pub(crate) fn pay(&self, budget: Budget, now: Instant) -> Option<Receipt> {
-        let mut state = self.gate.lock();
-        let (ledger, age) = state.ledger(now);
-        let paid = ledger.pay(budget, age)?;
-        drop(state);
+    pub(crate) fn pay(&self, budget: Budget, now: Moment) -> Option<Receipt> {
+        let paid = self.gate.lock().ledger().pay(budget, now)?;
         let gate = Arc::clone(&self.gate);
         Some(Receipt {
             gate,
@@ -164,25 +188,39 @@ impl Turn {
 
     /// Out of the queue, or back out of the gate.
     pub(crate) fn give_back(&mut self) {
-        if self.stage == Stage::Out {
-            return;
-        }
-        let stage = std::mem::replace(&mut self.stage, Stage::Out);
-        let mut state = self.gate.lock();
-        let wake = match stage {
-            Stage::Out => Wake::default(),
-            Stage::Waiting => state.gone(self.number),
-            Stage::Admitted(pass) => state.undo(pass),
-            Stage::Sent(pass) => state.dropped(pass),
+        let wake = match std::mem::replace(&mut self.stage, Stage::Out) {
+            stage @ (Stage::New | Stage::Out) => {
+                self.stage = stage;
+                return;
+            }
+            Stage::Waiting => self.gate.lock().gone(self.number),
+            Stage::Admitted(pass) => self.gate.lock().undo(pass),
+            Stage::Sent(pass) => self.gate.lock().dropped(pass),
+            Stage::Holding => self.gate.lock().release(),
         };
-        drop(state);
         wake.now();
     }
 }
 
 impl Drop for Turn {
+    #[inline]
     fn drop(&mut self) {
-        self.give_back();
+        if self.stage != Stage::Out {
+            self.give_back();
+        }
+    }
+}
+
+/// The place of an answered call among the calls at once: free when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    gate: Arc<Gate>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let wake = self.gate.lock().release();
+        wake.now();
     }
 }
 

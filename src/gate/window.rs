@@ -1,8 +1,10 @@
 //! The places of one declared quota, and when each of them is free again.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::Spent;
 use super::quota::Quota;
+use crate::moment::{Moment, nanos};
 
 /// A wheel of slots, each a slice of time: so counting costs the same for twenty calls and for a
 /// million, and a gate's memory does not grow with its quota. A place is free at the *end* of its
@@ -10,131 +12,208 @@ use super::quota::Quota;
 #[derive(Debug)]
 pub(crate) struct Window {
     limit: u32,
+    /// As it was declared, whatever the server says.
+    declared: u32,
     length: Duration,
     slack: Duration,
-    born: Instant,
+    /// Whether it counts calls, or what they cost.
+    per_call: bool,
+    /// Whether it only keeps calls apart that a wider one allows.
+    narrow: bool,
+    /// The length of a slice, in nanoseconds.
     slice: u64,
     /// The first slice that is not over yet.
     first: u64,
     taken: u32,
-    slots: Box<[u32]>,
+    slots: Box<[u32; SLOTS]>,
 }
 
-const SLOTS: u64 = 512;
+const SLOTS: usize = 512;
 
 /// Nothing waits for longer; see [`later`](crate::clock::later).
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 impl Window {
-    pub(crate) fn new(limit: u32, length: Duration, slack: Duration, born: Instant) -> Self {
+    pub(crate) fn new(limit: u32, length: Duration, slack: Duration) -> Self {
         let (length, slack) = (length.min(LONGEST), slack.min(LONGEST));
         // A slot more than a place is ever held for, so that the wheel never bites its tail.
-        let slice = nanos(length + slack).div_ceil(SLOTS - 2).max(1);
+        let slice = nanos(length + slack).div_ceil(SLOTS as u64 - 2).max(1);
         Self {
             limit,
+            declared: limit,
             length,
             slack,
-            born,
+            per_call: false,
+            narrow: false,
             slice,
             first: 0,
             taken: 0,
-            slots: vec![0; SLOTS as usize].into(),
+            slots: Box::new([0; SLOTS]),
         }
     }
 
     /// The windows that a quota asks for: its own, and a narrow one if bursts are smaller than it.
-    pub(crate) fn of(quota: &Quota, born: Instant) -> impl Iterator<Item = Self> + use<> {
-        let own = Self::new(quota.limit(), quota.window(), quota.slack, born);
-        let burst = quota.burst.filter(|burst| *burst < quota.limit());
-        let narrow = burst.map(|burst| {
-            let length = quota.window().saturating_mul(burst) / quota.limit();
-            Self::new(burst, length, Duration::ZERO, born)
+    pub(crate) fn of(quota: &Quota) -> impl Iterator<Item = Self> + use<> {
+        let (limit, length) = (quota.limit(), quota.window());
+        let own = length.map(|length| Self::new(limit, length, quota.slack));
+        let burst = quota.burst.filter(|burst| *burst < limit).zip(length);
+        let narrow = burst.map(|(burst, length)| {
+            let length = length.saturating_mul(burst) / limit;
+            let narrow = Self::new(burst, length, Duration::ZERO);
+            Self {
+                narrow: true,
+                ..narrow
+            }
         });
-        std::iter::once(own).chain(narrow)
+        let per_call = quota.per_call;
+        own.into_iter()
+            .chain(narrow)
+            .map(move |window| Self { per_call, ..window })
     }
 
-    /// How many places are taken.
-    pub(crate) fn taken(&mut self, now: Instant) -> u32 {
+    /// What a call of this price takes.
+    fn places(&self, price: u32) -> u32 {
+        if self.per_call { price.min(1) } else { price }
+    }
+
+    /// Whether a call of this price could ever be sent.
+    pub(crate) fn can_afford(&self, price: u32) -> bool {
+        self.narrow || self.places(price) <= self.declared.max(self.limit)
+    }
+
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.narrow
+    }
+
+    pub(crate) fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// How many places are taken, and of how many.
+    pub(crate) fn spent(&mut self, now: Moment) -> Spent {
         self.turn_to(now);
-        self.taken
+        Spent {
+            spent: self.taken,
+            of: self.limit,
+            window: Some(self.length),
+        }
     }
 
     /// Whether a call may be sent now.
-    pub(crate) fn has_place(&mut self, now: Instant) -> bool {
-        self.taken(now) < self.limit
+    #[inline]
+    pub(crate) fn has_place(&mut self, price: u32, now: Moment) -> bool {
+        self.turn_to(now);
+        self.taken.saturating_add(self.places(price)) <= self.limit || self.taken == 0
     }
 
-    /// When the next place is free.
-    pub(crate) fn next_place(&mut self, now: Instant) -> Instant {
-        if self.has_place(now) {
+    /// When there is a place for a call of this price.
+    #[inline]
+    pub(crate) fn next_place(&mut self, price: u32, now: Moment) -> Moment {
+        if self.has_place(price, now) {
             return now;
         }
-        let next = (self.first..self.first + SLOTS).find(|slice| self.slots[slot(*slice)] > 0);
-        let over = (next.unwrap_or(self.first) + 1).saturating_mul(self.slice);
-        self.born + Duration::from_nanos(over)
+        self.next_free(self.places(price))
     }
 
-    /// A call is sent. Until its answer is here, its place is held as if the server had seen it only
+    #[cold]
+    fn next_free(&self, places: u32) -> Moment {
+        let mut missing = self.taken.saturating_add(places).saturating_sub(self.limit);
+        let mut slices = self.first..self.first + SLOTS as u64;
+        let over = slices.find(|slice| {
+            missing = missing.saturating_sub(self.slots[slot(*slice)]);
+            missing == 0
+        });
+        Moment::after_slices(over.unwrap_or(self.first) + 1, self.slice)
+    }
+
+    /// A call is sent. Until its answer is here, its places are held as if the server had seen it only
     /// at the end of the slack.
-    pub(crate) fn take(&mut self, now: Instant) {
+    pub(crate) fn take(&mut self, price: u32, now: Moment) {
         self.turn_to(now);
-        self.hold(now + self.slack);
+        self.hold(self.places(price), now + self.slack);
     }
 
     /// The head of the answer is here: the server has counted the call by now.
-    pub(crate) fn answered(&mut self, sent: Instant, now: Instant) {
+    pub(crate) fn answered(&mut self, price: u32, sent: Moment, now: Moment) {
         let earlier = now < sent + self.slack;
-        if earlier && self.undo(sent, now) {
-            self.hold(now);
+        if earlier && self.undo(price, sent, now) {
+            self.hold(self.places(price), now);
         }
     }
 
-    /// The call was never sent. Answers whether its place was still held.
-    pub(crate) fn undo(&mut self, sent: Instant, now: Instant) -> bool {
+    /// The call was never sent. Answers whether its places were still held.
+    pub(crate) fn undo(&mut self, price: u32, sent: Moment, now: Moment) -> bool {
         self.turn_to(now);
         let slice = self.slice_held(sent + self.slack);
-        let held = slice >= self.first && self.slots[slot(slice)] > 0;
+        let places = self.places(price);
+        let held = slice >= self.first && self.slots[slot(slice)] >= places;
         if held {
-            self.slots[slot(slice)] -= 1;
-            self.taken -= 1;
+            self.slots[slot(slice)] -= places;
+            self.taken -= places;
         }
         held
     }
 
-    fn hold(&mut self, counted: Instant) {
+    /// The call that was answered now cost another price than it had said.
+    pub(crate) fn correct(&mut self, price: u32, truly: u32, now: Moment) {
+        self.turn_to(now);
+        let (said, truly) = (self.places(price), self.places(truly));
+        if truly > said {
+            self.hold(truly - said, now);
+        } else {
+            let slot = &mut self.slots[slot(self.slice_held(now))];
+            let back = (said - truly).min(*slot);
+            *slot -= back;
+            self.taken -= back;
+        }
+    }
+
+    /// The server says how much a window of about this length holds.
+    pub(crate) fn publish(&mut self, limit: u32, resets_in: Duration) {
+        const ROUNDED: Duration = Duration::from_millis(1_500);
+        let is_mine = resets_in > self.length / 2 && resets_in <= self.length + ROUNDED;
+        if is_mine {
+            self.limit = limit.max(1);
+        } else if resets_in > self.length + ROUNDED {
+            self.limit = self.declared;
+        }
+    }
+
+    fn hold(&mut self, places: u32, counted: Moment) {
         let slice = self.slice_held(counted).max(self.first);
-        self.slots[slot(slice)] += 1;
-        self.taken += 1;
+        let slot = &mut self.slots[slot(slice)];
+        *slot = slot.saturating_add(places);
+        self.taken = self.taken.saturating_add(places);
     }
 
     /// The slice at whose end a place is free that the server counted at this moment.
-    fn slice_held(&self, counted: Instant) -> u64 {
-        self.slice_of(counted + self.length)
+    fn slice_held(&self, counted: Moment) -> u64 {
+        (counted + self.length).slices(self.slice)
     }
 
     /// Frees the places of all slices that are over.
-    fn turn_to(&mut self, now: Instant) {
-        let now = self.slice_of(now);
-        let last = now.min(self.first.saturating_add(SLOTS));
-        while self.first < last {
-            let freed = std::mem::take(&mut self.slots[slot(self.first)]);
-            self.taken -= freed;
-            self.first += 1;
+    #[inline]
+    fn turn_to(&mut self, now: Moment) {
+        let now = now.slices(self.slice);
+        if now > self.first {
+            self.turn_by(now);
         }
-        self.first = self.first.max(now);
     }
 
-    fn slice_of(&self, moment: Instant) -> u64 {
-        nanos(moment.saturating_duration_since(self.born)) / self.slice
+    fn turn_by(&mut self, now: u64) {
+        if self.taken > 0 {
+            let last = now.min(self.first.saturating_add(SLOTS as u64));
+            for slice in self.first..last {
+                let freed = std::mem::take(&mut self.slots[slot(slice)]);
+                self.taken = self.taken.saturating_sub(freed);
+            }
+        }
+        self.first = now;
     }
 }
 
-fn slot(slice: u64) -> usize {
-    (slice % SLOTS) as usize
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+const fn slot(slice: u64) -> usize {
+    slice as usize % SLOTS
 }
 
 #[cfg(test)]
@@ -144,62 +223,62 @@ mod tests {
 
     const SLACK: Duration = Duration::from_millis(250);
 
-    fn window(limit: u32, seconds: u64) -> (Window, Instant) {
-        let born = Instant::now();
+    fn window(limit: u32, seconds: u64) -> (Window, Moment) {
+        let born = Moment::now();
         let length = Duration::from_secs(seconds);
-        (Window::new(limit, length, SLACK, born), born)
+        (Window::new(limit, length, SLACK), born)
     }
 
     #[test]
     fn a_place_is_free_one_window_after_the_answer() {
         let (mut window, now) = window(1, 2);
-        window.take(now);
+        window.take(1, now);
         let answered = now + Duration::from_millis(60);
-        window.answered(now, answered);
+        window.answered(1, now, answered);
         let free = answered + Duration::from_secs(2);
-        assert!(!window.has_place(free));
-        let next = window.next_place(free);
+        assert!(!window.has_place(1, free));
+        let next = window.next_place(1, free);
         assert!(
             next > free && next < free + Duration::from_millis(10),
             "{:?}",
             next - free
         );
-        assert!(window.has_place(next));
+        assert!(window.has_place(1, next));
     }
 
     #[test]
     fn without_an_answer_a_place_is_free_one_window_after_the_slack() {
         let (mut window, now) = window(1, 2);
-        window.take(now);
-        assert!(!window.has_place(now + Duration::from_millis(2_250)));
-        assert!(window.has_place(now + Duration::from_millis(2_260)));
+        window.take(1, now);
+        assert!(!window.has_place(1, now + Duration::from_millis(2_250)));
+        assert!(window.has_place(1, now + Duration::from_millis(2_260)));
     }
 
     #[test]
     fn a_call_that_was_never_sent_gives_its_place_back_at_once() {
         let (mut window, now) = window(1, 60);
-        window.take(now);
-        assert!(!window.has_place(now));
-        assert!(window.undo(now, now));
-        assert!(window.has_place(now));
+        window.take(1, now);
+        assert!(!window.has_place(1, now));
+        assert!(window.undo(1, now, now));
+        assert!(window.has_place(1, now));
     }
 
     #[test]
     fn an_answer_that_comes_after_a_whole_turn_of_the_wheel_takes_nothing_from_others() {
         let (mut window, sent) = window(1, 1);
-        window.take(sent);
+        window.take(1, sent);
         let later = sent + Duration::from_secs(100);
-        window.take(later);
-        window.answered(sent, later);
-        assert_eq!(window.taken(later), 1);
+        window.take(1, later);
+        window.answered(1, sent, later);
+        assert_eq!(window.spent(later).spent, 1);
     }
 
     #[test]
     fn a_million_places_cost_no_more_than_twenty() {
         let (mut window, now) = window(1_000_000, 1);
-        (0..1_000_000).for_each(|_| window.take(now));
-        assert!(!window.has_place(now));
-        assert_eq!(window.slots.len(), SLOTS as usize);
+        (0..1_000_000).for_each(|_| window.take(1, now));
+        assert!(!window.has_place(1, now));
+        assert_eq!(window.slots.len(), SLOTS);
     }
 
     proptest! {
@@ -211,22 +290,22 @@ mod tests {
         ) {
             let (mut window, mut now) = window(limit, 2);
             // When each call was sent, and by when the server has counted it.
-            let mut sent: Vec<(Instant, Instant)> = Vec::new();
-            let mut answers: Vec<(Instant, Instant)> = Vec::new();
+            let mut sent: Vec<(Moment, Moment)> = Vec::new();
+            let mut answers: Vec<(Moment, Moment)> = Vec::new();
             for (wait, latency) in steps {
                 now += Duration::from_millis(wait);
                 answers.sort_unstable();
                 while answers.first().is_some_and(|(at, _)| *at <= now) {
                     let (at, of) = answers.remove(0);
-                    window.answered(of, at);
+                    window.answered(1, of, at);
                 }
-                if !window.has_place(now) {
+                if !window.has_place(1, now) {
                     continue;
                 }
                 let counted = now + Duration::from_millis(latency).min(SLACK);
                 let held = sent.iter().filter(|(_, by)| *by + window.length > now).count();
                 prop_assert!(held < limit as usize, "{held} are held of {limit}");
-                window.take(now);
+                window.take(1, now);
                 sent.push((now, counted));
                 answers.push((now + Duration::from_millis(latency), now));
             }

@@ -1,10 +1,11 @@
 //! What a gate and the calls at it say to each other.
 
 use std::task::Waker;
-use std::time::Instant;
 
 use super::cooldown::Shut;
 use super::quota::Quota;
+use crate::hint::Counter;
+use crate::moment::Moment;
 
 /// Wakers to be called, and others to be dropped, when the lock is free again: both may run code of
 /// a user. Usually none or one.
@@ -44,12 +45,30 @@ pub(crate) enum Ending {
     Unknown,
 }
 
+/// What the answer of a call tells the gate, besides a wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heard {
+    pub(crate) ending: Ending,
+    pub(crate) counter: Option<Counter>,
+    /// What the call has cost in truth, if the answer says so.
+    pub(crate) price: Option<u32>,
+}
+
+/// What a call asks of a gate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asks {
+    pub(crate) price: u32,
+    pub(crate) patience: Until,
+    /// It does not wait behind so many others.
+    pub(crate) most_waiting: usize,
+}
+
 /// How long a call is ready to wait.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Until {
-    pub(crate) latest: Instant,
+    pub(crate) latest: Moment,
     /// The same, if the gate is shut because the server is out.
-    pub(crate) in_an_outage: Instant,
+    pub(crate) in_an_outage: Moment,
 }
 
 /// What a call that was let through has to show later.
@@ -59,10 +78,11 @@ pub(crate) struct Pass {
     pub(crate) epoch: u16,
     /// Whether the gate wants to know what the answer says is left.
     pub(crate) wants_counter: bool,
-    /// How many of the calls before it had been answered when it was sent.
+    /// What it costs, of quotas that count prices.
+    pub(super) price: u32,
+    /// How much of what was sent before it had been answered when it was sent.
     pub(super) answered_then: u32,
-    /// In nanoseconds of the gate's age: a call carries this, and an `Instant` is twice as large.
-    pub(super) sent: u64,
+    pub(super) sent: Moment,
 }
 
 /// Where a call stands that asked to pass.
@@ -71,7 +91,20 @@ pub(crate) enum Standing {
     /// It is through.
     Through(Pass),
     /// It waits, and looks again at this moment if it is not woken before.
-    Waits(Instant),
-    /// Its patience does not reach that far.
+    Waits(Moment),
+    /// It waits, and is woken in its turn.
+    Sleeps,
+    /// It does not wait, and why.
+    Leaves(Leaves),
+}
+
+/// Why a call is not let through.
+#[derive(Debug)]
+pub(crate) enum Leaves {
+    /// Its patience does not reach until the gate opens, if it is known when.
     TooLate(Option<Shut>),
+    /// So many wait already.
+    Crowded(Option<Shut>),
+    /// It costs more than this, which is all there ever is.
+    TooDear(u32),
 }

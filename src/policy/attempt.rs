@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::LazyLock;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 
@@ -11,6 +11,7 @@ use super::{Policy, Provider, RequestHead, Verdict};
 use crate::clock::Clock;
 use crate::failure;
 use crate::hint::Reading;
+use crate::moment::Moment;
 
 /// A request that was sent, and the response or the failure that came back.
 ///
@@ -44,7 +45,7 @@ pub struct Attempt<'a> {
 #[derive(Clone, Copy)]
 pub(crate) enum Received {
     Wall(SystemTime),
-    Later(Clock, Instant),
+    Later(Clock, Moment),
 }
 
 #[derive(Clone, Copy)]

@@ -26,6 +26,7 @@ pub struct Verdict {
     cools: bool,
     bare_wait: Option<Duration>,
     counter: Option<Counter>,
+    cost: Option<u32>,
 }
 
 /// The four kinds of verdict.
@@ -49,6 +50,7 @@ impl Verdict {
             cools,
             bare_wait: None,
             counter: None,
+            cost: None,
         }
     }
 
@@ -110,6 +112,30 @@ impl Verdict {
         );
         self.bare_wait = Some(wait);
         self
+    }
+
+    /// What the call has cost in truth, as the response says; see [`Price`](crate::Price).
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Attempt, Verdict, policy_fn};
+    ///
+    /// // The provider bills by tokens, and says how many in a header.
+    /// let policy = policy_fn(|attempt: &Attempt<'_>| {
+    ///     let tokens = attempt.headers().and_then(|headers| headers.get("x-tokens-used"));
+    ///     match tokens.and_then(|tokens| tokens.to_str().ok()?.parse().ok()) {
+    ///         Some(tokens) => attempt.standard().costing(tokens),
+    ///         None => attempt.standard(),
+    ///     }
+    /// });
+    /// # let _ = policy;
+    /// ```
+    pub const fn costing(mut self, price: u32) -> Self {
+        self.cost = Some(price);
+        self
+    }
+
+    pub(crate) const fn cost(&self) -> Option<u32> {
+        self.cost
     }
 
     /// Which of the four it is.

@@ -1,0 +1,162 @@
+//! All that is spent before sending: the declared quotas, the calls at once, and the published quota.
+
+use super::Spent;
+use super::at_once::AtOnce;
+use super::cooldown::Shut;
+use super::published::Published;
+use super::quota::Quota;
+use super::window::Window;
+use super::words::Pass;
+use crate::hint::Counter;
+use crate::moment::Moment;
+
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    windows: Vec<Window>,
+    at_once: AtOnce,
+    published: Published,
+}
+
+impl Allowance {
+    pub(crate) fn of(quotas: &[Quota]) -> Self {
+        Self {
+            windows: quotas.iter().flat_map(Window::of).collect(),
+            at_once: AtOnce::of(quotas),
+            published: Published::default(),
+        }
+    }
+
+    /// From when there is enough for a call of this price, as far as can be known now.
+    #[inline]
+    pub(crate) fn next(&mut self, price: u32, now: Moment) -> Moment {
+        let windows = self.windows.iter_mut();
+        let places = windows.map(|window| window.next_place(price, now));
+        let declared = places.fold(now, Moment::max);
+        let published = self.published.next(price, now);
+        declared.max(self.at_once.next(now)).max(published)
+    }
+
+    /// Until when there is not enough for certain, and by whom.
+    pub(crate) fn shut_until(&mut self, price: u32, now: Moment) -> Option<Shut> {
+        let windows = self.windows.iter_mut();
+        let places = windows.map(|window| window.next_place(price, now));
+        let declared = places.max().map(|until| (until, "the declared quota"));
+        let published = (self.published.next(price, now), "the published quota");
+        let (until, decided_by) = declared.into_iter().chain([published]).max()?;
+        let decided_by = decided_by.into();
+        (until > now).then_some(Shut { until, decided_by })
+    }
+
+    /// Whether there could ever be enough for this price; if not, how much there is.
+    pub(crate) fn affords(&self, price: u32) -> Result<(), u32> {
+        let too_dear = |window: &&Window| !window.can_afford(price);
+        let limits = self.windows.iter().filter(too_dear).map(Window::limit);
+        limits.min().map_or(Ok(()), Err)
+    }
+
+    /// A call is let through. Returns whether its answer is to say what is left, and how much had been
+    /// answered by now.
+    #[inline]
+    pub(crate) fn take(&mut self, price: u32, now: Moment) -> (bool, u32) {
+        self.at_once.take();
+        for window in &mut self.windows {
+            window.take(price, now);
+        }
+        let wants_counter = self.published.wants_counter();
+        (wants_counter, self.published.send(price))
+    }
+
+    /// A call that was let through is sent only now.
+    pub(crate) fn sent_later(&mut self, pass: Pass, now: Moment) {
+        for window in &mut self.windows {
+            window.undo(pass.price, pass.sent, now);
+            window.take(pass.price, now);
+        }
+    }
+
+    /// A call that was let through is not sent after all.
+    pub(crate) fn undo(&mut self, pass: Pass) {
+        for window in &mut self.windows {
+            window.undo(pass.price, pass.sent, pass.sent);
+        }
+        self.published.undo(pass.price);
+        self.at_once.free();
+    }
+
+    /// A call was dropped on its way: the server may have counted it, and its places stay taken.
+    pub(crate) fn dropped(&mut self, pass: Pass) {
+        self.published.over(pass.price);
+        self.at_once.free();
+    }
+
+    /// The head of an answer is here, or the failure. Where calls at once are limited, it stays one of
+    /// them until it is [released](Self::release).
+    pub(crate) fn answered(
+        &mut self,
+        pass: Pass,
+        counter: Option<Counter>,
+        cost: Option<u32>,
+        now: Moment,
+    ) {
+        let cost = cost.unwrap_or(pass.price);
+        for window in &mut self.windows {
+            window.answered(pass.price, pass.sent, now);
+            if cost != pass.price {
+                window.correct(pass.price, cost, now);
+            }
+        }
+        if let Some(counter) = counter {
+            self.hear(counter, pass, now);
+        }
+        self.published.over(pass.price);
+        if !self.at_once.is_limited() {
+            self.at_once.free();
+        }
+    }
+
+    fn hear(&mut self, counter: Counter, pass: Pass, now: Moment) {
+        self.published
+            .hear(counter, pass.answered_then, pass.price, now);
+        // Of several declared quotas, nobody says which one is meant.
+        let mut wide = self.windows.iter_mut().filter(|window| !window.is_narrow());
+        if let (Some(window), None, Some(limit)) = (wide.next(), wide.next(), counter.limit) {
+            window.publish(limit, counter.resets_in);
+        }
+    }
+
+    /// A place among the calls at once is free.
+    pub(crate) fn release(&mut self) {
+        self.at_once.free();
+    }
+
+    pub(crate) fn limits_at_once(&self) -> bool {
+        self.at_once.is_limited()
+    }
+
+    /// Whether the server says how much a window holds, so that a reopened gate needs no probe.
+    pub(crate) fn is_published(&self) -> bool {
+        self.published.is_known()
+    }
+
+    /// What is spent of each quota.
+    pub(crate) fn spent(&mut self, now: Moment) -> Vec<Spent> {
+        let wide = self.windows.iter_mut().filter(|window| !window.is_narrow());
+        let declared = wide.map(|window| window.spent(now));
+        let others = self.at_once.spent().into_iter();
+        declared
+            .chain(others)
+            .chain(self.published.spent(now))
+            .collect()
+    }
+
+    /// Whether nothing is spent that still counts.
+    pub(crate) fn is_whole(&mut self, now: Moment) -> bool {
+        let mut windows = self.windows.iter_mut();
+        windows.all(|window| window.spent(now).spent == 0)
+            && self.published.next(1, now) <= now
+            && self
+                .at_once
+                .spent()
+                .is_none_or(|at_once| at_once.spent == 0)
+    }
+}
