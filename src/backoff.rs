@@ -12,13 +12,13 @@ use crate::dice::up_to;
 ///
 /// # Default
 ///
-/// Base 100 ms, cap 30 s, [`Jitter::Full`]:
+/// Base 50 ms (as in tower), cap 30 s, [`Jitter::Full`]:
 ///
 /// ```
 /// use std::time::Duration;
 /// use tower_backoff::{Backoff, Jitter};
 ///
-/// let default = Backoff::exponential(Duration::from_millis(100))
+/// let default = Backoff::exponential(Duration::from_millis(50))
 ///     .cap(Duration::from_secs(30))
 ///     .jitter(Jitter::Full);
 /// assert_eq!(Backoff::default(), default);
@@ -59,7 +59,7 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    const BASE: Duration = Duration::from_millis(100);
+    const BASE: Duration = Duration::from_millis(50);
     const CAP: Duration = Duration::from_secs(30);
 
     /// Doubles from `base`, up to a cap of 30 s (or `base`, if that is longer), with full jitter.
@@ -70,7 +70,7 @@ impl Backoff {
     pub const fn exponential(base: Duration) -> Self {
         assert!(
             !base.is_zero(),
-            "a backoff needs a base above zero: write 100 ms, or max_retries(0) for no retries"
+            "a backoff needs a base above zero: write 50 ms, or max_retries(0) for no retries"
         );
         let cap = if base.as_nanos() > Self::CAP.as_nanos() {
             base
@@ -193,7 +193,7 @@ mod tests {
         let backoff = Backoff::default();
         assert_eq!(backoff.wait(0, Duration::ZERO, 0), Duration::ZERO);
         let most = backoff.wait(0, Duration::ZERO, u64::MAX);
-        assert_eq!(most, Duration::from_millis(100));
+        assert_eq!(most, Duration::from_millis(50));
     }
 
     #[test]

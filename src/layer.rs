@@ -31,7 +31,7 @@ use crate::trace;
 /// | setting | default |
 /// |---|---|
 /// | [`max_retries`](Self::max_retries) | 4, of those that the call times by its own backoff |
-/// | [`backoff`](Self::backoff) | from 100 ms doubling to 30 s, full jitter |
+/// | [`backoff`](Self::backoff) | from 50 ms doubling to 30 s, full jitter |
 /// | [`patience`](Self::patience) | 5 minutes for refusals |
 /// | [`failure_patience`](Self::failure_patience) | 30 s for failures |
 /// | [`budget`](Self::budget) | 20 % of the calls, and 20 in ten seconds whatever the traffic |
