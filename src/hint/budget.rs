@@ -1,9 +1,11 @@
 //! What is left of a published quota, while there is something left.
 //!
-//! Waits are read from counters that are spent. This looks at those that are not, on nearly every
-//! answer: so it looks at few headers, allocates nothing, and leaves the odd spellings alone, which
-//! cost a refusal and no more.
+//! Waits are read from counters that are spent. This reads those that are not, from nearly every answer
+//! when little is left: so it allocates nothing, and leaves the odd spellings alone, which cost a
+//! refusal and no more.
 
+use super::counters::whole;
+use super::glance::{Glance, Tightest};
 use super::name::Name;
 use super::ratelimit;
 use super::value::{Clock, Stated, Unit};
@@ -22,116 +24,88 @@ pub(crate) struct Counter {
 /// The counter with the least left, of those that count calls and say when they are reset.
 pub(super) fn read(
     headers: &HeaderMap,
-    received: impl Fn() -> SystemTime,
-    unit_of: impl Fn(&HeaderName) -> Option<Unit>,
+    glance: &Glance<'_>,
+    received: impl FnOnce() -> SystemTime,
+    unit_of: impl FnOnce(&HeaderName) -> Option<Unit>,
 ) -> Option<Counter> {
-    let (tightest, structured) = glance(headers);
-    if tightest.is_none() && !structured {
+    if is_stale(headers) {
         return None;
     }
+    let clock = || {
+        let date = headers.get(DATE).map(|date| date.as_bytes());
+        Clock::of(received(), date, false)
+    };
+    match glance.tightest() {
+        Some(tightest) => plain(headers, tightest, clock, unit_of),
+        None => structured(headers, clock),
+    }
+}
+
+/// Of a cached response: its counters were true once.
+fn is_stale(headers: &HeaderMap) -> bool {
     let age = headers.get(AGE).map(|age| whole(age.as_bytes()));
-    if age.is_some_and(|age| age != Some(0)) {
-        return None;
-    }
-    let date = headers.get(DATE).map(|date| date.as_bytes());
-    let clock = Clock::of(received(), date, false);
-    if let Some((remaining, name)) = tightest {
-        return Some(Counter {
-            limit: kin(headers, name, &["limit"]).and_then(|(_, limit)| whole(limit)),
-            remaining,
-            resets_in: resets_in(headers, name, clock, unit_of)?,
-        });
-    }
+    age.is_some_and(|age| age != Some(0))
+}
+
+fn plain(
+    headers: &HeaderMap,
+    tightest: Tightest<'_>,
+    clock: impl FnOnce() -> Clock,
+    unit_of: impl FnOnce(&HeaderName) -> Option<Unit>,
+) -> Option<Counter> {
+    let kin = Kin::of(headers, tightest.around);
+    let (name, reset) = kin.reset_after.or(kin.reset)?;
+    let unit = unit_of(name).unwrap_or_else(|| Name::unit(name.as_str()));
+    Some(Counter {
+        limit: kin.limit.and_then(|(_, limit)| whole(limit)),
+        remaining: tightest.remaining,
+        resets_in: wait(clock().read(reset, unit)?)?,
+    })
+}
+
+fn structured(headers: &HeaderMap, clock: impl FnOnce() -> Clock) -> Option<Counter> {
     let items = ratelimit::items(headers).filter_map(ratelimit::Item::budget);
     let (remaining, reset) = items.min_by_key(|(remaining, _)| *remaining)?;
     Some(Counter {
         limit: None,
         remaining,
-        resets_in: wait(clock.read(reset?, Unit::Auto)?)?,
+        resets_in: wait(clock().read(reset?, Unit::Auto)?)?,
     })
-}
-
-/// The tightest counter among the headers, and whether there is a structured field.
-///
-/// Values are looked at before names: of a dozen headers two or three begin with a digit.
-fn glance(headers: &HeaderMap) -> (Option<(u32, &HeaderName)>, bool) {
-    let mut tightest: Option<(u32, &HeaderName)> = None;
-    let mut structured = false;
-    for (name, value) in headers {
-        let value = value.as_bytes();
-        if value.first().is_some_and(u8::is_ascii_digit) && counts_calls(name.as_str()) {
-            let counted = whole(value).map(|remaining| (remaining, name));
-            let so_far = tightest.map_or(u32::MAX, |(remaining, _)| remaining);
-            tightest = counted
-                .filter(|(remaining, _)| *remaining <= so_far)
-                .or(tightest);
-        } else if ratelimit::is_name(name.as_str()) {
-            structured = true;
-        }
-    }
-    (tightest, structured)
-}
-
-const REMAINING: &str = "remaining";
-
-/// No name that speaks of a limit as well as of what remains is shorter.
-const SHORTEST: usize = "limit".len() + REMAINING.len();
-
-/// Tokens, points and seconds are spent by other measures than calls.
-fn counts_calls(name: &str) -> bool {
-    const OTHERS: [&str; 7] = [
-        "token",
-        "cost",
-        "point",
-        "complex",
-        "time",
-        "concurrent",
-        "beta-",
-    ];
-    name.len() > SHORTEST
-        && name.contains(REMAINING)
-        && name.contains("limit")
-        && !OTHERS.iter().any(|other| name.contains(other))
-}
-
-fn resets_in(
-    headers: &HeaderMap,
-    remaining: &HeaderName,
-    clock: Clock,
-    unit_of: impl Fn(&HeaderName) -> Option<Unit>,
-) -> Option<Duration> {
-    let (name, value) = kin(headers, remaining, &["reset-after", "reset"])?;
-    let unit = unit_of(name).or_else(|| Some(Name::read(name.as_str())?.unit));
-    wait(clock.read(value, unit.unwrap_or(Unit::Auto))?)
 }
 
 fn wait(stated: Stated) -> Option<Duration> {
     stated.wait().filter(|wait| !wait.is_zero())
 }
 
-/// The header of the same counter that plays another part: `remaining` in its name, replaced.
-fn kin<'h>(
-    headers: &'h HeaderMap,
-    remaining: &HeaderName,
-    parts: &[&str],
-) -> Option<(&'h HeaderName, &'h [u8])> {
-    let (before, after) = remaining.as_str().split_once(REMAINING)?;
-    let is_kin = |name: &str| {
-        let middle = name
-            .strip_prefix(before)
-            .and_then(|rest| rest.strip_suffix(after));
-        middle.and_then(|middle| parts.iter().position(|part| *part == middle))
-    };
-    headers
-        .iter()
-        .filter_map(|(name, value)| Some((is_kin(name.as_str())?, name, value)))
-        .min_by_key(|(rank, ..)| *rank)
-        .map(|(_, name, value)| (name, value.as_bytes()))
+type Line<'h> = (&'h HeaderName, &'h [u8]);
+
+/// The headers of the same counter that play another part: `remaining` in its name, replaced.
+#[derive(Default)]
+struct Kin<'h> {
+    limit: Option<Line<'h>>,
+    reset: Option<Line<'h>>,
+    reset_after: Option<Line<'h>>,
 }
 
-fn whole(value: &[u8]) -> Option<u32> {
-    let number = super::counters::count(value)?;
-    u32::try_from(number.whole).ok()
+impl<'h> Kin<'h> {
+    fn of(headers: &'h HeaderMap, around: (&str, &str)) -> Kin<'h> {
+        let mut kin = Kin::default();
+        for (name, value) in headers {
+            if let Some(part) = kin.part(name.as_str(), around) {
+                part.get_or_insert((name, value.as_bytes()));
+            }
+        }
+        kin
+    }
+
+    fn part(&mut self, name: &str, (before, after): (&str, &str)) -> Option<&mut Option<Line<'h>>> {
+        match name.strip_prefix(before)?.strip_suffix(after)? {
+            "limit" => Some(&mut self.limit),
+            "reset" => Some(&mut self.reset),
+            "reset-after" => Some(&mut self.reset_after),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -145,7 +119,8 @@ mod tests {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             headers.append(name, value.parse().unwrap());
         }
-        let found = read(&headers, || SystemTime::UNIX_EPOCH, |_| None);
+        let glance = Glance::at(&headers, true);
+        let found = read(&headers, &glance, || SystemTime::UNIX_EPOCH, |_| None);
         let expected = expected.map(|(limit, remaining, seconds)| Counter {
             limit,
             remaining,

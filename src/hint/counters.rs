@@ -234,3 +234,8 @@ pub(super) fn count(value: &[u8]) -> Option<Number> {
         .unwrap_or(value.len());
     Number::read(&value[..end])
 }
+
+/// The whole number that a counter begins with, if it is one of calls.
+pub(super) fn whole(value: &[u8]) -> Option<u32> {
+    u32::try_from(count(value)?.whole).ok()
+}

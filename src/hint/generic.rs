@@ -57,39 +57,6 @@ pub(super) fn read(head: &Head<'_>, standing: Standing, clock: Clock, units: &Un
     limits(head.headers, clock, &counters)
 }
 
-/// A glance that nearly every response ends with: without a number that begins with a zero nothing is spent.
-///
-/// Values are looked at before names: of a dozen headers two or three begin with a digit.
-pub(super) fn perhaps_spent(headers: &HeaderMap) -> bool {
-    headers.iter().any(|(name, value)| match value.as_bytes() {
-        [b'1'..=b'9', rest @ ..] => goes_on(rest) && is_counter(name.as_str()),
-        [b'A'..=b'z', ..] | [b'"', b'A'..=b'z', ..] => ratelimit::is_name(name.as_str()),
-        [] => false,
-        _ => is_counter(name.as_str()),
-    })
-}
-
-/// Whether more follows behind a number, which may be a zero.
-fn goes_on(rest: &[u8]) -> bool {
-    let end = rest.iter().find(|byte| !matches!(byte, b'0'..=b'9' | b'.'));
-    end.is_some_and(|byte| matches!(byte, b',' | b';' | b' ' | b'/'))
-}
-
-fn is_counter(name: &str) -> bool {
-    ratelimit::is_name(name) || (may_count(name) && counts(name))
-}
-
-/// Four letters of every name that [`Name`] may take for a counter: most headers end here.
-fn may_count(name: &str) -> bool {
-    let letters = |four: &[u8]| matches!(four, b"rema" | b"avai" | b"left" | b"stat");
-    name.as_bytes().windows(4).any(letters)
-}
-
-fn counts(name: &str) -> bool {
-    let role = Name::read(name).map(|name| name.role);
-    matches!(role, Some(Role::Remaining { .. }))
-}
-
 /// The counters of the response itself; those of a cached one were true once.
 fn fresh_counters<'h>(headers: &'h HeaderMap, units: &Units) -> Counters<'h> {
     let age = headers.get(AGE).and_then(|age| count(age.as_bytes()));

@@ -49,6 +49,7 @@ mod budget;
 mod counters;
 mod field;
 mod generic;
+mod glance;
 mod grammar;
 pub(crate) mod json;
 mod name;
@@ -61,6 +62,7 @@ pub use field::Field;
 pub use value::Unit;
 
 pub(crate) use budget::Counter;
+pub(crate) use glance::Glance;
 pub(crate) use rules::{Head, Rules};
 
 use http::{HeaderMap, HeaderName, StatusCode};

@@ -41,6 +41,17 @@ impl<'n> Name<'n> {
         let wait = if sure { wait(name, "wait") } else { None };
         reset(name, sure).or(wait).or_else(|| remaining(name, sure))
     }
+
+    /// What the numbers of a header count, as far as its name says.
+    ///
+    /// Hardly a name says it, and one glance at the letters shows that.
+    pub(super) fn unit(name: &'n str) -> Unit {
+        let says = |three: &[u8]| matches!(three, [b'm', b's', _] | b"mil" | b"min");
+        if !name.ends_with("ms") && !name.as_bytes().windows(3).any(says) {
+            return Unit::Auto;
+        }
+        Name::read(name).map_or(Unit::Auto, |name| name.unit)
+    }
 }
 
 /// A header name without its role: what is before it and what is behind it.
@@ -224,7 +235,7 @@ impl Suffix {
 /// Parts a name around the first `word` in it.
 ///
 /// As `str::split_once`, whose preparations for a long text cost more than walking through a short one.
-fn split<'n>(name: &'n str, word: &str) -> Option<(&'n str, &'n str)> {
+pub(super) fn split<'n>(name: &'n str, word: &str) -> Option<(&'n str, &'n str)> {
     let first = *word.as_bytes().first()?;
     let mut places = name.bytes().enumerate().filter(|(_, byte)| *byte == first);
     places.find_map(|(at, _)| Some((&name[..at], name[at..].strip_prefix(word)?)))

@@ -8,7 +8,7 @@
 //! second bare string, fractions, `;` where the dictionary wants `,`), and with one bad item the whole field.
 
 use super::grammar::{Number, list};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 /// One limit as the field states it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -39,8 +39,29 @@ pub(super) const NAME: &str = "ratelimit";
 
 const OLD_NAME: &str = "x-ratelimit";
 
+/// Whether this is the field; a name that HTTP knows is told from it at once.
+pub(super) fn is_field(name: &HeaderName) -> bool {
+    static FIELD: HeaderName = HeaderName::from_static(NAME);
+    static OLD_FIELD: HeaderName = HeaderName::from_static(OLD_NAME);
+    *name == FIELD || *name == OLD_FIELD
+}
+
 pub(super) fn is_name(name: &str) -> bool {
     matches!(name, NAME | OLD_NAME)
+}
+
+/// Whether a line has a parameter that begins with a zero; nothing else is spent.
+pub(super) fn says_zero(line: &[u8]) -> bool {
+    let mut behind_equals = false;
+    line.iter().any(|byte| {
+        let zero = behind_equals && *byte == b'0';
+        behind_equals = match byte {
+            b'=' => true,
+            b' ' | b'\t' | b'"' => behind_equals,
+            _ => false,
+        };
+        zero
+    })
 }
 
 /// Every item of every `RateLimit` line.

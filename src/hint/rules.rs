@@ -3,6 +3,7 @@
 use super::budget::{self, Counter};
 use super::field::Field;
 use super::generic::{self, Standing};
+use super::glance::Glance;
 use super::value::{Clock, Unit};
 use super::{Hint, Reading};
 use http::header::DATE;
@@ -46,7 +47,7 @@ impl Rules {
     /// page says when it is silent. Places of its own are asked only about refusals.
     pub(crate) fn read(&self, head: Head<'_>, body: Option<&[u8]>) -> Reading {
         let standing = Standing::of(&head);
-        if standing == Standing::Served && !generic::perhaps_spent(head.headers) {
+        if standing == Standing::Served && !Glance::at(head.headers, false).perhaps_spent() {
             return Reading::Nothing;
         }
         let date = head.headers.get(DATE).map(|date| date.as_bytes());
@@ -69,17 +70,16 @@ impl Rules {
     pub(crate) fn counter(
         &self,
         headers: &HeaderMap,
-        received: impl Fn() -> SystemTime,
+        glance: &Glance<'_>,
+        received: impl FnOnce() -> SystemTime,
     ) -> Option<Counter> {
-        budget::read(headers, received, |name| {
+        if !glance.counts() {
+            return None;
+        }
+        budget::read(headers, glance, received, |name| {
             let stated = self.units.iter().find(|(stated, _)| stated == name);
             stated.map(|(_, unit)| *unit)
         })
-    }
-
-    /// Whether a served answer makes anybody wait. A glance: nearly every answer ends here.
-    pub(crate) fn perhaps_spent(headers: &HeaderMap) -> bool {
-        generic::perhaps_spent(headers)
     }
 
     fn in_headers(&self, headers: &HeaderMap, clock: Clock) -> Option<Hint> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 
 use super::{Attempt, Provider, Verdict};
-use crate::hint::{self, Head, Reading, Rules};
+use crate::hint::{self, Glance, Head, Reading};
 
 /// Retried if that is safe. 429 is another matter: nothing was done, so any method goes again.
 const RETRIED: [u16; 6] = [408, 425, 500, 502, 503, 504];
@@ -15,15 +15,16 @@ const RETRIED: [u16; 6] = [408, 425, 500, 502, 503, 504];
 const LIMITS_WHEN_HINTED: [u16; 5] = [402, 403, 418, 420, 430];
 
 pub(super) fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
+    let Some(headers) = attempt.headers() else {
+        return judge_failure(attempt);
+    };
+    let glance = Glance::at(headers, attempt.wants_counter());
     let received = || attempt.received();
-    let counter = attempt
-        .headers()
-        .filter(|_| attempt.wants_counter())
-        .and_then(|headers| provider.rules.counter(headers, received));
-    ruling(provider, attempt).with_counter(counter)
+    let counter = provider.rules.counter(headers, &glance, received);
+    ruling(provider, attempt, &glance).with_counter(counter)
 }
 
-fn ruling(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
+fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Verdict {
     let Some((status, headers)) = attempt.status().zip(attempt.headers()) else {
         return judge_failure(attempt);
     };
@@ -37,7 +38,7 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     let retried = said.or_else(|| retries(provider, status));
     let throttled = limited || told != Told::Nothing;
     let served = !throttled && retried != Some(true) && status.as_u16() < 400;
-    if served && !Rules::perhaps_spent(headers) {
+    if served && !glance.perhaps_spent() {
         return Verdict::accept();
     }
     let head = Head {
@@ -75,7 +76,10 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
 /// Whether the head alone would send this again: only then can a body make it final.
 pub(super) fn goes_again(provider: &Provider, attempt: &Attempt<'_>) -> bool {
     use super::Ruling::{Retry, Throttled};
-    matches!(ruling(provider, attempt).ruling(), Retry | Throttled)
+    let headers = attempt.headers();
+    let glance = headers.map_or_else(Glance::default, |headers| Glance::at(headers, false));
+    let ruling = ruling(provider, attempt, &glance).ruling();
+    matches!(ruling, Retry | Throttled)
 }
 
 fn judge_failure(attempt: &Attempt<'_>) -> Verdict {

@@ -167,3 +167,22 @@ fn a_reset_finds_its_counter() {
         None,
     );
 }
+
+#[test]
+fn the_unit_alone_is_the_same_unit() {
+    for name in [
+        "x-ratelimit-reset",
+        "x-ratelimit-reset-ms",
+        "x-ratelimit-reset-tokens-ms",
+        "x-ratelimit-reset-msec",
+        "x-ratelimit-reset-after-milliseconds",
+        "x-ratelimit-minutes-until-reset",
+        "x-rate-limit-reset-mins",
+        "x-forms-limit-reset",
+        "beta-ratelimit-reset-ms",
+        "server",
+    ] {
+        let unit = Name::read(name).map_or(Unit::Auto, |name| name.unit);
+        assert_eq!(Name::unit(name), unit, "{name}");
+    }
+}
