@@ -115,7 +115,7 @@ impl Backoff {
     ///
     /// let backoff = Backoff::default().jitter(Jitter::None);
     /// let waits: Vec<_> = (0..4).map(|retry| backoff.wait(retry, Duration::ZERO, 0)).collect();
-    /// assert_eq!(waits, [100, 200, 400, 800].map(Duration::from_millis));
+    /// assert_eq!(waits, [50, 100, 200, 400].map(Duration::from_millis));
     /// ```
     pub fn wait(&self, retries_before: u32, last: Duration, roll: u64) -> Duration {
         let whole = self.unspread(retries_before);

@@ -2,7 +2,6 @@
 
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, response};
 use http_body::Body;
 use tower_service::Service;
@@ -14,9 +13,12 @@ use crate::body::{Hearing, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::{BoxError, NotBefore};
 use crate::moment::Moment;
-use crate::policy::{Attempt, Received, RequestHead};
+use crate::policy::{Attempt, Received, RequestHead, Ruling, Verdict};
 use crate::report::{Ended, Report};
 use crate::trace;
+
+/// A verdict, and when the gate opens if it was shut; `None` if it needs the body.
+type Judged = Option<(Verdict, Option<Moment>)>;
 
 /// A response, untouched or listened to.
 enum Answer<R: Body> {
@@ -35,26 +37,38 @@ where
     pub(crate) fn hear(&mut self, outcome: Result<Response<R>, S::Error>) -> Next<R> {
         let now = self.settings.clock.now();
         match outcome {
-            Ok(response) if self.wants_body(&response, now) => {
-                self.listen_to(response, now);
-                Next::Peek
-            }
-            Ok(response) => self.answered(Answer::Untouched(response), None, now),
+            Ok(response) => match self.judge(response.status(), response.headers(), now) {
+                Some((verdict, _)) if verdict.ruling() == Ruling::Accept => {
+                    let response = response.map(ResponseBody::untouched);
+                    Next::End(Ok(self.end(response, None, None)))
+                }
+                Some((verdict, opens)) => {
+                    self.answered(Answer::Untouched(response), &verdict, opens, now)
+                }
+                None => {
+                    self.listen_to(response, now);
+                    Next::Peek
+                }
+            },
             Err(error) => self.failed(error.into(), now),
         }
     }
 
-    fn wants_body(&self, response: &Response<R>, heard: Moment) -> bool {
-        let status = response.status();
+    /// Judges an answer by its head and carries the verdict out, unless its body is to be seen first.
+    fn judge(&mut self, status: StatusCode, headers: &HeaderMap, heard: Moment) -> Judged {
+        let head = RequestHead::from(&self.head);
+        let received = Received::Later(&self.settings.clock, heard);
+        let attempt = Attempt::answered(head, status, headers, self.attempts, received)
+            .looked_at_if(self.turn.wants_a_look());
         let observer = self.settings.observer.as_ref();
-        observer.is_some_and(|observer| observer.wants_body_of(status))
-            || self.settings.policy.wants_body(&Attempt::answered(
-                RequestHead::from(&self.head),
-                status,
-                response.headers(),
-                self.attempts,
-                Received::Later(self.settings.clock, heard),
-            ))
+        if observer.is_some_and(|observer| observer.wants_body_of(status))
+            || self.settings.policy.wants_body(&attempt)
+        {
+            return None;
+        }
+        let verdict = self.settings.policy.judge(&attempt);
+        let opens = carry_out(&verdict, &attempt, &mut self.turn, &self.settings, heard);
+        Some((verdict, opens))
     }
 
     fn listen_to(&mut self, response: Response<R>, heard: Moment) {
@@ -72,27 +86,44 @@ where
             unreachable!("the body of a refusal is in hand while it is peeked at");
         };
         let body = hearing.whole();
-        Poll::Ready(self.answered(Answer::Heard(head, hearing), body, heard))
+        let (verdict, opens) = self.judge_whole(&head, body.as_deref(), heard);
+        Poll::Ready(self.answered(Answer::Heard(head, hearing), &verdict, opens, heard))
     }
 
-    /// Judges an answer and carries the verdict out.
-    fn answered(&mut self, answer: Answer<R>, body: Option<Bytes>, heard: Moment) -> Next<R> {
-        let mut attempt = Attempt::answered(
-            RequestHead::from(&self.head),
-            answer.status(),
-            answer.headers(),
-            self.attempts,
-            Received::Later(self.settings.clock, heard),
-        )
-        .counting(self.turn.wants_counter());
-        if let Some(body) = &body {
+    /// Judges an answer by its head and, if it ended within the bounds, its body.
+    fn judge_whole(
+        &mut self,
+        head: &response::Parts,
+        body: Option<&[u8]>,
+        heard: Moment,
+    ) -> (Verdict, Option<Moment>) {
+        let request = RequestHead::from(&self.head);
+        let received = Received::Later(&self.settings.clock, heard);
+        let (status, headers) = (head.status, &head.headers);
+        let mut attempt = Attempt::answered(request, status, headers, self.attempts, received)
+            .looked_at_if(self.turn.wants_a_look());
+        if let Some(body) = body {
             attempt = attempt.with_body(body);
         }
         let verdict = self.settings.policy.judge(&attempt);
         let opens = carry_out(&verdict, &attempt, &mut self.turn, &self.settings, heard);
+        (verdict, opens)
+    }
+
+    /// What follows from the verdict.
+    fn answered(
+        &mut self,
+        answer: Answer<R>,
+        verdict: &Verdict,
+        opens: Option<Moment>,
+        heard: Moment,
+    ) -> Next<R> {
+        if verdict.ruling() == Ruling::Accept {
+            return Next::End(Ok(self.end(answer.into_response(), None, None)));
+        }
         let given_up = answer.given_up();
-        let plan = self.plan(&verdict, given_up, opens, heard);
-        self.note_what_decided(&plan, &verdict, Some(answer.status()));
+        let plan = self.plan(verdict, given_up, opens, heard);
+        self.note_what_decided(&plan, verdict, Some(answer.status()));
         match plan {
             Plan::Again(next) => {
                 self.go_again(Some(answer.status()), opens, next, heard);
@@ -116,7 +147,7 @@ where
             RequestHead::from(&self.head),
             &*error,
             self.attempts,
-            Received::Later(self.settings.clock, heard),
+            Received::Later(&self.settings.clock, heard),
         );
         let verdict = self.settings.policy.judge(&attempt);
         let opens = carry_out(&verdict, &attempt, &mut self.turn, &self.settings, heard);
@@ -189,13 +220,6 @@ impl<R: Body> Answer<R> {
         match self {
             Self::Untouched(response) => response.status(),
             Self::Heard(head, _) => head.status,
-        }
-    }
-
-    fn headers(&self) -> &HeaderMap {
-        match self {
-            Self::Untouched(response) => response.headers(),
-            Self::Heard(head, _) => &head.headers,
         }
     }
 

@@ -20,20 +20,6 @@ pub(super) fn carry_out(
     settings: &Settings,
     heard: Moment,
 ) -> Option<Moment> {
-    let accepted = verdict.ruling() == Ruling::Accept;
-    let closing = verdict.cools().then(|| {
-        let closing = Closing {
-            wait: match verdict.hint() {
-                Some(hint) => Wait::Named(hint.wait()),
-                None => Wait::Bare(verdict.bare()),
-            },
-            heard,
-            refused: !accepted,
-            decided_by: decided_by(verdict, attempt.status()),
-            at_most: settings.max_cooldown,
-        };
-        (closing, settings.dice.roll())
-    });
     let ending = match verdict.ruling() {
         _ if attempt
             .status()
@@ -52,7 +38,13 @@ pub(super) fn carry_out(
         counter: verdict.counter(),
         price: verdict.cost(),
     };
-    let opens = turn.answered(told, closing, heard);
+    let opens = if verdict.cools() {
+        let closing = closing(verdict, attempt.status(), settings, heard);
+        turn.shut(told, closing, settings.dice.roll(), heard)
+    } else {
+        turn.answered(told, heard);
+        None
+    };
     let scope = turn.gate().scope();
     let shut_for = opens.map(|opens| opens.since(heard));
     if let Some(shut_for) = shut_for {
@@ -68,6 +60,24 @@ pub(super) fn carry_out(
         });
     }
     opens
+}
+
+fn closing(
+    verdict: &Verdict,
+    status: Option<StatusCode>,
+    settings: &Settings,
+    heard: Moment,
+) -> Closing {
+    Closing {
+        wait: match verdict.hint() {
+            Some(hint) => Wait::Named(hint.wait()),
+            None => Wait::Bare(verdict.bare()),
+        },
+        heard,
+        refused: verdict.ruling() != Ruling::Accept,
+        decided_by: decided_by(verdict, status),
+        at_most: settings.max_cooldown,
+    }
 }
 
 /// The header or the rule behind a wait.

@@ -3,6 +3,7 @@
 use super::Spent;
 use super::at_once::AtOnce;
 use super::cooldown::Shut;
+use super::looks::Looks;
 use super::published::Published;
 use super::quota::Quota;
 use super::window::Window;
@@ -15,6 +16,7 @@ pub(crate) struct Allowance {
     windows: Vec<Window>,
     at_once: AtOnce,
     published: Published,
+    looks: Looks,
 }
 
 impl Allowance {
@@ -23,6 +25,7 @@ impl Allowance {
             windows: quotas.iter().flat_map(Window::of).collect(),
             at_once: AtOnce::of(quotas),
             published: Published::default(),
+            looks: Looks::default(),
         }
     }
 
@@ -54,16 +57,16 @@ impl Allowance {
         limits.min().map_or(Ok(()), Err)
     }
 
-    /// A call is let through. Returns whether its answer is to say what is left, and how much had been
-    /// answered by now.
+    /// A call is let through. Returns whether its answer is worth a look at what it says is left, and how
+    /// much had been answered by now.
     #[inline]
     pub(crate) fn take(&mut self, price: u32, now: Moment) -> (bool, u32) {
         self.at_once.take();
         for window in &mut self.windows {
             window.take(price, now);
         }
-        let wants_counter = self.published.wants_counter();
-        (wants_counter, self.published.send(price))
+        let worth_a_look = self.looks.next() || self.published.is_scarce();
+        (worth_a_look, self.published.send(price))
     }
 
     /// A call that was let through is sent only now.
@@ -105,6 +108,9 @@ impl Allowance {
                 window.correct(pass.price, cost, now);
             }
         }
+        if pass.worth_a_look {
+            self.looks.looked(counter.is_some());
+        }
         if let Some(counter) = counter {
             self.hear(counter, pass, now);
         }
@@ -122,6 +128,11 @@ impl Allowance {
         if let (Some(window), None, Some(limit)) = (wide.next(), wide.next(), counter.limit) {
             window.publish(limit, counter.resets_in);
         }
+    }
+
+    /// A refusal, although there should have been enough.
+    pub(crate) fn refused(&mut self) {
+        self.looks.all_again();
     }
 
     /// A place among the calls at once is free.

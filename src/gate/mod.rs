@@ -9,6 +9,7 @@
 mod allowance;
 mod at_once;
 mod cooldown;
+mod looks;
 mod outage;
 mod published;
 mod queue;

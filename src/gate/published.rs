@@ -76,14 +76,12 @@ impl Published {
             .is_some_and(|window| window.limit.is_some())
     }
 
-    /// Whether the answer of the call that is sent now should be read for what is left: always when
-    /// little is left or nothing is known, and of plenty every eighth.
-    pub(crate) fn wants_counter(&self) -> bool {
-        let plenty = |window: &Window| !window.guessed && window.left >= Self::PLENTY;
-        self.sent % 8 == 0 || !self.window.as_ref().is_some_and(plenty)
+    /// Whether so little is left, or so little known, that every answer is to be read.
+    pub(crate) fn is_scarce(&self) -> bool {
+        const PLENTY: i64 = 64;
+        let scarce = |window: &Window| window.guessed || window.left < PLENTY;
+        self.window.as_ref().is_some_and(scarce)
     }
-
-    const PLENTY: i64 = 64;
 
     /// A call is sent. Returns how many had been answered by then, to be shown with its answer.
     pub(crate) fn send(&mut self, price: u32) -> u32 {

@@ -114,7 +114,12 @@ impl State {
         if self.queue.is_first(number) {
             self.first_needs = price;
             let look = opens.min(latest);
-            return (self.waits(number, look), Wake { call: ending, drop });
+            let wake = Wake {
+                others: ending,
+                drop,
+                ..Wake::default()
+            };
+            return (self.waits(number, look), wake);
         }
         // Once: were the first woken by everybody who asks, two calls of one task would wake each
         // other for ever.
@@ -123,7 +128,7 @@ impl State {
         } else {
             Wake::default()
         };
-        wake.call.extend(ending);
+        wake.others = ending;
         wake.drop = drop;
         let look = (opens.max(now) + LOITERS).min(latest);
         (self.waits(number, look), wake)
@@ -173,7 +178,7 @@ impl State {
         self.first_needs = 0;
         let drop = self.queue.leave(number);
         let mut wake = self.wake_first();
-        wake.call.extend(self.queue.few_left());
+        wake.others = self.queue.few_left();
         Wake { drop, ..wake }
     }
 
@@ -200,10 +205,10 @@ impl State {
         self.due = None;
         self.ramp.let_one(now);
         self.outage.let_one(now);
-        let (wants_counter, answered_then) = self.allowance.take(price, now);
+        let (worth_a_look, answered_then) = self.allowance.take(price, now);
         Pass {
             epoch: self.cooldown.epoch(),
-            wants_counter,
+            worth_a_look,
             price,
             sent: now,
             answered_then,
@@ -290,6 +295,7 @@ impl State {
         let before = self.cooldown.epoch();
         let opens = self.cooldown.close(sent_under, closing, roll);
         self.due = None;
+        self.allowance.refused();
         let another = before != self.cooldown.epoch();
         if refused && another && !self.allowance.is_published() {
             let wait = opens.since(heard);
@@ -297,8 +303,8 @@ impl State {
             self.ramp_epoch = self.cooldown.epoch();
         }
         let wake = Wake {
-            call: self.queue.ending_before(opens),
-            drop: None,
+            others: self.queue.ending_before(opens),
+            ..Wake::default()
         };
         (opens, wake)
     }
@@ -319,8 +325,8 @@ impl State {
 
     pub(crate) fn wake_first(&self) -> Wake {
         Wake {
-            call: self.queue.first().into_iter().collect(),
-            drop: None,
+            first: self.queue.first(),
+            ..Wake::default()
         }
     }
 

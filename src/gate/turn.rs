@@ -1,11 +1,12 @@
 //! The place of one call at a gate. Whatever becomes of the call, the place is given back.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll};
 
 use super::cooldown::Closing;
 use super::single::Gate;
-use super::words::{Asks, Heard, Leaves, Pass, Standing};
+use super::state::State;
+use super::words::{Asks, Heard, Leaves, Pass, Standing, Wake};
 use crate::budget::{Budget, Paid};
 use crate::clock::{Clock, Timer};
 use crate::moment::Moment;
@@ -124,36 +125,50 @@ impl Turn {
     }
 
     /// Whether the gate wants to know what the answer says is left of a quota.
-    pub(crate) fn wants_counter(&self) -> bool {
-        matches!(self.stage, Stage::Sent(pass) if pass.wants_counter)
+    pub(crate) fn wants_a_look(&self) -> bool {
+        matches!(self.stage, Stage::Sent(pass) if pass.worth_a_look)
     }
 
-    /// The call was answered, or failed; a closing shuts the gate and returns when it opens.
-    pub(crate) fn answered(
+    /// The call was answered, or failed, and nobody has to wait for that.
+    pub(crate) fn answered(&mut self, heard: Heard, now: Moment) {
+        if let Some((state, _, freed)) = self.hear(heard, now) {
+            drop(state);
+            freed.now();
+        }
+    }
+
+    /// The same, and the answer shuts the gate. Returns when it opens.
+    pub(crate) fn shut(
         &mut self,
         heard: Heard,
-        closing: Option<(Closing, u64)>,
+        closing: Closing,
+        roll: u64,
         now: Moment,
     ) -> Option<Moment> {
         let Stage::Sent(pass) = self.stage else {
             return None;
         };
-        let mut state = self.gate.lock();
-        self.stage = if state.allowance.limits_at_once() {
-            Stage::Holding
-        } else {
-            Stage::Out
-        };
-        let stale = closing.is_some() && state.is_stale(pass);
-        let freed = state.answered(pass, heard, now);
-        let news = closing.filter(|(closing, _)| closing.refused || !stale);
-        let closed = news.map(|(closing, roll)| state.close(pass.epoch, closing, roll));
+        let stale = self.gate.lock().is_stale(pass);
+        let (mut state, pass, freed) = self.hear(heard, now)?;
+        let news = closing.refused || !stale;
+        let closed = news.then(|| state.close(pass.epoch, closing, roll));
         drop(state);
         freed.now();
         closed.map(|(opens, told)| {
             told.now();
             opens
         })
+    }
+
+    fn hear(&mut self, heard: Heard, now: Moment) -> Option<(MutexGuard<'_, State>, Pass, Wake)> {
+        let Stage::Sent(pass) = self.stage else {
+            return None;
+        };
+        let mut state = self.gate.lock();
+        let holds = state.allowance.limits_at_once();
+        self.stage = if holds { Stage::Holding } else { Stage::Out };
+        let freed = state.answered(pass, heard, now);
+        Some((state, pass, freed))
     }
 
     /// The place among the calls at once goes with the body of the answer.

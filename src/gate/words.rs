@@ -12,14 +12,19 @@ use crate::moment::Moment;
 #[must_use = "waiting calls have to be woken"]
 #[derive(Debug, Default)]
 pub(crate) struct Wake {
-    pub(super) call: Vec<Waker>,
+    pub(super) first: Option<Waker>,
+    pub(super) others: Vec<Waker>,
     pub(super) drop: Option<Waker>,
 }
 
 impl Wake {
     /// To be said without the lock.
+    #[inline]
     pub(crate) fn now(self) {
-        self.call.into_iter().for_each(Waker::wake);
+        if let Some(first) = self.first {
+            first.wake();
+        }
+        self.others.into_iter().for_each(Waker::wake);
         drop(self.drop);
     }
 }
@@ -77,7 +82,7 @@ pub(crate) struct Pass {
     /// The number of closings when it was let through.
     pub(crate) epoch: u16,
     /// Whether the gate wants to know what the answer says is left.
-    pub(crate) wants_counter: bool,
+    pub(crate) worth_a_look: bool,
     /// What it costs, of quotas that count prices.
     pub(super) price: u32,
     /// How much of what was sent before it had been answered when it was sent.

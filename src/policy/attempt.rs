@@ -36,16 +36,16 @@ pub struct Attempt<'a> {
     outcome: Outcome<'a>,
     body: Option<&'a [u8]>,
     number: u32,
-    received: Received,
+    received: Received<'a>,
     sends_body: bool,
-    wants_counter: bool,
+    worth_a_look: bool,
 }
 
 /// A moment of the wall clock, which is only looked at when a policy asks.
 #[derive(Clone, Copy)]
-pub(crate) enum Received {
+pub(crate) enum Received<'a> {
     Wall(SystemTime),
-    Later(Clock, Moment),
+    Later(&'a Clock, Moment),
 }
 
 #[derive(Clone, Copy)]
@@ -92,7 +92,7 @@ impl<'a> Attempt<'a> {
         request: RequestHead<'a>,
         outcome: Outcome<'a>,
         number: u32,
-        received: Received,
+        received: Received<'a>,
     ) -> Self {
         Self {
             request,
@@ -101,7 +101,7 @@ impl<'a> Attempt<'a> {
             number,
             received,
             sends_body: true,
-            wants_counter: true,
+            worth_a_look: true,
         }
     }
 
@@ -110,7 +110,7 @@ impl<'a> Attempt<'a> {
         status: StatusCode,
         headers: &'a HeaderMap,
         number: u32,
-        received: Received,
+        received: Received<'a>,
     ) -> Self {
         Self::made(
             request,
@@ -124,7 +124,7 @@ impl<'a> Attempt<'a> {
         request: RequestHead<'a>,
         error: &'a (dyn Error + 'static),
         number: u32,
-        received: Received,
+        received: Received<'a>,
     ) -> Self {
         Self::made(request, Outcome::Failure(error), number, received).of_body::<B>()
     }
@@ -151,13 +151,13 @@ impl<'a> Attempt<'a> {
     }
 
     /// Whether the layer wants to know what is left of a published quota.
-    pub(crate) fn counting(mut self, wants_counter: bool) -> Self {
-        self.wants_counter = wants_counter;
+    pub(crate) fn looked_at_if(mut self, worth_a_look: bool) -> Self {
+        self.worth_a_look = worth_a_look;
         self
     }
 
-    pub(crate) fn wants_counter(&self) -> bool {
-        self.wants_counter
+    pub(crate) fn is_worth_a_look(&self) -> bool {
+        self.worth_a_look
     }
 
     /// The head of the request.

@@ -44,6 +44,8 @@ pub struct Provider {
     pub(super) sheds: Vec<u16>,
     pub(super) final_statuses: Vec<u16>,
     pub(super) looked_into: Vec<u16>,
+    /// Whether a word above speaks of a status below 400.
+    pub(super) names_served: bool,
     pub(super) should_retry: Option<HeaderName>,
     pub(super) bare_wait: Duration,
     pub(super) final_codes: Vec<Cow<'static, str>>,
@@ -67,6 +69,7 @@ impl Provider {
             sheds: Vec::new(),
             final_statuses: Vec::new(),
             looked_into: Vec::new(),
+            names_served: false,
             should_retry: None,
             bare_wait: Verdict::BARE_WAIT,
             final_codes: Vec::new(),
@@ -89,7 +92,7 @@ impl Provider {
     /// 408, 425, 429, 500, 502, 503, 504, and any other 5xx that names a wait.
     #[must_use]
     pub fn retry_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        self.retried = Some(checked(statuses));
+        self.retried = Some(self.named(statuses));
         self
     }
 
@@ -100,7 +103,8 @@ impl Provider {
     /// [`Idempotent`](crate::Idempotent) on the single request that it is harmless for.
     #[must_use]
     pub fn retry_any_method(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        self.any_method.extend(checked(statuses));
+        let statuses = self.named(statuses);
+        self.any_method.extend(statuses);
         self
     }
 
@@ -108,14 +112,16 @@ impl Provider {
     /// method may be sent again. Proxies write 503 also over work that was done: do not guess.
     #[must_use]
     pub fn sheds_with(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        self.sheds.extend(checked(statuses));
+        let statuses = self.named(statuses);
+        self.sheds.extend(statuses);
         self
     }
 
     /// These statuses are final, whatever else the response says.
     #[must_use]
     pub fn final_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        self.final_statuses.extend(checked(statuses));
+        let statuses = self.named(statuses);
+        self.final_statuses.extend(statuses);
         self
     }
 
@@ -321,6 +327,13 @@ impl Provider {
     pub fn joins_hosts(mut self) -> Self {
         self.joins_hosts = true;
         self
+    }
+
+    #[track_caller]
+    fn named(&mut self, statuses: impl IntoIterator<Item = u16>) -> Vec<u16> {
+        let statuses = checked(statuses);
+        self.names_served |= statuses.iter().any(|status| *status < 400);
+        statuses
     }
 
     fn has_final_words(&self) -> bool {

@@ -18,9 +18,17 @@ pub(super) fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     let Some(headers) = attempt.headers() else {
         return judge_failure(attempt);
     };
-    let glance = Glance::at(headers, attempt.wants_counter());
+    let served = attempt.status().is_some_and(|status| status.as_u16() < 400);
+    let plainly = served && attempt.body().is_none() && !provider.names_served;
+    if plainly && !attempt.is_worth_a_look() {
+        return Verdict::accept();
+    }
+    let glance = Glance::at(headers, attempt.is_worth_a_look());
     let received = || attempt.received();
     let counter = provider.rules.counter(headers, &glance, received);
+    if plainly && !glance.perhaps_spent() {
+        return Verdict::accept().with_counter(counter);
+    }
     ruling(provider, attempt, &glance).with_counter(counter)
 }
 
