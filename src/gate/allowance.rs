@@ -7,7 +7,7 @@ use super::looks::Looks;
 use super::published::Published;
 use super::quota::Quota;
 use super::window::Window;
-use super::words::Pass;
+use super::words::{Ending, Heard, Pass};
 use crate::hint::Counter;
 use crate::moment::Moment;
 
@@ -94,14 +94,8 @@ impl Allowance {
 
     /// The head of an answer is here, or the failure. Where calls at once are limited, it stays one of
     /// them until it is [released](Self::release).
-    pub(crate) fn answered(
-        &mut self,
-        pass: Pass,
-        counter: Option<Counter>,
-        cost: Option<u32>,
-        now: Moment,
-    ) {
-        let cost = cost.unwrap_or(pass.price);
+    pub(crate) fn answered(&mut self, pass: Pass, heard: Heard, now: Moment) {
+        let cost = heard.price.unwrap_or(pass.price);
         for window in &mut self.windows {
             window.answered(pass.price, pass.sent, now);
             if cost != pass.price {
@@ -109,10 +103,14 @@ impl Allowance {
             }
         }
         if pass.worth_a_look {
-            self.looks.looked(counter.is_some());
+            self.looks.looked(heard.counter.is_some());
         }
-        if let Some(counter) = counter {
+        if let Some(counter) = heard.counter {
             self.hear(counter, pass, now);
+        }
+        if heard.ending == Ending::Refused {
+            self.looks.all_again();
+            self.published.contradicted(pass.answered_then);
         }
         self.published.over(pass.price);
         if !self.at_once.is_limited() {
@@ -128,11 +126,6 @@ impl Allowance {
         if let (Some(window), None, Some(limit)) = (wide.next(), wide.next(), counter.limit) {
             window.publish(limit, counter.resets_in);
         }
-    }
-
-    /// A refusal, although there should have been enough.
-    pub(crate) fn refused(&mut self) {
-        self.looks.all_again();
     }
 
     /// A place among the calls at once is free.

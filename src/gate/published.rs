@@ -17,6 +17,8 @@ pub(crate) struct Published {
     /// These two wrap around; only their difference counts.
     sent: u32,
     answered: u32,
+    /// A reset does not bring back the whole limit: the server refills bit by bit.
+    refills: bool,
 }
 
 #[derive(Debug)]
@@ -98,6 +100,11 @@ impl Published {
         self.answered = self.answered.wrapping_add(price);
     }
 
+    /// A call was refused that was sent when something had been left, as far as was known then.
+    pub(crate) fn contradicted(&mut self, answered_then: u32) {
+        self.refills |= answered_then > 0;
+    }
+
     /// It was never sent.
     pub(crate) fn undo(&mut self, price: u32) {
         self.answered = self.answered.wrapping_add(price);
@@ -113,6 +120,8 @@ impl Published {
         if counter.limit.is_some_and(|limit| counter.remaining > limit) {
             return; // a counter that cannot be true
         }
+        // Of a window that is over by now nothing is left but what this says.
+        let over = counter.resets_in.is_zero();
         // Sent by now, and perhaps not counted by the server when it wrote this.
         let unknown = self.sent.wrapping_sub(answered_then).saturating_sub(price);
         let remaining = i64::from(counter.remaining);
@@ -124,12 +133,28 @@ impl Published {
             window.limit.is_some() && counter.limit.is_some() && window.limit != counter.limit
         });
         match &mut self.window {
+            Some(window) if over && self.refills => {
+                (window.left, window.at_most) = (at_least, remaining);
+            }
+            _ if over => {}
             // Of a window that is over.
             Some(window) if !other && !window.guessed && resets + SAME < window.resets => {}
-            Some(window) if !other && (window.guessed || resets <= window.resets + SAME) => {
-                let soonest = window.resets.min(resets);
-                window.resets = if window.guessed { resets } else { soonest };
-                window.guessed = false;
+            Some(window) if !other && window.guessed => {
+                let whole = window
+                    .limit
+                    .map(|limit| i64::from(limit) - i64::from(unknown + price));
+                self.refills &= whole.is_none_or(|whole| remaining < whole);
+                *window = Window {
+                    resets,
+                    told: counter.resets_in,
+                    guessed: false,
+                    limit: counter.limit.or(window.limit),
+                    left: at_least,
+                    at_most: remaining,
+                };
+            }
+            Some(window) if !other && resets <= window.resets + SAME => {
+                window.resets = window.resets.min(resets);
                 window.told = counter.resets_in;
                 window.limit = counter.limit.or(window.limit);
                 window.at_most = window.at_most.min(remaining);
@@ -155,11 +180,16 @@ impl Published {
             return;
         };
         let on_their_way = i64::from(self.sent.wrapping_sub(self.answered));
+        let refills = self.refills;
         self.window = over.limit.filter(|limit| *limit > 0).map(|limit| Window {
             resets: now + over.told.max(Duration::from_secs(1)),
             guessed: true,
             // Always one: a call that hangs must not hold everybody up for ever.
-            left: (i64::from(limit) - on_their_way).max(1),
+            left: if refills {
+                1
+            } else {
+                (i64::from(limit) - on_their_way).max(1)
+            },
             at_most: i64::from(limit),
             ..over
         });
@@ -244,6 +274,35 @@ mod tests {
         let ticket = published.send(1);
         published.hear(counter(10, 4_000_000_000, 60), ticket, 1, now);
         assert!(published.window.is_none());
+    }
+
+    #[test]
+    fn a_server_that_refills_bit_by_bit_is_asked_one_call_at_a_time() {
+        let mut now = Moment::now();
+        let mut published = Published::default();
+        let ticket = published.send(1);
+        published.hear(counter(100, 0, 1), ticket, 1, now);
+        published.over(1);
+        now += Duration::from_secs(1);
+        assert_eq!(may_send(&mut published, now), 100, "a window, it seems");
+        published.contradicted(1);
+        published.over(100);
+        now += Duration::from_secs(1);
+        assert_eq!(may_send(&mut published, now), 1);
+        published.hear(counter(100, 2, 1), published.answered, 1, now);
+        published.over(1);
+        assert_eq!(
+            may_send(&mut published, now),
+            2,
+            "as many as the answer says"
+        );
+        published.over(2);
+        now += Duration::from_secs(1);
+        assert_eq!(may_send(&mut published, now), 1);
+        published.hear(counter(100, 99, 60), published.answered, 1, now);
+        published.over(1);
+        now += Duration::from_secs(60);
+        assert_eq!(may_send(&mut published, now), 100, "a window after all");
     }
 
     proptest! {

@@ -8,8 +8,11 @@ use std::time::Duration;
 /// not hold everybody up.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// After so many windows without a refusal, what one of them held is forgotten.
+/// After so many windows that could have held more, and no refusal, what one of them held is forgotten.
 const FORGOTTEN_AFTER: u32 = 10;
+
+/// Of so many calls one may be refused, to see whether a window holds more.
+const WORTH: u32 = 10;
 
 /// Before anything was refused, what was accepted is counted over windows of this length.
 const UNKNOWN: Duration = Duration::from_secs(60);
@@ -19,6 +22,8 @@ const UNKNOWN: Duration = Duration::from_secs(60);
 pub(crate) struct Held {
     pub(crate) calls: u32,
     pub(crate) length: Duration,
+    /// Whether the server names its waits, so that the length is more than a guess.
+    pub(crate) named: bool,
 }
 
 /// The calls let through since the gate opened last.
@@ -33,7 +38,10 @@ pub(crate) struct Ramp {
     probed: bool,
     since: Option<Moment>,
     last_let: Option<Moment>,
+    /// Windows since the last refusal, the one after it included.
     windows: u32,
+    /// Those of them that could have held more, and were not refused.
+    calm: u32,
 }
 
 impl Ramp {
@@ -61,7 +69,8 @@ impl Ramp {
             probed: false,
             since: None,
             last_let: None,
-            windows: 0,
+            windows: 1,
+            calm: 0,
         }
     }
 
@@ -71,7 +80,9 @@ impl Ramp {
         match self.last_let {
             Some(last) if self.in_flight >= self.most_in_flight() => {
                 let over = self.window_over().filter(|_| self.probed);
-                over.map_or(last + SILENCE, |over| over.min(last + SILENCE))
+                let silence = (self.in_flight > 0).then(|| last + SILENCE);
+                let earlier = over.into_iter().chain(silence).min();
+                earlier.unwrap_or(last + SILENCE)
             }
             _ => now,
         }
@@ -79,9 +90,17 @@ impl Ramp {
 
     fn most_in_flight(&self) -> u32 {
         match (self.held, self.allowed) {
-            (Some(held), _) if self.probed => held.calls.saturating_sub(self.accepted) + 1,
+            (Some(held), _) if self.probed => {
+                held.calls.saturating_sub(self.accepted) + u32::from(self.goes_beyond(held))
+            }
             (_, allowed) => allowed.unwrap_or(u32::MAX),
         }
+    }
+
+    /// Whether one call more than a window was seen to hold is worth a refusal: where it held only a few,
+    /// and for how long is known, not in every window.
+    fn goes_beyond(&self, held: Held) -> bool {
+        !held.named || self.windows % (WORTH / held.calls.max(1)).max(1) == 0
     }
 
     pub(crate) fn let_one(&mut self, now: Moment) {
@@ -110,15 +129,26 @@ impl Ramp {
         }
     }
 
-    /// What this window held, if it was refused now and is over after `wait`.
-    pub(crate) fn held_until(&self, refused: Moment, wait: Duration) -> Option<Held> {
-        let since = self.since.filter(|_| self.accepted > 0);
-        since.map_or(self.held, |since| {
-            Some(Held {
+    /// What this window held, if it was refused now and is over after `wait`, which the server `named` or not.
+    pub(crate) fn held_until(&self, refused: Moment, wait: Duration, named: bool) -> Option<Held> {
+        let Some(since) = self.since else {
+            return self.held;
+        };
+        let length = refused.since(since) + wait;
+        let too_soon = named && self.windows > 1 && self.accepted == 0;
+        match self.held {
+            // It began before the one before was over: both together are as long as one is.
+            Some(held) if too_soon => Some(Held {
+                length: held.length + length,
+                ..held
+            }),
+            held if self.accepted == 0 => held,
+            _ => Some(Held {
                 calls: self.accepted,
-                length: refused.since(since) + wait,
-            })
-        })
+                length,
+                named,
+            }),
+        }
     }
 
     fn window_over(&self) -> Option<Moment> {
@@ -130,11 +160,12 @@ impl Ramp {
         if !self.probed || self.window_over().is_none_or(|over| over > now) {
             return;
         }
+        self.calm += u32::from(self.held.is_none_or(|held| self.goes_beyond(held)));
         self.windows += 1;
         if let Some(held) = &mut self.held {
             held.calls = held.calls.max(self.accepted);
         }
-        if self.windows >= FORGOTTEN_AFTER {
+        if self.calm >= FORGOTTEN_AFTER {
             self.held = None;
         }
         self.accepted = 0;
@@ -158,7 +189,11 @@ mod tests {
 
     fn held(calls: u32) -> Option<Held> {
         let length = Duration::from_secs(60);
-        Some(Held { calls, length })
+        Some(Held {
+            calls,
+            length,
+            named: true,
+        })
     }
 
     #[test]
@@ -207,18 +242,20 @@ mod tests {
     fn a_refusal_says_what_the_window_held() {
         let now = Moment::now();
         let mut ramp = Ramp::one_probe(None);
-        assert_eq!(ramp.held_until(now, Duration::from_secs(60)), None);
+        assert_eq!(ramp.held_until(now, Duration::from_secs(60), true), None);
         ramp.let_one(now);
         ramp.left(true, true);
         let refused = now + Duration::from_secs(1);
-        let seen = ramp.held_until(refused, Duration::from_secs(60)).unwrap();
+        let seen = ramp
+            .held_until(refused, Duration::from_secs(60), true)
+            .unwrap();
         assert_eq!((seen.calls, seen.length), (1, Duration::from_secs(61)));
     }
 
     #[test]
     fn when_the_window_is_over_the_next_one_begins_without_a_refusal() {
         let mut now = Moment::now();
-        let mut ramp = Ramp::one_probe(held(2));
+        let mut ramp = Ramp::one_probe(held(10));
         let_all(&mut ramp, now);
         ramp.left(true, true);
         for _ in 0..3 {
@@ -226,13 +263,13 @@ mod tests {
             (0..round).for_each(|_| ramp.left(true, true));
             now += Duration::from_secs(60);
         }
-        assert!(let_all(&mut ramp, now) >= 3);
+        assert!(let_all(&mut ramp, now) >= 11);
     }
 
     #[test]
     fn what_was_learned_is_forgotten_when_nothing_is_refused_any_more() {
         let mut now = Moment::now();
-        let mut ramp = Ramp::one_probe(held(2));
+        let mut ramp = Ramp::one_probe(held(10));
         let_all(&mut ramp, now);
         ramp.left(true, true);
         for _ in 0..FORGOTTEN_AFTER {
@@ -245,5 +282,21 @@ mod tests {
         ramp.let_one(now);
         ramp.left(true, false);
         assert!(let_all(&mut ramp, now) > 500, "it holds nobody back");
+    }
+
+    #[test]
+    fn where_a_window_held_one_call_a_second_is_tried_in_every_tenth() {
+        let mut now = Moment::now();
+        let mut ramp = Ramp::one_probe(held(1));
+        let mut tried = Vec::new();
+        for window in 1..=30 {
+            let first = let_all(&mut ramp, now);
+            (0..first).for_each(|nth| ramp.left(nth == 0, true));
+            let more = let_all(&mut ramp, now);
+            (0..more).for_each(|_| ramp.left(false, true));
+            tried.extend((first + more > 1).then_some(window));
+            now += Duration::from_secs(60);
+        }
+        assert_eq!(tried, [10, 20, 30]);
     }
 }

@@ -4,7 +4,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::allowance::Allowance;
-use super::cooldown::{Closing, Cooldown, Shut};
+use super::cooldown::{Closing, Cooldown, Shut, Wait};
 use super::outage::Outage;
 use super::queue::Queue;
 use super::ramp::Ramp;
@@ -246,7 +246,8 @@ impl State {
     /// The head of an answer is here, or the failure.
     pub(crate) fn answered(&mut self, pass: Pass, heard: Heard, now: Moment) -> Wake {
         let counter = heard.counter.filter(|_| !self.is_stale(pass));
-        self.allowance.answered(pass, counter, heard.price, now);
+        self.allowance
+            .answered(pass, Heard { counter, ..heard }, now);
         match heard.ending {
             Ending::Failed => self.outage.failed(pass.sent, now),
             Ending::Accepted | Ending::Refused => self.outage.answered(now),
@@ -292,14 +293,14 @@ impl State {
     /// Shuts the gate; those whose patience ends before it opens are told at once.
     pub(crate) fn close(&mut self, sent_under: u16, closing: Closing, roll: u64) -> (Moment, Wake) {
         let (refused, heard) = (closing.refused, closing.heard);
+        let named = matches!(closing.wait, Wait::Named(_));
         let before = self.cooldown.epoch();
         let opens = self.cooldown.close(sent_under, closing, roll);
         self.due = None;
-        self.allowance.refused();
         let another = before != self.cooldown.epoch();
         if refused && another && !self.allowance.is_published() {
             let wait = opens.since(heard);
-            self.ramp = Ramp::one_probe(self.ramp.held_until(heard, wait));
+            self.ramp = Ramp::one_probe(self.ramp.held_until(heard, wait, named));
             self.ramp_epoch = self.cooldown.epoch();
         }
         let wake = Wake {

@@ -74,7 +74,7 @@ fn structured(headers: &HeaderMap, clock: impl FnOnce() -> Clock) -> Option<Coun
 }
 
 fn wait(stated: Stated) -> Option<Duration> {
-    stated.wait().filter(|wait| !wait.is_zero())
+    stated.wait()
 }
 
 type Line<'h> = (&'h HeaderName, &'h [u8]);
@@ -181,7 +181,7 @@ mod tests {
         );
         reads(
             &[("x-ratelimit-remaining", "5"), ("x-ratelimit-reset", "0")],
-            None,
+            Some((None, 5, 0)),
         );
         reads(
             &[
