@@ -5,6 +5,7 @@ use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use tower::retry::budget::TpsBudget;
 use tower::{Layer, Service};
 use tower_backoff::policy::Provider;
 use tower_backoff::{Quota, RetryLayer};
@@ -28,7 +29,14 @@ pub fn all() -> Vec<Contender> {
         service("bare", Mock::silent()),
         service("one request copy", Copy(Mock::silent())),
     ];
-    all.extend(peers::all());
+    let [tower, resilience, backon, reqwest] = peers::all(&Mock::silent(), TpsBudget::default());
+    all.extend([
+        tower,
+        resilience,
+        backon,
+        peers::no_retry(&Mock::silent()),
+        reqwest,
+    ]);
     all.extend([
         service("ours", ours(Mock::silent())),
         service("ours, counters published", ours(Mock::with_counters())),

@@ -66,6 +66,10 @@ impl Mock {
         let body = Full::new(Bytes::from_static(br#"{"done":true}"#));
         let mut answer = Response::new(body);
         *answer.headers_mut() = headers(COMMON.iter().chain(more));
+        Self::answering(answer)
+    }
+
+    pub fn answering(answer: Answer) -> Self {
         Self {
             answer: Arc::new(answer),
         }

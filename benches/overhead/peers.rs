@@ -19,20 +19,24 @@ use tower_resilience_retry::RetryLayer;
 use crate::contender::{Contender, future, service};
 use crate::mock::{Answer, Ask, Asker, Mock};
 
-pub fn all() -> [Contender; 5] {
+/// Everybody in front of the same server.
+pub fn all(mock: &Mock, budget: TpsBudget) -> [Contender; 4] {
     [
         service(
             "tower::retry",
-            Retry::new(Standard::default(), Mock::silent()),
+            Retry::new(Standard::new(budget), mock.clone()),
         ),
-        service("tower-resilience-retry", resilience()).boxed(),
-        backon(),
-        reqwest(
-            "reqwest-middleware, no retry",
-            ClientBuilder::new(reqwest::Client::new()),
-        ),
-        reqwest("reqwest-retry", reqwest_retry()),
+        service("tower-resilience-retry", resilience(mock.clone())).boxed(),
+        backon(mock.clone()),
+        reqwest("reqwest-retry", reqwest_retry(), mock.clone()),
     ]
+}
+
+/// What of the last one's cost is not retrying: it works on requests of reqwest's own, whose URL is
+/// parsed for each.
+pub fn no_retry(mock: &Mock) -> Contender {
+    let client = ClientBuilder::new(reqwest::Client::new());
+    reqwest("reqwest-middleware, no retry", client, mock.clone())
 }
 
 fn is_transient(status: StatusCode) -> bool {
@@ -46,11 +50,11 @@ struct Standard {
     budget: Arc<TpsBudget>,
 }
 
-impl Default for Standard {
-    fn default() -> Self {
+impl Standard {
+    fn new(budget: TpsBudget) -> Self {
         Self {
             backoff: ExponentialBackoffMaker::default().make_backoff(),
-            budget: Arc::default(),
+            budget: Arc::new(budget),
         }
     }
 }
@@ -77,16 +81,18 @@ impl Policy<Ask, Answer, Infallible> for Standard {
     }
 }
 
-fn resilience() -> impl Service<Ask, Error = Infallible> {
+fn resilience(
+    mock: Mock,
+) -> impl Service<Ask, Response = Answer, Error = Infallible, Future: 'static> {
     RetryLayer::builder()
         .retry_on_response(|answer: &Answer| is_transient(answer.status()))
         .build()
-        .layer(Mock::silent())
+        .layer(mock)
 }
 
 /// It retries closures: so the request is copied by hand.
-fn backon() -> Contender {
-    let (asker, mock) = (Asker::new(), Mock::silent());
+fn backon(mock: Mock) -> Contender {
+    let asker = Asker::new();
     future("backon", move || {
         let (ask, mut mock) = (asker.ask(), mock.clone());
         let attempt = move || {
@@ -110,10 +116,8 @@ fn reqwest_retry() -> ClientBuilder {
     ClientBuilder::new(reqwest::Client::new()).with(retry)
 }
 
-/// It works on reqwest's own requests, whose URL is parsed for each; the row without retrying says
-/// how much of the cost is that.
-fn reqwest(name: &'static str, client: ClientBuilder) -> Contender {
-    let client: ClientWithMiddleware = client.with(InProcess(Mock::silent())).build();
+fn reqwest(name: &'static str, client: ClientBuilder, mock: Mock) -> Contender {
+    let client: ClientWithMiddleware = client.with(InProcess(mock)).build();
     let asker = Asker::new();
     future(name, move || {
         let ask = asker.ask().map(|_| reqwest::Body::from(""));

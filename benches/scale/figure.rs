@@ -1,0 +1,62 @@
+//! What was measured, and how it is printed.
+
+use serde::Serialize;
+
+#[derive(Debug, Serialize)]
+pub struct Figure {
+    pub table: &'static str,
+    pub row: String,
+    pub unit: &'static str,
+    pub value: f64,
+    /// What is asked of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<&'static str>,
+}
+
+impl Figure {
+    pub fn new(
+        table: &'static str,
+        row: impl Into<String>,
+        unit: &'static str,
+        value: f64,
+    ) -> Self {
+        Self {
+            table,
+            row: row.into(),
+            unit,
+            value,
+            asked: None,
+        }
+    }
+
+    pub fn asked(mut self, what: &'static str) -> Self {
+        self.asked = Some(what);
+        self
+    }
+
+    pub fn print_json(&self) {
+        println!("{}", serde_json::to_string(self).expect("figures are JSON"));
+    }
+
+    /// A ratio has decimals, everything else is counted.
+    fn written(&self) -> String {
+        let decimals = if self.value < 100.0 { 2 } else { 0 };
+        format!("{:.decimals$} {}", self.value, self.unit)
+    }
+}
+
+/// One table per subject, one line per row.
+pub fn print_tables(figures: &[Figure]) {
+    for table in figures.chunk_by(|one, other| one.table == other.table) {
+        println!("\n{}", table[0].table);
+        for row in table.chunk_by(|one, other| one.row == other.row) {
+            let cells: String = row
+                .iter()
+                .map(|cell| format!("{:>24}", cell.written()))
+                .collect();
+            let asked = row.iter().filter_map(|cell| cell.asked);
+            let asked: String = asked.map(|asked| format!("   asked: {asked}")).collect();
+            println!("  {:<34}{cells}{asked}", row[0].row);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What a call costs while a hundred thousand others wait, when there are ten thousand hosts, and
+//! from two threads at once.
+//!
+//! ```sh
+//! cargo bench --bench scale
+//! cargo bench --bench scale -- --json
+//! ```
+//!
+//! Bytes and instructions are exact. Nanoseconds are a matter of the machine and of the moment: what
+//! counts is the ratio.
+
+mod contender;
+#[path = "../overhead/copy.rs"]
+mod copy;
+mod decision;
+mod figure;
+mod gate;
+mod heap;
+mod instructions;
+mod live;
+#[path = "../overhead/mock.rs"]
+#[allow(dead_code)] // The other bench needs all of it.
+mod mock;
+#[path = "../overhead/peers.rs"]
+#[allow(dead_code)]
+mod peers;
+mod threads;
+
+use figure::{Figure, print_tables};
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    // Whoever waits has a timer, and a timer needs a runtime, which nobody runs here.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    let _entered = runtime.enter();
+    if let [instructions::WORD, word, among] =
+        words.iter().map(String::as_str).collect::<Vec<_>>()[..]
+    {
+        return instructions::run(word, among);
+    }
+    let measure = [heap::measure, decision::measure, threads::measure];
+    let figures: Vec<Figure> = measure.iter().flat_map(|measure| measure()).collect();
+    if words.iter().any(|word| word == "--json") {
+        figures.iter().for_each(Figure::print_json);
+    } else {
+        print_tables(&figures);
+    }
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_unstable_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
