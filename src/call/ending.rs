@@ -32,7 +32,7 @@ where
             Leaves::Crowded(shut) => self.give_up(shut, THE_BOUND),
             Leaves::TooDear(limit) => {
                 let error = TooDear {
-                    price: self.price,
+                    price: self.turn.price(),
                     limit,
                     scope: self.turn.gate().scope().clone(),
                 };

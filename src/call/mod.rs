@@ -48,7 +48,6 @@ pub(crate) struct Call<S, B, R: Body> {
     turn: Turn,
     started: Moment,
     attempts: u32,
-    price: u32,
     /// Whether it had to wait for its turn.
     waited: bool,
     timer: Option<Timer>,
@@ -124,10 +123,9 @@ where
             settings,
             head,
             body: Some(body),
-            turn: Turn::at(gate),
+            turn: Turn::at(gate, price),
             started,
             attempts: 0,
-            price,
             waited: false,
             timer: None,
             rare: None,
@@ -138,7 +136,7 @@ where
     pub(crate) fn arrives(&mut self) -> bool {
         let deadline = self.head.extensions.get::<Deadline>();
         let in_time = deadline.is_none_or(|deadline| self.started <= deadline.moment());
-        in_time && self.turn.arrive(self.price, self.started)
+        in_time && self.turn.arrive(self.started)
     }
 
     pub(crate) fn wait_on(&mut self, unready: S) {
@@ -185,7 +183,7 @@ where
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
         self.waited = true;
         let asks = Asks {
-            price: self.price,
+            price: self.turn.price(),
             patience: Until {
                 latest: self.latest(),
                 in_an_outage: self.latest_in_an_outage(),

@@ -31,7 +31,7 @@ pub(crate) use words::{Asks, Ending, Facts, Heard, Leaves, Until};
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::Uri;
@@ -55,14 +55,20 @@ use crate::scope::Scope;
 /// ```
 #[derive(Clone, Default)]
 pub struct Gates {
-    shared: Arc<Mutex<Registry>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    registry: Mutex<Registry>,
+    /// The one that was asked for last: most clients talk to one host at a time. It is read by every
+    /// call and hardly ever written.
+    last: RwLock<Option<Arc<Gate>>>,
 }
 
 #[derive(Default)]
 struct Registry {
     gates: HashMap<Scope, Arc<Gate>>,
-    /// The one that was asked for last: most clients talk to one host at a time.
-    last: Option<Arc<Gate>>,
     /// When there are more gates than this, the idle ones are forgotten.
     sweep_at: usize,
 }
@@ -130,8 +136,9 @@ impl Gates {
 
     /// The gate that was asked for last, if it is the one of this address.
     pub(crate) fn last(&self, uri: &Uri) -> Option<Arc<Gate>> {
-        let registry = self.lock();
-        let last = registry.last.as_ref()?;
+        let last = self.shared.last.read();
+        let last = last.unwrap_or_else(PoisonError::into_inner);
+        let last = last.as_ref()?;
         last.scope().is_plainly(uri).then(|| Arc::clone(last))
     }
 
@@ -141,31 +148,43 @@ impl Gates {
         let gate = match registry.gates.get(&scope) {
             Some(gate) => Arc::clone(gate),
             None => {
-                registry.sweep(now);
+                if registry.is_full() {
+                    self.remember(None);
+                    registry.sweep(now);
+                }
                 let gate = Arc::new(Gate::new(scope.clone(), facts));
                 registry.gates.insert(scope, Arc::clone(&gate));
                 gate
             }
         };
-        registry.last = Some(Arc::clone(&gate));
+        drop(registry);
+        self.remember(Some(&gate));
         gate
     }
 
+    fn remember(&self, gate: Option<&Arc<Gate>>) {
+        let last = self.shared.last.write();
+        *last.unwrap_or_else(PoisonError::into_inner) = gate.cloned();
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Registry> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Registry {
     const FEW: usize = 1_024;
 
-    /// Forgets the gates that nobody holds and that remember nothing, whenever their number has
-    /// doubled: so the cost per call stays flat.
+    /// Whether their number has doubled: so the cost per call stays flat.
+    fn is_full(&self) -> bool {
+        self.gates.len() >= self.sweep_at.max(Self::FEW)
+    }
+
+    /// Forgets the gates that nobody holds and that remember nothing.
     fn sweep(&mut self, now: Moment) {
-        if self.gates.len() < self.sweep_at.max(Self::FEW) {
-            return;
-        }
-        self.last = None;
         self.gates
             .retain(|_, gate| Arc::strong_count(gate) > 1 || !gate.lock().is_idle(now));
         self.sweep_at = self.gates.len() * 2;
