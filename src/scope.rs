@@ -25,7 +25,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 pub struct Scope {
     place: Place,
     key: Option<u64>,
+    bucket: Option<Arc<str>>,
 }
+
+/// What is secret is hashed with a key that this process drew when it started.
+static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Place {
@@ -61,6 +65,7 @@ impl Scope {
         match (&self.place, uri.authority()) {
             (Place::Origin(origin), Some(authority)) => {
                 self.key.is_none()
+                    && self.bucket.is_none()
                     && origin.authority.as_str() == authority.as_str()
                     && origin.scheme.as_ref() == uri.scheme()
             }
@@ -93,9 +98,20 @@ impl Scope {
     /// ```
     #[must_use]
     pub fn keyed(mut self, secret: &[u8]) -> Self {
-        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         self.key = Some(KEYS.hash_one((self.key, secret)));
         self
+    }
+
+    /// A bucket of this scope, as the server names it, for one resource or for all.
+    pub(crate) fn bucket(&self, name: &Arc<str>, resource: Option<u64>) -> Self {
+        let key = resource.map_or(self.key, |resource| {
+            Some(KEYS.hash_one((self.key, resource)))
+        });
+        Self {
+            place: self.place.clone(),
+            key,
+            bucket: Some(Arc::clone(name)),
+        }
     }
 
     /// Adds the first of these headers that the request has.
@@ -109,7 +125,11 @@ impl Scope {
 
 impl From<Place> for Scope {
     fn from(place: Place) -> Self {
-        Self { place, key: None }
+        Self {
+            place,
+            key: None,
+            bucket: None,
+        }
     }
 }
 
@@ -123,6 +143,10 @@ impl fmt::Display for Scope {
         match self.key {
             // Sixteen bits tell two keys apart in a log and say nothing about either.
             Some(key) => write!(f, " (key {:04x})", key as u16),
+            None => Ok(()),
+        }?;
+        match &self.bucket {
+            Some(bucket) => write!(f, ", bucket {bucket}"),
             None => Ok(()),
         }
     }

@@ -62,7 +62,34 @@ impl Settings {
             cold_start: self.policy.cold_start(request),
         };
         let origin = || Scope::of_request(request.uri(), request.headers());
-        self.gates.of(said.unwrap_or_else(origin), facts, now)
+        let gate = self.gates.of(said.unwrap_or_else(origin), facts, now);
+        self.gates.remember(Some(&gate));
+        gate
+    }
+
+    /// The gate of the bucket, within the scope of a gate, that such a request is known to belong to.
+    pub(crate) fn bucket_of(
+        &self,
+        request: &RequestHead<'_>,
+        gate: &Gate,
+        now: Moment,
+    ) -> Option<Arc<Gate>> {
+        let route = self.policy.route(request)?;
+        let bucket = self.gates.bucket(gate.scope(), route)?;
+        Some(self.gates.of(bucket, Facts::default(), now))
+    }
+
+    /// The gate of the bucket that a response to this request has named.
+    pub(crate) fn named_bucket(
+        &self,
+        request: &RequestHead<'_>,
+        gate: &Gate,
+        name: &Arc<str>,
+        now: Moment,
+    ) -> Option<Arc<Gate>> {
+        let route = self.policy.route(request)?;
+        let bucket = self.gates.name_bucket(gate.scope(), route, name);
+        Some(self.gates.of(bucket, Facts::default(), now))
     }
 }
 

@@ -74,6 +74,8 @@ struct Rare<R: Body> {
     sleep_until: Option<Moment>,
     /// The price of the next retry.
     receipt: Option<Receipt>,
+    /// Its turn at the gate of a bucket, if it is known to belong to one.
+    bucket: Option<Turn>,
     /// The last answer, while the call goes on.
     in_hand: Option<InHand<R>>,
 }
@@ -92,7 +94,17 @@ impl<R: Body> Default for Rare<R> {
             latest: None,
             sleep_until: None,
             receipt: None,
+            bucket: None,
             in_hand: None,
+        }
+    }
+}
+
+impl<R: Body> Rare<R> {
+    fn of_bucket(bucket: Turn) -> Self {
+        Self {
+            bucket: Some(bucket),
+            ..Self::default()
         }
     }
 }
@@ -117,6 +129,8 @@ where
         let started = settings.clock.now();
         let gate = settings.gate_of(&RequestHead::new(&request), started);
         let price = settings.price_of(&RequestHead::new(&request));
+        let bucket = settings.bucket_of(&RequestHead::new(&request), &gate, started);
+        let bucket = bucket.map(|gate| Turn::at(gate, price));
         let (head, body) = request.into_parts();
         Self {
             service,
@@ -128,7 +142,7 @@ where
             attempts: 0,
             waited: false,
             timer: None,
-            rare: None,
+            rare: bucket.map(Rare::of_bucket).map(Box::new),
         }
     }
 
@@ -136,7 +150,8 @@ where
     pub(crate) fn arrives(&mut self) -> bool {
         let deadline = self.head.extensions.get::<Deadline>();
         let in_time = deadline.is_none_or(|deadline| self.started <= deadline.moment());
-        in_time && self.turn.arrive(self.started)
+        let has_bucket = self.rare.is_some();
+        in_time && self.turn.arrive(has_bucket, self.started)
     }
 
     pub(crate) fn wait_on(&mut self, unready: S) {
@@ -190,11 +205,21 @@ where
             },
             most_waiting: self.settings.max_waiting,
         };
-        let settings = &self.settings;
-        let turn = ready!(self.turn.poll(asks, &settings.clock, &mut self.timer, cx));
+        let clock = &self.settings.clock;
+        let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+        if let Some(bucket) = bucket.filter(|bucket| !bucket.is_admitted()) {
+            if let Err(why) = ready!(bucket.poll(asks, clock, &mut self.timer, cx)) {
+                let scope = bucket.gate().scope().clone();
+                return Poll::Ready(Next::End(self.leave(why, scope)));
+            }
+        }
+        let turn = ready!(self.turn.poll(asks, clock, &mut self.timer, cx));
         Poll::Ready(match turn {
             Ok(()) => Next::Ready,
-            Err(why) => Next::End(self.leave(why)),
+            Err(why) => {
+                let scope = self.turn.gate().scope().clone();
+                Next::End(self.leave(why, scope))
+            }
         })
     }
 
@@ -208,19 +233,47 @@ where
             }
             Poll::Pending => {
                 ready!(self.poll_patience(cx));
-                return Poll::Ready(Next::End(self.give_up(None, ending::THE_CALLERS_AHEAD)));
+                return Poll::Ready(self.too_late());
             }
         }
         let now = self.settings.clock.now();
         if now > self.latest() {
-            return Poll::Ready(Next::End(self.give_up(None, ending::THE_CALLERS_AHEAD)));
+            return Poll::Ready(self.too_late());
         }
-        if self.turn.still_holds(now) {
+        if self.still_holds(now) {
             return Poll::Ready(Next::Send);
         }
         // The gate shut while the inner service made itself ready: let go of its permit.
         self.service = self.service.clone();
         Poll::Ready(Next::Admit)
+    }
+
+    /// Its patience ended while the inner service was not ready.
+    fn too_late(&mut self) -> Next<R> {
+        let scope = self.turn.gate().scope().clone();
+        Next::End(self.give_up(None, ending::THE_CALLERS_AHEAD, scope))
+    }
+
+    /// Lets go of the bucket's gate.
+    fn leave_bucket(&mut self) {
+        let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+        if let Some(bucket) = bucket {
+            bucket.give_back();
+        }
+    }
+
+    /// Whether all gates have stayed open since they let it through.
+    fn still_holds(&mut self, now: Moment) -> bool {
+        let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+        let Some(bucket) = bucket else {
+            return self.turn.still_holds(now);
+        };
+        let holds = bucket.still_holds(now) && self.turn.still_holds(now);
+        if !holds {
+            bucket.give_back();
+            self.turn.give_back();
+        }
+        holds
     }
 
     /// Ready when the call may not be sent any more.

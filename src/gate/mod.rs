@@ -8,6 +8,7 @@
 
 mod allowance;
 mod at_once;
+mod buckets;
 mod cooldown;
 mod looks;
 mod outage;
@@ -29,6 +30,8 @@ pub(crate) use single::Gate;
 pub(crate) use turn::{Hold, Receipt, Turn};
 pub(crate) use words::{Asks, Ending, Facts, Heard, Leaves, Until};
 
+use self::buckets::Buckets;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -38,6 +41,7 @@ use http::Uri;
 
 use crate::clock::Clock;
 use crate::moment::Moment;
+use crate::policy::Route;
 use crate::scope::Scope;
 
 /// The gates of a layer, one per [`Scope`].
@@ -64,6 +68,7 @@ struct Shared {
     /// The one that was asked for last: most clients talk to one host at a time. It is read by every
     /// call and hardly ever written.
     last: RwLock<Option<Arc<Gate>>>,
+    buckets: Buckets,
 }
 
 #[derive(Default)]
@@ -145,7 +150,8 @@ impl Gates {
     /// The gate of a scope. The first call of the scope says what is known about it.
     pub(crate) fn of(&self, scope: Scope, facts: Facts<'_>, now: Moment) -> Arc<Gate> {
         let mut registry = self.lock();
-        let gate = match registry.gates.get(&scope) {
+
+        match registry.gates.get(&scope) {
             Some(gate) => Arc::clone(gate),
             None => {
                 if registry.is_full() {
@@ -156,13 +162,23 @@ impl Gates {
                 registry.gates.insert(scope, Arc::clone(&gate));
                 gate
             }
-        };
-        drop(registry);
-        self.remember(Some(&gate));
-        gate
+        }
     }
 
-    fn remember(&self, gate: Option<&Arc<Gate>>) {
+    /// The bucket that the last response to such a request named.
+    pub(crate) fn bucket(&self, scope: &Scope, route: Route) -> Option<Scope> {
+        let name = self.shared.buckets.get(scope, route.key())?;
+        Some(scope.bucket(&name, route.resource()))
+    }
+
+    /// A response has named the bucket of a request.
+    pub(crate) fn name_bucket(&self, scope: &Scope, route: Route, name: &Arc<str>) -> Scope {
+        self.shared.buckets.set(scope, route.key(), name);
+        scope.bucket(name, route.resource())
+    }
+
+    /// The next call of this scope finds its gate at once.
+    pub(crate) fn remember(&self, gate: Option<&Arc<Gate>>) {
         let last = self.shared.last.write();
         *last.unwrap_or_else(PoisonError::into_inner) = gate.cloned();
     }

@@ -200,7 +200,7 @@ impl State {
     }
 
     #[inline]
-    fn let_through(&mut self, price: u32, now: Moment) -> Pass {
+    pub(crate) fn let_through(&mut self, price: u32, now: Moment) -> Pass {
         self.in_flight += 1;
         self.due = None;
         self.ramp.let_one(now);

@@ -83,12 +83,15 @@ impl Turn {
         &self.gate
     }
 
-    /// A new call arrives, and is sent at once if the gate is wide open.
-    pub(crate) fn arrive(&mut self, now: Moment) -> bool {
+    /// A new call arrives, and is sent at once if the gate is wide open and nothing `else_to_wait_for`.
+    pub(crate) fn arrive(&mut self, else_to_wait_for: bool, now: Moment) -> bool {
         let price = self.price;
         let mut state = self.gate.lock();
         state.ledger().call(now);
         self.number = state.queue.arrive();
+        if else_to_wait_for {
+            return false;
+        }
         if price > 1 && state.allowance.affords(price).is_err() {
             return false;
         }
@@ -98,6 +101,17 @@ impl Turn {
             self.keep(pass, Stage::Sent);
         }
         pass.is_some()
+    }
+
+    /// A call that was sent without asking turns out to belong here.
+    pub(crate) fn was_sent(mut self, now: Moment) -> Self {
+        let pass = self.gate.lock().let_through(self.price, now);
+        self.keep(pass, Stage::Sent);
+        self
+    }
+
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.stage == Stage::Admitted
     }
 
     /// Waits for its turn, as long as its patience lasts. Admission answers now or later: this is the seam behind
