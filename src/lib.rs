@@ -70,6 +70,7 @@ mod clock;
 mod dice;
 mod error;
 pub mod failure;
+pub mod fleet;
 mod future;
 mod gate;
 pub mod hint;

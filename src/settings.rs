@@ -8,6 +8,7 @@ use crate::backoff::Backoff;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::dice::Dice;
+use crate::fleet::Fleet;
 use crate::gate::{Facts, Gate, Gates};
 use crate::moment::Moment;
 use crate::observe::Observer;
@@ -32,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) max_waiting: usize,
     pub(crate) max_cooldown: Option<Duration>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) fleet: Option<Arc<dyn Fleet>>,
     pub(crate) clock: Clock,
     pub(crate) dice: Dice,
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod ending;
+mod fleet;
 mod plan;
 mod verdict;
 
@@ -20,6 +21,7 @@ use tower_service::Service;
 use crate::body::{Heard, Hearing, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::BoxError;
+use crate::fleet::Admitting;
 use crate::gate::{Asks, Receipt, Turn, Until};
 use crate::moment::Moment;
 use crate::patience::Deadline;
@@ -74,6 +76,8 @@ struct Rare<R: Body> {
     sleep_until: Option<Moment>,
     /// The price of the next retry.
     receipt: Option<Receipt>,
+    /// What the fleet is asked.
+    admitting: Option<Admitting>,
     /// Its turn at the gate of a bucket, if it is known to belong to one.
     bucket: Option<Turn>,
     /// The last answer, while the call goes on.
@@ -94,6 +98,7 @@ impl<R: Body> Default for Rare<R> {
             latest: None,
             sleep_until: None,
             receipt: None,
+            admitting: None,
             bucket: None,
             in_hand: None,
         }
@@ -150,8 +155,8 @@ where
     pub(crate) fn arrives(&mut self) -> bool {
         let deadline = self.head.extensions.get::<Deadline>();
         let in_time = deadline.is_none_or(|deadline| self.started <= deadline.moment());
-        let has_bucket = self.rare.is_some();
-        in_time && self.turn.arrive(has_bucket, self.started)
+        let more_to_ask = self.rare.is_some() || self.settings.fleet.is_some();
+        in_time && self.turn.arrive(more_to_ask, self.started)
     }
 
     pub(crate) fn wait_on(&mut self, unready: S) {
@@ -213,14 +218,16 @@ where
                 return Poll::Ready(Next::End(self.leave(why, scope)));
             }
         }
-        let turn = ready!(self.turn.poll(asks, clock, &mut self.timer, cx));
-        Poll::Ready(match turn {
-            Ok(()) => Next::Ready,
-            Err(why) => {
+        if !self.turn.is_admitted() {
+            if let Err(why) = ready!(self.turn.poll(asks, clock, &mut self.timer, cx)) {
                 let scope = self.turn.gate().scope().clone();
-                Next::End(self.leave(why, scope))
+                return Poll::Ready(Next::End(self.leave(why, scope)));
             }
-        })
+        }
+        if self.settings.fleet.is_some() {
+            return self.poll_fleet(cx);
+        }
+        Poll::Ready(Next::Ready)
     }
 
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {

@@ -63,6 +63,9 @@ pub(super) fn carry_out<R: Body>(
     if let Some(shut_for) = shut_for {
         let decided_by = decided_by(verdict, attempt.status());
         trace::shut(scope, attempt.status(), shut_for, &decided_by);
+        if let Some(fleet) = &settings.fleet {
+            fleet.shut(scope, shut_for);
+        }
     }
     if let Some(observer) = &settings.observer {
         observer.decided(&Decision {

@@ -177,6 +177,16 @@ impl Turn {
         holds.is_some()
     }
 
+    /// Others say that nobody may call before then: the call gives its pass back, and the gate shuts.
+    pub(crate) fn recalled(&mut self, closing: Closing) {
+        let told = self.pass_at(Stage::Admitted).map(|pass| {
+            let mut state = self.gate.lock();
+            state.close(pass.epoch, closing, 0).1
+        });
+        self.give_back();
+        told.into_iter().for_each(Wake::now);
+    }
+
     /// Whether the gate wants to know what the answer says is left of a quota.
     pub(crate) fn wants_a_look(&self) -> bool {
         self.stage == Stage::Sent && self.worth_a_look
