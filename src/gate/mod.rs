@@ -84,9 +84,10 @@ struct Registry {
 pub struct GateStatus {
     /// Whose gate it is.
     pub scope: Scope,
-    /// For how long it stays shut; `None` if it is open.
+    /// For how long nobody passes for certain: because a response said so, because a quota is spent, or
+    /// because the server is out. `None` if it is open.
     pub shut_for: Option<Duration>,
-    /// What shut it, if it is shut: the name of a header or of a rule.
+    /// What shuts it: the name of a header, a rule, or which quota.
     pub shut_by: Option<String>,
     /// How many calls wait at it.
     pub waiting: usize,
@@ -210,11 +211,11 @@ impl Registry {
 fn status(gate: &Gate, now: Moment) -> GateStatus {
     let mut state = gate.lock();
     let spent = state.allowance.spent(now);
-    let shut = state.cooldown.shut(now);
+    let shut = state.shut_until(1, now);
     GateStatus {
         scope: gate.scope().clone(),
-        shut_for: shut.map(|shut| shut.until - now),
-        shut_by: shut.map(|shut| shut.decided_by.to_string()),
+        shut_for: shut.as_ref().map(|shut| shut.until - now),
+        shut_by: shut.map(|shut| shut.decided_by.into_owned()),
         waiting: state.queue.len(),
         in_flight: state.in_flight(),
         spent,
