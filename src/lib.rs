@@ -68,6 +68,8 @@ mod backoff;
 pub mod body;
 mod budget;
 mod call;
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+pub mod client;
 mod clock;
 mod dice;
 mod error;
