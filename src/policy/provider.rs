@@ -1,5 +1,9 @@
 //! Policy as data: what one provider's page says, in words.
 
+mod codes;
+mod facts;
+mod places;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -48,15 +52,21 @@ pub struct Provider {
     pub(super) names_served: bool,
     pub(super) should_retry: Option<HeaderName>,
     pub(super) bare_wait: Duration,
-    pub(super) final_codes: Vec<Cow<'static, str>>,
-    pub(super) throttled_codes: Vec<Cow<'static, str>>,
+    final_codes: Vec<Cow<'static, str>>,
+    throttled_codes: Vec<Cow<'static, str>>,
+    retried_codes: Vec<Cow<'static, str>>,
+    /// Where codes stand; anywhere, if nothing is said.
+    code_paths: Vec<Cow<'static, str>>,
     pub(super) final_phrases: Vec<Cow<'static, str>>,
     pub(super) throttled_phrases: Vec<(Cow<'static, str>, Option<Duration>)>,
     pub(super) rules: Rules,
+    pub(super) pauses: Vec<Field>,
+    page: Option<Cow<'static, str>>,
     quotas: Vec<Quota>,
     cold_start: Option<u32>,
     credentials: Vec<HeaderName>,
     joins_hosts: bool,
+    path_segment: Option<usize>,
 }
 
 impl Provider {
@@ -74,13 +84,18 @@ impl Provider {
             bare_wait: Verdict::BARE_WAIT,
             final_codes: Vec::new(),
             throttled_codes: Vec::new(),
+            retried_codes: Vec::new(),
+            code_paths: Vec::new(),
             final_phrases: Vec::new(),
             throttled_phrases: Vec::new(),
             rules: Rules::default(),
+            pauses: Vec::new(),
+            page: None,
             quotas: Vec::new(),
             cold_start: None,
             credentials: Vec::new(),
             joins_hosts: false,
+            path_segment: None,
         }
     }
 
@@ -343,8 +358,10 @@ impl Provider {
     /// Whether a body may turn what looks final into a refusal by a limit.
     fn turns_by_body(&self) -> bool {
         !self.throttled_codes.is_empty()
+            || !self.retried_codes.is_empty()
             || !self.throttled_phrases.is_empty()
             || self.rules.fields.iter().any(Field::is_in_body)
+            || self.pauses.iter().any(Field::is_in_body)
     }
 }
 
@@ -364,7 +381,7 @@ impl Policy for Provider {
     }
 
     fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {
-        if !self.joins_hosts && self.credentials.is_empty() {
+        if !self.joins_hosts && self.credentials.is_empty() && self.path_segment.is_none() {
             return None;
         }
         let scope = if self.joins_hosts {
@@ -372,7 +389,11 @@ impl Policy for Provider {
         } else {
             Scope::of_request(request.uri(), request.headers())
         };
-        Some(scope.keyed_by(request.headers(), &self.credentials))
+        let scope = scope.keyed_by(request.headers(), &self.credentials);
+        match self.segment(request.uri().path()) {
+            Some(segment) => Some(scope.keyed(segment.as_bytes())),
+            None => Some(scope),
+        }
     }
 
     fn quotas(&self, _: &RequestHead<'_>) -> &[Quota] {
