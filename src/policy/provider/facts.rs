@@ -60,7 +60,8 @@ impl Provider {
     fn counted_per(&self) -> String {
         let place = if self.joins_hosts { "provider" } else { "host" };
         let mut said = vec![place.to_owned()];
-        push(&mut said, "", quoted(&self.credentials));
+        let headers = self.credentials.iter().map(|name| format!("`{name}`"));
+        push(&mut said, "", headers.collect::<Vec<_>>().join(" or "));
         if let Some(index) = self.path_segment {
             said.push(format!("path segment {index}"));
         }
@@ -139,7 +140,7 @@ fn spoken(span: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use http::header::{AUTHORIZATION, RETRY_AFTER};
+    use http::header::{AUTHORIZATION, COOKIE, RETRY_AFTER};
 
     use super::*;
     use crate::hint::{Field, Unit};
@@ -178,7 +179,7 @@ mod tests {
                 Quota::new(20, Duration::from_secs(2)),
             ])
             .joins_hosts()
-            .per_credential([AUTHORIZATION])
+            .per_credential([COOKIE, AUTHORIZATION])
             .per_path_segment(1)
             .final_on([400])
             .final_codes(["BROKE"])
@@ -191,7 +192,7 @@ mod tests {
         );
         says(&provider, "bare wait", "1.5s");
         says(&provider, "quota", "10 at once, 5 per h, 20 per 2 s");
-        let counted = "provider, `authorization`, path segment 1";
+        let counted = "provider, `cookie` or `authorization`, path segment 1";
         says(&provider, "counted per", counted);
         says(&provider, "final", "400; `BROKE`; text: `no more`");
     }
