@@ -10,6 +10,7 @@ use crate::backoff::Backoff;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::dice::Dice;
+use crate::fleet::Fleet;
 use crate::gate::Gates;
 use crate::observe::Observer;
 use crate::patience::Patience;
@@ -41,6 +42,7 @@ use crate::trace;
 /// | [`max_waiting`](Self::max_waiting) | none: any number of calls may wait |
 /// | [`max_cooldown`](Self::max_cooldown) | none: a gate is shut for as long as the server said |
 /// | [`observe`](Self::observe) | nobody |
+/// | [`fleet`](Self::fleet) | nobody: the gates of this process decide alone |
 ///
 /// ```
 /// use std::time::Duration;
@@ -86,6 +88,7 @@ impl RetryLayer {
             max_waiting: usize::MAX,
             max_cooldown: None,
             observer: None,
+            fleet: None,
             clock: Clock::default(),
             dice: Dice::default(),
         };
@@ -217,6 +220,13 @@ impl RetryLayer {
     #[must_use]
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.set(|settings| settings.observer = Some(Arc::new(observer)))
+    }
+
+    /// Asks this before each call is sent, too: a ledger that several processes share. See
+    /// [`fleet`](crate::fleet).
+    #[must_use]
+    pub fn fleet(self, fleet: impl Fleet + 'static) -> Self {
+        self.set(|settings| settings.fleet = Some(Arc::new(fleet)))
     }
 
     /// The wall clock that absolute dates in headers are compared with. For tests.

@@ -8,6 +8,7 @@ use crate::backoff::Backoff;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::dice::Dice;
+use crate::fleet::Fleet;
 use crate::gate::{Facts, Gate, Gates};
 use crate::moment::Moment;
 use crate::observe::Observer;
@@ -32,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) max_waiting: usize,
     pub(crate) max_cooldown: Option<Duration>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) fleet: Option<Arc<dyn Fleet>>,
     pub(crate) clock: Clock,
     pub(crate) dice: Dice,
 }
@@ -62,7 +64,34 @@ impl Settings {
             cold_start: self.policy.cold_start(request),
         };
         let origin = || Scope::of_request(request.uri(), request.headers());
-        self.gates.of(said.unwrap_or_else(origin), facts, now)
+        let gate = self.gates.of(said.unwrap_or_else(origin), facts, now);
+        self.gates.remember(Some(&gate));
+        gate
+    }
+
+    /// The gate of the bucket, within the scope of a gate, that such a request is known to belong to.
+    pub(crate) fn bucket_of(
+        &self,
+        request: &RequestHead<'_>,
+        gate: &Gate,
+        now: Moment,
+    ) -> Option<Arc<Gate>> {
+        let route = self.policy.route(request)?;
+        let bucket = self.gates.bucket(gate.scope(), route)?;
+        Some(self.gates.of(bucket, Facts::default(), now))
+    }
+
+    /// The gate of the bucket that a response to this request has named.
+    pub(crate) fn named_bucket(
+        &self,
+        request: &RequestHead<'_>,
+        gate: &Gate,
+        name: &Arc<str>,
+        now: Moment,
+    ) -> Option<Arc<Gate>> {
+        let route = self.policy.route(request)?;
+        let bucket = self.gates.name_bucket(gate.scope(), route, name);
+        Some(self.gates.of(bucket, Facts::default(), now))
     }
 }
 

@@ -67,7 +67,14 @@ where
             return None;
         }
         let verdict = self.settings.policy.judge(&attempt);
-        let opens = carry_out(&verdict, &attempt, &mut self.turn, &self.settings, heard);
+        let opens = carry_out(
+            &verdict,
+            &attempt,
+            &mut self.turn,
+            &mut self.rare,
+            &self.settings,
+            heard,
+        );
         Some((verdict, opens))
     }
 
@@ -97,16 +104,23 @@ where
         body: Option<&[u8]>,
         heard: Moment,
     ) -> (Verdict, Option<Moment>) {
-        let request = RequestHead::from(&self.head);
-        let received = Received::Later(&self.settings.clock, heard);
         let (status, headers) = (head.status, &head.headers);
-        let mut attempt = Attempt::answered(request, status, headers, self.attempts, received)
+        let head = RequestHead::from(&self.head);
+        let received = Received::Later(&self.settings.clock, heard);
+        let mut attempt = Attempt::answered(head, status, headers, self.attempts, received)
             .looked_at_if(self.turn.wants_a_look());
         if let Some(body) = body {
             attempt = attempt.with_body(body);
         }
         let verdict = self.settings.policy.judge(&attempt);
-        let opens = carry_out(&verdict, &attempt, &mut self.turn, &self.settings, heard);
+        let opens = carry_out(
+            &verdict,
+            &attempt,
+            &mut self.turn,
+            &mut self.rare,
+            &self.settings,
+            heard,
+        );
         (verdict, opens)
     }
 
@@ -150,7 +164,14 @@ where
             Received::Later(&self.settings.clock, heard),
         );
         let verdict = self.settings.policy.judge(&attempt);
-        let opens = carry_out(&verdict, &attempt, &mut self.turn, &self.settings, heard);
+        let opens = carry_out(
+            &verdict,
+            &attempt,
+            &mut self.turn,
+            &mut self.rare,
+            &self.settings,
+            heard,
+        );
         // Told by a layer of this kind further inside: it has waited as long as it could.
         let given_up = error.is::<NotBefore>().then_some(Ended::Patience);
         let plan = self.plan(&verdict, given_up, opens, heard);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Attempt, Policy, Provider, RequestHead, Verdict};
+use super::{Attempt, Policy, Provider, RequestHead, Route, Verdict};
 use crate::gate::Quota;
 use crate::scope::Scope;
 
@@ -83,6 +83,10 @@ impl Policy for ByHost {
 
     fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {
         self.of(request).scope(request)
+    }
+
+    fn route(&self, request: &RequestHead<'_>) -> Option<Route> {
+        self.of(request).route(request)
     }
 
     fn quotas(&self, request: &RequestHead<'_>) -> &[Quota] {

@@ -53,9 +53,11 @@
 //! client are a [`ByHost`].
 
 mod attempt;
+mod buckets;
 mod by_host;
 mod head;
 mod provider;
+mod route;
 mod standard;
 mod verdict;
 
@@ -64,6 +66,7 @@ pub(crate) use attempt::Received;
 pub use by_host::ByHost;
 pub use head::RequestHead;
 pub use provider::Provider;
+pub use route::Route;
 pub use verdict::{Ruling, Verdict};
 
 use std::fmt;
@@ -89,6 +92,14 @@ pub trait Policy: Send + Sync {
 
     /// Who shares a gate with this request. `None`, the default, is the origin.
     fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {
+        let _ = request;
+        None
+    }
+
+    /// Whether the server counts requests of this kind apart, in buckets that its responses name
+    /// ([`Verdict::in_bucket`]): later requests of the same route then share the gate of that bucket,
+    /// and others are not stopped by it. `None`, the default, knows no buckets.
+    fn route(&self, request: &RequestHead<'_>) -> Option<Route> {
         let _ = request;
         None
     }
@@ -123,6 +134,9 @@ macro_rules! policy_by_pointer {
             }
             fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {
                 (**self).scope(request)
+            }
+            fn route(&self, request: &RequestHead<'_>) -> Option<Route> {
+                (**self).route(request)
             }
             fn quotas(&self, request: &RequestHead<'_>) -> &[Quota] {
                 (**self).quotas(request)

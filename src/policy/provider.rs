@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 
-use super::{Attempt, Policy, RequestHead, Verdict, standard};
+use super::buckets::Buckets;
+use super::{Attempt, Policy, RequestHead, Route, Verdict, standard};
 use crate::gate::Quota;
 use crate::hint::{Field, Rules, Unit};
 use crate::scope::Scope;
@@ -64,6 +65,7 @@ pub struct Provider {
     page: Option<Cow<'static, str>>,
     quotas: Vec<Quota>,
     cold_start: Option<u32>,
+    pub(super) buckets: Option<Buckets>,
     credentials: Vec<HeaderName>,
     joins_hosts: bool,
     path_segment: Option<usize>,
@@ -93,6 +95,7 @@ impl Provider {
             page: None,
             quotas: Vec::new(),
             cold_start: None,
+            buckets: None,
             credentials: Vec::new(),
             joins_hosts: false,
             path_segment: None,
@@ -337,6 +340,66 @@ impl Provider {
         self
     }
 
+    /// The provider counts kinds of requests apart, and names the bucket of each in this header.
+    /// Later requests of the same kind (method and path, without the ids) share the gate of that bucket;
+    /// others are not stopped by it.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use tower_backoff::policy::Provider;
+    ///
+    /// let github = Provider::new("github")
+    ///     .buckets_in(HeaderName::from_static("x-ratelimit-resource"));
+    /// # let _ = github;
+    /// ```
+    ///
+    /// A refusal whose counters all have something left is by another limit, and stops everybody.
+    #[must_use]
+    pub fn buckets_in(mut self, name: HeaderName) -> Self {
+        self.buckets = Some(Buckets::named_in(name));
+        self
+    }
+
+    /// Each bucket holds for each resource apart: for the first id in the path.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use tower_backoff::policy::Provider;
+    ///
+    /// let discord = Provider::new("discord")
+    ///     .buckets_in(HeaderName::from_static("x-ratelimit-bucket"))
+    ///     .buckets_per_resource()
+    ///     .stops_everybody_in(HeaderName::from_static("x-ratelimit-global"));
+    /// # let _ = discord;
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If no header [names buckets](Self::buckets_in).
+    #[must_use]
+    pub fn buckets_per_resource(mut self) -> Self {
+        let buckets = self.buckets.as_mut();
+        buckets
+            .expect("there are no buckets: write buckets_in(header) first")
+            .per_resource = true;
+        self
+    }
+
+    /// A refusal with this header is no matter of its bucket: it stops all calls of the scope. All
+    /// other refusals are matters of their buckets, then.
+    ///
+    /// # Panics
+    ///
+    /// If no header [names buckets](Self::buckets_in).
+    #[must_use]
+    pub fn stops_everybody_in(mut self, name: HeaderName) -> Self {
+        let buckets = self.buckets.as_mut();
+        buckets
+            .expect("there are no buckets: write buckets_in(header) first")
+            .global = Some(name);
+        self
+    }
+
     /// All hosts of the provider share one limit.
     #[must_use]
     pub fn joins_hosts(mut self) -> Self {
@@ -394,6 +457,10 @@ impl Policy for Provider {
             Some(segment) => Some(scope.keyed(segment.as_bytes())),
             None => Some(scope),
         }
+    }
+
+    fn route(&self, request: &RequestHead<'_>) -> Option<Route> {
+        self.buckets.as_ref().map(|buckets| buckets.route(request))
     }
 
     fn quotas(&self, _: &RequestHead<'_>) -> &[Quota] {

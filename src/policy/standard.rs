@@ -20,16 +20,23 @@ pub(super) fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     };
     let served = attempt.status().is_some_and(|status| status.as_u16() < 400);
     let plainly = served && attempt.body().is_none() && !provider.names_served;
-    if plainly && !attempt.is_worth_a_look() {
+    let looks = attempt.is_worth_a_look() || provider.buckets.is_some();
+    if plainly && !looks {
         return Verdict::accept();
     }
-    let glance = Glance::at(headers, attempt.is_worth_a_look());
+    let glance = Glance::at(headers, looks);
     let received = || attempt.received();
     let counter = provider.rules.counter(headers, &glance, received);
-    if plainly && !glance.perhaps_spent() {
-        return Verdict::accept().with_counter(counter);
+    let verdict = if plainly && !glance.perhaps_spent() {
+        Verdict::accept()
+    } else {
+        ruling(provider, attempt, &glance)
+    };
+    let verdict = verdict.with_counter(counter);
+    match &provider.buckets {
+        Some(buckets) => buckets.note(verdict, headers, &glance),
+        None => verdict,
     }
-    ruling(provider, attempt, &glance).with_counter(counter)
 }
 
 fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Verdict {
