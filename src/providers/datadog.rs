@@ -14,4 +14,5 @@ pub fn datadog() -> Provider {
     Provider::new("datadog")
         .page("https://docs.datadoghq.com/api/latest/rate-limits/")
         .per_credential([HeaderName::from_static("dd-api-key"), AUTHORIZATION])
+        .buckets_in(HeaderName::from_static("x-ratelimit-name"))
 }

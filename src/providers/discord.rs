@@ -1,6 +1,6 @@
 //! Discord: <https://discord.com/developers/docs/topics/rate-limits>.
 
-use http::header::AUTHORIZATION;
+use http::{HeaderName, header::AUTHORIZATION};
 
 use crate::gate::Quota;
 use crate::hint::Field;
@@ -12,7 +12,8 @@ use crate::policy::Provider;
 ///   decimals. `X-RateLimit-Scope` says whether it concerns the bot, all of its routes (`global`) or a
 ///   resource that others use, too (`shared`): in the last case `X-RateLimit-Remaining` is about
 ///   another limit, and `Retry-After` rules.
-/// * `X-RateLimit-Bucket` names the bucket, `X-RateLimit-Remaining` and `-Reset-After` what is left of it.
+/// * `X-RateLimit-Bucket` names the bucket, `X-RateLimit-Remaining` and `-Reset-After` what is left of it,
+///   for each channel, guild and webhook apart. `X-RateLimit-Global` is on refusals that stop them all.
 /// * 10,000 invalid requests in 10 minutes (401, 403, and 429 other than `shared`) ban the address:
 ///   401 and 403 are final.
 pub fn discord() -> Provider {
@@ -20,6 +21,9 @@ pub fn discord() -> Provider {
         .page("https://discord.com/developers/docs/topics/rate-limits")
         .quota(Quota::per_second(50))
         .per_credential([AUTHORIZATION])
+        .buckets_in(HeaderName::from_static("x-ratelimit-bucket"))
+        .buckets_per_resource()
+        .stops_everybody_in(HeaderName::from_static("x-ratelimit-global"))
         .wait_in(Field::json("retry_after"))
         .final_on([401, 403])
 }

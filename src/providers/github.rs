@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
+use http::{HeaderName, header::AUTHORIZATION};
 
 use crate::gate::Quota;
 use crate::policy::Provider;
@@ -16,12 +16,14 @@ use crate::policy::Provider;
 ///   429 with `retry-after`, or only with a body that says so: then at least a minute, and longer each
 ///   time. Calling on while limited may get an integration banned.
 /// * A 403 for want of permission carries the same headers, and is final.
-/// * `x-ratelimit-resource` names the limit that a request was counted by.
+/// * `x-ratelimit-resource` names the limit that a request was counted by: `core`, `search` ... A spent
+///   one does not stop the others.
 pub fn github() -> Provider {
     Provider::new("github")
         .page("https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api")
         .quotas([Quota::concurrent(100), Quota::per_minute(900)])
         .per_credential([AUTHORIZATION])
+        .buckets_in(HeaderName::from_static("x-ratelimit-resource"))
         .bare_429_wait(Duration::from_secs(60))
         .throttled_when_body_contains("secondary rate limit")
 }

@@ -19,5 +19,6 @@ pub fn gitlab() -> Provider {
     Provider::new("gitlab")
         .page("https://docs.gitlab.com/administration/settings/user_and_ip_rate_limits/")
         .per_credential([HeaderName::from_static("private-token"), AUTHORIZATION])
+        .buckets_in(HeaderName::from_static("ratelimit-name"))
         .bare_429_wait(Duration::from_secs(60))
 }

@@ -65,6 +65,14 @@ impl Provider {
         if let Some(index) = self.path_segment {
             said.push(format!("path segment {index}"));
         }
+        if let Some(buckets) = &self.buckets {
+            let each = if buckets.per_resource {
+                " and resource"
+            } else {
+                ""
+            };
+            said.push(format!("bucket in `{}`{each}", buckets.name));
+        }
         said.join(", ")
     }
 
@@ -181,6 +189,8 @@ mod tests {
             .joins_hosts()
             .per_credential([COOKIE, AUTHORIZATION])
             .per_path_segment(1)
+            .buckets_in(http::HeaderName::from_static("x-bucket"))
+            .buckets_per_resource()
             .final_on([400])
             .final_codes(["BROKE"])
             .final_when_body_contains("no more");
@@ -192,8 +202,12 @@ mod tests {
         );
         says(&provider, "bare wait", "1.5s");
         says(&provider, "quota", "10 at once, 5 per h, 20 per 2 s");
-        let counted = "provider, `cookie` or `authorization`, path segment 1";
-        says(&provider, "counted per", counted);
+        says(
+            &provider,
+            "counted per",
+            "provider, `cookie` or `authorization`, path segment 1, \
+             bucket in `x-bucket` and resource",
+        );
         says(&provider, "final", "400; `BROKE`; text: `no more`");
     }
 

@@ -1,4 +1,4 @@
-//! Whom a provider counts together, and where it asks for a pause.
+//! Where an answer that was served asks for a pause.
 
 use super::Provider;
 use crate::hint::Field;
@@ -22,26 +22,6 @@ impl Provider {
         self.pauses.push(field);
         self
     }
-
-    /// The provider counts apart what differs in this segment of the path, counted from 0: a method,
-    /// a base, a deployment. Only a keyed hash of it is kept.
-    ///
-    /// ```
-    /// use tower_backoff::policy::Provider;
-    ///
-    /// // https://api.airtable.com/v0/{base}/{table}
-    /// let airtable = Provider::new("airtable").per_path_segment(1);
-    /// # let _ = airtable;
-    /// ```
-    #[must_use]
-    pub fn per_path_segment(mut self, index: usize) -> Self {
-        self.path_segment = Some(index);
-        self
-    }
-
-    pub(super) fn segment<'p>(&self, path: &'p str) -> Option<&'p str> {
-        path.split('/').skip(1).nth(self.path_segment?)
-    }
 }
 
 #[cfg(test)]
@@ -51,24 +31,7 @@ mod tests {
     use http::{Request, Response};
 
     use super::*;
-    use crate::policy::{Attempt, Policy, RequestHead, Ruling};
-    use crate::scope::Scope;
-
-    fn scope(provider: &Provider, uri: &str) -> Option<Scope> {
-        let request = Request::get(uri).body(()).unwrap();
-        provider.scope(&RequestHead::new(&request))
-    }
-
-    #[test]
-    fn a_segment_of_the_path_parts_the_callers() {
-        let provider = Provider::new("test").per_path_segment(1);
-        let of = |uri| scope(&provider, uri).expect("a scope");
-        assert_eq!(of("https://api.test/v0/a/x"), of("https://api.test/v0/a/y"));
-        assert_ne!(of("https://api.test/v0/a/x"), of("https://api.test/v0/b/x"));
-        assert_eq!(of("https://api.test/v0"), of("https://api.test/"));
-        let printed = of("https://api.test/v0/secret-base").to_string();
-        assert!(printed.starts_with("https://api.test (key "), "{printed}");
-    }
+    use crate::policy::{Attempt, Policy, Ruling};
 
     #[test]
     fn a_served_answer_may_ask_for_a_pause() {
