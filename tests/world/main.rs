@@ -2,10 +2,13 @@
 //!
 //! `cargo test --test world -- --nocapture` prints the tables.
 
+#[path = "../support/mod.rs"]
+mod support;
 #[path = "../table/mod.rs"]
 mod table;
 
 mod ai;
+mod calls;
 mod chat;
 mod cloud;
 mod commerce;
