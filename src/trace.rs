@@ -74,6 +74,11 @@ pub(crate) fn siblings(provider: &str) {
     );
 }
 
+/// A [`Remake`](crate::body::Remake) failed. Its error is not told: nobody knows what it names.
+pub(crate) fn not_remade() {
+    event!(warn, "the request body could not be made again");
+}
+
 /// 0 stands for "no response".
 fn number(status: Option<StatusCode>) -> u16 {
     status.map_or(0, |status| status.as_u16())

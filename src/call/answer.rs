@@ -137,6 +137,7 @@ where
         }
         let given_up = answer.given_up();
         let plan = self.plan(verdict, given_up, opens, heard);
+        let plan = self.with_body(plan, B::replay_after_answer, opens);
         self.note_what_decided(&plan, verdict, Some(answer.status()));
         match plan {
             Plan::Again(next) => {
@@ -175,6 +176,7 @@ where
         // Told by a layer of this kind further inside: it has waited as long as it could.
         let given_up = error.is::<NotBefore>().then_some(Ended::Patience);
         let plan = self.plan(&verdict, given_up, opens, heard);
+        let plan = self.with_body(plan, B::replay, opens);
         self.note_what_decided(&plan, &verdict, None);
         match plan {
             Plan::Again(next) => {

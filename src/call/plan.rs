@@ -52,6 +52,24 @@ where
         }
     }
 
+    /// Goes again only with a body to send: asked for while there is an answer in hand to end with,
+    /// not when the wait is over.
+    pub(super) fn with_body(
+        &mut self,
+        plan: Plan,
+        replay: impl FnOnce(&B) -> Option<B>,
+        opens: Option<Moment>,
+    ) -> Plan {
+        if matches!(plan, Plan::End(..)) {
+            return plan;
+        }
+        self.body = self.body.as_ref().and_then(replay);
+        match self.body {
+            Some(_) => plan,
+            None => Plan::End(Some(Ended::SentOnce), opens),
+        }
+    }
+
     /// Whether it is the call's own backoff that times a retry: nobody named a wait, or one so short
     /// that it makes no difference.
     fn backs_off_longer(&mut self, hint: Option<&Hint>) -> bool {
