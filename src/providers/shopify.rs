@@ -1,4 +1,4 @@
-//! Shopify, REST: <https://shopify.dev/docs/api/usage/limits>.
+//! Shopify, REST: <https://shopify.dev/docs/api/admin-rest/usage/rate-limits>.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::policy::Provider;
 /// * 430 means that the request looked malicious, and is final.
 /// * Each store has a host of its own.
 ///
-/// That is the standard plan: Advanced has 80 and 4, Plus 400 and 20, all of them emptied in 20 s.
+/// That is the standard plan: the bucket of Advanced leaks 4 per second, that of Plus 20.
 pub fn shopify() -> Provider {
     Provider::new("shopify")
-        .page("https://shopify.dev/docs/api/usage/limits")
+        .page("https://shopify.dev/docs/api/admin-rest/usage/rate-limits")
         .quota(Quota::new(40, Duration::from_secs(20)))
         .per_credential([HeaderName::from_static("x-shopify-access-token")])
 }

@@ -1,4 +1,4 @@
-//! Shopify, GraphQL: <https://shopify.dev/docs/api/usage/limits>.
+//! Shopify, GraphQL: <https://shopify.dev/docs/apps/build/apis/graphql-admin/rate-limits>.
 
 use http::HeaderName;
 
@@ -11,11 +11,11 @@ use crate::policy::Provider;
 ///   `extensions.cost`: what the query asks for, less what is there, by what comes back per second.
 /// * Each store has a host of its own.
 ///
-/// No quota is declared, since it depends on the plan, and what a query costs is for
-/// [`price_by`](crate::RetryLayer::price_by) to say. The bodies of 200s are looked into.
+/// No quota is declared, since it depends on the plan (100 points per second, up to 2,000), and what a
+/// query costs is for [`price_by`](crate::RetryLayer::price_by) to say. The bodies of 200s are looked into.
 pub fn shopify_graphql() -> Provider {
     Provider::new("shopify-graphql")
-        .page("https://shopify.dev/docs/api/usage/limits")
+        .page("https://shopify.dev/docs/apps/build/apis/graphql-admin/rate-limits")
         .per_credential([HeaderName::from_static("x-shopify-access-token")])
         .look_into([200])
         .throttled_codes(["THROTTLED"])

@@ -9,6 +9,7 @@ use crate::policy::Provider;
 
 /// Stripe: 100 requests per second in live mode, 25 in a sandbox, and limits on requests at once.
 ///
+/// * A single endpoint has 25 per second, unless its page says otherwise.
 /// * A refusal is a 429 that names no wait; its window is a second.
 /// * A 429 with the code `lock_timeout` is no limit: another request holds the same object, so that only
 ///   this call has to come again.
