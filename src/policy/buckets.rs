@@ -8,7 +8,7 @@ use crate::hint::Glance;
 /// Where the name of a bucket is found, and what else there is to know about them.
 #[derive(Clone, Debug)]
 pub(super) struct Buckets {
-    name: HeaderName,
+    pub(super) name: HeaderName,
     pub(super) per_resource: bool,
     pub(super) global: Option<HeaderName>,
 }

@@ -1,5 +1,10 @@
 //! Policy as data: what one provider's page says, in words.
 
+mod codes;
+mod counted;
+mod facts;
+mod pauses;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -49,16 +54,22 @@ pub struct Provider {
     pub(super) names_served: bool,
     pub(super) should_retry: Option<HeaderName>,
     pub(super) bare_wait: Duration,
-    pub(super) final_codes: Vec<Cow<'static, str>>,
-    pub(super) throttled_codes: Vec<Cow<'static, str>>,
+    final_codes: Vec<Cow<'static, str>>,
+    throttled_codes: Vec<Cow<'static, str>>,
+    retried_codes: Vec<Cow<'static, str>>,
+    /// Where codes stand; anywhere, if nothing is said.
+    code_paths: Vec<Cow<'static, str>>,
     pub(super) final_phrases: Vec<Cow<'static, str>>,
     pub(super) throttled_phrases: Vec<(Cow<'static, str>, Option<Duration>)>,
     pub(super) rules: Rules,
+    pub(super) pauses: Vec<Field>,
+    page: Option<Cow<'static, str>>,
     quotas: Vec<Quota>,
     cold_start: Option<u32>,
     pub(super) buckets: Option<Buckets>,
     credentials: Vec<HeaderName>,
     joins_hosts: bool,
+    path_segment: Option<usize>,
 }
 
 impl Provider {
@@ -76,14 +87,19 @@ impl Provider {
             bare_wait: Verdict::BARE_WAIT,
             final_codes: Vec::new(),
             throttled_codes: Vec::new(),
+            retried_codes: Vec::new(),
+            code_paths: Vec::new(),
             final_phrases: Vec::new(),
             throttled_phrases: Vec::new(),
             rules: Rules::default(),
+            pauses: Vec::new(),
+            page: None,
             quotas: Vec::new(),
             cold_start: None,
             buckets: None,
             credentials: Vec::new(),
             joins_hosts: false,
+            path_segment: None,
         }
     }
 
@@ -308,90 +324,6 @@ impl Provider {
         self
     }
 
-    /// The provider counts per credential, found in the first of these headers that a request has.
-    /// Only a keyed hash of it is kept.
-    ///
-    /// ```
-    /// use http::{HeaderName, header::AUTHORIZATION};
-    /// use tower_backoff::policy::Provider;
-    ///
-    /// let acme = Provider::new("acme")
-    ///     .per_credential([AUTHORIZATION, HeaderName::from_static("x-api-key")]);
-    /// # let _ = acme;
-    /// ```
-    #[must_use]
-    pub fn per_credential(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
-        self.credentials = headers.into_iter().collect();
-        self
-    }
-
-    /// The provider counts kinds of requests apart, and names the bucket of each in this header.
-    /// Later requests of the same kind (method and path, without the ids) share the gate of that bucket;
-    /// others are not stopped by it.
-    ///
-    /// ```
-    /// use http::HeaderName;
-    /// use tower_backoff::policy::Provider;
-    ///
-    /// let github = Provider::new("github")
-    ///     .buckets_in(HeaderName::from_static("x-ratelimit-resource"));
-    /// # let _ = github;
-    /// ```
-    ///
-    /// A refusal whose counters all have something left is by another limit, and stops everybody.
-    #[must_use]
-    pub fn buckets_in(mut self, name: HeaderName) -> Self {
-        self.buckets = Some(Buckets::named_in(name));
-        self
-    }
-
-    /// Each bucket holds for each resource apart: for the first id in the path.
-    ///
-    /// ```
-    /// use http::HeaderName;
-    /// use tower_backoff::policy::Provider;
-    ///
-    /// let discord = Provider::new("discord")
-    ///     .buckets_in(HeaderName::from_static("x-ratelimit-bucket"))
-    ///     .buckets_per_resource()
-    ///     .stops_everybody_in(HeaderName::from_static("x-ratelimit-global"));
-    /// # let _ = discord;
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// If no header [names buckets](Self::buckets_in).
-    #[must_use]
-    pub fn buckets_per_resource(mut self) -> Self {
-        let buckets = self.buckets.as_mut();
-        buckets
-            .expect("there are no buckets: write buckets_in(header) first")
-            .per_resource = true;
-        self
-    }
-
-    /// A refusal with this header is no matter of its bucket: it stops all calls of the scope. All
-    /// other refusals are matters of their buckets, then.
-    ///
-    /// # Panics
-    ///
-    /// If no header [names buckets](Self::buckets_in).
-    #[must_use]
-    pub fn stops_everybody_in(mut self, name: HeaderName) -> Self {
-        let buckets = self.buckets.as_mut();
-        buckets
-            .expect("there are no buckets: write buckets_in(header) first")
-            .global = Some(name);
-        self
-    }
-
-    /// All hosts of the provider share one limit.
-    #[must_use]
-    pub fn joins_hosts(mut self) -> Self {
-        self.joins_hosts = true;
-        self
-    }
-
     #[track_caller]
     fn named(&mut self, statuses: impl IntoIterator<Item = u16>) -> Vec<u16> {
         let statuses = checked(statuses);
@@ -406,8 +338,10 @@ impl Provider {
     /// Whether a body may turn what looks final into a refusal by a limit.
     fn turns_by_body(&self) -> bool {
         !self.throttled_codes.is_empty()
+            || !self.retried_codes.is_empty()
             || !self.throttled_phrases.is_empty()
             || self.rules.fields.iter().any(Field::is_in_body)
+            || self.pauses.iter().any(Field::is_in_body)
     }
 }
 
@@ -427,7 +361,7 @@ impl Policy for Provider {
     }
 
     fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {
-        if !self.joins_hosts && self.credentials.is_empty() {
+        if !self.joins_hosts && self.credentials.is_empty() && self.path_segment.is_none() {
             return None;
         }
         let scope = if self.joins_hosts {
@@ -435,7 +369,11 @@ impl Policy for Provider {
         } else {
             Scope::of_request(request.uri(), request.headers())
         };
-        Some(scope.keyed_by(request.headers(), &self.credentials))
+        let scope = scope.keyed_by(request.headers(), &self.credentials);
+        match self.segment(request.uri().path()) {
+            Some(segment) => Some(scope.keyed(segment.as_bytes())),
+            None => Some(scope),
+        }
     }
 
     fn route(&self, request: &RequestHead<'_>) -> Option<Route> {
