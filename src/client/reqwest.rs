@@ -11,7 +11,7 @@
 //! let service = RetryLayer::new(providers::wolfeo()).layer(client::reqwest::Client::new(client));
 //! let response = client::reqwest::execute(&service, request).await?;
 //!
-//! println!("{} {}", response.url(), response.text().await?);
+//! println!("{}: {}", response.url(), response.status());
 //! # Ok(())
 //! # }
 //! ```
