@@ -70,8 +70,15 @@ where
     type Error = hyper::Error;
     type Future = ResponseFuture;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<hyper::Result<()>> {
-        Poll::Ready(Ok(()))
+    /// Ready as long as the connection lives: who is not first waits in its future.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
+        let Ok(mut sender) = self.sender.try_lock() else {
+            return Poll::Ready(Ok(()));
+        };
+        match sender.poll_ready(cx) {
+            Poll::Ready(Err(closed)) => Poll::Ready(Err(closed)),
+            _ => Poll::Ready(Ok(())),
+        }
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
