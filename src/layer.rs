@@ -40,6 +40,7 @@ use crate::trace;
 /// | [`scope_by`](Self::scope_by) | what the policy says, else the origin of the request |
 /// | [`price_by`](Self::price_by) | what the request's [`Price`](crate::Price) says, else one |
 /// | [`max_waiting`](Self::max_waiting) | none: any number of calls may wait |
+/// | [`idempotency_keys`](Self::idempotency_keys) | none are made |
 /// | [`max_cooldown`](Self::max_cooldown) | none: a gate is shut for as long as the server said |
 /// | [`observe`](Self::observe) | nobody |
 /// | [`fleet`](Self::fleet) | nobody: the gates of this process decide alone |
@@ -86,6 +87,7 @@ impl RetryLayer {
             scope_by: None,
             price_by: None,
             max_waiting: usize::MAX,
+            idempotency_keys: false,
             max_cooldown: None,
             observer: None,
             fleet: None,
@@ -198,6 +200,23 @@ impl RetryLayer {
     #[must_use]
     pub fn max_waiting(self, calls: usize) -> Self {
         self.set(|settings| settings.max_waiting = calls)
+    }
+
+    /// Gives each request that must not be sent twice an `Idempotency-Key`, the same on every attempt:
+    /// so that a server that understands such keys does the work once however often it is asked, and a POST
+    /// may be sent again. Requests that have a key, or say [`Idempotent`](crate::Idempotent), keep what they have.
+    ///
+    /// **Only for servers that honour the header.** To all others the second POST is another order.
+    ///
+    /// ```
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let layer = RetryLayer::new(providers::stripe()).idempotency_keys();
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn idempotency_keys(self) -> Self {
+        self.set(|settings| settings.idempotency_keys = true)
     }
 
     /// However long a wait the server names, one call probes after this long. For servers that name

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderValue, request};
+
 use crate::backoff::Backoff;
 use crate::budget::Budget;
 use crate::clock::Clock;
@@ -12,7 +14,7 @@ use crate::fleet::Fleet;
 use crate::gate::{Facts, Gate, Gates};
 use crate::moment::Moment;
 use crate::observe::Observer;
-use crate::patience::Patience;
+use crate::patience::{Idempotent, Patience};
 use crate::policy::{Policy, RequestHead};
 use crate::price::Price;
 use crate::scope::Scope;
@@ -31,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) scope_by: Option<Arc<ScopeBy>>,
     pub(crate) price_by: Option<Arc<PriceBy>>,
     pub(crate) max_waiting: usize,
+    pub(crate) idempotency_keys: bool,
     pub(crate) max_cooldown: Option<Duration>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) fleet: Option<Arc<dyn Fleet>>,
@@ -45,6 +48,18 @@ impl Settings {
             (Some(Price(price)), _) => *price,
             (None, Some(price_by)) => price_by(request),
             (None, None) => 1,
+        }
+    }
+
+    /// Gives a request a key of its own, if it needs one to be sent twice.
+    pub(crate) fn key(&self, head: &mut request::Parts) {
+        let wanted = self.idempotency_keys && !RequestHead::from(&*head).is_idempotent();
+        if !wanted || head.extensions.get::<Idempotent>().is_some() {
+            return;
+        }
+        let key = self.dice.uuid();
+        if let Ok(key) = HeaderValue::try_from(key) {
+            head.headers.insert("idempotency-key", key);
         }
     }
 

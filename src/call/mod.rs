@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{Request, Response, request, response};
+use http::{HeaderMap, HeaderValue, Request, Response, request, response};
 use http_body::Body;
 use tower_service::Service;
 
@@ -136,7 +136,8 @@ where
         let price = settings.price_of(&RequestHead::new(&request));
         let bucket = settings.bucket_of(&RequestHead::new(&request), &gate, started);
         let bucket = bucket.map(|gate| Turn::at(gate, price));
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        settings.key(&mut head);
         Self {
             service,
             settings,
@@ -171,8 +172,22 @@ where
         let body = copy
             .or_else(|| self.body.take())
             .expect("a call goes again only with a body to send");
-        let request = Request::from_parts(self.head.clone(), body);
+        let mut request = Request::from_parts(self.head.clone(), body);
+        if self.attempts > 1 {
+            self.number(request.headers_mut());
+        }
         self.service.call(request)
+    }
+
+    /// Says on the wire which attempt this is, if the provider has a header for it.
+    fn number(&self, headers: &mut HeaderMap) {
+        if let Some(name) = self
+            .settings
+            .policy
+            .attempt_header(&RequestHead::from(&self.head))
+        {
+            headers.insert(name, HeaderValue::from(self.attempts));
+        }
     }
 
     fn account_for_wait(&mut self) {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::HeaderName;
+
 use super::{Attempt, Policy, Provider, RequestHead, Route, Verdict};
 use crate::gate::Quota;
 use crate::scope::Scope;
@@ -95,6 +97,10 @@ impl Policy for ByHost {
 
     fn cold_start(&self, request: &RequestHead<'_>) -> Option<u32> {
         self.of(request).cold_start(request)
+    }
+
+    fn attempt_header(&self, request: &RequestHead<'_>) -> Option<HeaderName> {
+        self.of(request).attempt_header(request)
     }
 
     fn name(&self) -> &str {

@@ -72,6 +72,8 @@ pub use verdict::{Ruling, Verdict};
 use std::fmt;
 use std::sync::Arc;
 
+use http::HeaderName;
+
 use crate::gate::Quota;
 use crate::scope::Scope;
 
@@ -117,6 +119,13 @@ pub trait Policy: Send + Sync {
         None
     }
 
+    /// The header in which the second attempt and later ones say which they are. `None`, the default,
+    /// says nothing.
+    fn attempt_header(&self, request: &RequestHead<'_>) -> Option<HeaderName> {
+        let _ = request;
+        None
+    }
+
     /// A name for logs.
     fn name(&self) -> &str {
         "policy"
@@ -143,6 +152,9 @@ macro_rules! policy_by_pointer {
             }
             fn cold_start(&self, request: &RequestHead<'_>) -> Option<u32> {
                 (**self).cold_start(request)
+            }
+            fn attempt_header(&self, request: &RequestHead<'_>) -> Option<HeaderName> {
+                (**self).attempt_header(request)
             }
             fn name(&self) -> &str {
                 (**self).name()

@@ -66,6 +66,7 @@ pub struct Provider {
     page: Option<Cow<'static, str>>,
     quotas: Vec<Quota>,
     cold_start: Option<u32>,
+    attempts: Option<HeaderName>,
     pub(super) buckets: Option<Buckets>,
     credentials: Vec<HeaderName>,
     joins_hosts: bool,
@@ -96,6 +97,7 @@ impl Provider {
             page: None,
             quotas: Vec::new(),
             cold_start: None,
+            attempts: None,
             buckets: None,
             credentials: Vec::new(),
             joins_hosts: false,
@@ -218,6 +220,26 @@ impl Provider {
             "a cold start of zero never starts: write cold_start(1)"
         );
         self.cold_start = Some(calls);
+        self
+    }
+
+    /// The second attempt and later ones say in this header which they are, so that the provider's own
+    /// logs tell retries from new calls.
+    ///
+    /// # Default
+    ///
+    /// Nothing is said.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use tower_backoff::policy::Provider;
+    ///
+    /// let acme = Provider::new("acme").attempts_in(HeaderName::from_static("x-retry-attempt"));
+    /// # let _ = acme;
+    /// ```
+    #[must_use]
+    pub fn attempts_in(mut self, name: HeaderName) -> Self {
+        self.attempts = Some(name);
         self
     }
 
@@ -386,6 +408,10 @@ impl Policy for Provider {
 
     fn cold_start(&self, _: &RequestHead<'_>) -> Option<u32> {
         self.cold_start
+    }
+
+    fn attempt_header(&self, _: &RequestHead<'_>) -> Option<HeaderName> {
+        self.attempts.clone()
     }
 
     fn name(&self) -> &str {
