@@ -79,6 +79,9 @@ mod future;
 mod gate;
 pub mod hint;
 mod layer;
+mod meter;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod moment;
 mod observe;
 mod patience;

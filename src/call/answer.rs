@@ -15,7 +15,7 @@ use crate::error::{BoxError, NotBefore};
 use crate::moment::Moment;
 use crate::policy::{Attempt, Received, RequestHead, Ruling, Verdict};
 use crate::report::{Ended, Report};
-use crate::trace;
+use crate::{meter, trace};
 
 /// A verdict, and when the gate opens if it was shut; `None` if it needs the body.
 type Judged = Option<(Verdict, Option<Moment>)>;
@@ -203,13 +203,9 @@ where
         // The gate itself holds the call until it opens; only a longer wait is the call's own.
         rare.sleep_until = (opens != Some(next)).then_some(next);
         let decided_by = rare.decided_by.as_deref().unwrap_or_default();
-        trace::again(
-            self.turn.gate().scope(),
-            attempts,
-            status,
-            next - heard,
-            decided_by,
-        );
+        let scope = self.turn.gate().scope();
+        meter::again(scope, next - heard, decided_by);
+        trace::again(scope, attempts, status, next - heard, decided_by);
     }
 
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {

@@ -13,7 +13,7 @@ use crate::gate::{Leaves, Shut};
 use crate::moment::Moment;
 use crate::report::{Ended, Report, ReportSlot};
 use crate::scope::Scope;
-use crate::trace;
+use crate::{meter, trace};
 
 /// What decides where no gate is shut.
 pub(super) const THE_CALLERS_AHEAD: &str = "the callers ahead";
@@ -142,7 +142,9 @@ where
             slot.fill(report.clone());
         }
         if let Some(ended) = ended {
-            trace::ended(self.turn.gate().scope(), self.attempts, ended);
+            let scope = self.turn.gate().scope();
+            meter::ended(scope, ended);
+            trace::ended(scope, self.attempts, ended);
         }
         Some(report)
     }

@@ -13,6 +13,7 @@ use crate::body::Replay;
 use crate::clock::later;
 use crate::error::BoxError;
 use crate::hint::Hint;
+use crate::meter;
 use crate::moment::Moment;
 use crate::patience::{Deadline, Patience};
 use crate::policy::{Ruling, Verdict};
@@ -130,6 +131,7 @@ where
             let Some(receipt) = self.turn.pay(budget, heard) else {
                 return Plan::End(Some(Ended::Budget), None);
             };
+            meter::paid(self.turn.gate().scope());
             let rare = self.rare();
             rare.retries += 1;
             rare.backed_off = wait;

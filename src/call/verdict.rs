@@ -12,7 +12,7 @@ use crate::moment::Moment;
 use crate::observe::Decision;
 use crate::policy::{Attempt, Ruling, Verdict};
 use crate::settings::Settings;
-use crate::trace;
+use crate::{meter, trace};
 
 /// Tells the gate, the observer and the log what the verdict is. Returns when the gate opens, if the
 /// verdict shuts it.
@@ -59,10 +59,13 @@ pub(super) fn carry_out<R: Body>(
         None
     };
     let scope = turn.gate().scope();
+    let refused = told.ending == Ending::Refused;
+    meter::judged(scope, attempt.status(), refused);
     let shut_for = opens.map(|opens| opens.since(heard));
     if let Some(shut_for) = shut_for {
         let decided_by = decided_by(verdict, attempt.status());
         trace::shut(scope, attempt.status(), shut_for, &decided_by);
+        meter::shut(scope, &decided_by);
         if let Some(fleet) = &settings.fleet {
             fleet.shut(scope, shut_for);
         }
