@@ -94,7 +94,7 @@ where
                 StateProj::Admitting => ready!(call.poll_turn(cx)),
                 StateProj::Readying => ready!(call.poll_ready(cx)),
                 StateProj::Sending { attempt } => {
-                    let outcome = ready!(attempt.poll(cx));
+                    let outcome = ready!(call.within_span(|| attempt.poll(cx)));
                     call.hear(outcome)
                 }
                 StateProj::Peeking => ready!(call.poll_peek(cx)),

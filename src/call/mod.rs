@@ -28,6 +28,7 @@ use crate::patience::Deadline;
 use crate::policy::RequestHead;
 use crate::report::Ended;
 use crate::settings::Settings;
+use crate::trace;
 
 /// The step after this one.
 pub(crate) enum Next<R: Body> {
@@ -76,6 +77,8 @@ struct Rare<R: Body> {
     sleep_until: Option<Moment>,
     /// The price of the next retry.
     receipt: Option<Receipt>,
+    /// Around the attempt that is on its way, if anybody listens.
+    span: Option<trace::Span>,
     /// What the fleet is asked.
     admitting: Option<Admitting>,
     /// Its turn at the gate of a bucket, if it is known to belong to one.
@@ -98,6 +101,7 @@ impl<R: Body> Default for Rare<R> {
             latest: None,
             sleep_until: None,
             receipt: None,
+            span: None,
             admitting: None,
             bucket: None,
             in_hand: None,
@@ -176,7 +180,21 @@ where
         if self.attempts > 1 {
             self.number(request.headers_mut());
         }
-        self.service.call(request)
+        let span = trace::attempt(self.turn.gate().scope(), &self.head.method, self.attempts);
+        let Some(span) = span else {
+            return self.service.call(request);
+        };
+        let attempt = span.in_scope(|| self.service.call(request));
+        self.rare().span = Some(span);
+        attempt
+    }
+
+    /// Polls the attempt that is on its way, within its span.
+    pub(crate) fn within_span<T>(&self, poll: impl FnOnce() -> T) -> T {
+        match self.rare.as_ref().and_then(|rare| rare.span.as_ref()) {
+            Some(span) => span.in_scope(poll),
+            None => poll(),
+        }
     }
 
     /// Says on the wire which attempt this is, if the provider has a header for it.
@@ -197,6 +215,7 @@ where
         self.stop_waiting();
         let rare = self.rare();
         rare.in_hand = None;
+        rare.span = None;
         if let Some(receipt) = rare.receipt.take() {
             receipt.spend();
         }

@@ -155,7 +155,11 @@ impl State {
         let outage = self.outage.next(now);
         let outage = (outage > now).then(|| Shut {
             until: outage,
-            decided_by: "an outage".into(),
+            decided_by: if self.outage.is_sure(now) {
+                "an outage".into()
+            } else {
+                "the pace after an outage".into()
+            },
         });
         allowance
             .into_iter()
