@@ -7,12 +7,12 @@ use std::pin::Pin;
 
 use futures_util::FutureExt;
 use http::Request;
-use support::mock::{Mock, status};
+use support::mock::{Mock, answer, status};
 use support::paused::*;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tower_backoff::policy::Provider;
-use tower_backoff::{Gates, Patience, Price, Quota, Retry, RetryLayer};
+use tower_backoff::{Gates, Patience, Price, Quota, Retry, RetryLayer, Scope};
 
 const URI: &str = "https://api.test/";
 
@@ -87,6 +87,40 @@ async fn a_first_waiter_that_is_never_polled_stops_none_of_200_behind_it() {
         }
         drop(stuck);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_when_nobody_knows_when_a_place_is_free() {
+    for (callers, waits) in [(20, 20), (200, 40)] {
+        let mock = Mock::new(|_, _| status(200)).taking(millis(100));
+        let service = around(&mock, patient(Quota::concurrent(1)));
+        let first = start(&service, named("first"));
+        tokio::task::yield_now().await;
+        let stuck = left_alone(&service, named("stuck"));
+        let calls = start_all(&service, 0..callers).await;
+        let begun = Instant::now();
+        all_served(calls).await;
+        assert!(begun.elapsed() < secs(waits), "{:?}", begun.elapsed());
+        drop((first, stuck));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_when_the_gate_is_opened_by_hand() {
+    let mock = Mock::new(|nth, _| match nth {
+        1 => answer(429, &[("retry-after", "3000")], ""),
+        _ => status(200),
+    });
+    let gates = Gates::new();
+    let layer = RetryLayer::new(Provider::new("loitering")).patience(secs(100_000));
+    let service = around(&mock, layer.gates(&gates));
+    let mut stuck = Box::pin(send(&service, named("stuck")));
+    assert!(stuck.as_mut().now_or_never().is_none(), "it was refused");
+    let calls = start_all(&service, 0..200).await;
+    let begun = Instant::now();
+    gates.reopen(&Scope::origin(&URI.parse().unwrap()));
+    all_served(calls).await;
+    assert!(begun.elapsed() < secs(10), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,6 +10,8 @@ mod allowance;
 mod at_once;
 mod cooldown;
 mod looks;
+#[cfg(all(test, model))]
+mod model;
 mod outage;
 mod published;
 mod queue;

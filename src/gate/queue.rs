@@ -38,9 +38,9 @@ struct Waiting {
 
 impl Queue {
     /// With no more than this many, everybody looks at the clock.
-    const FEW: usize = 64;
+    const FEW: usize = if cfg!(model) { 2 } else { 64 };
     /// Of more, the first does, and one in so many: should the first be asleep, it is noticed.
-    const SENTINELS: u64 = 16;
+    const SENTINELS: u64 = if cfg!(model) { 3 } else { 16 };
 
     /// A number for a new call.
     pub(crate) fn arrive(&mut self) -> u64 {
@@ -77,7 +77,7 @@ impl Queue {
         self.len <= Self::FEW || self.sentinels == 0
     }
 
-    const fn is_sentinel(number: u64) -> bool {
+    pub(super) const fn is_sentinel(number: u64) -> bool {
         number % Self::SENTINELS == 0
     }
 
@@ -221,15 +221,21 @@ impl Queue {
             return Vec::new();
         }
         self.some_sleep = false;
-        self.everybody()
-            .map(|waiting| waiting.waker.clone())
-            .collect()
+        self.wakers()
+    }
+
+    /// The wakers of all.
+    pub(crate) fn wakers(&self) -> Vec<Waker> {
+        let waiting = self.everybody();
+        waiting.map(|waiting| waiting.waker.clone()).collect()
     }
 
     fn everybody(&self) -> impl Iterator<Item = &Waiting> {
         let in_line = self.line.iter().flatten();
-        let others = self.returned.values().chain(self.absent.values());
-        in_line.chain(others)
+        self.returned
+            .values()
+            .chain(in_line)
+            .chain(self.absent.values())
     }
 }
 

@@ -16,6 +16,10 @@ use crate::moment::Moment;
 /// future that nobody polls, and the others must not wait for it.
 const LOITERS: Duration = Duration::from_secs(1);
 
+/// If nobody knows when the next one may pass, who has a timer looks every now and then: the first, which is
+/// told, may not come.
+const UNKNOWN: Duration = Duration::from_secs(4);
+
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) queue: Queue,
@@ -123,12 +127,17 @@ impl State {
             others: ending,
             ..Wake::default()
         };
+        let known = if opens < Moment::FAR {
+            opens
+        } else {
+            now + UNKNOWN
+        };
         let look = if self.queue.is_first(number) {
             // It has asked: whoever could pass in its place has to wait until it could, too.
             (self.first_needs, self.due) = (price, None);
-            opens
+            known
         } else {
-            opens.max(now) + LOITERS
+            known.max(now) + LOITERS
         };
         (self.waits(number, look, latest), wake.and(told))
     }
@@ -328,7 +337,11 @@ impl State {
         // What was learned from a wait that was wrong is wrong, too.
         self.ramp = Ramp::one_probe(None);
         self.ramp_epoch = self.cooldown.epoch();
-        self.wake_first()
+        // All of them thought that it would open much later.
+        Wake {
+            others: self.queue.wakers(),
+            ..Wake::default()
+        }
     }
 
     pub(crate) fn wake_first(&self) -> Wake {

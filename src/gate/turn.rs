@@ -1,11 +1,10 @@
 //! The place of one call at a gate. Whatever becomes of the call, the place is given back.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::cooldown::Closing;
-use super::single::Gate;
-use super::state::State;
+use super::single::{Gate, Locked};
 use super::words::{Asks, Heard, Leaves, Pass, Standing, Wake};
 use crate::budget::{Budget, Paid};
 use crate::clock::{Clock, Timer};
@@ -16,7 +15,7 @@ use crate::moment::Moment;
 pub(crate) struct Turn {
     gate: Arc<Gate>,
     /// The number of arrival; 0 before.
-    number: u64,
+    pub(super) number: u64,
     stage: Stage,
 }
 
@@ -72,14 +71,8 @@ impl Turn {
     ) -> Poll<Result<(), Leaves>> {
         loop {
             match self.ask(asks, clock.now(), cx) {
-                Standing::Through(pass) => {
-                    self.stage = Stage::Admitted(pass);
-                    return Poll::Ready(Ok(()));
-                }
-                Standing::Leaves(why) => {
-                    self.stage = Stage::Out;
-                    return Poll::Ready(Err(why));
-                }
+                Standing::Through(_) => return Poll::Ready(Ok(())),
+                Standing::Leaves(why) => return Poll::Ready(Err(why)),
                 Standing::Waits(look) => {
                     let timer = timer.get_or_insert_with(|| Timer::until(look));
                     timer.set(look);
@@ -93,7 +86,8 @@ impl Turn {
         }
     }
 
-    fn ask(&mut self, mut asks: Asks, now: Moment, cx: &mut Context<'_>) -> Standing {
+    /// Asks once, and says where it stands.
+    pub(super) fn ask(&mut self, mut asks: Asks, now: Moment, cx: &mut Context<'_>) -> Standing {
         let waker = cx.waker().clone();
         let mut state = self.gate.lock();
         if self.number == 0 {
@@ -105,7 +99,11 @@ impl Turn {
         }
         let (standing, wake) = state.pass_in_turn(self.number, asks, now, waker);
         drop(state);
-        self.stage = Stage::Waiting;
+        self.stage = match standing {
+            Standing::Through(pass) => Stage::Admitted(pass),
+            Standing::Waits(_) | Standing::Sleeps => Stage::Waiting,
+            Standing::Leaves(_) => Stage::Out,
+        };
         wake.now();
         standing
     }
@@ -160,7 +158,7 @@ impl Turn {
         })
     }
 
-    fn hear(&mut self, heard: Heard, now: Moment) -> Option<(MutexGuard<'_, State>, Pass, Wake)> {
+    fn hear(&mut self, heard: Heard, now: Moment) -> Option<(Locked<'_>, Pass, Wake)> {
         let Stage::Sent(pass) = self.stage else {
             return None;
         };
