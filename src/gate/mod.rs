@@ -11,6 +11,8 @@ mod at_once;
 mod buckets;
 mod cooldown;
 mod looks;
+#[cfg(all(test, model))]
+mod model;
 mod outage;
 mod published;
 mod queue;

@@ -20,10 +20,14 @@ pub(crate) struct Queue {
     /// Those who were passed over, since they did not ask when they could have passed.
     absent: BTreeMap<u64, Waiting>,
     len: usize,
-    /// Whether somebody in the line has no timer.
+    /// How many of all these have a number that makes them look at the clock.
+    sentinels: usize,
+    /// Whether somebody has no timer.
     some_sleep: bool,
     /// No waiting call's patience ends before this.
     soonest: Option<Moment>,
+    /// The longest patience since the queue was empty.
+    longest: Option<Moment>,
 }
 
 #[derive(Debug)]
@@ -34,9 +38,9 @@ struct Waiting {
 
 impl Queue {
     /// With no more than this many, everybody looks at the clock.
-    const FEW: usize = 64;
+    const FEW: usize = if cfg!(model) { 2 } else { 64 };
     /// Of more, the first does, and one in so many: should the first be asleep, it is noticed.
-    const SENTINELS: u64 = 16;
+    const SENTINELS: u64 = if cfg!(model) { 3 } else { 16 };
 
     /// A number for a new call.
     pub(crate) fn arrive(&mut self) -> u64 {
@@ -58,11 +62,23 @@ impl Queue {
         first.is_none_or(|first| first >= number)
     }
 
-    /// Whether this call needs a timer of its own; all others are woken in their turn.
-    pub(crate) fn watches_the_clock(&mut self, number: u64) -> bool {
-        let few = self.len <= Self::FEW;
-        self.some_sleep |= !few;
-        few || number % Self::SENTINELS == 0 || self.is_first(number)
+    /// Whether this call, whose patience ends at `latest`, needs a timer of its own; all others are woken in
+    /// their turn. Those before it, who watch their own patience, only see to it that it is woken before that ends
+    /// if theirs is no longer.
+    pub(crate) fn watches_the_clock(&mut self, number: u64, latest: Moment) -> bool {
+        let all = self.all_watch();
+        let hasty = Some(latest) < self.longest;
+        self.some_sleep |= !all;
+        all || hasty || Self::is_sentinel(number) || self.is_first(number)
+    }
+
+    /// Whether they are few, or nobody else would watch.
+    fn all_watch(&self) -> bool {
+        self.len <= Self::FEW || self.sentinels == 0
+    }
+
+    pub(super) const fn is_sentinel(number: u64) -> bool {
+        number % Self::SENTINELS == 0
     }
 
     /// When the patience of the first of all ends, or a little before.
@@ -74,6 +90,7 @@ impl Queue {
     /// own anything and so has to be dropped when the lock is free.
     pub(crate) fn wait(&mut self, number: u64, latest: Moment, waker: Waker) -> Option<Waker> {
         self.soonest = Some(self.soonest.map_or(latest, |soonest| soonest.min(latest)));
+        self.longest = self.longest.max(Some(latest));
         let waiting = Waiting { waker, latest };
         if self.line.is_empty() {
             self.base = self.base.max(number);
@@ -84,23 +101,43 @@ impl Queue {
         } else {
             self.reach(number).replace(waiting)
         };
-        self.len += usize::from(before.is_none());
+        if before.is_none() {
+            self.len += 1;
+            self.sentinels += usize::from(Self::is_sentinel(number));
+        }
         before.map(|waiting| waiting.waker)
     }
 
     /// The place in the line of a number that is not before it.
     fn reach(&mut self, number: u64) -> &mut Option<Waiting> {
-        let at = (number - self.base) as usize;
+        let mut at = (number - self.base) as usize;
+        if at >= self.line.len().max(Self::FEW + 4 * self.len) {
+            self.break_off(number);
+            at = 0;
+        }
         if at >= self.line.len() {
             self.line.resize_with(at + 1, || None);
         }
         &mut self.line[at]
     }
 
+    /// So many have gone since the first in the line came that it is nearly empty: it begins anew, with a number
+    /// beyond its end.
+    fn break_off(&mut self, number: u64) {
+        let line = std::mem::take(&mut self.line);
+        let numbered = (self.base..).zip(line);
+        let still_here = numbered.filter_map(|(number, place)| Some((number, place?)));
+        self.returned.extend(still_here);
+        self.base = number;
+    }
+
     /// Gives the place up. Returns the waker that was there.
     pub(crate) fn leave(&mut self, number: u64) -> Option<Waker> {
         let left = self.take(number);
-        self.len -= usize::from(left.is_some());
+        if left.is_some() {
+            self.len -= 1;
+            self.sentinels -= usize::from(Self::is_sentinel(number));
+        }
         self.close_up();
         left.map(|waiting| waiting.waker)
     }
@@ -122,7 +159,7 @@ impl Queue {
             self.base += 1;
         }
         if self.len == 0 {
-            self.soonest = None;
+            (self.soonest, self.longest) = (None, None);
             self.line.shrink_to(Self::FEW);
         }
     }
@@ -142,16 +179,20 @@ impl Queue {
         returned.or_else(of_line)
     }
 
-    /// The first `calls` could have passed and did not ask: the others go on without them, until they do.
-    pub(crate) fn pass_over(&mut self, calls: usize) {
-        for _ in 0..calls {
+    /// The first `calls` could have passed and did not ask: the others go on without them, until they do. Returns
+    /// their wakers: those who had no timer may not have known.
+    pub(crate) fn pass_over(&mut self, calls: usize) -> Vec<Waker> {
+        let mut passed_over = Vec::new();
+        while passed_over.len() < calls {
             let Some((first, _)) = self.first_present() else {
-                return;
+                break;
             };
             let absent = self.take(first);
+            passed_over.extend(absent.iter().map(|absent| absent.waker.clone()));
             self.absent.extend(absent.map(|absent| (first, absent)));
             self.close_up();
         }
+        passed_over
     }
 
     /// The wakers of all whose patience ends before `moment`.
@@ -174,13 +215,29 @@ impl Queue {
         ending
     }
 
-    /// Everybody in the line, once it has become so short that all of them have to look at the clock.
+    /// Everybody, once they have become so few that all of them have to look at the clock.
     pub(crate) fn few_left(&mut self) -> Vec<Waker> {
-        if !self.some_sleep || self.len > Self::FEW {
+        if !self.some_sleep || !self.all_watch() {
             return Vec::new();
         }
         self.some_sleep = false;
-        let waiting = self.line.iter().flatten();
+        self.wakers()
+    }
+
+    /// The wakers of all.
+    pub(crate) fn wakers(&self) -> Vec<Waker> {
+        let waiting = self.everybody();
         waiting.map(|waiting| waiting.waker.clone()).collect()
     }
+
+    fn everybody(&self) -> impl Iterator<Item = &Waiting> {
+        let in_line = self.line.iter().flatten();
+        self.returned
+            .values()
+            .chain(in_line)
+            .chain(self.absent.values())
+    }
 }
+
+#[cfg(test)]
+mod tests;

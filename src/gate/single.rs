@@ -1,10 +1,18 @@
 //! The gate of one scope: a lock around its state.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+#[cfg(not(all(test, model)))]
+use std::sync::{Mutex, MutexGuard};
+
+#[cfg(all(test, model))]
+use shuttle::sync::{Mutex, MutexGuard};
 
 use super::state::State;
 use super::words::Facts;
 use crate::scope::Scope;
+
+/// What is seen of a gate while nobody else sees it.
+pub(super) type Locked<'a> = MutexGuard<'a, State>;
 
 /// A std mutex: it is held for a few dozen instructions, never across an await, and no code of a
 /// user runs under it. Wakers are called when it is free again.
@@ -27,7 +35,7 @@ impl Gate {
     }
 
     /// Nothing under the lock can panic halfway, so a poisoned one is as good as any.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> Locked<'_> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -16,6 +16,10 @@ use crate::moment::Moment;
 /// future that nobody polls, and the others must not wait for it.
 const LOITERS: Duration = Duration::from_secs(1);
 
+/// If nobody knows when the next one may pass, who has a timer looks every now and then: the first, which is
+/// told, may not come.
+const UNKNOWN: Duration = Duration::from_secs(4);
+
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) queue: Queue,
@@ -93,54 +97,58 @@ impl State {
         };
         let opens = self.opens(needed, now);
         let open = opens <= now && now <= latest;
-        let news = open && self.due.is_none();
-        if open {
-            self.pass_over_loiterers(now);
-            if self.queue.is_first(number) {
-                self.loiterers = 1;
-                let pass = self.let_through(price, now);
-                return (Standing::Through(pass), self.leave(number));
-            }
+        let told = if open && !self.queue.is_first(number) {
+            self.pass_over_loiterers(now)
+        } else {
+            Vec::new()
+        };
+        if open && self.queue.is_first(number) {
+            self.loiterers = 1;
+            let pass = self.let_through(price, now);
+            return (Standing::Through(pass), self.leave(number).and(told));
         }
         let shut = self.shut_until(price, now);
         if now >= latest || shut.as_ref().is_some_and(|shut| shut.until > latest) {
-            return (Standing::Leaves(Leaves::TooLate(shut)), self.leave(number));
+            return (
+                Standing::Leaves(Leaves::TooLate(shut)),
+                self.leave(number).and(told),
+            );
         }
         if self.queue.len() >= asks.most_waiting {
-            return (Standing::Leaves(Leaves::Crowded(shut)), Wake::default());
+            return (
+                Standing::Leaves(Leaves::Crowded(shut)),
+                Wake::default().and(told),
+            );
         }
         let drop = self.queue.wait(number, latest, waker);
         let ending = self.queue.ending_before(now);
-        if self.queue.is_first(number) {
-            self.first_needs = price;
-            let look = opens.min(latest);
-            let wake = Wake {
-                others: ending,
-                drop,
-                ..Wake::default()
-            };
-            return (self.waits(number, look), wake);
-        }
-        // Once: were the first woken by everybody who asks, two calls of one task would wake each
-        // other for ever.
-        let mut wake = if news {
-            self.wake_first()
-        } else {
-            Wake::default()
+        let wake = Wake {
+            drop,
+            others: ending,
+            ..Wake::default()
         };
-        wake.others = ending;
-        wake.drop = drop;
-        let look = (opens.max(now) + LOITERS).min(latest);
-        (self.waits(number, look), wake)
+        let known = if opens < Moment::FAR {
+            opens
+        } else {
+            now + UNKNOWN
+        };
+        let look = if self.queue.is_first(number) {
+            // It has asked: whoever could pass in its place has to wait until it could, too.
+            (self.first_needs, self.due) = (price, None);
+            known
+        } else {
+            known.max(now) + LOITERS
+        };
+        (self.waits(number, look, latest), wake.and(told))
     }
 
     /// Who has a timer looks after those who have none.
-    fn waits(&mut self, number: u64, look: Moment) -> Standing {
-        if !self.queue.watches_the_clock(number) {
+    fn waits(&mut self, number: u64, look: Moment, latest: Moment) -> Standing {
+        if !self.queue.watches_the_clock(number, latest) {
             return Standing::Sleeps;
         }
         let soonest = self.queue.soonest().unwrap_or(look);
-        Standing::Waits(look.min(soonest + Self::LATE))
+        Standing::Waits(look.min(latest).min(soonest + Self::LATE))
     }
 
     /// So much later than its patience ends, a call without a timer is told at the latest.
@@ -169,13 +177,21 @@ impl State {
 
     /// If the first in the queue could have passed for long and did not ask, it is not coming: the others
     /// go on without it, and without more and more of those behind it that do not come either.
-    fn pass_over_loiterers(&mut self, now: Moment) {
-        let due = *self.due.get_or_insert(now);
-        if now.since(due) >= LOITERS {
-            self.queue.pass_over(self.loiterers);
+    ///
+    /// Returns who has to be told: the first, and those before it. Now and then only: were the first woken by
+    /// everybody who asks, two calls of one task would wake each other for ever.
+    fn pass_over_loiterers(&mut self, now: Moment) -> Vec<Waker> {
+        let mut told = Vec::new();
+        if let Some(due) = self.due {
+            if now.since(due) < LOITERS {
+                return told;
+            }
+            told = self.queue.pass_over(self.loiterers);
             self.loiterers *= 2;
-            self.due = Some(now);
         }
+        self.due = Some(now);
+        told.extend(self.queue.first());
+        told
     }
 
     fn leave(&mut self, number: u64) -> Wake {
@@ -325,7 +341,11 @@ impl State {
         // What was learned from a wait that was wrong is wrong, too.
         self.ramp = Ramp::one_probe(None);
         self.ramp_epoch = self.cooldown.epoch();
-        self.wake_first()
+        // All of them thought that it would open much later.
+        Wake {
+            others: self.queue.wakers(),
+            ..Wake::default()
+        }
     }
 
     pub(crate) fn wake_first(&self) -> Wake {

@@ -1,11 +1,10 @@
 //! The place of one call at a gate. Whatever becomes of the call, the place is given back.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::cooldown::Closing;
-use super::single::Gate;
-use super::state::State;
+use super::single::{Gate, Locked};
 use super::words::{Asks, Heard, Leaves, Pass, Standing, Wake};
 use crate::budget::{Budget, Paid};
 use crate::clock::{Clock, Timer};
@@ -16,7 +15,7 @@ use crate::moment::Moment;
 pub(crate) struct Turn {
     gate: Arc<Gate>,
     /// The number of arrival; 0 before.
-    number: u64,
+    pub(super) number: u64,
     price: u32,
     // The pass, once it was let through: in pieces, since a hundred thousand waiting calls hold one.
     answered_then: u32,
@@ -125,14 +124,8 @@ impl Turn {
     ) -> Poll<Result<(), Leaves>> {
         loop {
             match self.ask(asks, clock.now(), cx) {
-                Standing::Through(pass) => {
-                    self.keep(pass, Stage::Admitted);
-                    return Poll::Ready(Ok(()));
-                }
-                Standing::Leaves(why) => {
-                    self.stage = Stage::Out;
-                    return Poll::Ready(Err(why));
-                }
+                Standing::Through(_) => return Poll::Ready(Ok(())),
+                Standing::Leaves(why) => return Poll::Ready(Err(why)),
                 Standing::Waits(look) => {
                     let timer = timer.get_or_insert_with(|| Timer::until(look));
                     timer.set(look);
@@ -146,7 +139,8 @@ impl Turn {
         }
     }
 
-    fn ask(&mut self, mut asks: Asks, now: Moment, cx: &mut Context<'_>) -> Standing {
+    /// Asks once, and says where it stands.
+    pub(super) fn ask(&mut self, mut asks: Asks, now: Moment, cx: &mut Context<'_>) -> Standing {
         let waker = cx.waker().clone();
         let mut state = self.gate.lock();
         if self.number == 0 {
@@ -158,7 +152,11 @@ impl Turn {
         }
         let (standing, wake) = state.pass_in_turn(self.number, asks, now, waker);
         drop(state);
-        self.stage = Stage::Waiting;
+        match standing {
+            Standing::Through(pass) => self.keep(pass, Stage::Admitted),
+            Standing::Waits(_) | Standing::Sleeps => self.stage = Stage::Waiting,
+            Standing::Leaves(_) => self.stage = Stage::Out,
+        }
         wake.now();
         standing
     }
@@ -221,7 +219,7 @@ impl Turn {
         })
     }
 
-    fn hear(&mut self, heard: Heard, now: Moment) -> Option<(MutexGuard<'_, State>, Wake)> {
+    fn hear(&mut self, heard: Heard, now: Moment) -> Option<(Locked<'_>, Wake)> {
         let pass = self.pass_at(Stage::Sent)?;
         let mut state = self.gate.lock();
         let holds = state.allowance.limits_at_once();

@@ -18,6 +18,12 @@ pub(crate) struct Wake {
 }
 
 impl Wake {
+    /// Others, too.
+    pub(super) fn and(mut self, others: Vec<Waker>) -> Self {
+        self.others.extend(others);
+        self
+    }
+
     /// To be said without the lock.
     #[inline]
     pub(crate) fn now(self) {

@@ -1,0 +1,278 @@
+//! The queue beside a plain list that does the same, slowly.
+
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::Queue;
+use crate::moment::Moment;
+
+/// Wakes nobody; told apart by its address.
+struct Bell;
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {}
+}
+
+fn second(seconds: u64) -> Moment {
+    Moment::START + Duration::from_secs(seconds)
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Arrive(usize, u64),
+    /// So many take a number, and a place only later or never.
+    Idle(usize),
+    /// One of those who have a number, waiting or not, waits until then.
+    WaitsAgain(prop::sample::Index, u64),
+    Leaves(prop::sample::Index),
+    /// All but one in so many of those who wait leave.
+    Thins(usize),
+    PassOver(usize),
+    Ending(u64),
+}
+
+fn few_or_many() -> impl Strategy<Value = usize> {
+    prop_oneof![4 => Just(1), 1 => Just(80)]
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => (few_or_many(), 0u64..100).prop_map(|(calls, latest)| Step::Arrive(calls, latest)),
+        2 => few_or_many().prop_map(Step::Idle),
+        3 => (any::<prop::sample::Index>(), 0u64..100)
+            .prop_map(|(who, latest)| Step::WaitsAgain(who, latest)),
+        4 => any::<prop::sample::Index>().prop_map(Step::Leaves),
+        1 => (2usize..40).prop_map(Step::Thins),
+        1 => (1usize..5).prop_map(Step::PassOver),
+        1 => (0u64..100).prop_map(Step::Ending),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+/// Everybody who has a number, in order of arrival.
+#[derive(Default)]
+struct List {
+    callers: Vec<Caller>,
+}
+
+struct Caller {
+    number: u64,
+    place: Place,
+    latest: Moment,
+    /// Whether it was told that its patience has ended.
+    told: bool,
+    waker: Waker,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    None,
+    Present,
+    PassedOver,
+}
+
+impl List {
+    fn waiting(&self) -> impl Iterator<Item = &Caller> {
+        let waiting = |caller: &&Caller| caller.place != Place::None;
+        self.callers.iter().filter(waiting)
+    }
+
+    fn present(&self) -> impl Iterator<Item = &Caller> {
+        let present = |caller: &&Caller| caller.place == Place::Present;
+        self.callers.iter().filter(present)
+    }
+
+    fn first(&self) -> Option<&Waker> {
+        let first = self.present().next().or_else(|| self.waiting().next())?;
+        Some(&first.waker)
+    }
+}
+
+fn same(wakers: &[Waker], callers: &[&Waker]) -> bool {
+    wakers.len() == callers.len()
+        && callers
+            .iter()
+            .all(|caller| wakers.iter().any(|waker| waker.will_wake(caller)))
+}
+
+/// Does the same to both, and compares what they answer.
+fn step(queue: &mut Queue, list: &mut List, step: Step) {
+    match step {
+        Step::Arrive(calls, latest) => {
+            let before = list.callers.len();
+            take_numbers(calls, queue, list);
+            for caller in &mut list.callers[before..] {
+                wait(queue, caller, second(latest));
+            }
+        }
+        Step::Idle(calls) => take_numbers(calls, queue, list),
+        Step::WaitsAgain(who, latest) if !list.callers.is_empty() => {
+            let at = who.index(list.callers.len());
+            wait(queue, &mut list.callers[at], second(latest));
+        }
+        Step::Leaves(who) if !list.callers.is_empty() => {
+            let at = who.index(list.callers.len());
+            let caller = &mut list.callers[at];
+            let waited = std::mem::replace(&mut caller.place, Place::None) != Place::None;
+            assert_eq!(queue.leave(caller.number).is_some(), waited);
+        }
+        Step::Thins(one_in) => {
+            let callers = list.callers.iter_mut();
+            let waiting = callers.filter(|caller| caller.place != Place::None);
+            for (nth, caller) in waiting.enumerate() {
+                if nth % one_in != 0 {
+                    caller.place = Place::None;
+                    assert!(queue.leave(caller.number).is_some());
+                }
+            }
+        }
+        Step::PassOver(calls) => {
+            let callers = list.callers.iter_mut();
+            let present = callers.filter(|caller| caller.place == Place::Present);
+            let mut expected = Vec::new();
+            for caller in present.take(calls) {
+                caller.place = Place::PassedOver;
+                expected.push(&caller.waker);
+            }
+            assert!(
+                same(&queue.pass_over(calls), &expected),
+                "who is passed over is told"
+            );
+        }
+        Step::Ending(before) => {
+            let told = queue.ending_before(second(before));
+            for caller in &mut list.callers {
+                let ends = caller.place != Place::None && caller.latest < second(before);
+                let is_told = told.iter().any(|told| told.will_wake(&caller.waker));
+                assert!(ends || !is_told, "nobody is told early");
+                caller.told |= is_told;
+                assert!(!ends || caller.told, "everybody is told");
+            }
+        }
+        Step::WaitsAgain(..) | Step::Leaves(..) => {}
+    }
+}
+
+fn take_numbers(calls: usize, queue: &mut Queue, list: &mut List) {
+    list.callers.extend((0..calls).map(|_| Caller {
+        number: queue.arrive(),
+        place: Place::None,
+        latest: Moment::START,
+        told: false,
+        waker: Waker::from(Arc::new(Bell)),
+    }));
+}
+
+fn wait(queue: &mut Queue, caller: &mut Caller, latest: Moment) {
+    let waited = std::mem::replace(&mut caller.place, Place::Present) != Place::None;
+    (caller.latest, caller.told) = (latest, false);
+    let before = queue.wait(caller.number, latest, caller.waker.clone());
+    assert_eq!(before.is_some(), waited);
+}
+
+fn compare(queue: &Queue, list: &List) {
+    let waiting = list.waiting().count();
+    assert_eq!((queue.len(), queue.is_empty()), (waiting, waiting == 0));
+    let first = queue.first();
+    assert_eq!(first.is_some(), list.first().is_some());
+    assert!(first.is_none_or(|first| first.will_wake(list.first().unwrap())));
+    let first = list.present().next().map(|caller| caller.number);
+    for caller in &list.callers {
+        let is_first = first.is_none_or(|first| first >= caller.number);
+        assert_eq!(queue.is_first(caller.number), is_first);
+    }
+    let untold = list.waiting().filter(|caller| !caller.told);
+    if let Some(soonest) = untold.map(|caller| caller.latest).min() {
+        assert!(queue.soonest().is_some_and(|known| known <= soonest));
+    }
+    assert!(waiting > 0 || queue.line.capacity() <= 2 * Queue::FEW);
+}
+
+proptest! {
+    #[test]
+    fn a_queue_does_as_a_plain_list_would(steps in steps()) {
+        let (mut queue, mut list) = (Queue::default(), List::default());
+        for each in steps {
+            step(&mut queue, &mut list, each);
+            compare(&queue, &list);
+        }
+    }
+
+    /// However they leave: whoever is left has a timer, or somebody else has who wakes it.
+    #[test]
+    fn as_long_as_anybody_waits_somebody_behind_the_first_watches_the_clock(
+        many in 2usize..300,
+        order in prop::collection::vec(any::<prop::sample::Index>(), 300),
+        back_to_front in any::<bool>(),
+    ) {
+        let mut queue = Queue::default();
+        let mut waiting: Vec<_> = (0..many).map(|_| (queue.arrive(), Waker::from(Arc::new(Bell)), false)).collect();
+        if back_to_front {
+            waiting.reverse();
+        }
+        for (number, waker, watches) in &mut waiting {
+            queue.wait(*number, second(60), waker.clone());
+            *watches = queue.watches_the_clock(*number, second(60));
+        }
+        for leaves in order {
+            if waiting.len() < 2 {
+                break;
+            }
+            let (number, ..) = waiting.swap_remove(leaves.index(waiting.len()));
+            queue.leave(number);
+            let woken = queue.few_left();
+            for (number, waker, watches) in &mut waiting {
+                if woken.iter().any(|woken| woken.will_wake(waker)) {
+                    *watches = queue.watches_the_clock(*number, second(60));
+                }
+            }
+            let others = waiting.iter().filter(|(number, ..)| !queue.is_first(*number));
+            let watch = others.clone().any(|(.., watches)| *watches);
+            prop_assert!(watch || others.count() == 0, "{} wait", waiting.len());
+        }
+    }
+}
+
+fn wait_all(queue: &mut Queue, latest: impl IntoIterator<Item = u64>) -> Vec<u64> {
+    let latest = latest.into_iter();
+    latest
+        .map(|latest| {
+            let number = queue.arrive();
+            queue.wait(number, second(latest), Waker::noop().clone());
+            number
+        })
+        .collect()
+}
+
+#[test]
+fn of_many_only_the_first_and_every_sixteenth_watch_the_clock() {
+    let mut queue = Queue::default();
+    let numbers = wait_all(&mut queue, [300; 1_000]);
+    let watches = |number: &u64| queue.watches_the_clock(*number, second(300));
+    assert_eq!(numbers.into_iter().filter(watches).count(), 1 + 62);
+}
+
+#[test]
+fn who_is_less_patient_than_those_before_watches_the_clock() {
+    let mut queue = Queue::default();
+    wait_all(&mut queue, [300; 100]);
+    let hasty = wait_all(&mut queue, [3])[0];
+    assert!(queue.watches_the_clock(hasty, second(3)));
+    let patient = wait_all(&mut queue, [300])[0];
+    assert!(!queue.watches_the_clock(patient, second(300)));
+}
+
+#[test]
+fn one_patient_caller_among_many_that_come_and_go_takes_no_memory_for_them() {
+    let mut queue = Queue::default();
+    wait_all(&mut queue, [100_000]);
+    for _ in 0..1_000_000 {
+        queue.arrive();
+    }
+    let last = wait_all(&mut queue, [100_000])[0];
+    assert!(queue.line.capacity() < 1_000, "{}", queue.line.capacity());
+    assert!(!queue.is_first(last));
+}
