@@ -130,13 +130,20 @@ impl Options {
             Some(now) => now,
             None => moment(&recorded.now)?,
         };
-        let judged = self.judge(recorded.provider.as_deref(), &recorded.response()?, now)?;
+        let response = recorded.response()?;
+        let judged = self.judge(recorded.provider.as_deref(), &response, now)?;
+        // Waits are read as if nobody knew the provider, unless the record says that its rule is needed.
+        let waits = if recorded.rule || self.provider.is_some() {
+            self.judge(recorded.provider.as_deref(), &response, now)?
+        } else {
+            self.judge(None, &response, now)?
+        };
         Ok(json!({
             "id": recorded.id,
             "verdict": judged.ruling(),
-            "wait_ms": judged.hint.as_ref().map(|hint| hint.wait().as_millis() as u64),
-            "hint": judged.kind(),
-            "decided_by": judged.hint.as_ref().map(Hint::source),
+            "wait_ms": waits.hint.as_ref().map(|hint| hint.wait().as_millis() as u64),
+            "hint": waits.kind(),
+            "decided_by": waits.hint.as_ref().map(Hint::source),
         }))
     }
 
@@ -218,6 +225,8 @@ struct Recorded {
     headers: Vec<(String, String)>,
     body: Option<String>,
     now: String,
+    #[serde(default)]
+    rule: bool,
 }
 
 impl Recorded {

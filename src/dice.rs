@@ -32,6 +32,23 @@ impl Dice {
     }
 }
 
+impl Dice {
+    /// A random UUID (RFC 9562, version 4).
+    pub(crate) fn uuid(&self) -> String {
+        let (high, low) = (self.roll(), self.roll());
+        let version = (high & !0xf000) | 0x4000;
+        let variant = (low & !(0b11 << 62)) | (0b10 << 62);
+        format!(
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            version >> 32,
+            (version >> 16) & 0xffff,
+            version & 0xffff,
+            variant >> 48,
+            variant & 0xffff_ffff_ffff,
+        )
+    }
+}
+
 /// The increment and the finisher of SplitMix64 (Steele, Lea and Flood, 2014).
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -49,6 +66,21 @@ pub(crate) fn up_to(most: u64, roll: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_uuid_says_that_it_is_random() {
+        let (one, other) = (Dice::Thread.uuid(), Dice::Thread.uuid());
+        assert_ne!(one, other);
+        let parts: Vec<&str> = one.split('-').collect();
+        assert_eq!(
+            parts.iter().map(|part| part.len()).collect::<Vec<_>>(),
+            [8, 4, 4, 4, 12]
+        );
+        assert!(
+            parts[2].starts_with('4') && "89ab".contains(&parts[3][..1]),
+            "{one}"
+        );
+    }
 
     #[test]
     fn a_roll_reaches_both_ends_and_nothing_beyond() {

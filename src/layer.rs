@@ -10,6 +10,7 @@ use crate::backoff::Backoff;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::dice::Dice;
+use crate::fleet::Fleet;
 use crate::gate::Gates;
 use crate::observe::Observer;
 use crate::patience::Patience;
@@ -39,8 +40,10 @@ use crate::trace;
 /// | [`scope_by`](Self::scope_by) | what the policy says, else the origin of the request |
 /// | [`price_by`](Self::price_by) | what the request's [`Price`](crate::Price) says, else one |
 /// | [`max_waiting`](Self::max_waiting) | none: any number of calls may wait |
+/// | [`idempotency_keys`](Self::idempotency_keys) | none are made |
 /// | [`max_cooldown`](Self::max_cooldown) | none: a gate is shut for as long as the server said |
 /// | [`observe`](Self::observe) | nobody |
+/// | [`fleet`](Self::fleet) | nobody: the gates of this process decide alone |
 ///
 /// ```
 /// use std::time::Duration;
@@ -84,8 +87,10 @@ impl RetryLayer {
             scope_by: None,
             price_by: None,
             max_waiting: usize::MAX,
+            idempotency_keys: false,
             max_cooldown: None,
             observer: None,
+            fleet: None,
             clock: Clock::default(),
             dice: Dice::default(),
         };
@@ -197,6 +202,23 @@ impl RetryLayer {
         self.set(|settings| settings.max_waiting = calls)
     }
 
+    /// Gives each request that must not be sent twice an `Idempotency-Key`, the same on every attempt:
+    /// so that a server that understands such keys does the work once however often it is asked, and a POST
+    /// may be sent again. Requests that have a key, or say [`Idempotent`](crate::Idempotent), keep what they have.
+    ///
+    /// **Only for servers that honour the header.** To all others the second POST is another order.
+    ///
+    /// ```
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let layer = RetryLayer::new(providers::stripe()).idempotency_keys();
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn idempotency_keys(self) -> Self {
+        self.set(|settings| settings.idempotency_keys = true)
+    }
+
     /// However long a wait the server names, one call probes after this long. For servers that name
     /// a day and mean a minute. The wait after a bare 429 is another setting:
     /// [`Provider::bare_429_wait`](crate::policy::Provider::bare_429_wait).
@@ -217,6 +239,13 @@ impl RetryLayer {
     #[must_use]
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.set(|settings| settings.observer = Some(Arc::new(observer)))
+    }
+
+    /// Asks this before each call is sent, too: a ledger that several processes share. See
+    /// [`fleet`](crate::fleet).
+    #[must_use]
+    pub fn fleet(self, fleet: impl Fleet + 'static) -> Self {
+        self.set(|settings| settings.fleet = Some(Arc::new(fleet)))
     }
 
     /// The wall clock that absolute dates in headers are compared with. For tests.

@@ -51,7 +51,9 @@
 //! | change a setting, or see its default | [`RetryLayer`] |
 //! | say something about one request | [`Patience`], [`Deadline`], [`Idempotent`], [`ReportSlot`] |
 //! | send streams | [`body`] |
-//! | share gates between layers, or open one by hand | [`Gates`] |
+//! | say what a provider allows, or what a request costs | [`Quota`], [`Price`] |
+//! | share gates between layers, see them, or open one by hand | [`Gates`] |
+//! | share one quota between processes | [`fleet`] |
 //! | know why a call waited | [`Report`], [`Observer`], [`NotBefore`] |
 //! | read hints and classify errors without the layer | [`hint`], [`failure`] |
 //!
@@ -66,14 +68,20 @@ mod backoff;
 pub mod body;
 mod budget;
 mod call;
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+pub mod client;
 mod clock;
 mod dice;
 mod error;
 pub mod failure;
+pub mod fleet;
 mod future;
 mod gate;
 pub mod hint;
 mod layer;
+mod meter;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod moment;
 mod observe;
 mod patience;

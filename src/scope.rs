@@ -25,7 +25,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 pub struct Scope {
     place: Place,
     key: Option<u64>,
+    bucket: Option<Arc<str>>,
 }
+
+/// What is secret is hashed with a key that this process drew when it started.
+static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Place {
@@ -61,6 +65,7 @@ impl Scope {
         match (&self.place, uri.authority()) {
             (Place::Origin(origin), Some(authority)) => {
                 self.key.is_none()
+                    && self.bucket.is_none()
                     && origin.authority.as_str() == authority.as_str()
                     && origin.scheme.as_ref() == uri.scheme()
             }
@@ -93,9 +98,20 @@ impl Scope {
     /// ```
     #[must_use]
     pub fn keyed(mut self, secret: &[u8]) -> Self {
-        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         self.key = Some(KEYS.hash_one((self.key, secret)));
         self
+    }
+
+    /// A bucket of this scope, as the server names it, for one resource or for all.
+    pub(crate) fn bucket(&self, name: &Arc<str>, resource: Option<u64>) -> Self {
+        let key = resource.map_or(self.key, |resource| {
+            Some(KEYS.hash_one((self.key, resource)))
+        });
+        Self {
+            place: self.place.clone(),
+            key,
+            bucket: Some(Arc::clone(name)),
+        }
     }
 
     /// Adds the first of these headers that the request has.
@@ -109,7 +125,11 @@ impl Scope {
 
 impl From<Place> for Scope {
     fn from(place: Place) -> Self {
-        Self { place, key: None }
+        Self {
+            place,
+            key: None,
+            bucket: None,
+        }
     }
 }
 
@@ -123,6 +143,10 @@ impl fmt::Display for Scope {
         match self.key {
             // Sixteen bits tell two keys apart in a log and say nothing about either.
             Some(key) => write!(f, " (key {:04x})", key as u16),
+            None => Ok(()),
+        }?;
+        match &self.bucket {
+            Some(bucket) => write!(f, ", bucket {bucket}"),
             None => Ok(()),
         }
     }
@@ -175,9 +199,11 @@ fn usual_port(scheme: &Scheme) -> Option<u16> {
 
 impl PartialEq for Origin {
     fn eq(&self, other: &Self) -> bool {
-        self.scheme() == other.scheme()
-            && self.port() == other.port()
-            && self.host().eq_ignore_ascii_case(other.host())
+        // Nearly always they are written alike, and then nothing has to be taken apart.
+        let alike = self.authority.as_str() == other.authority.as_str();
+        let same_place =
+            || self.port() == other.port() && self.host().eq_ignore_ascii_case(other.host());
+        self.scheme() == other.scheme() && (alike || same_place())
     }
 }
 
@@ -185,13 +211,11 @@ impl Eq for Origin {}
 
 impl Hash for Origin {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.port().hash(state);
-        // In pieces of a fixed length, so that a host costs few calls and no allocation.
-        for piece in self.host().as_bytes().chunks(16) {
-            let mut lower = [0; 16];
-            lower[..piece.len()].copy_from_slice(piece);
-            lower.make_ascii_lowercase();
-            state.write(&lower);
+        let host = self.host();
+        if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            host.to_ascii_lowercase().hash(state);
+        } else {
+            host.hash(state);
         }
     }
 }

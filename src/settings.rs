@@ -4,14 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderValue, request};
+
 use crate::backoff::Backoff;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::dice::Dice;
+use crate::fleet::Fleet;
 use crate::gate::{Facts, Gate, Gates};
 use crate::moment::Moment;
 use crate::observe::Observer;
-use crate::patience::Patience;
+use crate::patience::{Idempotent, Patience};
 use crate::policy::{Policy, RequestHead};
 use crate::price::Price;
 use crate::scope::Scope;
@@ -30,8 +33,10 @@ pub(crate) struct Settings {
     pub(crate) scope_by: Option<Arc<ScopeBy>>,
     pub(crate) price_by: Option<Arc<PriceBy>>,
     pub(crate) max_waiting: usize,
+    pub(crate) idempotency_keys: bool,
     pub(crate) max_cooldown: Option<Duration>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) fleet: Option<Arc<dyn Fleet>>,
     pub(crate) clock: Clock,
     pub(crate) dice: Dice,
 }
@@ -43,6 +48,18 @@ impl Settings {
             (Some(Price(price)), _) => *price,
             (None, Some(price_by)) => price_by(request),
             (None, None) => 1,
+        }
+    }
+
+    /// Gives a request a key of its own, if it needs one to be sent twice.
+    pub(crate) fn key(&self, head: &mut request::Parts) {
+        let wanted = self.idempotency_keys && !RequestHead::from(&*head).is_idempotent();
+        if !wanted || head.extensions.get::<Idempotent>().is_some() {
+            return;
+        }
+        let key = self.dice.uuid();
+        if let Ok(key) = HeaderValue::try_from(key) {
+            head.headers.insert("idempotency-key", key);
         }
     }
 
@@ -62,7 +79,34 @@ impl Settings {
             cold_start: self.policy.cold_start(request),
         };
         let origin = || Scope::of_request(request.uri(), request.headers());
-        self.gates.of(said.unwrap_or_else(origin), facts, now)
+        let gate = self.gates.of(said.unwrap_or_else(origin), facts, now);
+        self.gates.remember(Some(&gate));
+        gate
+    }
+
+    /// The gate of the bucket, within the scope of a gate, that such a request is known to belong to.
+    pub(crate) fn bucket_of(
+        &self,
+        request: &RequestHead<'_>,
+        gate: &Gate,
+        now: Moment,
+    ) -> Option<Arc<Gate>> {
+        let route = self.policy.route(request)?;
+        let bucket = self.gates.bucket(gate.scope(), route)?;
+        Some(self.gates.of(bucket, Facts::default(), now))
+    }
+
+    /// The gate of the bucket that a response to this request has named.
+    pub(crate) fn named_bucket(
+        &self,
+        request: &RequestHead<'_>,
+        gate: &Gate,
+        name: &Arc<str>,
+        now: Moment,
+    ) -> Option<Arc<Gate>> {
+        let route = self.policy.route(request)?;
+        let bucket = self.gates.name_bucket(gate.scope(), route, name);
+        Some(self.gates.of(bucket, Facts::default(), now))
     }
 }
 

@@ -74,7 +74,56 @@ pub(crate) fn siblings(provider: &str) {
     );
 }
 
+/// A [`Remake`](crate::body::Remake) failed. Its error is not told: nobody knows what it names.
+pub(crate) fn not_remade() {
+    event!(warn, "the request body could not be made again");
+}
+
 /// 0 stands for "no response".
 fn number(status: Option<StatusCode>) -> u16 {
     status.map_or(0, |status| status.as_u16())
+}
+
+pub(crate) use span::{Span, attempt};
+
+#[cfg(feature = "tracing")]
+mod span {
+    use http::Method;
+
+    use crate::scope::Scope;
+
+    /// Around one attempt: what the client logs meanwhile belongs to it.
+    pub(crate) struct Span(tracing::Span);
+
+    /// `None` if nobody listens.
+    #[inline]
+    pub(crate) fn attempt(scope: &Scope, method: &Method, number: u32) -> Option<Span> {
+        let span = tracing::debug_span!("attempt", %scope, %method, number);
+        (!span.is_disabled()).then_some(Span(span))
+    }
+
+    impl Span {
+        pub(crate) fn in_scope<T>(&self, what: impl FnOnce() -> T) -> T {
+            self.0.in_scope(what)
+        }
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+mod span {
+    use http::Method;
+
+    use crate::scope::Scope;
+
+    pub(crate) enum Span {}
+
+    pub(crate) fn attempt(_: &Scope, _: &Method, _: u32) -> Option<Span> {
+        None
+    }
+
+    impl Span {
+        pub(crate) fn in_scope<T>(&self, _: impl FnOnce() -> T) -> T {
+            match *self {}
+        }
+    }
 }

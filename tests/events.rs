@@ -13,15 +13,18 @@ use tower_backoff::policy::Provider;
 async fn events_name_status_scope_wait_and_the_header_that_decided_and_no_secret() {
     let log = Log::default();
     let _guard = log.listen();
-    let mock = Mock::new(|nth, _| match nth {
-        1 => answer(
-            429,
-            &[("retry-after", "7"), ("set-cookie", "cookie-monster")],
-            "body-secret",
-        ),
-        2 => status(500),
-        3 => Err("body-secret".into()),
-        _ => answer(429, &[("retry-after", "3600")], ""),
+    let mock = Mock::new(|nth, _| {
+        tracing::info!("sending");
+        match nth {
+            1 => answer(
+                429,
+                &[("retry-after", "7"), ("set-cookie", "cookie-monster")],
+                "body-secret",
+            ),
+            2 => status(500),
+            3 => Err("body-secret".into()),
+            _ => answer(429, &[("retry-after", "3600")], ""),
+        }
     });
     let policy = Provider::new("test").per_credential([http::header::AUTHORIZATION]);
     let service = around(&mock, RetryLayer::new(policy));
@@ -36,6 +39,8 @@ async fn events_name_status_scope_wait_and_the_header_that_decided_and_no_secret
         "decided_by=retry-after",
         "seconds=",
         "500",
+        "attempt{scope=https://api.test (key ",
+        "method=GET number=2}: events: sending",
     ] {
         assert!(told.contains(word), "{word} is missing: {told}");
     }

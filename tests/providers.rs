@@ -2,97 +2,16 @@
 //!
 //! `cargo test --test providers -- --nocapture` prints the tables.
 
-use std::time::{Duration, SystemTime};
+mod table;
 
-use http::{Request, Response};
-use tower_backoff::policy::{Attempt, Policy, Provider, Ruling};
+use std::time::Duration;
+
+use http::Request;
+use table::Done::{Accepted, AcceptedThenHeld, Final, HeldAsSaid, HeldAtLeast, Retried};
+use table::Table;
+use tower_backoff::policy::{Policy, Provider};
 use tower_backoff::providers::{self, daily_event_insurance::Tier};
 use tower_backoff::{Quota, RetryLayer};
-
-/// What is done about a response.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Done {
-    /// The caller gets it.
-    Accepted,
-    /// The caller gets it, and the next call waits so many seconds.
-    AcceptedThenHeld(u64),
-    /// This call goes again by its own backoff.
-    Retried,
-    /// Everybody waits so many seconds, as a header says, and this call goes again.
-    HeldAsSaid(u64),
-    /// Everybody waits at least so many seconds, and this call goes again.
-    HeldAtLeast(u64),
-    /// The caller gets it, and no second request is sent.
-    Final,
-}
-use Done::{Accepted, AcceptedThenHeld, Final, HeldAsSaid, HeldAtLeast, Retried};
-
-/// 2021-02-16 08:02:40 UTC, the moment of lemlist's sample.
-fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_613_462_560)
-}
-
-struct Table {
-    provider: Provider,
-    method: &'static str,
-}
-
-impl Table {
-    fn of(provider: Provider) -> Self {
-        let method = "GET";
-        Self { provider, method }
-    }
-
-    fn for_posts(provider: Provider) -> Self {
-        let method = "POST";
-        Self { provider, method }
-    }
-
-    #[track_caller]
-    fn row(&self, status: u16, headers: &[(&str, &str)], body: &str, expected: Done) {
-        let request = Request::builder()
-            .method(self.method)
-            .uri("https://api.test/")
-            .body(())
-            .unwrap();
-        let mut response = Response::builder().status(status);
-        for (name, value) in headers {
-            response = response.header(*name, *value);
-        }
-        let response = response.body(()).unwrap();
-        let mut attempt = Attempt::new(&request, &response).received_at(now());
-        if self.provider.wants_body(&attempt) {
-            attempt = attempt.with_body(body.as_bytes());
-        }
-        let done = self.done(&attempt);
-        let name = self.provider.name();
-        println!("{name:22} {:5} {status} {body:70} {done:?}", self.method);
-        assert_eq!(done, expected, "{name} {status} {headers:?} {body}");
-    }
-
-    fn done(&self, attempt: &Attempt<'_>) -> Done {
-        let verdict = self.provider.judge(attempt);
-        let seconds = verdict.hint().map(|hint| hint.wait().as_secs());
-        match (verdict.ruling(), verdict.cools(), seconds) {
-            (Ruling::Accept, false, _) => Accepted,
-            (Ruling::Accept, true, Some(seconds)) => AcceptedThenHeld(seconds),
-            (Ruling::Retry, false, None) => Retried,
-            (Ruling::Retry | Ruling::Throttled, true, Some(seconds)) => HeldAsSaid(seconds),
-            (Ruling::Throttled, true, None) => HeldAtLeast(bare_wait(&verdict)),
-            (Ruling::Refuse, false, _) => Final,
-            other => panic!("no row says this: {other:?}"),
-        }
-    }
-}
-
-/// The bare wait of a verdict, read off its `Debug`, since only the layer needs it.
-fn bare_wait(verdict: &tower_backoff::policy::Verdict) -> u64 {
-    let bare = |seconds| verdict.clone().bare_wait(Duration::from_secs(seconds));
-    [60, 300]
-        .into_iter()
-        .find(|seconds| bare(*seconds) == *verdict)
-        .expect("a bare wait that a page names")
-}
 
 #[test]
 fn lemlist() {

@@ -2,11 +2,17 @@
 //!
 //! A request body must say how it is replayed: that is the trait [`Replay`]. Every body that is
 //! `Clone` does so already (`Full<Bytes>`, `Empty`, `String`, tower-http's and reqwest's buffered
-//! ones). A streaming body is wrapped: [`OnceLayer`] outside the retry layer declares every body as
-//! sent at most once, so that such a request is still paced and its refusal explained, but never
-//! sent again.
+//! ones). A streaming body is wrapped, by one of two layers outside the retry layer:
 //!
-//! A body that is neither does not compile:
+//! | layer | each body | sent again |
+//! |---|---|---|
+//! | [`ReplayLayer`] | is buffered while it is sent, up to a bound | if it fits, or its request carries a [`Remake`] |
+//! | [`OnceLayer`] | is passed on as it is | never |
+//!
+//! What cannot be sent again is sent once, paced like every other request, and its refusal is handed
+//! back whole with a [`Report`](crate::Report) of [`Ended::SentOnce`](crate::Ended::SentOnce).
+//!
+//! A body that is none of these does not compile:
 //!
 //! ```compile_fail,E0277
 //! use tower::{Layer, Service};
@@ -25,11 +31,11 @@
 //! ```
 //!
 //! and the compiler says what to do: *the request body `Incoming` does not say how it is sent a second
-//! time*, with a note that names the layers. With [`OnceLayer`] outside it compiles:
+//! time*, with notes that name both layers. With [`ReplayLayer`] outside it compiles:
 //!
 //! ```
 //! use tower::{Layer, Service};
-//! use tower_backoff::body::{Once, OnceLayer};
+//! use tower_backoff::body::{ReplayBody, ReplayLayer};
 //! use tower_backoff::{RetryLayer, providers};
 //!
 //! type Request<B> = http::Request<B>;
@@ -39,20 +45,36 @@
 //!
 //! fn proxy<S>(client: S)
 //! where
-//!     S: Service<Request<Once<Incoming>>, Response = http::Response<String>, Error = hyper::Error>
+//!     S: Service<Request<ReplayBody<Incoming>>, Response = http::Response<String>, Error = hyper::Error>
 //!         + Clone,
 //! {
-//!     serve(OnceLayer::new().layer(RetryLayer::new(providers::lemlist()).layer(client)));
+//!     serve(ReplayLayer::new().layer(RetryLayer::new(providers::lemlist()).layer(client)));
 //! }
 //! ```
+//!
+//! and so it does with [`OnceLayer`] and [`Once`] in their places.
+//!
+//! # Memory
+//!
+//! A call under [`ReplayLayer`] keeps its bound at most, 64 KiB unless it is told otherwise, however
+//! large its body is. Frames are shared, so a frame that is a small slice of a larger allocation keeps
+//! all of that alive while it is buffered. The body of a refusal is listened to up to 256 KiB.
 
+mod buffer;
 mod hearing;
 mod once;
+mod remake;
 mod replay;
+mod replay_body;
+mod replay_layer;
 mod response;
+mod tee;
 
 pub use once::{Once, OnceLayer, OnceService};
+pub use remake::Remake;
 pub use replay::Replay;
+pub use replay_body::ReplayBody;
+pub use replay_layer::{ReplayLayer, ReplayService};
 pub use response::ResponseBody;
 
 pub(crate) use hearing::{Heard, Hearing};

@@ -2,7 +2,8 @@
 
 /// A request body that knows how to be sent again.
 ///
-/// Implemented for every body that is `Clone`, and for [`Once`](super::Once), which says no.
+/// Implemented for every body that is `Clone`; for [`ReplayBody`](super::ReplayBody), which buffers
+/// what is sent of a stream; and for [`Once`](super::Once), which says no.
 ///
 /// ```
 /// use tower_backoff::body::Replay;
@@ -13,13 +14,20 @@
 #[diagnostic::on_unimplemented(
     message = "the request body `{Self}` does not say how it is sent a second time",
     label = "this body can be read only once",
-    note = "wrap the service in `tower_backoff::body::OnceLayer` to send such bodies once and never again",
-    note = "or buffer the body into one that is `Clone`, such as `http_body_util::Full<bytes::Bytes>`",
-    note = "`tower_backoff::body::ReplayLayer`, a bounded buffer for streams, comes with a later version"
+    note = "wrap the service in `tower_backoff::body::ReplayLayer` to buffer such bodies, up to a bound, while they are sent",
+    note = "or in `tower_backoff::body::OnceLayer` to send them once and never again",
+    note = "or buffer the body into one that is `Clone`, such as `http_body_util::Full<bytes::Bytes>`"
 )]
 pub trait Replay: Sized {
     /// The same body from its start; `None` if it cannot be had again.
     fn replay(&self) -> Option<Self>;
+
+    /// The same, after an answer came: `None` also if an attempt was still sending the body then.
+    ///
+    /// Provided: a body that does not know how far it was sent is replayed.
+    fn replay_after_answer(&self) -> Option<Self> {
+        self.replay()
+    }
 }
 
 // The compiler then explains with the words above instead of "`Clone` is not satisfied".

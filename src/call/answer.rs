@@ -15,7 +15,7 @@ use crate::error::{BoxError, NotBefore};
 use crate::moment::Moment;
 use crate::policy::{Attempt, Received, RequestHead, Ruling, Verdict};
 use crate::report::{Ended, Report};
-use crate::trace;
+use crate::{meter, trace};
 
 /// A verdict, and when the gate opens if it was shut; `None` if it needs the body.
 type Judged = Option<(Verdict, Option<Moment>)>;
@@ -67,7 +67,14 @@ where
             return None;
         }
         let verdict = self.settings.policy.judge(&attempt);
-        let opens = carry_out(&verdict, &attempt, &mut self.turn, &self.settings, heard);
+        let opens = carry_out(
+            &verdict,
+            &attempt,
+            &mut self.turn,
+            &mut self.rare,
+            &self.settings,
+            heard,
+        );
         Some((verdict, opens))
     }
 
@@ -97,16 +104,23 @@ where
         body: Option<&[u8]>,
         heard: Moment,
     ) -> (Verdict, Option<Moment>) {
-        let request = RequestHead::from(&self.head);
-        let received = Received::Later(&self.settings.clock, heard);
         let (status, headers) = (head.status, &head.headers);
-        let mut attempt = Attempt::answered(request, status, headers, self.attempts, received)
+        let head = RequestHead::from(&self.head);
+        let received = Received::Later(&self.settings.clock, heard);
+        let mut attempt = Attempt::answered(head, status, headers, self.attempts, received)
             .looked_at_if(self.turn.wants_a_look());
         if let Some(body) = body {
             attempt = attempt.with_body(body);
         }
         let verdict = self.settings.policy.judge(&attempt);
-        let opens = carry_out(&verdict, &attempt, &mut self.turn, &self.settings, heard);
+        let opens = carry_out(
+            &verdict,
+            &attempt,
+            &mut self.turn,
+            &mut self.rare,
+            &self.settings,
+            heard,
+        );
         (verdict, opens)
     }
 
@@ -123,6 +137,7 @@ where
         }
         let given_up = answer.given_up();
         let plan = self.plan(verdict, given_up, opens, heard);
+        let plan = self.with_body(plan, B::replay_after_answer, opens);
         self.note_what_decided(&plan, verdict, Some(answer.status()));
         match plan {
             Plan::Again(next) => {
@@ -150,10 +165,18 @@ where
             Received::Later(&self.settings.clock, heard),
         );
         let verdict = self.settings.policy.judge(&attempt);
-        let opens = carry_out(&verdict, &attempt, &mut self.turn, &self.settings, heard);
+        let opens = carry_out(
+            &verdict,
+            &attempt,
+            &mut self.turn,
+            &mut self.rare,
+            &self.settings,
+            heard,
+        );
         // Told by a layer of this kind further inside: it has waited as long as it could.
         let given_up = error.is::<NotBefore>().then_some(Ended::Patience);
         let plan = self.plan(&verdict, given_up, opens, heard);
+        let plan = self.with_body(plan, B::replay, opens);
         self.note_what_decided(&plan, &verdict, None);
         match plan {
             Plan::Again(next) => {
@@ -180,13 +203,9 @@ where
         // The gate itself holds the call until it opens; only a longer wait is the call's own.
         rare.sleep_until = (opens != Some(next)).then_some(next);
         let decided_by = rare.decided_by.as_deref().unwrap_or_default();
-        trace::again(
-            self.turn.gate().scope(),
-            attempts,
-            status,
-            next - heard,
-            decided_by,
-        );
+        let scope = self.turn.gate().scope();
+        meter::again(scope, next - heard, decided_by);
+        trace::again(scope, attempts, status, next - heard, decided_by);
     }
 
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {

@@ -12,7 +12,8 @@ use crate::error::{BoxError, NotBefore, TooDear};
 use crate::gate::{Leaves, Shut};
 use crate::moment::Moment;
 use crate::report::{Ended, Report, ReportSlot};
-use crate::trace;
+use crate::scope::Scope;
+use crate::{meter, trace};
 
 /// What decides where no gate is shut.
 pub(super) const THE_CALLERS_AHEAD: &str = "the callers ahead";
@@ -26,15 +27,19 @@ where
     R: Body,
 {
     /// The gate does not let the call through.
-    pub(super) fn leave(&mut self, why: Leaves) -> Result<Response<ResponseBody<R>>, BoxError> {
+    pub(super) fn leave(
+        &mut self,
+        why: Leaves,
+        scope: Scope,
+    ) -> Result<Response<ResponseBody<R>>, BoxError> {
         match why {
-            Leaves::TooLate(shut) => self.give_up(shut, THE_CALLERS_AHEAD),
-            Leaves::Crowded(shut) => self.give_up(shut, THE_BOUND),
+            Leaves::TooLate(shut) => self.give_up(shut, THE_CALLERS_AHEAD, scope),
+            Leaves::Crowded(shut) => self.give_up(shut, THE_BOUND, scope),
             Leaves::TooDear(limit) => {
                 let error = TooDear {
-                    price: self.price,
+                    price: self.turn.price(),
                     limit,
-                    scope: self.turn.gate().scope().clone(),
+                    scope,
                 };
                 self.end_with_error(Box::new(error), Some(Ended::Final), None)
             }
@@ -46,8 +51,10 @@ where
         &mut self,
         shut: Option<Shut>,
         or_else: &'static str,
+        scope: Scope,
     ) -> Result<Response<ResponseBody<R>>, BoxError> {
         self.turn.give_back();
+        self.leave_bucket();
         self.stop_waiting();
         let not_before = shut.as_ref().map(|shut| shut.until);
         if let Some(shut) = &shut {
@@ -67,19 +74,19 @@ where
                 self.end_with_error(error, Some(Ended::Patience), not_before)
             }
             None => {
-                let error = Box::new(self.not_before(shut, or_else));
+                let error = Box::new(self.not_before(shut, or_else, scope));
                 self.end_with_error(error, Some(Ended::Patience), not_before)
             }
         }
     }
 
-    fn not_before(&self, shut: Option<Shut>, or_else: &'static str) -> NotBefore {
+    fn not_before(&self, shut: Option<Shut>, or_else: &'static str, scope: Scope) -> NotBefore {
         let now = self.settings.clock.now();
         let moment = shut.as_ref().map_or(now, |shut| shut.until);
         NotBefore {
             moment: self.settings.clock.wall_at(moment),
             wait: moment.since(now),
-            scope: self.turn.gate().scope().clone(),
+            scope,
             decided_by: shut.map_or(Cow::Borrowed(or_else), |shut| shut.decided_by),
         }
     }
@@ -106,6 +113,7 @@ where
         not_before: Option<Moment>,
     ) -> Result<Response<ResponseBody<R>>, BoxError> {
         self.turn.give_back();
+        self.leave_bucket();
         self.report(ended, not_before);
         Err(error)
     }
@@ -113,7 +121,11 @@ where
     /// What happened, if anything did; also into the slot that the caller left.
     fn report(&mut self, ended: Option<Ended>, not_before: Option<Moment>) -> Option<Report> {
         let slot = self.head.extensions.get::<ReportSlot>();
-        if ended.is_none() && self.rare.is_none() && slot.is_none() {
+        let waited = self
+            .rare
+            .as_ref()
+            .is_some_and(|rare| !rare.waited.is_zero());
+        if ended.is_none() && self.attempts <= 1 && !waited && slot.is_none() {
             return None;
         }
         let mut report = Report {
@@ -130,7 +142,9 @@ where
             slot.fill(report.clone());
         }
         if let Some(ended) = ended {
-            trace::ended(self.turn.gate().scope(), self.attempts, ended);
+            let scope = self.turn.gate().scope();
+            meter::ended(scope, ended);
+            trace::ended(scope, self.attempts, ended);
         }
         Some(report)
     }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod ending;
+mod fleet;
 mod plan;
 mod verdict;
 
@@ -13,19 +14,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{Request, Response, request, response};
+use http::{HeaderMap, HeaderValue, Request, Response, request, response};
 use http_body::Body;
 use tower_service::Service;
 
 use crate::body::{Heard, Hearing, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::BoxError;
+use crate::fleet::Admitting;
 use crate::gate::{Asks, Receipt, Turn, Until};
 use crate::moment::Moment;
 use crate::patience::Deadline;
 use crate::policy::RequestHead;
 use crate::report::Ended;
 use crate::settings::Settings;
+use crate::trace;
 
 /// The step after this one.
 pub(crate) enum Next<R: Body> {
@@ -48,7 +51,6 @@ pub(crate) struct Call<S, B, R: Body> {
     turn: Turn,
     started: Moment,
     attempts: u32,
-    price: u32,
     /// Whether it had to wait for its turn.
     waited: bool,
     timer: Option<Timer>,
@@ -75,6 +77,12 @@ struct Rare<R: Body> {
     sleep_until: Option<Moment>,
     /// The price of the next retry.
     receipt: Option<Receipt>,
+    /// Around the attempt that is on its way, if anybody listens.
+    span: Option<trace::Span>,
+    /// What the fleet is asked.
+    admitting: Option<Admitting>,
+    /// Its turn at the gate of a bucket, if it is known to belong to one.
+    bucket: Option<Turn>,
     /// The last answer, while the call goes on.
     in_hand: Option<InHand<R>>,
 }
@@ -93,7 +101,19 @@ impl<R: Body> Default for Rare<R> {
             latest: None,
             sleep_until: None,
             receipt: None,
+            span: None,
+            admitting: None,
+            bucket: None,
             in_hand: None,
+        }
+    }
+}
+
+impl<R: Body> Rare<R> {
+    fn of_bucket(bucket: Turn) -> Self {
+        Self {
+            bucket: Some(bucket),
+            ..Self::default()
         }
     }
 }
@@ -118,19 +138,21 @@ where
         let started = settings.clock.now();
         let gate = settings.gate_of(&RequestHead::new(&request), started);
         let price = settings.price_of(&RequestHead::new(&request));
-        let (head, body) = request.into_parts();
+        let bucket = settings.bucket_of(&RequestHead::new(&request), &gate, started);
+        let bucket = bucket.map(|gate| Turn::at(gate, price));
+        let (mut head, body) = request.into_parts();
+        settings.key(&mut head);
         Self {
             service,
             settings,
             head,
             body: Some(body),
-            turn: Turn::at(gate),
+            turn: Turn::at(gate, price),
             started,
             attempts: 0,
-            price,
             waited: false,
             timer: None,
-            rare: None,
+            rare: bucket.map(Rare::of_bucket).map(Box::new),
         }
     }
 
@@ -138,7 +160,8 @@ where
     pub(crate) fn arrives(&mut self) -> bool {
         let deadline = self.head.extensions.get::<Deadline>();
         let in_time = deadline.is_none_or(|deadline| self.started <= deadline.moment());
-        in_time && self.turn.arrive(self.price, self.started)
+        let more_to_ask = self.rare.is_some() || self.settings.fleet.is_some();
+        in_time && self.turn.arrive(more_to_ask, self.started)
     }
 
     pub(crate) fn wait_on(&mut self, unready: S) {
@@ -153,8 +176,36 @@ where
         let body = copy
             .or_else(|| self.body.take())
             .expect("a call goes again only with a body to send");
-        let request = Request::from_parts(self.head.clone(), body);
-        self.service.call(request)
+        let mut request = Request::from_parts(self.head.clone(), body);
+        if self.attempts > 1 {
+            self.number(request.headers_mut());
+        }
+        let span = trace::attempt(self.turn.gate().scope(), &self.head.method, self.attempts);
+        let Some(span) = span else {
+            return self.service.call(request);
+        };
+        let attempt = span.in_scope(|| self.service.call(request));
+        self.rare().span = Some(span);
+        attempt
+    }
+
+    /// Polls the attempt that is on its way, within its span.
+    pub(crate) fn within_span<T>(&self, poll: impl FnOnce() -> T) -> T {
+        match self.rare.as_ref().and_then(|rare| rare.span.as_ref()) {
+            Some(span) => span.in_scope(poll),
+            None => poll(),
+        }
+    }
+
+    /// Says on the wire which attempt this is, if the provider has a header for it.
+    fn number(&self, headers: &mut HeaderMap) {
+        if let Some(name) = self
+            .settings
+            .policy
+            .attempt_header(&RequestHead::from(&self.head))
+        {
+            headers.insert(name, HeaderValue::from(self.attempts));
+        }
     }
 
     fn account_for_wait(&mut self) {
@@ -164,6 +215,7 @@ where
         self.stop_waiting();
         let rare = self.rare();
         rare.in_hand = None;
+        rare.span = None;
         if let Some(receipt) = rare.receipt.take() {
             receipt.spend();
         }
@@ -185,19 +237,31 @@ where
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
         self.waited = true;
         let asks = Asks {
-            price: self.price,
+            price: self.turn.price(),
             patience: Until {
                 latest: self.latest(),
                 in_an_outage: self.latest_in_an_outage(),
             },
             most_waiting: self.settings.max_waiting,
         };
-        let settings = &self.settings;
-        let turn = ready!(self.turn.poll(asks, &settings.clock, &mut self.timer, cx));
-        Poll::Ready(match turn {
-            Ok(()) => Next::Ready,
-            Err(why) => Next::End(self.leave(why)),
-        })
+        let clock = &self.settings.clock;
+        let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+        if let Some(bucket) = bucket.filter(|bucket| !bucket.is_admitted()) {
+            if let Err(why) = ready!(bucket.poll(asks, clock, &mut self.timer, cx)) {
+                let scope = bucket.gate().scope().clone();
+                return Poll::Ready(Next::End(self.leave(why, scope)));
+            }
+        }
+        if !self.turn.is_admitted() {
+            if let Err(why) = ready!(self.turn.poll(asks, clock, &mut self.timer, cx)) {
+                let scope = self.turn.gate().scope().clone();
+                return Poll::Ready(Next::End(self.leave(why, scope)));
+            }
+        }
+        if self.settings.fleet.is_some() {
+            return self.poll_fleet(cx);
+        }
+        Poll::Ready(Next::Ready)
     }
 
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
@@ -210,19 +274,47 @@ where
             }
             Poll::Pending => {
                 ready!(self.poll_patience(cx));
-                return Poll::Ready(Next::End(self.give_up(None, ending::THE_CALLERS_AHEAD)));
+                return Poll::Ready(self.too_late());
             }
         }
         let now = self.settings.clock.now();
         if now > self.latest() {
-            return Poll::Ready(Next::End(self.give_up(None, ending::THE_CALLERS_AHEAD)));
+            return Poll::Ready(self.too_late());
         }
-        if self.turn.still_holds(now) {
+        if self.still_holds(now) {
             return Poll::Ready(Next::Send);
         }
         // The gate shut while the inner service made itself ready: let go of its permit.
         self.service = self.service.clone();
         Poll::Ready(Next::Admit)
+    }
+
+    /// Its patience ended while the inner service was not ready.
+    fn too_late(&mut self) -> Next<R> {
+        let scope = self.turn.gate().scope().clone();
+        Next::End(self.give_up(None, ending::THE_CALLERS_AHEAD, scope))
+    }
+
+    /// Lets go of the bucket's gate.
+    fn leave_bucket(&mut self) {
+        let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+        if let Some(bucket) = bucket {
+            bucket.give_back();
+        }
+    }
+
+    /// Whether all gates have stayed open since they let it through.
+    fn still_holds(&mut self, now: Moment) -> bool {
+        let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+        let Some(bucket) = bucket else {
+            return self.turn.still_holds(now);
+        };
+        let holds = bucket.still_holds(now) && self.turn.still_holds(now);
+        if !holds {
+            bucket.give_back();
+            self.turn.give_back();
+        }
+        holds
     }
 
     /// Ready when the call may not be sent any more.

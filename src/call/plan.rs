@@ -13,6 +13,7 @@ use crate::body::Replay;
 use crate::clock::later;
 use crate::error::BoxError;
 use crate::hint::Hint;
+use crate::meter;
 use crate::moment::Moment;
 use crate::patience::{Deadline, Patience};
 use crate::policy::{Ruling, Verdict};
@@ -49,6 +50,24 @@ where
                 self.plan_by_backoff(opens, heard)
             }
             _ => self.plan_by_server(verdict.hint(), opens, heard),
+        }
+    }
+
+    /// Goes again only with a body to send: asked for while there is an answer in hand to end with,
+    /// not when the wait is over.
+    pub(super) fn with_body(
+        &mut self,
+        plan: Plan,
+        replay: impl FnOnce(&B) -> Option<B>,
+        opens: Option<Moment>,
+    ) -> Plan {
+        if matches!(plan, Plan::End(..)) {
+            return plan;
+        }
+        self.body = self.body.as_ref().and_then(replay);
+        match self.body {
+            Some(_) => plan,
+            None => Plan::End(Some(Ended::SentOnce), opens),
         }
     }
 
@@ -112,6 +131,7 @@ where
             let Some(receipt) = self.turn.pay(budget, heard) else {
                 return Plan::End(Some(Ended::Budget), None);
             };
+            meter::paid(self.turn.gate().scope());
             let rare = self.rare();
             rare.retries += 1;
             rare.backed_off = wait;

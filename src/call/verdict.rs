@@ -1,22 +1,26 @@
 //! Carrying a verdict out: the gate, the observer and the log are told.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::StatusCode;
+use http_body::Body;
 
-use crate::gate::{Closing, Ending, Heard, Turn, Wait};
+use super::Rare;
+use crate::gate::{Closing, Ending, Gate, Heard, Turn, Wait};
 use crate::moment::Moment;
 use crate::observe::Decision;
 use crate::policy::{Attempt, Ruling, Verdict};
 use crate::settings::Settings;
-use crate::trace;
+use crate::{meter, trace};
 
 /// Tells the gate, the observer and the log what the verdict is. Returns when the gate opens, if the
 /// verdict shuts it.
-pub(super) fn carry_out(
+pub(super) fn carry_out<R: Body>(
     verdict: &Verdict,
     attempt: &Attempt<'_>,
-    turn: &mut Turn,
+    own: &mut Turn,
+    rare: &mut Option<Box<Rare<R>>>,
     settings: &Settings,
     heard: Moment,
 ) -> Option<Moment> {
@@ -38,6 +42,15 @@ pub(super) fn carry_out(
         counter: verdict.counter(),
         price: verdict.cost(),
     };
+    if let Some(name) = verdict.bucket() {
+        let named = settings.named_bucket(&attempt.request(), own.gate(), name, heard);
+        let rare = rare.get_or_insert_with(Box::default);
+        named
+            .into_iter()
+            .for_each(|gate| belongs_to(&mut rare.bucket, gate, own.price(), heard));
+    }
+    let bucket = rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+    let turn = whose(verdict, told, own, bucket, heard);
     let opens = if verdict.cools() {
         let closing = closing(verdict, attempt.status(), settings, heard);
         turn.shut(told, closing, settings.dice.roll(), heard)
@@ -46,10 +59,16 @@ pub(super) fn carry_out(
         None
     };
     let scope = turn.gate().scope();
+    let refused = told.ending == Ending::Refused;
+    meter::judged(scope, attempt.status(), refused);
     let shut_for = opens.map(|opens| opens.since(heard));
     if let Some(shut_for) = shut_for {
         let decided_by = decided_by(verdict, attempt.status());
         trace::shut(scope, attempt.status(), shut_for, &decided_by);
+        meter::shut(scope, &decided_by);
+        if let Some(fleet) = &settings.fleet {
+            fleet.shut(scope, shut_for);
+        }
     }
     if let Some(observer) = &settings.observer {
         observer.decided(&Decision {
@@ -60,6 +79,46 @@ pub(super) fn carry_out(
         });
     }
     opens
+}
+
+/// The call turns out to belong to a bucket: to the one at whose gate it has been, or to another.
+fn belongs_to(bucket: &mut Option<Turn>, gate: Arc<Gate>, price: u32, heard: Moment) {
+    let known = bucket
+        .as_ref()
+        .is_some_and(|turn| Arc::ptr_eq(turn.gate(), &gate));
+    if !known {
+        *bucket = Some(Turn::at(gate, price).was_sent(heard));
+    }
+}
+
+/// Whose gate a verdict is about. The other one, if there are two, is told only how the call ended: a refusal by
+/// one limit says nothing about another, and a failure is everybody's.
+fn whose<'a>(
+    verdict: &Verdict,
+    told: Heard,
+    own: &'a mut Turn,
+    bucket: Option<&'a mut Turn>,
+    heard: Moment,
+) -> &'a mut Turn {
+    let Some(bucket) = bucket else {
+        return own;
+    };
+    let about_bucket = verdict.bucket().is_some() && told.ending != Ending::Failed;
+    let other = Heard {
+        ending: match told.ending {
+            Ending::Accepted => Ending::Accepted,
+            _ => Ending::Unknown,
+        },
+        counter: None,
+        ..told
+    };
+    if about_bucket {
+        own.answered(other, heard);
+        bucket
+    } else {
+        bucket.answered(other, heard);
+        own
+    }
 }
 
 fn closing(

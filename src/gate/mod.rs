@@ -8,6 +8,7 @@
 
 mod allowance;
 mod at_once;
+mod buckets;
 mod cooldown;
 mod looks;
 #[cfg(all(test, model))]
@@ -31,15 +32,18 @@ pub(crate) use single::Gate;
 pub(crate) use turn::{Hold, Receipt, Turn};
 pub(crate) use words::{Asks, Ending, Facts, Heard, Leaves, Until};
 
+use self::buckets::Buckets;
+
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::Uri;
 
 use crate::clock::Clock;
 use crate::moment::Moment;
+use crate::policy::Route;
 use crate::scope::Scope;
 
 /// The gates of a layer, one per [`Scope`].
@@ -57,14 +61,21 @@ use crate::scope::Scope;
 /// ```
 #[derive(Clone, Default)]
 pub struct Gates {
-    shared: Arc<Mutex<Registry>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    registry: Mutex<Registry>,
+    /// The one that was asked for last: most clients talk to one host at a time. It is read by every
+    /// call and hardly ever written.
+    last: RwLock<Option<Arc<Gate>>>,
+    buckets: Buckets,
 }
 
 #[derive(Default)]
 struct Registry {
     gates: HashMap<Scope, Arc<Gate>>,
-    /// The one that was asked for last: most clients talk to one host at a time.
-    last: Option<Arc<Gate>>,
     /// When there are more gates than this, the idle ones are forgotten.
     sweep_at: usize,
 }
@@ -75,9 +86,10 @@ struct Registry {
 pub struct GateStatus {
     /// Whose gate it is.
     pub scope: Scope,
-    /// For how long it stays shut; `None` if it is open.
+    /// For how long nobody passes for certain: because a response said so, because a quota is spent, or
+    /// because the server is out. `None` if it is open.
     pub shut_for: Option<Duration>,
-    /// What shut it, if it is shut: the name of a header or of a rule.
+    /// What shuts it: the name of a header, a rule, or which quota.
     pub shut_by: Option<String>,
     /// How many calls wait at it.
     pub waiting: usize,
@@ -132,42 +144,66 @@ impl Gates {
 
     /// The gate that was asked for last, if it is the one of this address.
     pub(crate) fn last(&self, uri: &Uri) -> Option<Arc<Gate>> {
-        let registry = self.lock();
-        let last = registry.last.as_ref()?;
+        let last = self.shared.last.read();
+        let last = last.unwrap_or_else(PoisonError::into_inner);
+        let last = last.as_ref()?;
         last.scope().is_plainly(uri).then(|| Arc::clone(last))
     }
 
     /// The gate of a scope. The first call of the scope says what is known about it.
     pub(crate) fn of(&self, scope: Scope, facts: Facts<'_>, now: Moment) -> Arc<Gate> {
         let mut registry = self.lock();
-        let gate = match registry.gates.get(&scope) {
+
+        match registry.gates.get(&scope) {
             Some(gate) => Arc::clone(gate),
             None => {
-                registry.sweep(now);
+                if registry.is_full() {
+                    self.remember(None);
+                    registry.sweep(now);
+                }
                 let gate = Arc::new(Gate::new(scope.clone(), facts));
                 registry.gates.insert(scope, Arc::clone(&gate));
                 gate
             }
-        };
-        registry.last = Some(Arc::clone(&gate));
-        gate
+        }
+    }
+
+    /// The bucket that the last response to such a request named.
+    pub(crate) fn bucket(&self, scope: &Scope, route: Route) -> Option<Scope> {
+        let name = self.shared.buckets.get(scope, route.key())?;
+        Some(scope.bucket(&name, route.resource()))
+    }
+
+    /// A response has named the bucket of a request.
+    pub(crate) fn name_bucket(&self, scope: &Scope, route: Route, name: &Arc<str>) -> Scope {
+        self.shared.buckets.set(scope, route.key(), name);
+        scope.bucket(name, route.resource())
+    }
+
+    /// The next call of this scope finds its gate at once.
+    pub(crate) fn remember(&self, gate: Option<&Arc<Gate>>) {
+        let last = self.shared.last.write();
+        *last.unwrap_or_else(PoisonError::into_inner) = gate.cloned();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Registry> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Registry {
     const FEW: usize = 1_024;
 
-    /// Forgets the gates that nobody holds and that remember nothing, whenever their number has
-    /// doubled: so the cost per call stays flat.
+    /// Whether their number has doubled: so the cost per call stays flat.
+    fn is_full(&self) -> bool {
+        self.gates.len() >= self.sweep_at.max(Self::FEW)
+    }
+
+    /// Forgets the gates that nobody holds and that remember nothing.
     fn sweep(&mut self, now: Moment) {
-        if self.gates.len() < self.sweep_at.max(Self::FEW) {
-            return;
-        }
-        self.last = None;
         self.gates
             .retain(|_, gate| Arc::strong_count(gate) > 1 || !gate.lock().is_idle(now));
         self.sweep_at = self.gates.len() * 2;
@@ -177,11 +213,11 @@ impl Registry {
 fn status(gate: &Gate, now: Moment) -> GateStatus {
     let mut state = gate.lock();
     let spent = state.allowance.spent(now);
-    let shut = state.cooldown.shut(now);
+    let shut = state.shut_until(1, now);
     GateStatus {
         scope: gate.scope().clone(),
-        shut_for: shut.map(|shut| shut.until - now),
-        shut_by: shut.map(|shut| shut.decided_by.to_string()),
+        shut_for: shut.as_ref().map(|shut| shut.until - now),
+        shut_by: shut.map(|shut| shut.decided_by.into_owned()),
         waiting: state.queue.len(),
         in_flight: state.in_flight(),
         spent,

@@ -238,9 +238,9 @@ impl Caller {
     }
 
     fn call(&self) {
-        let mut turn = Turn::at(Arc::clone(&self.world.gate));
+        let mut turn = Turn::at(Arc::clone(&self.world.gate), 1);
         let mut fate = self.plan.fate;
-        let mut sent = turn.arrive(1, self.world.now());
+        let mut sent = turn.arrive(false, self.world.now());
         loop {
             if !sent {
                 let Some(waited) = self.wait(turn, fate) else {

@@ -37,8 +37,18 @@ struct Out {
 }
 
 impl Outage {
+    /// Nothing has failed lately, and nothing is paced: the rule.
+    #[inline]
+    fn is_calm(&self) -> bool {
+        self.in_a_row == 0 && self.out.is_none() && self.pace.is_none()
+    }
+
     /// From when one more may go.
+    #[inline]
     pub(crate) fn next(&self, now: Moment) -> Moment {
+        if self.is_calm() {
+            return now;
+        }
         let out = self.out.as_ref().filter(|out| now >= out.sure_from);
         let paced = self.pace.as_ref().map_or(now, |pace| pace.next);
         out.map_or(paced, |out| out.probe_at)
@@ -55,7 +65,11 @@ impl Outage {
         self.out.as_ref().map(|out| out.probe_at)
     }
 
+    #[inline]
     pub(crate) fn let_one(&mut self, now: Moment) {
+        if self.is_calm() {
+            return;
+        }
         self.forget_old_pace(now);
         if let Some(out) = self.out.as_mut().filter(|out| now >= out.sure_from) {
             out.probe_at = now + SILENCE;
@@ -108,7 +122,11 @@ impl Outage {
     }
 
     /// Any answer below 500.
+    #[inline]
     pub(crate) fn answered(&mut self, now: Moment) {
+        if self.is_calm() {
+            return;
+        }
         self.forget_old_pace(now);
         (self.in_a_row, self.first) = (0, None);
         if self.out.take().is_some_and(|out| out.sure) {

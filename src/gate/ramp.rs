@@ -75,7 +75,11 @@ impl Ramp {
     }
 
     /// From when one more may go.
+    #[inline]
     pub(crate) fn next(&mut self, now: Moment) -> Moment {
+        if self.allowed.is_none() && self.held.is_none() {
+            return now;
+        }
         self.roll(now);
         match self.last_let {
             Some(last) if self.in_flight >= self.most_in_flight() => {
@@ -103,7 +107,9 @@ impl Ramp {
         !held.named || self.windows % (WORTH / held.calls.max(1)).max(1) == 0
     }
 
+    #[inline]
     pub(crate) fn let_one(&mut self, now: Moment) {
+        self.roll(now);
         self.in_flight += 1;
         self.last_let = Some(now);
         self.since.get_or_insert(now);

@@ -5,12 +5,12 @@
 
 use std::sync::{Mutex, PoisonError, Weak};
 
-use super::{Gates, Registry};
+use super::{Gates, Shared};
 
 /// Providers and the gates that serve them, as long as these live.
 static KNOWN: Mutex<Vec<Known>> = Mutex::new(Vec::new());
 
-type Known = (Box<str>, Weak<Mutex<Registry>>);
+type Known = (Box<str>, Weak<Shared>);
 
 impl Gates {
     /// Whether other gates of this process serve the same provider. Answers "yes" once for each.

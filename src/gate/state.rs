@@ -155,7 +155,7 @@ impl State {
     const LATE: Duration = Duration::from_millis(10);
 
     /// Until when nobody passes for certain, and why.
-    fn shut_until(&mut self, price: u32, now: Moment) -> Option<Shut> {
+    pub(crate) fn shut_until(&mut self, price: u32, now: Moment) -> Option<Shut> {
         if let Some(shut) = self.cooldown.shut(now) {
             return Some(shut.clone());
         }
@@ -163,7 +163,11 @@ impl State {
         let outage = self.outage.next(now);
         let outage = (outage > now).then(|| Shut {
             until: outage,
-            decided_by: "an outage".into(),
+            decided_by: if self.outage.is_sure(now) {
+                "an outage".into()
+            } else {
+                "the pace after an outage".into()
+            },
         });
         allowance
             .into_iter()
@@ -216,7 +220,7 @@ impl State {
     }
 
     #[inline]
-    fn let_through(&mut self, price: u32, now: Moment) -> Pass {
+    pub(crate) fn let_through(&mut self, price: u32, now: Moment) -> Pass {
         self.in_flight += 1;
         self.due = None;
         self.ramp.let_one(now);

@@ -16,6 +16,12 @@ pub(crate) struct Turn {
     gate: Arc<Gate>,
     /// The number of arrival; 0 before.
     pub(super) number: u64,
+    price: u32,
+    // The pass, once it was let through: in pieces, since a hundred thousand waiting calls hold one.
+    answered_then: u32,
+    sent: Moment,
+    epoch: u16,
+    worth_a_look: bool,
     stage: Stage,
 }
 
@@ -25,39 +31,86 @@ enum Stage {
     Out,
     Waiting,
     /// Let through, and not sent yet.
-    Admitted(Pass),
-    Sent(Pass),
+    Admitted,
+    Sent,
     /// Answered, and one of the calls at once until the body of its answer has ended.
     Holding,
 }
 
 impl Turn {
-    pub(crate) fn at(gate: Arc<Gate>) -> Self {
+    pub(crate) fn at(gate: Arc<Gate>, price: u32) -> Self {
         Self {
             gate,
             number: 0,
+            price,
+            answered_then: 0,
+            sent: Moment::START,
+            epoch: 0,
+            worth_a_look: false,
             stage: Stage::New,
         }
+    }
+
+    /// What the call has to show, if it is at this stage.
+    fn pass_at(&self, stage: Stage) -> Option<Pass> {
+        (self.stage == stage).then(|| self.pass())
+    }
+
+    fn pass(&self) -> Pass {
+        Pass {
+            epoch: self.epoch,
+            worth_a_look: self.worth_a_look,
+            price: self.price,
+            answered_then: self.answered_then,
+            sent: self.sent,
+        }
+    }
+
+    fn keep(&mut self, pass: Pass, stage: Stage) {
+        self.epoch = pass.epoch;
+        self.worth_a_look = pass.worth_a_look;
+        self.answered_then = pass.answered_then;
+        self.sent = pass.sent;
+        self.stage = stage;
+    }
+
+    pub(crate) fn price(&self) -> u32 {
+        self.price
     }
 
     pub(crate) fn gate(&self) -> &Arc<Gate> {
         &self.gate
     }
 
-    /// A new call arrives, and is sent at once if the gate is wide open.
-    pub(crate) fn arrive(&mut self, price: u32, now: Moment) -> bool {
+    /// A new call arrives, and is sent at once if the gate is wide open and nothing `else_to_wait_for`.
+    pub(crate) fn arrive(&mut self, else_to_wait_for: bool, now: Moment) -> bool {
+        let price = self.price;
         let mut state = self.gate.lock();
         state.ledger().call(now);
         self.number = state.queue.arrive();
+        if else_to_wait_for {
+            return false;
+        }
         if price > 1 && state.allowance.affords(price).is_err() {
             return false;
         }
         let pass = state.pass_at_once(price, now);
         drop(state);
         if let Some(pass) = pass {
-            self.stage = Stage::Sent(pass);
+            self.keep(pass, Stage::Sent);
         }
         pass.is_some()
+    }
+
+    /// A call that was sent without asking turns out to belong here.
+    pub(crate) fn was_sent(mut self, now: Moment) -> Self {
+        let pass = self.gate.lock().let_through(self.price, now);
+        self.keep(pass, Stage::Sent);
+        self
+    }
+
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.stage == Stage::Admitted
     }
 
     /// Waits for its turn, as long as its patience lasts. Admission answers now or later: this is the seam behind
@@ -99,11 +152,11 @@ impl Turn {
         }
         let (standing, wake) = state.pass_in_turn(self.number, asks, now, waker);
         drop(state);
-        self.stage = match standing {
-            Standing::Through(pass) => Stage::Admitted(pass),
-            Standing::Waits(_) | Standing::Sleeps => Stage::Waiting,
-            Standing::Leaves(_) => Stage::Out,
-        };
+        match standing {
+            Standing::Through(pass) => self.keep(pass, Stage::Admitted),
+            Standing::Waits(_) | Standing::Sleeps => self.stage = Stage::Waiting,
+            Standing::Leaves(_) => self.stage = Stage::Out,
+        }
         wake.now();
         standing
     }
@@ -111,25 +164,35 @@ impl Turn {
     /// Whether the gate has stayed open since the call was let through: it is sent now. If not, its
     /// place is given back and it has to ask again.
     pub(crate) fn still_holds(&mut self, now: Moment) -> bool {
-        let Stage::Admitted(pass) = self.stage else {
+        let Some(pass) = self.pass_at(Stage::Admitted) else {
             return false;
         };
         let holds = self.gate.lock().still_holds(pass, now);
         match holds {
-            Some(pass) => self.stage = Stage::Sent(pass),
+            Some(pass) => self.keep(pass, Stage::Sent),
             None => self.give_back(),
         }
         holds.is_some()
     }
 
+    /// Others say that nobody may call before then: the call gives its pass back, and the gate shuts.
+    pub(crate) fn recalled(&mut self, closing: Closing) {
+        let told = self.pass_at(Stage::Admitted).map(|pass| {
+            let mut state = self.gate.lock();
+            state.close(pass.epoch, closing, 0).1
+        });
+        self.give_back();
+        told.into_iter().for_each(Wake::now);
+    }
+
     /// Whether the gate wants to know what the answer says is left of a quota.
     pub(crate) fn wants_a_look(&self) -> bool {
-        matches!(self.stage, Stage::Sent(pass) if pass.worth_a_look)
+        self.stage == Stage::Sent && self.worth_a_look
     }
 
     /// The call was answered, or failed, and nobody has to wait for that.
     pub(crate) fn answered(&mut self, heard: Heard, now: Moment) {
-        if let Some((state, _, freed)) = self.hear(heard, now) {
+        if let Some((state, freed)) = self.hear(heard, now) {
             drop(state);
             freed.now();
         }
@@ -143,11 +206,9 @@ impl Turn {
         roll: u64,
         now: Moment,
     ) -> Option<Moment> {
-        let Stage::Sent(pass) = self.stage else {
-            return None;
-        };
+        let pass = self.pass_at(Stage::Sent)?;
         let stale = self.gate.lock().is_stale(pass);
-        let (mut state, pass, freed) = self.hear(heard, now)?;
+        let (mut state, freed) = self.hear(heard, now)?;
         let news = closing.refused || !stale;
         let closed = news.then(|| state.close(pass.epoch, closing, roll));
         drop(state);
@@ -158,15 +219,13 @@ impl Turn {
         })
     }
 
-    fn hear(&mut self, heard: Heard, now: Moment) -> Option<(Locked<'_>, Pass, Wake)> {
-        let Stage::Sent(pass) = self.stage else {
-            return None;
-        };
+    fn hear(&mut self, heard: Heard, now: Moment) -> Option<(Locked<'_>, Wake)> {
+        let pass = self.pass_at(Stage::Sent)?;
         let mut state = self.gate.lock();
         let holds = state.allowance.limits_at_once();
         self.stage = if holds { Stage::Holding } else { Stage::Out };
         let freed = state.answered(pass, heard, now);
-        Some((state, pass, freed))
+        Some((state, freed))
     }
 
     /// The place among the calls at once goes with the body of the answer.
@@ -201,16 +260,15 @@ impl Turn {
 
     /// Out of the queue, or back out of the gate.
     pub(crate) fn give_back(&mut self) {
-        let wake = match std::mem::replace(&mut self.stage, Stage::Out) {
-            stage @ (Stage::New | Stage::Out) => {
-                self.stage = stage;
-                return;
-            }
+        let pass = self.pass();
+        let wake = match self.stage {
+            Stage::New | Stage::Out => return,
             Stage::Waiting => self.gate.lock().gone(self.number),
-            Stage::Admitted(pass) => self.gate.lock().undo(pass),
-            Stage::Sent(pass) => self.gate.lock().dropped(pass),
+            Stage::Admitted => self.gate.lock().undo(pass),
+            Stage::Sent => self.gate.lock().dropped(pass),
             Stage::Holding => self.gate.lock().release(),
         };
+        self.stage = Stage::Out;
         wake.now();
     }
 }

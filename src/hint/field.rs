@@ -8,6 +8,9 @@ use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
 use std::time::Duration;
 
+mod display;
+mod used_up;
+
 type Text = Cow<'static, str>;
 
 /// Where one provider names a wait, stated as data.
@@ -43,6 +46,11 @@ enum Place {
     HeaderJson {
         name: HeaderName,
         path: Text,
+    },
+    UsedUp {
+        usage: HeaderName,
+        limit: HeaderName,
+        windows: Vec<Duration>,
     },
     Json(Text),
     JsonDeficit {
@@ -83,6 +91,26 @@ impl Field {
         Field::new(Place::HeaderJson {
             name: header(name),
             path: path.into(),
+        })
+    }
+
+    /// Two headers with a comma list each, of what was used and of what may be used, and the lengths of the windows
+    /// in the same order: of those that are used up, the time until the next one begins. Windows begin by the clock,
+    /// at every whole multiple of their length since midnight UTC.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_backoff::hint::Field;
+    ///
+    /// // X-RateLimit-Limit: 200,2000    X-RateLimit-Usage: 200,643
+    /// let windows = [15 * 60, 24 * 60 * 60].map(Duration::from_secs);
+    /// Field::used_up("x-ratelimit-usage", "x-ratelimit-limit", windows);
+    /// ```
+    pub fn used_up(usage: &str, limit: &str, windows: impl Into<Vec<Duration>>) -> Field {
+        Field::new(Place::UsedUp {
+            usage: header(usage),
+            limit: header(limit),
+            windows: windows.into(),
         })
     }
 
@@ -172,6 +200,14 @@ impl Field {
             Place::HeaderJson { name, path } => lines(name)
                 .filter_map(|line| at(line, path, clock, *unit))
                 .max(),
+            Place::UsedUp {
+                usage,
+                limit,
+                windows,
+            } => lines(usage)
+                .zip(lines(limit))
+                .filter_map(|(usage, limit)| used_up::wait(usage, limit, windows, clock))
+                .max(),
             Place::Json(path) => at(body, path, clock, *unit),
             Place::JsonDeficit {
                 need,
@@ -188,7 +224,8 @@ impl Field {
             Place::Header(name) if is_wait(name) => Hint::of(wait, Kind::RetryAfter, name),
             Place::Header(name)
             | Place::HeaderParams { name, .. }
-            | Place::HeaderJson { name, .. } => Hint::of(wait, Kind::Reset, name),
+            | Place::HeaderJson { name, .. }
+            | Place::UsedUp { usage: name, .. } => Hint::of(wait, Kind::Reset, name),
             Place::Json(text) | Place::JsonDeficit { need: text, .. } | Place::After(text) => {
                 Hint::new(wait, Kind::Body, text.clone())
             }

@@ -54,6 +54,11 @@ impl<'h> Glance<'h> {
         self.perhaps_spent
     }
 
+    /// Whether there is a counter, and none of them is spent.
+    pub(crate) fn has_something_left(&self) -> bool {
+        self.tightest.is_some() && !self.perhaps_spent
+    }
+
     /// Whether there may be a counter with something left.
     pub(super) fn counts(&self) -> bool {
         self.counting && (self.tightest.is_some() || self.structured)

@@ -17,7 +17,7 @@ pub(crate) fn codes_in(body: &[u8], found: &mut dyn FnMut(&str) -> bool) -> bool
 /// Shows every string and every number at `path` to `found`, until it answers `true`.
 ///
 /// Segments are parted by dots and match names in either case; `*` is any name or index.
-pub(super) fn at(body: &[u8], path: &str, found: &mut dyn FnMut(&str) -> bool) -> bool {
+pub(crate) fn at(body: &[u8], path: &str, found: &mut dyn FnMut(&str) -> bool) -> bool {
     walk(body, Wanted::Path(path), found)
 }
 

@@ -50,8 +50,7 @@ impl Rules {
         if standing == Standing::Served && !Glance::at(head.headers, false).perhaps_spent() {
             return Reading::Nothing;
         }
-        let date = head.headers.get(DATE).map(|date| date.as_bytes());
-        let clock = Clock::of(head.received, date, self.truncates_seconds);
+        let clock = self.clock(&head);
         if standing != Standing::Refused {
             return generic::read(&head, standing, clock, &self.units);
         }
@@ -80,6 +79,25 @@ impl Rules {
             let stated = self.units.iter().find(|(stated, _)| stated == name);
             stated.map(|(_, unit)| *unit)
         })
+    }
+
+    /// The pause that a served answer asks for in one of these places.
+    pub(crate) fn pause(
+        &self,
+        places: &[Field],
+        head: Head<'_>,
+        body: Option<&[u8]>,
+    ) -> Option<Hint> {
+        let clock = self.clock(&head);
+        let body = body.unwrap_or_default();
+        places
+            .iter()
+            .find_map(|place| place.read(head.headers, body, clock))
+    }
+
+    fn clock(&self, head: &Head<'_>) -> Clock {
+        let date = head.headers.get(DATE).map(|date| date.as_bytes());
+        Clock::of(head.received, date, self.truncates_seconds)
     }
 
     fn in_headers(&self, headers: &HeaderMap, clock: Clock) -> Option<Hint> {

@@ -87,6 +87,15 @@ impl Clock {
         date::read(text, self.now).map(|moment| self.until(moment))
     }
 
+    /// Until the next window begins, of those that follow each other since 1970.
+    pub(super) fn next(self, window: Duration) -> Option<Duration> {
+        let now = self.now.duration_since(Timestamp::UNIX_EPOCH);
+        let now = Duration::try_from(now).ok()?.as_nanos();
+        let over = now.checked_rem(window.as_nanos())?;
+        let left = u64::try_from(window.as_nanos() - over).ok()?;
+        Stated::of(Duration::from_nanos(left)).wait()
+    }
+
     /// The longest wait in a comma list.
     pub(super) fn longest(self, text: &[u8], unit: Unit) -> Option<Duration> {
         list::items(text)

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Attempt, Policy, Provider, RequestHead, Verdict};
+use http::HeaderName;
+
+use super::{Attempt, Policy, Provider, RequestHead, Route, Verdict};
 use crate::gate::Quota;
 use crate::scope::Scope;
 
@@ -85,12 +87,20 @@ impl Policy for ByHost {
         self.of(request).scope(request)
     }
 
+    fn route(&self, request: &RequestHead<'_>) -> Option<Route> {
+        self.of(request).route(request)
+    }
+
     fn quotas(&self, request: &RequestHead<'_>) -> &[Quota] {
         self.of(request).quotas(request)
     }
 
     fn cold_start(&self, request: &RequestHead<'_>) -> Option<u32> {
         self.of(request).cold_start(request)
+    }
+
+    fn attempt_header(&self, request: &RequestHead<'_>) -> Option<HeaderName> {
+        self.of(request).attempt_header(request)
     }
 
     fn name(&self) -> &str {

@@ -53,9 +53,11 @@
 //! client are a [`ByHost`].
 
 mod attempt;
+mod buckets;
 mod by_host;
 mod head;
 mod provider;
+mod route;
 mod standard;
 mod verdict;
 
@@ -64,10 +66,13 @@ pub(crate) use attempt::Received;
 pub use by_host::ByHost;
 pub use head::RequestHead;
 pub use provider::Provider;
+pub use route::Route;
 pub use verdict::{Ruling, Verdict};
 
 use std::fmt;
 use std::sync::Arc;
+
+use http::HeaderName;
 
 use crate::gate::Quota;
 use crate::scope::Scope;
@@ -93,6 +98,14 @@ pub trait Policy: Send + Sync {
         None
     }
 
+    /// Whether the server counts requests of this kind apart, in buckets that its responses name
+    /// ([`Verdict::in_bucket`]): later requests of the same route then share the gate of that bucket,
+    /// and others are not stopped by it. `None`, the default, knows no buckets.
+    fn route(&self, request: &RequestHead<'_>) -> Option<Route> {
+        let _ = request;
+        None
+    }
+
     /// What the provider allows per window, as its page says. The default says nothing.
     fn quotas(&self, request: &RequestHead<'_>) -> &[Quota] {
         let _ = request;
@@ -102,6 +115,13 @@ pub trait Policy: Send + Sync {
     /// With how many calls in flight a scope begins, before its first answer. `None`, the default,
     /// lets all through: most servers refuse politely.
     fn cold_start(&self, request: &RequestHead<'_>) -> Option<u32> {
+        let _ = request;
+        None
+    }
+
+    /// The header in which the second attempt and later ones say which they are. `None`, the default,
+    /// says nothing.
+    fn attempt_header(&self, request: &RequestHead<'_>) -> Option<HeaderName> {
         let _ = request;
         None
     }
@@ -124,11 +144,17 @@ macro_rules! policy_by_pointer {
             fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {
                 (**self).scope(request)
             }
+            fn route(&self, request: &RequestHead<'_>) -> Option<Route> {
+                (**self).route(request)
+            }
             fn quotas(&self, request: &RequestHead<'_>) -> &[Quota] {
                 (**self).quotas(request)
             }
             fn cold_start(&self, request: &RequestHead<'_>) -> Option<u32> {
                 (**self).cold_start(request)
+            }
+            fn attempt_header(&self, request: &RequestHead<'_>) -> Option<HeaderName> {
+                (**self).attempt_header(request)
             }
             fn name(&self) -> &str {
                 (**self).name()

@@ -1,11 +1,17 @@
 //! Policy as data: what one provider's page says, in words.
 
+mod codes;
+mod counted;
+mod facts;
+mod pauses;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 
-use super::{Attempt, Policy, RequestHead, Verdict, standard};
+use super::buckets::Buckets;
+use super::{Attempt, Policy, RequestHead, Route, Verdict, standard};
 use crate::gate::Quota;
 use crate::hint::{Field, Rules, Unit};
 use crate::scope::Scope;
@@ -48,15 +54,23 @@ pub struct Provider {
     pub(super) names_served: bool,
     pub(super) should_retry: Option<HeaderName>,
     pub(super) bare_wait: Duration,
-    pub(super) final_codes: Vec<Cow<'static, str>>,
-    pub(super) throttled_codes: Vec<Cow<'static, str>>,
+    final_codes: Vec<Cow<'static, str>>,
+    throttled_codes: Vec<Cow<'static, str>>,
+    retried_codes: Vec<Cow<'static, str>>,
+    /// Where codes stand; anywhere, if nothing is said.
+    code_paths: Vec<Cow<'static, str>>,
     pub(super) final_phrases: Vec<Cow<'static, str>>,
     pub(super) throttled_phrases: Vec<(Cow<'static, str>, Option<Duration>)>,
     pub(super) rules: Rules,
+    pub(super) pauses: Vec<Field>,
+    page: Option<Cow<'static, str>>,
     quotas: Vec<Quota>,
     cold_start: Option<u32>,
+    attempts: Option<HeaderName>,
+    pub(super) buckets: Option<Buckets>,
     credentials: Vec<HeaderName>,
     joins_hosts: bool,
+    path_segment: Option<usize>,
 }
 
 impl Provider {
@@ -74,13 +88,20 @@ impl Provider {
             bare_wait: Verdict::BARE_WAIT,
             final_codes: Vec::new(),
             throttled_codes: Vec::new(),
+            retried_codes: Vec::new(),
+            code_paths: Vec::new(),
             final_phrases: Vec::new(),
             throttled_phrases: Vec::new(),
             rules: Rules::default(),
+            pauses: Vec::new(),
+            page: None,
             quotas: Vec::new(),
             cold_start: None,
+            attempts: None,
+            buckets: None,
             credentials: Vec::new(),
             joins_hosts: false,
+            path_segment: None,
         }
     }
 
@@ -202,6 +223,26 @@ impl Provider {
         self
     }
 
+    /// The second attempt and later ones say in this header which they are, so that the provider's own
+    /// logs tell retries from new calls.
+    ///
+    /// # Default
+    ///
+    /// Nothing is said.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use tower_backoff::policy::Provider;
+    ///
+    /// let acme = Provider::new("acme").attempts_in(HeaderName::from_static("x-retry-attempt"));
+    /// # let _ = acme;
+    /// ```
+    #[must_use]
+    pub fn attempts_in(mut self, name: HeaderName) -> Self {
+        self.attempts = Some(name);
+        self
+    }
+
     /// Codes in the JSON body that make any refusal final: out of credits, spend caps, validation.
     /// A code is a whole value of the body; letter case does not matter.
     #[must_use]
@@ -305,30 +346,6 @@ impl Provider {
         self
     }
 
-    /// The provider counts per credential, found in the first of these headers that a request has.
-    /// Only a keyed hash of it is kept.
-    ///
-    /// ```
-    /// use http::{HeaderName, header::AUTHORIZATION};
-    /// use tower_backoff::policy::Provider;
-    ///
-    /// let acme = Provider::new("acme")
-    ///     .per_credential([AUTHORIZATION, HeaderName::from_static("x-api-key")]);
-    /// # let _ = acme;
-    /// ```
-    #[must_use]
-    pub fn per_credential(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
-        self.credentials = headers.into_iter().collect();
-        self
-    }
-
-    /// All hosts of the provider share one limit.
-    #[must_use]
-    pub fn joins_hosts(mut self) -> Self {
-        self.joins_hosts = true;
-        self
-    }
-
     #[track_caller]
     fn named(&mut self, statuses: impl IntoIterator<Item = u16>) -> Vec<u16> {
         let statuses = checked(statuses);
@@ -343,8 +360,10 @@ impl Provider {
     /// Whether a body may turn what looks final into a refusal by a limit.
     fn turns_by_body(&self) -> bool {
         !self.throttled_codes.is_empty()
+            || !self.retried_codes.is_empty()
             || !self.throttled_phrases.is_empty()
             || self.rules.fields.iter().any(Field::is_in_body)
+            || self.pauses.iter().any(Field::is_in_body)
     }
 }
 
@@ -364,7 +383,7 @@ impl Policy for Provider {
     }
 
     fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {
-        if !self.joins_hosts && self.credentials.is_empty() {
+        if !self.joins_hosts && self.credentials.is_empty() && self.path_segment.is_none() {
             return None;
         }
         let scope = if self.joins_hosts {
@@ -372,7 +391,15 @@ impl Policy for Provider {
         } else {
             Scope::of_request(request.uri(), request.headers())
         };
-        Some(scope.keyed_by(request.headers(), &self.credentials))
+        let scope = scope.keyed_by(request.headers(), &self.credentials);
+        match self.segment(request.uri().path()) {
+            Some(segment) => Some(scope.keyed(segment.as_bytes())),
+            None => Some(scope),
+        }
+    }
+
+    fn route(&self, request: &RequestHead<'_>) -> Option<Route> {
+        self.buckets.as_ref().map(|buckets| buckets.route(request))
     }
 
     fn quotas(&self, _: &RequestHead<'_>) -> &[Quota] {
@@ -381,6 +408,10 @@ impl Policy for Provider {
 
     fn cold_start(&self, _: &RequestHead<'_>) -> Option<u32> {
         self.cold_start
+    }
+
+    fn attempt_header(&self, _: &RequestHead<'_>) -> Option<HeaderName> {
+        self.attempts.clone()
     }
 
     fn name(&self) -> &str {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 
 use super::{Attempt, Provider, Verdict};
-use crate::hint::{self, Glance, Head, Reading};
+use crate::hint::{Glance, Head, Reading};
 
 /// Retried if that is safe. 429 is another matter: nothing was done, so any method goes again.
 const RETRIED: [u16; 6] = [408, 425, 500, 502, 503, 504];
@@ -20,16 +20,23 @@ pub(super) fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     };
     let served = attempt.status().is_some_and(|status| status.as_u16() < 400);
     let plainly = served && attempt.body().is_none() && !provider.names_served;
-    if plainly && !attempt.is_worth_a_look() {
+    let looks = attempt.is_worth_a_look() || provider.buckets.is_some();
+    if plainly && !looks {
         return Verdict::accept();
     }
-    let glance = Glance::at(headers, attempt.is_worth_a_look());
+    let glance = Glance::at(headers, looks);
     let received = || attempt.received();
     let counter = provider.rules.counter(headers, &glance, received);
-    if plainly && !glance.perhaps_spent() {
-        return Verdict::accept().with_counter(counter);
+    let verdict = if plainly && !glance.perhaps_spent() {
+        Verdict::accept()
+    } else {
+        ruling(provider, attempt, &glance)
+    };
+    let verdict = verdict.with_counter(counter);
+    match &provider.buckets {
+        Some(buckets) => buckets.note(verdict, headers, &glance),
+        None => verdict,
     }
-    ruling(provider, attempt, &glance).with_counter(counter)
 }
 
 fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Verdict {
@@ -44,17 +51,28 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
         return Verdict::refuse();
     }
     let retried = said.or_else(|| retries(provider, status));
-    let throttled = limited || told != Told::Nothing;
-    let served = !throttled && retried != Some(true) && status.as_u16() < 400;
-    if served && !glance.perhaps_spent() {
+    let told = match told {
+        Told::Alone if said == Some(false) => Told::Nothing,
+        told => told,
+    };
+    let alone = told == Told::Alone;
+    let throttled = !alone && (limited || told != Told::Nothing);
+    let served = !alone && !throttled && retried != Some(true) && status.as_u16() < 400;
+    if served && provider.pauses.is_empty() && !glance.perhaps_spent() {
         return Verdict::accept();
     }
     let head = Head {
         status,
         headers,
         received: attempt.received(),
-        refused: (throttled || retried == Some(true)).then_some(true),
+        refused: (alone || throttled || retried == Some(true)).then_some(true),
     };
+    if served {
+        let places = &provider.pauses;
+        if let Some(pause) = provider.rules.pause(places, head, attempt.body()) {
+            return Verdict::accept().cooling_for(pause);
+        }
+    }
     let wait = match provider.rules.read(head, attempt.body()) {
         Reading::Never(_) if throttled || status.as_u16() >= 400 => {
             return Verdict::refuse().cooling().bare_wait(provider.bare_wait);
@@ -63,7 +81,9 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
         Reading::Wait(hint) => Some(hint),
         Reading::Nothing => None,
     };
-    let verdict = if throttled {
+    let verdict = if alone {
+        Verdict::retry()
+    } else if throttled {
         throttle(provider, retried, told)
     } else {
         match kind_of(status, retried, wait.is_some()) {
@@ -184,6 +204,8 @@ enum Told {
     Nothing,
     Final,
     Throttled(Option<Duration>),
+    /// Refused, and nobody else is concerned.
+    Alone,
 }
 
 fn body_says(provider: &Provider, status: StatusCode, body: Option<&[u8]>) -> Told {
@@ -193,7 +215,7 @@ fn body_says(provider: &Provider, status: StatusCode, body: Option<&[u8]>) -> To
     if status.is_success() && !provider.looks_into(status) {
         return Told::Nothing;
     }
-    if has_code(body, &provider.final_codes) || has_phrase(body, &provider.final_phrases) {
+    if provider.says_final(body) || has_phrase(body, &provider.final_phrases) {
         return Told::Final;
     }
     let phrase = provider
@@ -202,14 +224,10 @@ fn body_says(provider: &Provider, status: StatusCode, body: Option<&[u8]>) -> To
         .find(|(phrase, _)| contains(body, phrase));
     match phrase {
         Some((_, lasting)) => Told::Throttled(*lasting),
-        None if has_code(body, &provider.throttled_codes) => Told::Throttled(None),
+        None if provider.says_alone(body) => Told::Alone,
+        None if provider.says_throttled(body) => Told::Throttled(None),
         None => Told::Nothing,
     }
-}
-
-fn has_code(body: &[u8], codes: &[std::borrow::Cow<'static, str>]) -> bool {
-    let known = |value: &str| codes.iter().any(|code| code.eq_ignore_ascii_case(value));
-    !codes.is_empty() && hint::json::codes_in(body, &mut { known })
 }
 
 fn has_phrase(body: &[u8], phrases: &[std::borrow::Cow<'static, str>]) -> bool {

@@ -1,5 +1,6 @@
 //! The answer of a policy.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::hint::{Counter, Hint};
@@ -27,6 +28,7 @@ pub struct Verdict {
     bare_wait: Option<Duration>,
     counter: Option<Counter>,
     cost: Option<u32>,
+    bucket: Option<Arc<str>>,
 }
 
 /// The four kinds of verdict.
@@ -51,6 +53,7 @@ impl Verdict {
             bare_wait: None,
             counter: None,
             cost: None,
+            bucket: None,
         }
     }
 
@@ -136,6 +139,17 @@ impl Verdict {
 
     pub(crate) const fn cost(&self) -> Option<u32> {
         self.cost
+    }
+
+    /// What this says about waits and counters holds for one bucket of the scope, which the response
+    /// names; see [`Policy::route`](super::Policy::route). A name longer than 128 bytes is no name.
+    pub fn in_bucket(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.bucket = Some(name.into()).filter(|name| name.len() <= 128);
+        self
+    }
+
+    pub(crate) fn bucket(&self) -> Option<&Arc<str>> {
+        self.bucket.as_ref()
     }
 
     /// Which of the four it is.

@@ -10,19 +10,101 @@
 //! # let _ = ours;
 //! ```
 //!
-//! [`by_name`] finds one by its name, for tools and configuration.
+//! [`by_name`] finds one by its name, for tools and configuration, and
+//! [`facts`](Provider::facts) says in words what a preset states. The file `docs/providers.md` of the
+//! repository shows them all side by side.
 
+mod airtable;
+mod anthropic;
+mod azure_openai;
+mod binance;
+mod cloudflare;
 pub mod daily_event_insurance;
+mod datadog;
+mod digitalocean;
+mod discord;
+mod discourse;
 mod enrich_engine;
+mod gemini;
+mod github;
+mod github_graphql;
+mod gitlab;
+mod heroku;
+mod hubspot;
+mod hugging_face;
+mod intercom;
+mod jira;
 mod lemlist;
+mod linear;
+mod mailchimp;
+mod notion;
+mod okta;
+mod openai;
+mod pagerduty;
+mod reddit;
+mod salesforce;
+mod sendgrid;
+mod sentry;
+mod shopify;
+mod shopify_graphql;
+mod slack;
 mod snippets_ai;
+mod spotify;
+mod stack_exchange;
+mod strava;
+mod stripe;
+mod twilio;
+mod vercel;
 mod wolfeo;
+mod x;
+mod zendesk;
+mod zoom;
 
+pub use airtable::airtable;
+pub use anthropic::anthropic;
+pub use azure_openai::azure_openai;
+pub use binance::binance;
+pub use cloudflare::cloudflare;
 pub use daily_event_insurance::daily_event_insurance;
+pub use datadog::datadog;
+pub use digitalocean::digitalocean;
+pub use discord::discord;
+pub use discourse::discourse;
 pub use enrich_engine::enrich_engine;
+pub use gemini::gemini;
+pub use github::github;
+pub use github_graphql::github_graphql;
+pub use gitlab::gitlab;
+pub use heroku::heroku;
+pub use hubspot::hubspot;
+pub use hugging_face::hugging_face;
+pub use intercom::intercom;
+pub use jira::jira;
 pub use lemlist::lemlist;
+pub use linear::linear;
+pub use mailchimp::mailchimp;
+pub use notion::notion;
+pub use okta::okta;
+pub use openai::openai;
+pub use pagerduty::pagerduty;
+pub use reddit::reddit;
+pub use salesforce::salesforce;
+pub use sendgrid::sendgrid;
+pub use sentry::sentry;
+pub use shopify::shopify;
+pub use shopify_graphql::shopify_graphql;
+pub use slack::slack;
 pub use snippets_ai::snippets_ai;
+pub use spotify::spotify;
+pub use stack_exchange::stack_exchange;
+pub use strava::strava;
+pub use stripe::stripe;
+pub use twilio::twilio;
+pub use vercel::vercel;
 pub use wolfeo::wolfeo;
+pub use x::x;
+pub use zendesk::zendesk;
+pub use zoom::zoom;
 
 use crate::policy::{Policy, Provider};
 
@@ -34,6 +116,46 @@ pub fn all() -> Vec<Provider> {
         daily_event_insurance(),
         snippets_ai(),
         enrich_engine(),
+        airtable(),
+        anthropic(),
+        azure_openai(),
+        binance(),
+        cloudflare(),
+        datadog(),
+        digitalocean(),
+        discord(),
+        discourse(),
+        gemini(),
+        github(),
+        github_graphql(),
+        gitlab(),
+        heroku(),
+        hubspot(),
+        hugging_face(),
+        intercom(),
+        jira(),
+        linear(),
+        mailchimp(),
+        notion(),
+        okta(),
+        openai(),
+        pagerduty(),
+        reddit(),
+        salesforce(),
+        sendgrid(),
+        sentry(),
+        shopify(),
+        shopify_graphql(),
+        slack(),
+        spotify(),
+        stack_exchange(),
+        strava(),
+        stripe(),
+        twilio(),
+        vercel(),
+        x(),
+        zendesk(),
+        zoom(),
     ]
 }
 

@@ -13,6 +13,22 @@ pub fn http1_client() -> HttpClient {
     builder().build_http()
 }
 
+/// Speaks HTTP/1.1 and sends bodies of any kind.
+pub fn http1_client_of<B>() -> Client<HttpConnector, B>
+where
+    B: http_body::Body<Data: Send> + Send,
+{
+    builder().build_http()
+}
+
+/// Speaks HTTP/2 from the first byte, and sends bodies of any kind.
+pub fn http2_client_of<B>() -> Client<HttpConnector, B>
+where
+    B: http_body::Body<Data: Send> + Send,
+{
+    builder().http2_only(true).build_http()
+}
+
 /// Speaks HTTP/2 from the first byte, without TLS.
 pub fn http2_client() -> HttpClient {
     builder().http2_only(true).build_http()

@@ -9,6 +9,7 @@ pub mod listener;
 pub mod log;
 pub mod mock;
 pub mod paused;
+pub mod uploads;
 pub mod wire;
 
 /// What tower's own layers return.

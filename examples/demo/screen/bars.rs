@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tower_backoff::GateStatus;
 
 use super::super::run::Run;
 use super::seconds;
@@ -85,8 +86,20 @@ fn gate(run: &Run) -> String {
     match run.gate() {
         Some(gate) => match gate.shut_for {
             Some(wait) => format!("{} {}", seconds(wait), gate.shut_by.unwrap_or_default()),
-            None => "open".to_owned(),
+            None => open(&gate),
         },
+        None => "open".to_owned(),
+    }
+}
+
+/// Open, and how much of the tightest quota is spent.
+fn open(gate: &GateStatus) -> String {
+    let tightest = gate
+        .spent
+        .iter()
+        .min_by_key(|quota| quota.of - quota.spent.min(quota.of));
+    match tightest {
+        Some(quota) => format!("open, {} of {} spent", quota.spent, quota.of),
         None => "open".to_owned(),
     }
 }

@@ -1,0 +1,109 @@
+//! A live table of gates: what a dashboard of your own would show.
+//!
+//! ```text
+//! cargo run --example watch
+//! ```
+//!
+//! Three APIs live in this process: one takes 20 calls in two seconds, one limits calls at once, and one breaks
+//! for a while. Forty tasks call them for six seconds, and the table shows why they wait.
+
+use std::convert::Infallible;
+use std::io::{IsTerminal, Write, stdout};
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use http_body_util::Full;
+use tower::{Layer, Service, ServiceExt};
+use tower_backoff::policy::{Policy, Provider};
+use tower_backoff::{BoxError, GateStatus, Gates, Quota, RetryLayer, Scope};
+
+type Body = Full<bytes::Bytes>;
+
+const LASTS: Duration = Duration::from_secs(6);
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let (gates, begun) = (Gates::new(), Instant::now());
+    let counted = Provider::new("counted").quota(Quota::new(20, Duration::from_secs(2)));
+    let few = Provider::new("few at once").quota(Quota::concurrent(3));
+    work(&gates, counted, || 200);
+    work(&gates, few, || 200);
+    work(&gates, Provider::new("broken"), move || {
+        let broken = (1..4).contains(&begun.elapsed().as_secs());
+        if broken { 503 } else { 200 }
+    });
+    while begun.elapsed() < LASTS {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        draw(begun.elapsed(), gates.all())?;
+    }
+    Ok(())
+}
+
+/// Sets tasks to work that call an API which answers with these statuses.
+fn work(
+    gates: &Gates,
+    provider: Provider,
+    status: impl Fn() -> u16 + Clone + Send + Sync + 'static,
+) {
+    let scope = Scope::named(provider.name().to_owned());
+    let layer = RetryLayer::new(provider)
+        .gates(gates)
+        .scope_by(move |_| scope.clone());
+    let api = tower::service_fn(move |_: Request<Body>| {
+        let status = status();
+        async move {
+            tokio::time::sleep(Duration::from_millis(80)).await;
+            let response = Response::builder().status(status).body(Body::from("done"));
+            Ok::<_, Infallible>(response.expect("a status and a body"))
+        }
+    });
+    let client = layer.layer(api);
+    for _ in 0..40 {
+        tokio::spawn(call_again_and_again(client.clone()));
+    }
+}
+
+async fn call_again_and_again<S>(client: S)
+where
+    S: Service<Request<Body>> + Clone,
+{
+    loop {
+        let request = Request::get("https://api.example.com/").body(Body::default());
+        let response = client.clone().oneshot(request.expect("a valid request"));
+        drop(response.await);
+    }
+}
+
+/// The whole table, over the one before.
+fn draw(after: Duration, mut gates: Vec<GateStatus>) -> std::io::Result<()> {
+    let mut out = stdout().lock();
+    if out.is_terminal() {
+        write!(out, "\x1b[2J\x1b[H")?;
+    }
+    gates.sort_by_key(|gate| gate.scope.to_string());
+    writeln!(out, "after {:.1} s", after.as_secs_f64())?;
+    writeln!(
+        out,
+        "{:<12} {:>9} {:>7}  {:<12} {:<28} spent",
+        "scope", "in flight", "waiting", "shut for", "by"
+    )?;
+    for gate in gates {
+        let shut_for = gate.shut_for.map_or_else(
+            || "-".to_owned(),
+            |wait| format!("{:.1} s", wait.as_secs_f64()),
+        );
+        let spent: Vec<_> = gate
+            .spent
+            .iter()
+            .map(|quota| format!("{} of {}", quota.spent, quota.of))
+            .collect();
+        let (by, spent) = (gate.shut_by.unwrap_or_default(), spent.join(", "));
+        let scope = gate.scope.to_string();
+        let (in_flight, waiting) = (gate.in_flight, gate.waiting);
+        writeln!(
+            out,
+            "{scope:<12} {in_flight:>9} {waiting:>7}  {shut_for:<12} {by:<28} {spent}"
+        )?;
+    }
+    writeln!(out)
+}

@@ -1,0 +1,125 @@
+//! The layer as a middleware of `reqwest-middleware` (feature `reqwest-middleware`).
+//!
+//! Who uses `reqwest-retry` changes one line:
+//!
+//! ```no_run
+//! use reqwest_middleware::ClientBuilder;
+//! use tower_backoff::{RetryLayer, client::reqwest_middleware::Backoff, providers};
+//!
+//! let client = ClientBuilder::new(reqwest::Client::new())
+//!     .with(Backoff::new(RetryLayer::new(providers::wolfeo())))
+//!     .build();
+//! # let _ = client;
+//! ```
+//!
+//! From then on `Retry-After` and the 60 seconds after a bare 429 hold, and all clones of the client share
+//! one gate. What is said about one request ([`Patience`](crate::Patience), [`Price`](crate::Price) ...) goes
+//! into its extensions, with `with_extension`.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use ::reqwest::{Request, Response};
+use ::reqwest_middleware::{Error, Middleware, Next, Result};
+use http::Extensions;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::reqwest::{Body, to_http, to_http_request};
+use crate::error::{BoxError, NotBefore, TooDear};
+use crate::layer::RetryLayer;
+
+/// A [`RetryLayer`] among middlewares. Those added after it are run for each attempt.
+#[derive(Clone, Debug)]
+pub struct Backoff {
+    layer: RetryLayer,
+}
+
+impl Backoff {
+    /// The layer, with all its settings.
+    pub fn new(layer: RetryLayer) -> Self {
+        Self { layer }
+    }
+}
+
+// Needed by the trait itself.
+#[async_trait::async_trait]
+impl Middleware for Backoff {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let mut request = to_http_request(request)?;
+        request.extensions_mut().extend(extensions.clone());
+        let shared = Arc::new(Mutex::new(std::mem::take(extensions)));
+        let rest = Rest {
+            next,
+            extensions: Arc::clone(&shared),
+        };
+        let mut service = self.layer.layer(rest);
+        let response = service.call(request).await;
+        *extensions = std::mem::take(&mut *shared.lock().unwrap_or_else(PoisonError::into_inner));
+        let response = response.map_err(to_error)?;
+        Ok(Response::from(response.map(::reqwest::Body::wrap)))
+    }
+}
+
+/// The errors of the client and of the middlewares come back as they were.
+fn to_error(error: BoxError) -> Error {
+    let error = match error.downcast::<Error>() {
+        Ok(error) => return *error,
+        Err(error) => error,
+    };
+    // By their own types, so that they can be told apart by whoever gets them.
+    let error = match error.downcast::<NotBefore>() {
+        Ok(error) => return Error::middleware(*error),
+        Err(error) => error,
+    };
+    match error.downcast::<TooDear>() {
+        Ok(error) => Error::middleware(*error),
+        Err(error) => Error::Middleware(anyhow::Error::from_boxed(error)),
+    }
+}
+
+/// The middlewares that come after, and the client.
+#[derive(Clone)]
+struct Rest<'a> {
+    next: Next<'a>,
+    extensions: Arc<Mutex<Extensions>>,
+}
+
+impl fmt::Debug for Rest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rest").finish_non_exhaustive()
+    }
+}
+
+type Answering<'a> =
+    dyn Future<Output = std::result::Result<http::Response<::reqwest::Body>, Error>> + Send + 'a;
+
+impl<'a> Service<http::Request<Body>> for Rest<'a> {
+    type Response = http::Response<::reqwest::Body>;
+    type Error = Error;
+    type Future = Pin<Box<Answering<'a>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<std::result::Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let Self { next, extensions } = self.clone();
+        Box::pin(async move {
+            let lock = || extensions.lock().unwrap_or_else(PoisonError::into_inner);
+            let (head, body) = request.into_parts();
+            let mut own = lock().clone();
+            let response = next.run(body.into_request(head)?, &mut own).await;
+            *lock() = own;
+            Ok(to_http(response?))
+        })
+    }
+}

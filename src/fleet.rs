@@ -1,0 +1,77 @@
+//! Asking others before a call is sent: the seam behind which several processes share one quota.
+//!
+//! The gates of one process answer at once, and a layer that asks nobody else pays nothing for this. A
+//! [`Fleet`] may answer later: it asks a ledger that all processes share.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::scope::Scope;
+
+/// Whoever else has to agree before a call is sent: a ledger that several processes share.
+///
+/// It is asked for every call, each time before that is sent, when the gate of this process has let it
+/// through; and it is told when an answer shuts a gate here, so that it can tell the others.
+///
+/// ```
+/// use std::sync::Mutex;
+/// use std::time::{Duration, Instant};
+/// use tower_backoff::fleet::{Admission, Admitting, Fleet};
+/// use tower_backoff::{RetryLayer, Scope, providers};
+///
+/// /// What a real ledger keeps elsewhere: until when nobody may call.
+/// #[derive(Default)]
+/// struct Ledger(Mutex<Option<Instant>>);
+///
+/// impl Fleet for Ledger {
+///     fn admit(&self, _scope: &Scope, _price: u32) -> Admitting {
+///         let shut = *self.0.lock().unwrap();
+///         let wait = shut.map(|until| until.saturating_duration_since(Instant::now()));
+///         Box::pin(async move {
+///             // Here a ledger would be asked over the network.
+///             match wait.filter(|wait| !wait.is_zero()) {
+///                 Some(wait) => Admission::NotBefore(wait),
+///                 None => Admission::Granted,
+///             }
+///         })
+///     }
+///
+///     fn shut(&self, _scope: &Scope, shut_for: Duration) {
+///         *self.0.lock().unwrap() = Some(Instant::now() + shut_for);
+///     }
+/// }
+///
+/// let layer = RetryLayer::new(providers::lemlist()).fleet(Ledger::default());
+/// # let _ = layer;
+/// ```
+pub trait Fleet: Send + Sync {
+    /// Whether a call of this price may be sent. It answers now or later; a call that is dropped
+    /// meanwhile drops the question.
+    fn admit(&self, scope: &Scope, price: u32) -> Admitting;
+
+    /// An answer has shut the gate of this scope here, for so long.
+    fn shut(&self, scope: &Scope, shut_for: Duration);
+}
+
+/// The answer of a [`Fleet`], now or later.
+pub type Admitting = Pin<Box<dyn Future<Output = Admission> + Send + Sync>>;
+
+/// What a [`Fleet`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// The call may be sent.
+    Granted,
+    /// Nobody may call for so long: the gate of this process shuts, and the call asks again then.
+    NotBefore(Duration),
+}
+
+impl<F: Fleet + ?Sized> Fleet for std::sync::Arc<F> {
+    fn admit(&self, scope: &Scope, price: u32) -> Admitting {
+        (**self).admit(scope, price)
+    }
+
+    fn shut(&self, scope: &Scope, shut_for: Duration) {
+        (**self).shut(scope, shut_for);
+    }
+}

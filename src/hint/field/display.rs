@@ -1,0 +1,68 @@
+//! A place in words.
+
+use super::{Field, Place};
+use std::fmt;
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Header(name) => write!(f, "`{name}`")?,
+            Place::HeaderList(name) => write!(f, "the items of `{name}`")?,
+            Place::HeaderParams {
+                name,
+                counter,
+                wait,
+            } => write!(f, "`{wait}` of `{name}` whose `{counter}` is 0")?,
+            Place::HeaderJson { name, path } => write!(f, "`{path}` in `{name}`")?,
+            Place::UsedUp { usage, limit, .. } => {
+                write!(f, "the next window when `{usage}` is up to `{limit}`")?;
+            }
+            Place::Json(path) => write!(f, "`{path}` in the body")?,
+            Place::JsonDeficit {
+                need,
+                have,
+                per_second,
+            } => write!(f, "(`{need}` - `{have}`) / `{per_second}` in the body")?,
+            Place::After(phrase) => write!(f, "after `{}` in the body", phrase.trim())?,
+        }
+        match self.default {
+            Some(wait) => write!(f, ", else {wait:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[track_caller]
+    fn says(field: Field, expected: &str) {
+        assert_eq!(field.to_string(), expected);
+    }
+
+    #[test]
+    fn every_place_has_its_words() {
+        says(Field::header("x-wait"), "`x-wait`");
+        says(Field::header_list("x-limits"), "the items of `x-limits`");
+        says(
+            Field::header_params("x-tickets", "remaining", "resets"),
+            "`resets` of `x-tickets` whose `remaining` is 0",
+        );
+        says(Field::header_json("x-use", "*.wait"), "`*.wait` in `x-use`");
+        says(
+            Field::used_up("x-usage", "x-limit", [Duration::from_secs(900)]),
+            "the next window when `x-usage` is up to `x-limit`",
+        );
+        says(
+            Field::json("wait").or(Duration::from_secs(1)),
+            "`wait` in the body, else 1s",
+        );
+        says(
+            Field::json_deficit("need", "have", "rate"),
+            "(`need` - `have`) / `rate` in the body",
+        );
+        says(Field::after("retry in "), "after `retry in` in the body");
+    }
+}

@@ -1,0 +1,64 @@
+//! Windows that begin by the clock.
+
+use super::super::grammar::{Number, list};
+use super::super::value::Clock;
+use std::time::Duration;
+
+/// The longest time until the next window of those that are used up: the lists name the windows in the same order.
+pub(super) fn wait(
+    usage: &[u8],
+    limit: &[u8],
+    windows: &[Duration],
+    clock: Clock,
+) -> Option<Duration> {
+    let counts = list::items(usage).zip(list::items(limit)).zip(windows);
+    counts
+        .filter(|((used, limit), _)| is_up_to(used, limit))
+        .filter_map(|(_, window)| clock.next(*window))
+        .max()
+}
+
+fn is_up_to(used: &[u8], limit: &[u8]) -> bool {
+    let count = |value| Number::read(value).map(|number| number.whole);
+    count(used)
+        .zip(count(limit))
+        .is_some_and(|(used, limit)| used >= limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::SystemTime;
+
+    const QUARTER: Duration = Duration::from_secs(15 * 60);
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// 2026-01-01T10:07:30Z
+    fn clock() -> Clock {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_262_050);
+        Clock::of(now, None, false)
+    }
+
+    #[track_caller]
+    fn waits(usage: &str, limit: &str, seconds: Option<u64>) {
+        let found = wait(usage.as_bytes(), limit.as_bytes(), &[QUARTER, DAY], clock());
+        assert_eq!(found, seconds.map(Duration::from_secs), "{usage} {limit}");
+    }
+
+    #[test]
+    fn of_the_windows_that_are_used_up_the_longest_counts() {
+        waits("200,643", "200,2000", Some(450));
+        waits("201, 643", "200, 2000", Some(450));
+        waits("12,2000", "200,2000", Some(49_950));
+        waits("200,2000", "200,2000", Some(49_950));
+        waits("199,1999", "200,2000", None);
+    }
+
+    #[test]
+    fn what_is_no_pair_of_counts_names_no_wait() {
+        waits("", "200,2000", None);
+        waits("many", "200", None);
+        waits("200", "few", None);
+        waits("1,1,9", "2,2,9", None);
+    }
+}

@@ -1,0 +1,140 @@
+//! Which codes of a body mean what, and where in the body they stand.
+
+use std::borrow::Cow;
+
+use super::Provider;
+use crate::hint::json;
+
+type Codes = [Cow<'static, str>];
+
+impl Provider {
+    /// Codes in the JSON body that make any refusal the affair of this one call: what it wanted was
+    /// locked, and nothing was done. It goes again by its own backoff, whatever the method, and
+    /// nobody else waits, also if the status is 429.
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Attempt, Policy, Provider, Verdict};
+    ///
+    /// let stripe = Provider::new("stripe").retried_codes(["lock_timeout"]);
+    ///
+    /// let request = http::Request::post("https://api.stripe.com/v1/refunds").body(())?;
+    /// let response = http::Response::builder().status(429).body(())?;
+    /// let body = br#"{"error":{"code":"lock_timeout"}}"#;
+    /// let attempt = Attempt::new(&request, &response).with_body(body);
+    /// assert_eq!(stripe.judge(&attempt), Verdict::retry());
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    pub fn retried_codes<C: Into<Cow<'static, str>>>(
+        mut self,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self {
+        self.retried_codes.extend(codes.into_iter().map(Into::into));
+        self
+    }
+
+    /// Codes stand only at these paths of the JSON body: for providers whose bodies hold what their
+    /// users wrote. The segments of a path are parted by dots, and `*` is any name or index.
+    ///
+    /// # Default
+    ///
+    /// Any string and any number in the body may be a code.
+    ///
+    /// ```
+    /// use tower_backoff::policy::Provider;
+    ///
+    /// let graphql = Provider::new("acme")
+    ///     .look_into([200])
+    ///     .throttled_codes(["THROTTLED"])
+    ///     .codes_at(["errors.*.extensions.code"]);
+    /// # let _ = graphql;
+    /// ```
+    #[must_use]
+    pub fn codes_at<P: Into<Cow<'static, str>>>(
+        mut self,
+        paths: impl IntoIterator<Item = P>,
+    ) -> Self {
+        self.code_paths.extend(paths.into_iter().map(Into::into));
+        self
+    }
+
+    pub(in crate::policy) fn says_final(&self, body: &[u8]) -> bool {
+        self.finds(body, &self.final_codes)
+    }
+
+    pub(in crate::policy) fn says_throttled(&self, body: &[u8]) -> bool {
+        self.finds(body, &self.throttled_codes)
+    }
+
+    pub(in crate::policy) fn says_alone(&self, body: &[u8]) -> bool {
+        self.finds(body, &self.retried_codes)
+    }
+
+    fn finds(&self, body: &[u8], codes: &Codes) -> bool {
+        if codes.is_empty() {
+            return false;
+        }
+        let mut known = |value: &str| codes.iter().any(|code| code.eq_ignore_ascii_case(value));
+        if self.code_paths.is_empty() {
+            return json::codes_in(body, &mut known);
+        }
+        let mut paths = self.code_paths.iter();
+        paths.any(|path| json::at(body, path, &mut known))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::{Request, Response};
+
+    use super::*;
+    use crate::policy::{Attempt, Policy, Ruling};
+
+    #[track_caller]
+    fn rules(provider: &Provider, status: u16, body: &str, expected: (Ruling, bool)) {
+        let request = Request::post("https://api.test/").body(()).unwrap();
+        let response = Response::builder().status(status).body(()).unwrap();
+        let attempt = Attempt::new(&request, &response);
+        let bare = provider.wants_body(&attempt);
+        let attempt = if bare {
+            attempt.with_body(body.as_bytes())
+        } else {
+            attempt
+        };
+        let verdict = provider.judge(&attempt);
+        assert_eq!((verdict.ruling(), verdict.cools()), expected, "{body}");
+    }
+
+    #[test]
+    fn a_lock_is_the_affair_of_one_call() {
+        let provider = Provider::new("test")
+            .retried_codes(["LOCKED"])
+            .final_on([409])
+            .bare_429_wait(Duration::from_secs(9));
+        for status in [400, 423, 429, 503] {
+            let alone = (Ruling::Retry, false);
+            rules(&provider, status, r#"{"code":"locked"}"#, alone);
+        }
+        let others = r#"{"code":"OTHER"}"#;
+        rules(&provider, 429, others, (Ruling::Throttled, true));
+        rules(&provider, 400, others, (Ruling::Refuse, false));
+        let locked = r#"{"code":"LOCKED"}"#;
+        rules(&provider, 409, locked, (Ruling::Refuse, false));
+        rules(&provider, 200, locked, (Ruling::Accept, false));
+    }
+
+    #[test]
+    fn a_code_counts_only_where_codes_stand() {
+        let provider = Provider::new("test")
+            .look_into([200])
+            .throttled_codes(["SLOW"])
+            .codes_at(["error.code", "errors.*.code"]);
+        let throttled = (Ruling::Throttled, true);
+        rules(&provider, 200, r#"{"error":{"code":"SLOW"}}"#, throttled);
+        rules(&provider, 200, r#"{"errors":[{"code":"slow"}]}"#, throttled);
+        let title = r#"{"data":{"title":"SLOW"}}"#;
+        rules(&provider, 200, title, (Ruling::Accept, false));
+    }
+}

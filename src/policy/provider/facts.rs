@@ -1,0 +1,235 @@
+//! What a provider states, for people to read.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::time::Duration;
+
+use super::Provider;
+use crate::gate::Quota;
+
+impl Provider {
+    /// The page that these words come from.
+    ///
+    /// ```
+    /// use tower_backoff::policy::Provider;
+    ///
+    /// let acme = Provider::new("acme").page("https://acme.example/docs/limits");
+    /// assert_eq!(acme.facts()[0], ("page", "https://acme.example/docs/limits".to_owned()));
+    /// ```
+    #[must_use]
+    pub fn page(mut self, url: impl Into<Cow<'static, str>>) -> Self {
+        self.page = Some(url.into());
+        self
+    }
+
+    /// Everything that was said about this provider, in words, a line for each kind of fact. What
+    /// nobody said is an empty line, or the default.
+    ///
+    /// ```
+    /// use tower_backoff::providers;
+    ///
+    /// let facts = providers::wolfeo().facts();
+    /// assert!(facts.contains(&("quota", "600 per min".to_owned())));
+    /// ```
+    pub fn facts(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("page", self.page.as_deref().unwrap_or_default().to_owned()),
+            ("sent again", self.sent_again()),
+            ("bare wait", spoken(self.bare_wait)),
+            ("quota", listed(self.quotas.iter().map(allowed))),
+            ("counted per", self.counted_per()),
+            ("final", self.what_is_final()),
+            ("peculiarities", self.peculiarities()),
+        ]
+    }
+
+    fn sent_again(&self) -> String {
+        let mut said = vec![match &self.retried {
+            Some(statuses) => listed(statuses),
+            None => "the usual".to_owned(),
+        }];
+        let any_method = listed(self.sheds.iter().chain(&self.any_method));
+        push(&mut said, "any method: ", any_method);
+        push(&mut said, "by code: ", quoted(&self.retried_codes));
+        if let Some(header) = &self.should_retry {
+            said.push(format!("as `{header}` says"));
+        }
+        said.join("; ")
+    }
+
+    fn counted_per(&self) -> String {
+        let place = if self.joins_hosts { "provider" } else { "host" };
+        let mut said = vec![place.to_owned()];
+        let headers = self.credentials.iter().map(|name| format!("`{name}`"));
+        push(&mut said, "", headers.collect::<Vec<_>>().join(" or "));
+        if let Some(index) = self.path_segment {
+            said.push(format!("path segment {index}"));
+        }
+        if let Some(buckets) = &self.buckets {
+            let each = if buckets.per_resource {
+                " and resource"
+            } else {
+                ""
+            };
+            said.push(format!("bucket in `{}`{each}", buckets.name));
+        }
+        said.join(", ")
+    }
+
+    fn what_is_final(&self) -> String {
+        let mut said = Vec::new();
+        push(&mut said, "", listed(&self.final_statuses));
+        push(&mut said, "", quoted(&self.final_codes));
+        push(&mut said, "text: ", quoted(&self.final_phrases));
+        said.join("; ")
+    }
+
+    fn peculiarities(&self) -> String {
+        let mut said = Vec::new();
+        push(&mut said, "limit: ", quoted(&self.throttled_codes));
+        for (phrase, lasting) in &self.throttled_phrases {
+            let lasting = lasting.map_or_else(String::new, |wait| format!(", {}", spoken(wait)));
+            said.push(format!("limit: text `{phrase}`{lasting}"));
+        }
+        push(&mut said, "codes at ", quoted(&self.code_paths));
+        push(&mut said, "looks into ", listed(&self.looked_into));
+        push(&mut said, "wait: ", listed(&self.rules.fields));
+        push(&mut said, "pause: ", listed(&self.pauses));
+        for (header, unit) in &self.rules.units {
+            said.push(format!("`{header}` in {unit:?}"));
+        }
+        if self.rules.truncates_seconds {
+            said.push("cuts seconds".to_owned());
+        }
+        if let Some(calls) = self.cold_start {
+            said.push(format!("begins with {calls} in flight"));
+        }
+        said.join("; ")
+    }
+}
+
+fn push(said: &mut Vec<String>, what: &str, words: String) {
+    if !words.is_empty() {
+        said.push(format!("{what}{words}"));
+    }
+}
+
+fn listed(words: impl IntoIterator<Item = impl Display>) -> String {
+    let words = words.into_iter().map(|word| word.to_string());
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn quoted(words: impl IntoIterator<Item = impl Display>) -> String {
+    listed(words.into_iter().map(|word| format!("`{word}`")))
+}
+
+fn allowed(quota: &Quota) -> String {
+    let limit = quota.limit();
+    match quota.window().map(spoken) {
+        None => format!("{limit} at once"),
+        Some(window) => match window.strip_prefix("1 ") {
+            Some(unit) => format!("{limit} per {unit}"),
+            None => format!("{limit} per {window}"),
+        },
+    }
+}
+
+/// A length of time in the largest unit that says it whole.
+fn spoken(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let whole = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")]
+        .into_iter()
+        .find(|(unit, _)| seconds > 0 && seconds % unit == 0 && span.subsec_nanos() == 0);
+    match whole {
+        Some((unit, name)) => format!("{} {name}", seconds / unit),
+        None => format!("{span:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::{AUTHORIZATION, COOKIE, RETRY_AFTER};
+
+    use super::*;
+    use crate::hint::{Field, Unit};
+
+    #[track_caller]
+    fn says(provider: &Provider, about: &str, expected: &str) {
+        let facts = provider.facts();
+        let line = facts.iter().find(|(kind, _)| *kind == about);
+        assert_eq!(line.expect("a kind of fact").1, expected);
+    }
+
+    #[test]
+    fn nothing_said_is_nothing_told() {
+        let nothing = Provider::new("test");
+        says(&nothing, "page", "");
+        says(&nothing, "sent again", "the usual");
+        says(&nothing, "bare wait", "1 min");
+        says(&nothing, "quota", "");
+        says(&nothing, "counted per", "host");
+        says(&nothing, "final", "");
+        says(&nothing, "peculiarities", "");
+    }
+
+    #[test]
+    fn every_word_is_told() {
+        let provider = Provider::new("test")
+            .page("https://api.test/limits")
+            .retry_on([429, 500])
+            .sheds_with([503])
+            .retried_codes(["LOCKED"])
+            .should_retry_header(http::HeaderName::from_static("x-should-retry"))
+            .bare_429_wait(Duration::from_millis(1_500))
+            .quotas([
+                Quota::concurrent(10),
+                Quota::per_hour(5),
+                Quota::new(20, Duration::from_secs(2)),
+            ])
+            .joins_hosts()
+            .per_credential([COOKIE, AUTHORIZATION])
+            .per_path_segment(1)
+            .buckets_in(http::HeaderName::from_static("x-bucket"))
+            .buckets_per_resource()
+            .final_on([400])
+            .final_codes(["BROKE"])
+            .final_when_body_contains("no more");
+        says(&provider, "page", "https://api.test/limits");
+        says(
+            &provider,
+            "sent again",
+            "429, 500; any method: 503; by code: `LOCKED`; as `x-should-retry` says",
+        );
+        says(&provider, "bare wait", "1.5s");
+        says(&provider, "quota", "10 at once, 5 per h, 20 per 2 s");
+        says(
+            &provider,
+            "counted per",
+            "provider, `cookie` or `authorization`, path segment 1, \
+             bucket in `x-bucket` and resource",
+        );
+        says(&provider, "final", "400; `BROKE`; text: `no more`");
+    }
+
+    #[test]
+    fn every_peculiarity_is_told() {
+        let provider = Provider::new("test")
+            .throttled_codes(["SLOW"])
+            .throttled_when_body_contains("slow down")
+            .blocked_when_body_contains("blocked", Duration::from_secs(300))
+            .codes_at(["error.code"])
+            .look_into([200])
+            .wait_in(Field::json("wait"))
+            .pause_in(Field::header("x-pause"))
+            .header_unit(RETRY_AFTER, Unit::Millis)
+            .truncates_seconds()
+            .cold_start(1);
+        says(
+            &provider,
+            "peculiarities",
+            "limit: `SLOW`; limit: text `slow down`; limit: text `blocked`, 5 min; \
+             codes at `error.code`; looks into 200; wait: `wait` in the body; pause: `x-pause`; \
+             `retry-after` in Millis; cuts seconds; begins with 1 in flight",
+        );
+    }
+}

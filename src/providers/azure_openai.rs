@@ -1,0 +1,22 @@
+//! Azure OpenAI: <https://learn.microsoft.com/azure/ai-services/openai/how-to/quota>.
+
+use http::{HeaderName, header::AUTHORIZATION};
+
+use crate::hint::Field;
+use crate::policy::Provider;
+
+/// Azure OpenAI: requests and tokens per minute, by deployment.
+///
+/// * A refusal is a 429 with `retry-after-ms` and `retry-after`; its message names the seconds, too.
+/// * What is left is published in `x-ratelimit-remaining-requests` and `-tokens`.
+/// * The deployment is in the path, `/openai/deployments/{deployment}/`, so that one does not wait for
+///   another.
+///
+/// No quota is declared, since whoever made the deployment chose it.
+pub fn azure_openai() -> Provider {
+    Provider::new("azure-openai")
+        .page("https://learn.microsoft.com/azure/ai-services/openai/how-to/quota")
+        .per_credential([HeaderName::from_static("api-key"), AUTHORIZATION])
+        .per_path_segment(2)
+        .wait_in(Field::after("retry after "))
+}

@@ -1,0 +1,27 @@
+//! Binance: <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits> and
+//! <https://developers.binance.com/docs/binance-spot-api-docs/errors>.
+
+use crate::gate::Quota;
+use crate::hint::{Field, Unit};
+use crate::policy::Provider;
+
+/// Binance, spot: 6,000 of weight per minute and address, over all of its hosts.
+///
+/// * What an endpoint weighs is for [`price_by`](crate::RetryLayer::price_by) to say; how much was used
+///   comes back in `X-MBX-USED-WEIGHT-1M`.
+/// * A refusal is a 429 with the code -1003 (-1015 for orders) and `Retry-After` in seconds. Who goes on
+///   is banned, by a 418: for two minutes first, for three days at last. The end is in `Retry-After`,
+///   or in the body in epoch milliseconds.
+/// * 403 comes from the firewall, nobody can say for how long: final.
+/// * After a 5xx the order may have been placed, so that it is sent again only if that is safe.
+pub fn binance() -> Provider {
+    Provider::new("binance")
+        .page("https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits")
+        .quota(Quota::per_minute(6_000))
+        .joins_hosts()
+        .throttled_codes(["-1003", "-1015"])
+        .codes_at(["code", "error.code"])
+        .wait_in(Field::json("error.data.retryAfter").unit(Unit::EpochMillis))
+        .wait_in(Field::after("banned until ").unit(Unit::EpochMillis))
+        .final_on([403])
+}

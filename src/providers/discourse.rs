@@ -1,0 +1,23 @@
+//! Discourse: <https://meta.discourse.org/t/global-rate-limits-and-throttling-in-discourse/78612>.
+
+use http::HeaderName;
+
+use crate::gate::Quota;
+use crate::hint::Field;
+use crate::policy::Provider;
+
+/// Discourse: 60 requests per minute and admin API key, 20 per minute and 2,880 per day and user API
+/// key, where the site has not set others.
+///
+/// * A refusal is a 429 with `Retry-After`, or with `extras.wait_seconds` in the body.
+/// * Each site has a host of its own.
+pub fn discourse() -> Provider {
+    Provider::new("discourse")
+        .page("https://meta.discourse.org/t/global-rate-limits-and-throttling-in-discourse/78612")
+        .quota(Quota::per_minute(60))
+        .per_credential([
+            HeaderName::from_static("api-key"),
+            HeaderName::from_static("user-api-key"),
+        ])
+        .wait_in(Field::json("extras.wait_seconds"))
+}

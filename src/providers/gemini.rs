@@ -1,0 +1,23 @@
+//! Gemini: <https://ai.google.dev/gemini-api/docs/rate-limits>; the body of its errors:
+//! <https://cloud.google.com/apis/design/errors>.
+
+use http::{HeaderName, header::AUTHORIZATION};
+
+use crate::hint::Field;
+use crate::policy::Provider;
+
+/// Gemini: requests and tokens per minute and requests per day, by project, model and tier.
+///
+/// * A refusal is a 429 with the status `RESOURCE_EXHAUSTED`, and names the wait only in the body: the
+///   `retryDelay` of a `google.rpc.RetryInfo`, such as `37s`.
+/// * The requests per day are counted anew at midnight in California, which no response says.
+///
+/// No quota is declared, since it depends on the model and the tier.
+pub fn gemini() -> Provider {
+    Provider::new("gemini")
+        .page("https://ai.google.dev/gemini-api/docs/rate-limits")
+        .per_credential([HeaderName::from_static("x-goog-api-key"), AUTHORIZATION])
+        .wait_in(Field::json("error.details.*.retryDelay"))
+        .throttled_codes(["RESOURCE_EXHAUSTED"])
+        .codes_at(["error.status"])
+}

@@ -1,0 +1,30 @@
+//! Stripe: <https://docs.stripe.com/rate-limits> and <https://docs.stripe.com/error-low-level>.
+
+use std::time::Duration;
+
+use http::{HeaderName, header::AUTHORIZATION};
+
+use crate::gate::Quota;
+use crate::policy::Provider;
+
+/// Stripe: 100 requests per second in live mode, 25 in a sandbox, and limits on requests at once.
+///
+/// * A single endpoint has 25 per second, unless its page says otherwise.
+/// * A refusal is a 429 that names no wait; its window is a second.
+/// * A 429 with the code `lock_timeout` is no limit: another request holds the same object, so that only
+///   this call has to come again.
+/// * `Stripe-Should-Retry` answers the question itself: `true` on a 409 whose first request is still on
+///   its way, for example.
+/// * A POST is safe to send again with an `Idempotency-Key`.
+///
+/// In a sandbox say `.quota(Quota::per_second(25))`.
+pub fn stripe() -> Provider {
+    Provider::new("stripe")
+        .page("https://docs.stripe.com/rate-limits")
+        .quota(Quota::per_second(100))
+        .per_credential([AUTHORIZATION])
+        .bare_429_wait(Duration::from_secs(1))
+        .should_retry_header(HeaderName::from_static("stripe-should-retry"))
+        .retried_codes(["lock_timeout"])
+        .codes_at(["error.code"])
+}
