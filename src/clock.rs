@@ -22,8 +22,12 @@ use crate::moment::Moment;
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(not(feature = "test-util"), allow(unreachable_pub))]
 pub struct Clock {
-    set: Option<(SystemTime, Moment)>,
+    set: Option<Set>,
+    set_again: Option<Set>,
 }
+
+/// What the wall clock was set to, and when.
+type Set = (SystemTime, Moment);
 
 impl Clock {
     /// A wall clock that says `wall` now and moves with tokio's clock.
@@ -31,7 +35,27 @@ impl Clock {
     pub fn starting_at(wall: SystemTime) -> Self {
         Self {
             set: Some((wall, monotonic())),
+            set_again: None,
         }
+    }
+
+    /// The same, but `after` so long from now somebody sets it to `wall`.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_backoff::{Clock, RetryLayer, providers};
+    ///
+    /// let now = SystemTime::now();
+    /// let hour = Duration::from_secs(3_600);
+    /// let clock = Clock::starting_at(now).jumping_to(now + hour, Duration::from_secs(10));
+    /// let layer = RetryLayer::new(providers::wolfeo()).clock(clock);
+    /// # let _ = layer;
+    /// ```
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn jumping_to(self, wall: SystemTime, after: Duration) -> Self {
+        let set_again = Some((wall, later(monotonic(), after)));
+        Self { set_again, ..self }
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -40,7 +64,9 @@ impl Clock {
 
     /// The wall clock at a moment of the monotonic clock.
     pub(crate) fn wall_at(&self, moment: Moment) -> SystemTime {
-        let (wall, then) = self.set.unwrap_or_else(|| (SystemTime::now(), monotonic()));
+        let set_again = self.set_again.filter(|(_, then)| *then <= moment);
+        let set = set_again.or(self.set);
+        let (wall, then) = set.unwrap_or_else(|| (SystemTime::now(), monotonic()));
         let at_later = || wall.checked_add(moment.since(then));
         let at_earlier = || wall.checked_sub(then.since(moment));
         let at = if moment >= then {
@@ -89,6 +115,8 @@ mod tests {
     use super::*;
     use std::time::UNIX_EPOCH;
 
+    const HOUR: Duration = Duration::from_secs(3_600);
+
     #[tokio::test(start_paused = true)]
     async fn a_set_wall_clock_moves_with_the_monotonic_one() {
         let clock = Clock::starting_at(UNIX_EPOCH);
@@ -105,6 +133,17 @@ mod tests {
         tokio::time::advance(Duration::from_secs(5)).await;
         let clock = Clock::starting_at(UNIX_EPOCH + Duration::from_secs(60));
         assert_eq!(clock.wall_at(past), UNIX_EPOCH + Duration::from_secs(55));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wall_clock_that_jumps_says_what_it_said_before_about_the_time_before() {
+        let (noon, ten) = (UNIX_EPOCH + HOUR * 12, Duration::from_secs(10));
+        let clock = Clock::starting_at(noon).jumping_to(noon + HOUR, ten);
+        let start = clock.now();
+        let just_before = start + Duration::from_secs(9);
+        assert_eq!(clock.wall_at(just_before), noon + Duration::from_secs(9));
+        assert_eq!(clock.wall_at(start + ten), noon + HOUR);
+        assert_eq!(clock.wall_at(start + ten * 2), noon + HOUR + ten);
     }
 
     #[test]
