@@ -4,12 +4,11 @@
 //! time comes from the monotonic clock; the wall clock serves for one thing only, the absolute
 //! moments that servers write into headers.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use crate::moment::Moment;
+use crate::sys;
 
 /// The wall clock and the monotonic clock, together.
 ///
@@ -66,7 +65,7 @@ impl Clock {
     pub(crate) fn wall_at(&self, moment: Moment) -> SystemTime {
         let set_again = self.set_again.filter(|(_, then)| *then <= moment);
         let set = set_again.or(self.set);
-        let (wall, then) = set.unwrap_or_else(|| (SystemTime::now(), monotonic()));
+        let (wall, then) = set.unwrap_or_else(|| (sys::wall(), monotonic()));
         let at_later = || wall.checked_add(moment.since(then));
         let at_earlier = || wall.checked_sub(then.since(moment));
         let at = if moment >= then {
@@ -79,27 +78,27 @@ impl Clock {
 }
 
 fn monotonic() -> Moment {
-    Moment::of(tokio::time::Instant::now().into_std())
+    Moment::of(sys::monotonic())
 }
 
 /// A boxed timer: only a call that waits by itself has one.
 #[derive(Debug)]
 pub(crate) struct Timer {
-    sleep: Pin<Box<tokio::time::Sleep>>,
+    sleep: sys::Sleep,
 }
 
 impl Timer {
     pub(crate) fn until(moment: Moment) -> Self {
-        let sleep = Box::pin(tokio::time::sleep_until(moment.instant().into()));
+        let sleep = sys::Sleep::until(moment.instant());
         Self { sleep }
     }
 
     pub(crate) fn set(&mut self, moment: Moment) {
-        self.sleep.as_mut().reset(moment.instant().into());
+        self.sleep.reset(moment.instant());
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.sleep.as_mut().poll(cx)
+        self.sleep.poll(cx)
     }
 }
 

@@ -92,6 +92,7 @@ mod report;
 mod scope;
 mod service;
 mod settings;
+mod sys;
 mod trace;
 
 pub use backoff::{Backoff, Jitter};

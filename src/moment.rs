@@ -5,13 +5,15 @@
 
 use std::ops::{Add, AddAssign, Sub};
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::sys::Instant;
 
 /// Nanoseconds since shortly before this process asked for the first time; they last 584 years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
 
-/// Where counting starts: a day early, if the system allows, so that an `Instant` that a caller took before has a
+/// Where counting starts: by the true clock, whatever a paused one says, and a day early, if the system allows, so that an `Instant` that a caller took before has a
 /// moment, too.
 static START: LazyLock<Instant> = LazyLock::new(|| {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,8 +1,9 @@
 //! How long a call may go on: words that a request carries in its extensions.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::moment::Moment;
+use crate::sys::Instant;
 
 /// How long after its start a call may still be sent again; put into the request's extensions.
 ///

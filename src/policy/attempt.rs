@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::failure;
 use crate::hint::Reading;
 use crate::moment::Moment;
+use crate::sys;
 
 /// A request that was sent, and the response or the failure that came back.
 ///
@@ -62,7 +63,7 @@ impl<'a> Attempt<'a> {
             RequestHead::new(request),
             outcome,
             1,
-            Received::Wall(SystemTime::now()),
+            Received::Wall(sys::wall()),
         )
     }
 
@@ -83,7 +84,7 @@ impl<'a> Attempt<'a> {
             RequestHead::new(request),
             outcome,
             1,
-            Received::Wall(SystemTime::now()),
+            Received::Wall(sys::wall()),
         )
         .of_body::<B>()
     }
