@@ -51,6 +51,7 @@
 //! | change a setting, or see its default | [`RetryLayer`] |
 //! | say something about one request | [`Patience`], [`Deadline`], [`Idempotent`], [`ReportSlot`] |
 //! | send streams | [`body`] |
+//! | call a gRPC service, over tonic's channel, say | [`policy::Grpc`] |
 //! | say what a provider allows, or what a request costs | [`Quota`], [`Price`] |
 //! | share gates between layers, see them, or open one by hand | [`Gates`] |
 //! | share one quota between processes | [`fleet`] |

@@ -1,5 +1,5 @@
 //! Listening to the body of a refusal: enough to judge by, then to its end, so that the connection
-//! is free before the wait begins.
+//! is free before the wait begins. And listening briefly to an answer whose trailers may be a refusal.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::clock::{Timer, later};
@@ -21,6 +22,8 @@ pub(crate) struct Hearing<R: Body> {
     /// The listening ends here, whatever comes.
     timer: Timer,
     timed_out: bool,
+    /// Only for the trailers: a second message shows that it is a stream.
+    briefly: bool,
 }
 
 /// What was heard, and what is left to be heard: put together again, the whole body.
@@ -37,8 +40,22 @@ impl<R: Body> Hearing<R> {
     pub(crate) const DRAIN: usize = 256 * 1024;
     const FRAMES_AT_ONCE: usize = 64;
     const LONGEST: Duration = Duration::from_secs(2);
+    /// The trailers of an answer that is one message come with it, or right after; a stream that was taken
+    /// for one is held up by no more than this.
+    const BRIEFLY: Duration = Duration::from_millis(100);
 
     pub(crate) fn of(body: R, now: Moment) -> Self {
+        Self::until(body, later(now, Self::LONGEST))
+    }
+
+    /// Listens for trailers that come soon.
+    pub(crate) fn briefly(body: R, now: Moment) -> Self {
+        let mut hearing = Self::until(body, later(now, Self::BRIEFLY));
+        hearing.briefly = true;
+        hearing
+    }
+
+    fn until(body: R, until: Moment) -> Self {
         Self {
             heard: Heard {
                 frames: VecDeque::new(),
@@ -47,19 +64,21 @@ impl<R: Body> Hearing<R> {
             },
             bytes: 0,
             cost: 0,
-            timer: Timer::until(later(now, Self::LONGEST)),
+            timer: Timer::until(until),
             timed_out: false,
+            briefly: false,
         }
     }
 
     /// Listens until the end of the body, an error, the end of the time, or more than `most` bytes.
     pub(crate) fn poll(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..Self::FRAMES_AT_ONCE {
+            let streams = self.briefly && self.heard.has_a_second_message(self.bytes);
             let Some(rest) = &mut self.heard.rest else {
                 return Poll::Ready(());
             };
             let too_much = self.cost > most || too_large(rest.size_hint(), self.bytes, most);
-            if self.timed_out || too_much {
+            if self.timed_out || too_much || streams {
                 return Poll::Ready(());
             }
             match rest.as_mut().poll_frame(cx) {
@@ -99,8 +118,18 @@ impl<R: Body> Hearing<R> {
         (ended && self.bytes <= Self::PEEK).then(|| self.joined())
     }
 
+    /// What followed the body, if that was all.
+    pub(crate) fn trailers(&self) -> Option<&HeaderMap> {
+        let last = self
+            .heard
+            .frames
+            .back()
+            .filter(|_| self.heard.rest.is_none());
+        last.and_then(Frame::trailers_ref)
+    }
+
     fn joined(&self) -> Bytes {
-        let mut pieces = self.heard.frames.iter().filter_map(Frame::data_ref);
+        let mut pieces = self.heard.pieces();
         match (pieces.next(), pieces.next()) {
             (None, _) => Bytes::new(),
             (Some(only), None) => only.clone(),
@@ -126,6 +155,18 @@ fn too_large(left: SizeHint, heard: usize, most: usize) -> bool {
 }
 
 impl<R: Body> Heard<R> {
+    fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        self.frames.iter().filter_map(Frame::data_ref)
+    }
+
+    /// Whether a second message of gRPC has begun: each is a flag, four bytes for its length, and itself.
+    fn has_a_second_message(&self, bytes: usize) -> bool {
+        let mut prefix = self.pieces().flatten();
+        let [_, length @ ..] = [(); 5].map(|()| prefix.next().copied().unwrap_or_default());
+        let first = u64::from(u32::from_be_bytes(length)) + 5;
+        bytes as u64 > first
+    }
+
     /// Whether nothing is left on the connection.
     pub(crate) fn is_complete(&self) -> bool {
         self.rest.is_none()

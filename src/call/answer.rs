@@ -17,8 +17,16 @@ use crate::policy::{Attempt, Received, RequestHead, Ruling, Verdict};
 use crate::report::{Ended, Report};
 use crate::{meter, trace};
 
-/// A verdict, and when the gate opens if it was shut; `None` if it needs the body.
-type Judged = Option<(Verdict, Option<Moment>)>;
+/// A verdict, and when the gate opens if it was shut; or what has to be heard first.
+type Judged = Result<(Verdict, Option<Moment>), Unheard>;
+
+/// What a policy wants to see of an answer before it judges.
+enum Unheard {
+    /// All of it, if it is small and quick enough.
+    Body,
+    /// Its trailers, if they come soon.
+    Trailers,
+}
 
 /// A response, untouched or listened to.
 enum Answer<R: Body> {
@@ -38,15 +46,19 @@ where
         let now = self.settings.clock.now();
         match outcome {
             Ok(response) => match self.judge(response.status(), response.headers(), now) {
-                Some((verdict, _)) if verdict.ruling() == Ruling::Accept => {
+                Ok((verdict, _)) if verdict.ruling() == Ruling::Accept => {
                     let response = response.map(ResponseBody::untouched);
                     Next::End(Ok(self.end(response, None, None)))
                 }
-                Some((verdict, opens)) => {
+                Ok((verdict, opens)) => {
                     self.answered(Answer::Untouched(response), &verdict, opens, now)
                 }
-                None => {
-                    self.listen_to(response, now);
+                Err(unheard) => {
+                    let listen = match unheard {
+                        Unheard::Body => Hearing::of,
+                        Unheard::Trailers => Hearing::briefly,
+                    };
+                    self.listen_to(response, listen, now);
                     Next::Peek
                 }
             },
@@ -64,7 +76,10 @@ where
         if observer.is_some_and(|observer| observer.wants_body_of(status))
             || self.settings.policy.wants_body(&attempt)
         {
-            return None;
+            return Err(Unheard::Body);
+        }
+        if self.settings.policy.wants_trailers(&attempt) {
+            return Err(Unheard::Trailers);
         }
         let verdict = self.settings.policy.judge(&attempt);
         let opens = carry_out(
@@ -75,12 +90,17 @@ where
             &self.settings,
             heard,
         );
-        Some((verdict, opens))
+        Ok((verdict, opens))
     }
 
-    fn listen_to(&mut self, response: Response<R>, heard: Moment) {
+    fn listen_to(
+        &mut self,
+        response: Response<R>,
+        listen: fn(R, Moment) -> Hearing<R>,
+        heard: Moment,
+    ) {
         let (head, body) = response.into_parts();
-        let hearing = Hearing::of(body, self.settings.clock.now());
+        let hearing = listen(body, self.settings.clock.now());
         self.rare().in_hand = Some(InHand::Hearing(head, hearing, heard));
     }
 
@@ -92,16 +112,15 @@ where
         let Some(InHand::Hearing(head, hearing, heard)) = rare.in_hand.take() else {
             unreachable!("the body of a refusal is in hand while it is peeked at");
         };
-        let body = hearing.whole();
-        let (verdict, opens) = self.judge_whole(&head, body.as_deref(), heard);
+        let (verdict, opens) = self.judge_whole(&head, &hearing, heard);
         Poll::Ready(self.answered(Answer::Heard(head, hearing), &verdict, opens, heard))
     }
 
-    /// Judges an answer by its head and, if it ended within the bounds, its body.
+    /// Judges an answer by its head and, if it ended within the bounds, its body and its trailers.
     fn judge_whole(
         &mut self,
         head: &response::Parts,
-        body: Option<&[u8]>,
+        hearing: &Hearing<R>,
         heard: Moment,
     ) -> (Verdict, Option<Moment>) {
         let (status, headers) = (head.status, &head.headers);
@@ -109,8 +128,12 @@ where
         let received = Received::Later(&self.settings.clock, heard);
         let mut attempt = Attempt::answered(head, status, headers, self.attempts, received)
             .looked_at_if(self.turn.wants_a_look());
-        if let Some(body) = body {
+        let body = hearing.whole();
+        if let Some(body) = &body {
             attempt = attempt.with_body(body);
+        }
+        if let Some(trailers) = hearing.trailers() {
+            attempt = attempt.with_trailers(trailers);
         }
         let verdict = self.settings.policy.judge(&attempt);
         let opens = carry_out(
@@ -143,7 +166,7 @@ where
             Plan::Again(next) => {
                 self.go_again(Some(answer.status()), opens, next, heard);
                 match answer {
-                    Answer::Untouched(response) => self.listen_to(response, heard),
+                    Answer::Untouched(response) => self.listen_to(response, Hearing::of, heard),
                     Answer::Heard(head, hearing) => {
                         self.rare().in_hand = Some(InHand::Hearing(head, hearing, heard));
                     }

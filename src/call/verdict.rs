@@ -25,13 +25,7 @@ pub(super) fn carry_out<R: Body>(
     heard: Moment,
 ) -> Option<Moment> {
     let ending = match verdict.ruling() {
-        _ if attempt
-            .status()
-            .is_none_or(|status| status.is_server_error())
-            && !verdict.cools() =>
-        {
-            Ending::Failed
-        }
+        _ if failed(verdict, attempt) && !verdict.cools() => Ending::Failed,
         Ruling::Accept => Ending::Accepted,
         Ruling::Throttled => Ending::Refused,
         Ruling::Retry | Ruling::Refuse if verdict.cools() => Ending::Refused,
@@ -79,6 +73,11 @@ pub(super) fn carry_out<R: Body>(
         });
     }
     opens
+}
+
+fn failed(verdict: &Verdict, attempt: &Attempt<'_>) -> bool {
+    let status = attempt.status();
+    verdict.is_failure() || status.is_none_or(|status| status.is_server_error())
 }
 
 /// The call turns out to belong to a bucket: to the one at whose gate it has been, or to another.
@@ -141,10 +140,11 @@ fn closing(
 
 /// The header or the rule behind a wait.
 pub(super) fn decided_by(verdict: &Verdict, status: Option<StatusCode>) -> Cow<'static, str> {
-    match (verdict.hint(), status) {
-        (Some(hint), _) => hint.source().to_owned().into(),
-        (None, Some(status)) if verdict.cools() => format!("a bare {}", status.as_u16()).into(),
-        (None, None) if verdict.cools() => "a failure".into(),
-        (None, _) => "backoff".into(),
+    match (verdict.hint(), verdict.grpc_status(), status) {
+        (Some(hint), ..) => hint.source().to_owned().into(),
+        (None, ..) if !verdict.cools() => "backoff".into(),
+        (None, Some(status), _) => format!("a bare grpc-status {status}").into(),
+        (None, None, Some(status)) => format!("a bare {}", status.as_u16()).into(),
+        (None, None, None) => "a failure".into(),
     }
 }

@@ -40,6 +40,8 @@
 //! Every wait is rounded up to a whole millisecond. Absolute moments are compared with the response's own `Date`.
 //! Counters of a cached response (`Age` above 0) and of a `Beta-` header do not count.
 //!
+//! A gRPC status says it in other words: see [`read_grpc`].
+//!
 //! # What one provider does
 //!
 //! No reader can guess that one provider's `Retry-After` means milliseconds or that another hides the wait in the
@@ -51,6 +53,7 @@ mod field;
 mod generic;
 mod glance;
 mod grammar;
+mod grpc;
 pub(crate) mod json;
 mod name;
 mod prose;
@@ -59,10 +62,12 @@ mod rules;
 mod value;
 
 pub use field::Field;
+pub use grpc::read_grpc;
 pub use value::Unit;
 
 pub(crate) use budget::Counter;
 pub(crate) use glance::Glance;
+pub(crate) use grpc::forbids_retry;
 pub(crate) use rules::{Head, Rules};
 
 use http::{HeaderMap, HeaderName, StatusCode};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::LazyLock;
 use std::time::SystemTime;
 
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 
 use super::{Policy, Provider, RequestHead, Verdict};
@@ -36,11 +37,17 @@ pub struct Attempt<'a> {
     request: RequestHead<'a>,
     outcome: Outcome<'a>,
     body: Option<&'a [u8]>,
+    trailers: Option<&'a HeaderMap>,
     number: u32,
     received: Received<'a>,
     sends_body: bool,
+    harmless: bool,
     worth_a_look: bool,
 }
+
+const GRPC_STATUS: &str = "grpc-status";
+/// What gRPC calls a status that it cannot make out.
+const UNKNOWN: u16 = 2;
 
 /// A moment of the wall clock, which is only looked at when a policy asks.
 #[derive(Clone, Copy)]
@@ -99,9 +106,11 @@ impl<'a> Attempt<'a> {
             request,
             outcome,
             body: None,
+            trailers: None,
             number,
             received,
             sends_body: true,
+            harmless: false,
             worth_a_look: true,
         }
     }
@@ -141,6 +150,25 @@ impl<'a> Attempt<'a> {
     #[must_use]
     pub fn with_body(mut self, body: &'a [u8]) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    /// The same attempt with the trailers that followed the body.
+    #[must_use]
+    pub fn with_trailers(mut self, trailers: &'a HeaderMap) -> Self {
+        self.trailers = Some(trailers);
+        self
+    }
+
+    /// The same attempt without its body, for a policy that reads none.
+    pub(super) fn bodiless(mut self) -> Self {
+        self.body = None;
+        self
+    }
+
+    /// The same attempt, if a policy knows that its request does no harm when it is sent twice.
+    pub(super) fn harmless_if(mut self, harmless: bool) -> Self {
+        self.harmless = harmless;
         self
     }
 
@@ -205,6 +233,52 @@ impl<'a> Attempt<'a> {
         self.body
     }
 
+    /// What followed the body, if the policy listened and it came in time.
+    pub fn trailers(&self) -> Option<&'a HeaderMap> {
+        self.trailers
+    }
+
+    /// Whether the answer is one of gRPC, by its `Content-Type`. One of gRPC-Web is not.
+    pub fn is_grpc(&self) -> bool {
+        let kind = self.headers().and_then(|headers| headers.get(CONTENT_TYPE));
+        let rest = kind.and_then(|kind| kind.as_bytes().strip_prefix(b"application/grpc"));
+        rest.is_some_and(|rest| matches!(rest, [] | [b'+' | b';' | b' ', ..]))
+    }
+
+    /// The status of a gRPC answer: of its head, if there is nothing else, or of its trailers. `None` if it
+    /// is none of gRPC, or its status was not heard.
+    ///
+    /// A status that is not a number is 2, `UNKNOWN`.
+    ///
+    /// ```
+    /// use tower_backoff::policy::Attempt;
+    ///
+    /// let request = http::Request::post("https://api.example.com/acme.v1.Search/Find").body(())?;
+    /// let response = http::Response::builder()
+    ///     .header("content-type", "application/grpc")
+    ///     .header("grpc-status", "14")
+    ///     .body(())?;
+    /// assert_eq!(Attempt::new(&request, &response).grpc_status(), Some(14));
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    pub fn grpc_status(&self) -> Option<u16> {
+        self.grpc().map(|(status, _)| status)
+    }
+
+    /// The status of a gRPC answer, and the metadata that it came with.
+    pub(super) fn grpc(&self) -> Option<(u16, &'a HeaderMap)> {
+        let places = [self.headers(), self.trailers];
+        let metadata = places
+            .into_iter()
+            .flatten()
+            .find(|metadata| metadata.contains_key(GRPC_STATUS))
+            .filter(|_| self.is_grpc())?;
+        let status = metadata.get(GRPC_STATUS)?.to_str().ok();
+        let digits = status.filter(|status| status.bytes().all(|byte| byte.is_ascii_digit()));
+        let status = digits.and_then(|digits| digits.parse().ok());
+        Some((status.unwrap_or(UNKNOWN), metadata))
+    }
+
     /// 1 for the first time that the request was sent.
     pub fn number(&self) -> u32 {
         self.number
@@ -221,7 +295,8 @@ impl<'a> Attempt<'a> {
     /// Whether sending it again cannot do the work twice: the request is idempotent, or it was
     /// never sent.
     pub fn is_safe_to_resend(&self) -> bool {
-        self.request.is_idempotent()
+        self.harmless
+            || self.request.is_idempotent()
             || self
                 .error()
                 .is_some_and(|error| failure::sent(error).is_undone(self.sends_body))

@@ -83,6 +83,10 @@ impl Policy for ByHost {
         self.of(&attempt.request()).wants_body(attempt)
     }
 
+    fn wants_trailers(&self, attempt: &Attempt<'_>) -> bool {
+        self.of(&attempt.request()).wants_trailers(attempt)
+    }
+
     fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {
         self.of(request).scope(request)
     }

@@ -50,11 +50,12 @@
 //!
 //! Two questions, kept apart: *shall this call go again* is the kind of the verdict; *shall the
 //! others wait* is whether it [cools](Verdict::cooling) the scope. Several providers behind one
-//! client are a [`ByHost`].
+//! client are a [`ByHost`]; one that speaks gRPC is a [`Grpc`].
 
 mod attempt;
 mod buckets;
 mod by_host;
+mod grpc;
 mod head;
 mod provider;
 mod route;
@@ -64,6 +65,7 @@ mod verdict;
 pub use attempt::Attempt;
 pub(crate) use attempt::Received;
 pub use by_host::ByHost;
+pub use grpc::{Grpc, Streams};
 pub use head::RequestHead;
 pub use provider::Provider;
 pub use route::Route;
@@ -82,12 +84,21 @@ use crate::scope::Scope;
 /// It is object-safe: `Arc<dyn Policy>` and `Box<dyn Policy>` are policies, too.
 pub trait Policy: Send + Sync {
     /// What this attempt means. It is asked once per attempt, and once more with the body if
-    /// [`wants_body`](Policy::wants_body) said so and the body ended within the bounds.
+    /// [`wants_body`](Policy::wants_body) or [`wants_trailers`](Policy::wants_trailers) said so and the
+    /// body ended within the bounds.
     fn judge(&self, attempt: &Attempt<'_>) -> Verdict;
 
     /// Whether the body is worth a look before judging. Its first 64 KiB are then read, for at most
     /// two seconds, and put back. The default never looks.
     fn wants_body(&self, attempt: &Attempt<'_>) -> bool {
+        let _ = attempt;
+        false
+    }
+
+    /// Whether there may be a verdict in the trailers of an answer that looks served. It is then listened
+    /// to for a moment: until it ends, a second gRPC message begins, 64 KiB are heard, or 100 ms are over.
+    /// The default never listens.
+    fn wants_trailers(&self, attempt: &Attempt<'_>) -> bool {
         let _ = attempt;
         false
     }
@@ -140,6 +151,9 @@ macro_rules! policy_by_pointer {
             }
             fn wants_body(&self, attempt: &Attempt<'_>) -> bool {
                 (**self).wants_body(attempt)
+            }
+            fn wants_trailers(&self, attempt: &Attempt<'_>) -> bool {
+                (**self).wants_trailers(attempt)
             }
             fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {
                 (**self).scope(request)

@@ -230,11 +230,12 @@ fn body_says(provider: &Provider, status: StatusCode, body: Option<&[u8]>) -> To
     }
 }
 
-fn has_phrase(body: &[u8], phrases: &[std::borrow::Cow<'static, str>]) -> bool {
+pub(super) fn has_phrase(body: &[u8], phrases: &[std::borrow::Cow<'static, str>]) -> bool {
     phrases.iter().any(|phrase| contains(body, phrase))
 }
 
-fn contains(body: &[u8], phrase: &str) -> bool {
+/// Whether a phrase stands in a text, in either case.
+pub(super) fn contains(body: &[u8], phrase: &str) -> bool {
     let phrase = phrase.as_bytes();
     !phrase.is_empty()
         && body

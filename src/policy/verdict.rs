@@ -29,6 +29,8 @@ pub struct Verdict {
     counter: Option<Counter>,
     cost: Option<u32>,
     bucket: Option<Arc<str>>,
+    failure: bool,
+    grpc_status: Option<u16>,
 }
 
 /// The four kinds of verdict.
@@ -54,6 +56,8 @@ impl Verdict {
             counter: None,
             cost: None,
             bucket: None,
+            failure: false,
+            grpc_status: None,
         }
     }
 
@@ -150,6 +154,42 @@ impl Verdict {
 
     pub(crate) fn bucket(&self) -> Option<&Arc<str>> {
         self.bucket.as_ref()
+    }
+
+    /// The server failed, whatever the status says: several such answers in a row, and the scope counts as
+    /// out. A 5xx and a broken connection need no such word.
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Attempt, Verdict, policy_fn};
+    ///
+    /// // An RPC over HTTP that answers 200 to everything.
+    /// let policy = policy_fn(|attempt: &Attempt<'_>| {
+    ///     let headers = attempt.headers();
+    ///     match headers.is_some_and(|headers| headers.contains_key("x-rpc-fault")) {
+    ///         true if attempt.is_safe_to_resend() => Verdict::retry().as_failure(),
+    ///         true => Verdict::refuse().as_failure(),
+    ///         false => attempt.standard(),
+    ///     }
+    /// });
+    /// # let _ = policy;
+    /// ```
+    pub const fn as_failure(mut self) -> Self {
+        self.failure = true;
+        self
+    }
+
+    pub(crate) const fn is_failure(&self) -> bool {
+        self.failure
+    }
+
+    /// Which status of gRPC it is about, in place of the 200 above it.
+    pub(crate) fn about_grpc(mut self, status: u16) -> Self {
+        self.grpc_status = Some(status);
+        self
+    }
+
+    pub(crate) const fn grpc_status(&self) -> Option<u16> {
+        self.grpc_status
     }
 
     /// Which of the four it is.

@@ -22,6 +22,8 @@ pub enum Step {
     Data(Bytes),
     /// Ends the body.
     End,
+    /// Ends the body with trailers.
+    Trailers(Vec<(String, String)>),
     /// Resets the stream.
     Reset(Reason),
     /// Sends GOAWAY.
@@ -212,7 +214,7 @@ impl Connection {
     async fn play(&mut self, step: Step, stream: u32) -> std::io::Result<()> {
         match step {
             Step::Head(status, headers) => {
-                let block = header_block(status, &headers);
+                let block = [status_line(status), header_block(&headers)].concat();
                 self.write(kind::HEADERS, END_HEADERS, stream, &block).await
             }
             Step::Data(bytes) => {
@@ -222,6 +224,11 @@ impl Connection {
                 Ok(())
             }
             Step::End => self.write(kind::DATA, END_STREAM, stream, &[]).await,
+            Step::Trailers(trailers) => {
+                let block = header_block(&trailers);
+                let flags = END_HEADERS | END_STREAM;
+                self.write(kind::HEADERS, flags, stream, &block).await
+            }
             Step::Reset(reason) => {
                 let code = u32::from(reason).to_be_bytes();
                 self.write(kind::RST_STREAM, 0, stream, &code).await
@@ -289,11 +296,16 @@ impl Last {
     }
 }
 
-/// RFC 7541, section 6.2.2: literal fields that touch no table, so that neither side needs a memory.
-fn header_block(status: u16, headers: &[(String, String)]) -> Vec<u8> {
+fn status_line(status: u16) -> Vec<u8> {
     const STATUS_IN_STATIC_TABLE: u8 = 8;
     let mut block = vec![STATUS_IN_STATIC_TABLE];
     push_text(&mut block, &status.to_string());
+    block
+}
+
+/// RFC 7541, section 6.2.2: literal fields that touch no table, so that neither side needs a memory.
+fn header_block(headers: &[(String, String)]) -> Vec<u8> {
+    let mut block = Vec::new();
     for (name, value) in headers {
         block.push(0);
         push_text(&mut block, name);

@@ -1,0 +1,334 @@
+//! Policy for gRPC, whose refusals are answers of 200.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, StatusCode};
+
+use super::standard::{contains, has_phrase};
+use super::{Attempt, Policy, Provider, RequestHead, Route, Verdict};
+use crate::gate::Quota;
+use crate::hint::{Head, Reading, forbids_retry, read_grpc};
+use crate::patience::Idempotent;
+use crate::scope::Scope;
+
+/// A limit that no wait lifts comes under the status of those that one does: a message is too large for the
+/// server. As grpc-go and the C core say it, and as grpc-java does.
+const TOO_LARGE: [&str; 2] = ["message larger than max", "message exceeds maximum size"];
+
+/// A provider that speaks gRPC: the same words, and what the status of gRPC says.
+///
+/// gRPC refuses under a 200. Its status is among the headers of an answer that is nothing else ("trailers-only"),
+/// or in the trailers behind the messages. This policy reads both:
+///
+/// * `RESOURCE_EXHAUSTED` (8) is a refusal by a limit. With a wait, in `grpc-retry-pushback-ms` or as the `RetryInfo`
+///   of the status details, the gate shuts for so long and the call goes again, whatever the method. Without one it
+///   may be a disk that is full: the gate shuts as after a bare 429, and the call goes again if that is safe. A
+///   message that is too large for the server is no limit of this kind; the call ends.
+/// * `UNAVAILABLE` (14) is a failure, and goes again by backoff, if that is safe. All methods of gRPC are POSTs: it
+///   is safe if the request says so ([`Idempotent`]), or the policy does ([`idempotent`](Self::idempotent)).
+/// * A `grpc-retry-pushback-ms` that is no number, such as -1, ends the call
+///   ([gRFC A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md)).
+/// * Every other status goes to the caller, and so does a status that is not a number, which is `UNKNOWN`.
+/// * What is no answer of gRPC, the 503 of a proxy, say, is judged by the words of the [`Provider`]. Its quotas, its
+///   scope, its `bare_429_wait`, its headers and its phrases (looked for in `grpc-message`) hold for gRPC, too.
+///
+/// # Streams
+///
+/// An answer of one message and a stream look alike, and a stream must not be held up. So a stream is judged by its
+/// head, and so is everything that looks like one:
+///
+/// | what is known | an answer without a status in its head |
+/// |---|---|
+/// | a stream, says the request ([`Streams`]) or [`streams`](Self::streams) | goes to the caller at once |
+/// | no stream, says either | is listened to up to 64 KiB and 2 s, like any refusal |
+/// | nothing | until a second message begins, and for 100 ms at most |
+///
+/// What did not end by then goes to the caller as it is, and its trailers are what they are.
+///
+/// # Defaults
+///
+/// | setting | default |
+/// |---|---|
+/// | [`retry_on`](Self::retry_on) | 14, `UNAVAILABLE` |
+/// | [`throttled_on`](Self::throttled_on) | 8, `RESOURCE_EXHAUSTED` |
+/// | [`idempotent`](Self::idempotent) | no method |
+/// | [`streams`](Self::streams) | not known |
+///
+/// # Over tonic
+///
+/// ```
+/// use tonic::transport::{Channel, Uri};
+/// use tonic_health::pb::health_client::HealthClient;
+/// use tower::ServiceBuilder;
+/// use tower_backoff::body::{ReplayBody, ReplayLayer};
+/// use tower_backoff::policy::{Grpc, Provider};
+/// use tower_backoff::{Quota, RetryLayer};
+///
+/// type Request = http::Request<ReplayBody<tonic::body::Body>>;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let origin = Uri::from_static("https://search.example.com");
+/// let search = Grpc::new(Provider::new("search").quota(Quota::per_second(50)))
+///     .idempotent(["/grpc.health.v1.Health/Check"])
+///     .streams(["/grpc.health.v1.Health/Watch"]);
+/// let channel = ServiceBuilder::new()
+///     .layer(ReplayLayer::new())
+///     .layer(RetryLayer::new(search))
+///     .map_request(|request: Request| request.map(tonic::body::Body::new))
+///     .service(Channel::builder(origin.clone()).connect_lazy());
+/// // With the origin, the layer knows whose gate it is.
+/// let client = HealthClient::with_origin(channel, origin);
+/// # drop(client);
+/// # }
+/// ```
+///
+/// A request that says something about itself says it in its extensions, and a job queue finds
+/// [`NotBefore`](crate::NotBefore) as the source of tonic's `Status`.
+#[derive(Clone, Debug)]
+pub struct Grpc {
+    provider: Provider,
+    retried: Vec<u16>,
+    any_method: Vec<u16>,
+    throttled: Vec<u16>,
+    idempotent: Vec<Cow<'static, str>>,
+    streams: Option<Vec<Cow<'static, str>>>,
+}
+
+/// Whether the answer to this request of gRPC is a stream; put into the request's extensions.
+///
+/// It counts for more than [`Grpc::streams`].
+///
+/// ```
+/// use tower_backoff::policy::Streams;
+///
+/// let watch = http::Request::post("https://api.example.com/grpc.health.v1.Health/Watch")
+///     .extension(Streams(true))
+///     .body(())?;
+/// # drop(watch);
+/// # Ok::<(), http::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Streams(pub bool);
+
+impl Grpc {
+    const UNAVAILABLE: u16 = 14;
+    const RESOURCE_EXHAUSTED: u16 = 8;
+
+    /// What is known about the provider apart from gRPC.
+    pub fn new(provider: Provider) -> Self {
+        Self {
+            provider,
+            retried: vec![Self::UNAVAILABLE],
+            any_method: Vec::new(),
+            throttled: vec![Self::RESOURCE_EXHAUSTED],
+            idempotent: Vec::new(),
+            streams: None,
+        }
+    }
+
+    /// These statuses, and no others, are failures that are worth another try, if it is safe.
+    ///
+    /// # Default
+    ///
+    /// 14, `UNAVAILABLE`.
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Attempt, Grpc, Policy, Provider, Ruling};
+    ///
+    /// let request = http::Request::post("https://api.example.com/acme.v1.Search/Find").body(())?;
+    /// let response = http::Response::builder()
+    ///     .header("content-type", "application/grpc")
+    ///     .header("grpc-status", "14")
+    ///     .body(())?;
+    /// let attempt = Attempt::new(&request, &response);
+    ///
+    /// let search = Grpc::new(Provider::new("search")).idempotent(["/acme.v1.Search/Find"]);
+    /// assert_eq!(search.judge(&attempt).ruling(), Ruling::Retry);
+    /// assert_eq!(search.retry_on([10]).judge(&attempt).ruling(), Ruling::Refuse);
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    pub fn retry_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        self.retried = statuses.into_iter().collect();
+        self
+    }
+
+    /// These statuses are sent again whatever the method.
+    ///
+    /// **This does work twice.** `UNAVAILABLE` also means that the connection broke while the server was at it.
+    /// Use it only where that is harmless, and prefer [`idempotent`](Self::idempotent) for the methods that it is
+    /// harmless for.
+    #[must_use]
+    pub fn retry_any_method(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        self.any_method.extend(statuses);
+        self
+    }
+
+    /// These statuses, and no others, are refusals by a limit.
+    ///
+    /// # Default
+    ///
+    /// 8, `RESOURCE_EXHAUSTED`.
+    #[must_use]
+    pub fn throttled_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        self.throttled = statuses.into_iter().collect();
+        self
+    }
+
+    /// These methods may be called twice, written as in the path of the request: `/acme.v1.Search/Find`. A `.proto`
+    /// says it with `idempotency_level`. [`Idempotent`] in a request counts for more.
+    #[must_use]
+    pub fn idempotent<M: Into<Cow<'static, str>>>(
+        mut self,
+        methods: impl IntoIterator<Item = M>,
+    ) -> Self {
+        self.idempotent.extend(methods.into_iter().map(Into::into));
+        self
+    }
+
+    /// The server answers these methods, and no others, with streams. If there are none, say so with `streams([""; 0])`:
+    /// it is worth it, since every answer is then heard to its end before it is judged.
+    #[must_use]
+    pub fn streams<M: Into<Cow<'static, str>>>(
+        mut self,
+        methods: impl IntoIterator<Item = M>,
+    ) -> Self {
+        let streams = self.streams.get_or_insert_default();
+        streams.extend(methods.into_iter().map(Into::into));
+        self
+    }
+
+    fn refusal(&self, attempt: &Attempt<'_>, status: u16, metadata: &HeaderMap) -> Verdict {
+        let limits = self.throttled.contains(&status);
+        let fails = self.retried.contains(&status) || self.any_method.contains(&status);
+        if !limits && !fails {
+            return Verdict::refuse();
+        }
+        let message = metadata.get("grpc-message");
+        let message = message.map_or(&[][..], |message| message.as_bytes());
+        if self.is_final(message) {
+            return Verdict::refuse();
+        }
+        let reading = self.reading(attempt, metadata);
+        let named = limits && matches!(reading, Reading::Wait(_));
+        let safe = attempt.is_safe_to_resend() || self.any_method.contains(&status) || named;
+        let again = safe && !forbids_retry(metadata);
+        let verdict = match (limits, again) {
+            (true, true) => Verdict::throttled(),
+            (true, false) => Verdict::refuse().cooling(),
+            (false, true) => Verdict::retry().as_failure(),
+            (false, false) => Verdict::refuse().as_failure(),
+        };
+        match reading {
+            Reading::Wait(hint) => verdict.cooling_for(hint),
+            Reading::Never(_) => Verdict::refuse().cooling(),
+            Reading::Nothing => verdict,
+        }
+        .bare_wait(self.provider.bare_wait)
+    }
+
+    fn is_final(&self, message: &[u8]) -> bool {
+        has_phrase(message, &self.provider.final_phrases)
+            || TOO_LARGE.iter().any(|phrase| contains(message, phrase))
+    }
+
+    /// What gRPC says, else what any header does: a gateway may have written it.
+    fn reading(&self, attempt: &Attempt<'_>, metadata: &HeaderMap) -> Reading {
+        let said = read_grpc(metadata);
+        if said != Reading::Nothing {
+            return said;
+        }
+        let places = [Some(metadata), attempt.headers()].into_iter().flatten();
+        let mut said = places.map(|headers| {
+            let head = Head {
+                status: StatusCode::OK,
+                headers,
+                received: attempt.received(),
+                refused: Some(true),
+            };
+            self.provider.rules.read(head, None)
+        });
+        said.find(|said| *said != Reading::Nothing)
+            .unwrap_or(Reading::Nothing)
+    }
+
+    /// The attempt with what is known of its method.
+    fn known<'a>(&self, attempt: &Attempt<'a>) -> Attempt<'a> {
+        let request = attempt.request();
+        let said = request.extensions().get::<Idempotent>();
+        attempt.harmless_if(said.is_none() && lists(&self.idempotent, request))
+    }
+
+    /// Whether the answer is a stream, if it is known.
+    fn is_stream(&self, request: RequestHead<'_>) -> Option<bool> {
+        match request.extensions().get::<Streams>() {
+            Some(Streams(said)) => Some(*said),
+            None => self.streams.as_ref().map(|streams| lists(streams, request)),
+        }
+    }
+}
+
+fn lists(methods: &[Cow<'static, str>], request: RequestHead<'_>) -> bool {
+    methods.iter().any(|method| method == request.uri().path())
+}
+
+/// An answer of gRPC that has not said yet how it ended.
+fn is_open(attempt: &Attempt<'_>) -> bool {
+    attempt.status() == Some(StatusCode::OK) && attempt.is_grpc() && attempt.grpc().is_none()
+}
+
+impl Policy for Grpc {
+    fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
+        let attempt = &self.known(attempt);
+        match attempt.grpc() {
+            None if is_open(attempt) => self.provider.judge(&attempt.bodiless()),
+            None => self.provider.judge(attempt),
+            Some((0, _)) => self.provider.judge(&attempt.bodiless()),
+            Some((status, metadata)) => {
+                let counter = self.provider.judge(&attempt.bodiless()).counter();
+                self.refusal(attempt, status, metadata)
+                    .about_grpc(status)
+                    .with_counter(counter)
+            }
+        }
+    }
+
+    fn wants_body(&self, attempt: &Attempt<'_>) -> bool {
+        if is_open(attempt) {
+            return self.is_stream(attempt.request()) == Some(false);
+        }
+        attempt.grpc().is_none() && self.provider.wants_body(&self.known(attempt))
+    }
+
+    fn wants_trailers(&self, attempt: &Attempt<'_>) -> bool {
+        is_open(attempt) && self.is_stream(attempt.request()).is_none()
+    }
+
+    fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {
+        self.provider.scope(request)
+    }
+
+    fn route(&self, request: &RequestHead<'_>) -> Option<Route> {
+        self.provider.route(request)
+    }
+
+    fn quotas(&self, request: &RequestHead<'_>) -> &[Quota] {
+        Policy::quotas(&self.provider, request)
+    }
+
+    fn cold_start(&self, request: &RequestHead<'_>) -> Option<u32> {
+        Policy::cold_start(&self.provider, request)
+    }
+
+    fn attempt_header(&self, request: &RequestHead<'_>) -> Option<HeaderName> {
+        self.provider.attempt_header(request)
+    }
+
+    fn name(&self) -> &str {
+        self.provider.name()
+    }
+}
+
+#[cfg(test)]
+mod tests;
