@@ -30,7 +30,7 @@ const TOO_LARGE: [&str; 2] = ["message larger than max", "message exceeds maximu
 ///   ([gRFC A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md)).
 /// * Every other status goes to the caller, and so does a status that is not a number, which is `UNKNOWN`.
 /// * What is no answer of gRPC, the 503 of a proxy, say, is judged by the words of the [`Provider`]. Its quotas, its
-///   scope, its `bare_429_wait`, its headers and its phrases (looked for in `grpc-message`) hold for gRPC, too.
+///   scope, its `bare_429_wait`, its headers and its final phrases (looked for in `grpc-message`) hold for gRPC, too.
 ///
 /// # Streams
 ///
@@ -82,6 +82,10 @@ const TOO_LARGE: [&str; 2] = ["message larger than max", "message exceeds maximu
 /// # drop(client);
 /// # }
 /// ```
+///
+/// A connection that could not be made is no proof here, since tonic's error for it has no public name. A connector of
+/// one's own gives it one: `TcpStream::connect(addr).await.map_err(Unsent::new)`, with
+/// [`Unsent`](crate::failure::Unsent).
 ///
 /// A request that says something about itself says it in its extensions, and a job queue finds
 /// [`NotBefore`](crate::NotBefore) as the source of tonic's `Status`.
