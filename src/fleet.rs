@@ -50,7 +50,8 @@ pub trait Fleet: Send + Sync {
     /// meanwhile drops the question.
     fn admit(&self, scope: &Scope, price: u32) -> Admitting;
 
-    /// An answer has shut the gate of this scope here, for so long.
+    /// An answer has shut the gate of this scope here, for so long. It may be a bucket of the scope that was
+    /// asked for, as a response has named it: the calls of that bucket alone have to wait.
     fn shut(&self, scope: &Scope, shut_for: Duration);
 }
 

@@ -7,7 +7,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::plan::Plan;
-use super::verdict::carry_out;
+use super::verdict::{carry_out, closing};
 use super::{Call, InHand, Next};
 use crate::body::{Hearing, Replay, ResponseBody};
 use crate::clock::Timer;
@@ -76,6 +76,13 @@ where
         if observer.is_some_and(|observer| observer.wants_body_of(status))
             || self.settings.policy.wants_body(&attempt)
         {
+            // The head names a wait: nobody is sent while the body is listened to, nor if the caller leaves.
+            let ahead = self.settings.policy.judge(&attempt);
+            let refused = matches!(ahead.ruling(), Ruling::Throttled | Ruling::Retry);
+            if refused && ahead.hint().is_some() && ahead.bucket().is_none() {
+                let closing = closing(&ahead, Some(status), &self.settings, heard);
+                self.turn.shut_ahead(closing, self.settings.dice.roll());
+            }
             return Err(Unheard::Body);
         }
         if self.settings.policy.wants_trailers(&attempt) {

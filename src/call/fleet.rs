@@ -1,6 +1,7 @@
 //! The call asks the fleet, once the gate of this process has let it through.
 
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
@@ -38,7 +39,7 @@ where
             Admission::Granted => Next::Ready,
             Admission::NotBefore(wait) => {
                 self.turn.recalled(Closing {
-                    wait: Wait::Named(wait),
+                    wait: Wait::Named(wait.max(Duration::from_millis(1))),
                     heard: self.settings.clock.now(),
                     refused: false,
                     decided_by: "the fleet".into(),

@@ -311,7 +311,7 @@ where
         };
         let holds = bucket.still_holds(now) && self.turn.still_holds(now);
         if !holds {
-            bucket.give_back();
+            bucket.not_sent();
             self.turn.give_back();
         }
         holds

@@ -33,7 +33,10 @@ pub(super) fn carry_out<R: Body>(
     };
     let told = Heard {
         ending,
-        counter: verdict.counter(),
+        // A failure is everybody's, the counter of a bucket is not.
+        counter: verdict
+            .counter()
+            .filter(|_| verdict.bucket().is_none() || ending != Ending::Failed),
         price: verdict.cost(),
     };
     if let Some(name) = verdict.bucket() {
@@ -41,7 +44,7 @@ pub(super) fn carry_out<R: Body>(
         let rare = rare.get_or_insert_with(Box::default);
         named
             .into_iter()
-            .for_each(|gate| belongs_to(&mut rare.bucket, gate, own.price(), heard));
+            .for_each(|gate| belongs_to(&mut rare.bucket, gate, own, heard));
     }
     let bucket = rare.as_mut().and_then(|rare| rare.bucket.as_mut());
     let turn = whose(verdict, told, own, bucket, heard);
@@ -81,12 +84,12 @@ fn failed(verdict: &Verdict, attempt: &Attempt<'_>) -> bool {
 }
 
 /// The call turns out to belong to a bucket: to the one at whose gate it has been, or to another.
-fn belongs_to(bucket: &mut Option<Turn>, gate: Arc<Gate>, price: u32, heard: Moment) {
+fn belongs_to(bucket: &mut Option<Turn>, gate: Arc<Gate>, own: &Turn, heard: Moment) {
     let known = bucket
         .as_ref()
         .is_some_and(|turn| Arc::ptr_eq(turn.gate(), &gate));
     if !known {
-        *bucket = Some(Turn::at(gate, price).was_sent(heard));
+        *bucket = Some(Turn::at(gate, own.price()).was_sent(own.sent(), heard));
     }
 }
 
@@ -120,7 +123,7 @@ fn whose<'a>(
     }
 }
 
-fn closing(
+pub(super) fn closing(
     verdict: &Verdict,
     status: Option<StatusCode>,
     settings: &Settings,

@@ -33,7 +33,7 @@ use crate::body::Replay;
 use crate::error::BoxError;
 
 /// A `reqwest::Client` as a service of `http` requests, for any tower layer to stand around.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client {
     client: ::reqwest::Client,
 }
@@ -42,6 +42,13 @@ impl Client {
     /// Around this client; clones share its pool.
     pub fn new(client: ::reqwest::Client) -> Self {
         Self { client }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The client shows its default headers, credentials and all.
+        f.debug_struct("Client").finish_non_exhaustive()
     }
 }
 

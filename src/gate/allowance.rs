@@ -35,7 +35,7 @@ impl Allowance {
         let windows = self.windows.iter_mut();
         let places = windows.map(|window| window.next_place(price, now));
         let declared = places.fold(now, Moment::max);
-        let published = self.published.next(price, now);
+        let published = self.published.next(price.min(1), now);
         declared.max(self.at_once.next(now)).max(published)
     }
 
@@ -44,7 +44,10 @@ impl Allowance {
         let windows = self.windows.iter_mut();
         let places = windows.map(|window| window.next_place(price, now));
         let declared = places.max().map(|until| (until, "the declared quota"));
-        let published = (self.published.next(price, now), "the published quota");
+        let published = (
+            self.published.next(price.min(1), now),
+            "the published quota",
+        );
         let (until, decided_by) = declared.into_iter().chain([published]).max()?;
         let decided_by = decided_by.into();
         (until > now).then_some(Shut { until, decided_by })
@@ -66,7 +69,7 @@ impl Allowance {
             window.take(price, now);
         }
         let worth_a_look = self.looks.next() || self.published.is_scarce();
-        (worth_a_look, self.published.send(price))
+        (worth_a_look, self.published.send(price.min(1)))
     }
 
     /// A call that was let through is sent only now.
@@ -82,13 +85,13 @@ impl Allowance {
         for window in &mut self.windows {
             window.undo(pass.price, pass.sent, pass.sent);
         }
-        self.published.undo(pass.price);
+        self.published.undo(pass.price.min(1));
         self.at_once.free();
     }
 
     /// A call was dropped on its way: the server may have counted it, and its places stay taken.
     pub(crate) fn dropped(&mut self, pass: Pass) {
-        self.published.over(pass.price);
+        self.published.over(pass.price.min(1));
         self.at_once.free();
     }
 
@@ -99,7 +102,7 @@ impl Allowance {
         for window in &mut self.windows {
             window.answered(pass.price, pass.sent, now);
             if cost != pass.price {
-                window.correct(pass.price, cost, now);
+                window.correct(pass.price, cost, pass.sent, now);
             }
         }
         if pass.worth_a_look {
@@ -112,7 +115,7 @@ impl Allowance {
             self.looks.all_again();
             self.published.contradicted(pass.answered_then);
         }
-        self.published.over(pass.price);
+        self.published.over(pass.price.min(1));
         if !self.at_once.is_limited() {
             self.at_once.free();
         }
@@ -120,7 +123,7 @@ impl Allowance {
 
     fn hear(&mut self, counter: Counter, pass: Pass, now: Moment) {
         self.published
-            .hear(counter, pass.answered_then, pass.price, now);
+            .hear(counter, pass.answered_then, pass.price.min(1), now);
         // Of several declared quotas, nobody says which one is meant.
         let mut wide = self.windows.iter_mut().filter(|window| !window.is_narrow());
         if let (Some(window), None, Some(limit)) = (wide.next(), wide.next(), counter.limit) {

@@ -1,6 +1,7 @@
 //! Which answers are worth a look at what they say is left of a quota.
 
-/// At first every answer; of a server whose answers are all alike, every eighth.
+/// Every answer; but of a server that says each time how much is left, every eighth as long as that is
+/// plenty. One that says nothing may begin to with a zero.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
     calls: u32,
@@ -18,7 +19,7 @@ impl Looks {
     #[inline]
     pub(crate) fn next(&mut self) -> bool {
         self.calls = self.calls.wrapping_add(1);
-        self.alike < Self::ENOUGH || self.calls % Self::EVERY == 0
+        !self.telling || self.alike < Self::ENOUGH || self.calls % Self::EVERY == 0
     }
 
     /// An answer was looked at.
@@ -54,18 +55,17 @@ mod tests {
     }
 
     #[test]
-    fn of_a_silent_server_every_eighth_answer_is_looked_at() {
+    fn all_answers_of_a_silent_server_are_looked_at() {
         let mut looks = Looks::default();
-        assert_eq!(looked_at(&mut looks, 16, false), 16);
-        assert_eq!(looked_at(&mut looks, 800, false), 100);
+        assert_eq!(looked_at(&mut looks, 800, false), 800);
     }
 
     #[test]
-    fn when_it_begins_to_tell_all_are_looked_at_again() {
+    fn of_a_server_that_tells_every_eighth_is_looked_at() {
         let mut looks = Looks::default();
         looked_at(&mut looks, 100, false);
         assert!(looked_at(&mut looks, 24, true) >= 16);
-        looked_at(&mut looks, 100, true);
+        assert_eq!(looked_at(&mut looks, 800, true), 100);
         looks.all_again();
         assert_eq!(looked_at(&mut looks, 16, true), 16);
     }

@@ -103,10 +103,23 @@ impl Turn {
     }
 
     /// A call that was sent without asking turns out to belong here.
-    pub(crate) fn was_sent(mut self, now: Moment) -> Self {
+    pub(crate) fn was_sent(mut self, sent: Moment, now: Moment) -> Self {
         let pass = self.gate.lock().let_through(self.price, now);
-        self.keep(pass, Stage::Sent);
+        self.keep(Pass { sent, ..pass }, Stage::Sent);
         self
+    }
+
+    /// When it was sent.
+    pub(crate) fn sent(&self) -> Moment {
+        self.sent
+    }
+
+    /// It was to be sent just now, and is not: another gate has shut.
+    pub(crate) fn not_sent(&mut self) {
+        if self.stage == Stage::Sent {
+            self.stage = Stage::Admitted;
+        }
+        self.give_back();
     }
 
     pub(crate) fn is_admitted(&self) -> bool {
@@ -217,6 +230,15 @@ impl Turn {
             told.now();
             opens
         })
+    }
+
+    /// The head of an answer names a wait, and its body is still to be seen.
+    pub(crate) fn shut_ahead(&self, closing: Closing, roll: u64) {
+        let told = self.pass_at(Stage::Sent).map(|pass| {
+            let mut state = self.gate.lock();
+            state.close(pass.epoch, closing, roll).1
+        });
+        told.into_iter().for_each(Wake::now);
     }
 
     fn hear(&mut self, heard: Heard, now: Moment) -> Option<(Locked<'_>, Wake)> {

@@ -18,6 +18,10 @@ pub(crate) struct Window {
     slack: Duration,
     /// Whether it counts calls, or what they cost.
     per_call: bool,
+    /// A limit that was published for a longer window: near its end it looks like this one's.
+    of_another: Option<u32>,
+    /// Whether it was spent by prices: what is published counts calls.
+    priced: bool,
     /// Whether it only keeps calls apart that a wider one allows.
     narrow: bool,
     /// The length of a slice, in nanoseconds.
@@ -45,6 +49,8 @@ impl Window {
             slack,
             per_call: false,
             narrow: false,
+            of_another: None,
+            priced: false,
             slice,
             first: 0,
             taken: 0,
@@ -130,6 +136,7 @@ impl Window {
     /// at the end of the slack.
     pub(crate) fn take(&mut self, price: u32, now: Moment) {
         self.turn_to(now);
+        self.priced |= self.places(price) > 1;
         self.hold(self.places(price), now + self.slack);
     }
 
@@ -149,22 +156,26 @@ impl Window {
         let held = slice >= self.first && self.slots[slot(slice)] >= places;
         if held {
             self.slots[slot(slice)] -= places;
-            self.taken -= places;
+            self.taken = self.taken.saturating_sub(places);
         }
         held
     }
 
     /// The call that was answered now cost another price than it had said.
-    pub(crate) fn correct(&mut self, price: u32, truly: u32, now: Moment) {
+    pub(crate) fn correct(&mut self, price: u32, truly: u32, sent: Moment, now: Moment) {
         self.turn_to(now);
         let (said, truly) = (self.places(price), self.places(truly));
         if truly > said {
             self.hold(truly - said, now);
         } else {
-            let slot = &mut self.slots[slot(self.slice_held(now))];
-            let back = (said - truly).min(*slot);
-            *slot -= back;
-            self.taken -= back;
+            // Where its own places are: an answer that took longer than the slack has not moved them.
+            let slice = self.slice_held(now.min(sent + self.slack));
+            if slice >= self.first {
+                let slot = &mut self.slots[slot(slice)];
+                let back = (said - truly).min(*slot);
+                *slot -= back;
+                self.taken = self.taken.saturating_sub(back);
+            }
         }
     }
 
@@ -172,10 +183,11 @@ impl Window {
     pub(crate) fn publish(&mut self, limit: u32, resets_in: Duration) {
         const ROUNDED: Duration = Duration::from_millis(1_500);
         let is_mine = resets_in > self.length / 2 && resets_in <= self.length + ROUNDED;
-        if is_mine {
-            self.limit = limit.max(1);
-        } else if resets_in > self.length + ROUNDED {
+        if resets_in > self.length + ROUNDED {
             self.limit = self.declared;
+            self.of_another = Some(limit);
+        } else if is_mine && !self.priced && self.of_another != Some(limit) {
+            self.limit = limit.max(1);
         }
     }
 

@@ -40,7 +40,7 @@ impl Buckets {
     ) -> Verdict {
         let refused = verdict.ruling() != Ruling::Accept && verdict.cools();
         if refused && self.is_for_all(headers, glance) {
-            return verdict;
+            return verdict.with_counter(None);
         }
         let name = headers.get(&self.name).and_then(|name| name.to_str().ok());
         match name.filter(|name| !name.is_empty()) {
