@@ -311,16 +311,3 @@ async fn an_answer_is_not_stale_because_another_has_just_named_the_bucket() {
     send(&service, get(CORE)).await.unwrap();
     assert!(begun.elapsed() >= secs(30), "{:?}", offsets(&mock, begun));
 }
-
-#[test]
-fn the_default_headers_of_the_client_are_not_shown() {
-    let mut headers = reqwest::header::HeaderMap::new();
-    headers.insert("authorization", "Bearer sesame".parse().unwrap());
-    let client = reqwest::Client::builder()
-        .default_headers(headers)
-        .build()
-        .unwrap();
-    let client = tower_backoff::client::reqwest::Client::new(client);
-    let shown = format!("{client:?}");
-    assert!(!shown.contains("sesame"), "{shown}");
-}

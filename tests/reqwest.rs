@@ -220,3 +220,16 @@ async fn middlewares_after_it_run_for_each_attempt_and_keep_their_extensions() {
     assert_eq!(count.load(Ordering::Relaxed), 2);
     assert_eq!(extensions.get::<Mark>(), Some(&Mark(2)));
 }
+
+#[test]
+fn the_default_headers_of_the_client_are_not_shown() {
+    let mut headers = reqwest::header::HeaderMap::new();
+    headers.insert("authorization", "Bearer sesame".parse().unwrap());
+    let client = reqwest::Client::builder()
+        .default_headers(headers)
+        .build()
+        .unwrap();
+    let client = tower_backoff::client::reqwest::Client::new(client);
+    let shown = format!("{client:?}");
+    assert!(!shown.contains("sesame"), "{shown}");
+}
