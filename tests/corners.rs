@@ -153,8 +153,8 @@ async fn after_a_global_refusal_the_count_of_a_bucket_does_not_count_for_all() {
     });
     let service = around(&mock, RetryLayer::new(github()).patience(secs(10)));
     let begun = Instant::now();
-    let first = send(&service, get(SEARCH)).await;
-    println!("{first:?}");
+    let refused = send(&service, get(SEARCH)).await;
+    assert_eq!(status_of(&refused), 403);
     tokio::time::sleep(secs(25)).await;
     for _ in 0..10 {
         send(&service, get(CORE)).await.unwrap();

@@ -58,5 +58,10 @@ async fn a_price_of_the_largest_number_does_not_break_the_published_count() {
     for c in calls {
         c.await.unwrap().unwrap();
     }
-    println!("{:?}", gates.all());
+    assert!(
+        gates
+            .all()
+            .iter()
+            .all(|gate| gate.in_flight == 0 && gate.waiting == 0)
+    );
 }
