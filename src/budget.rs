@@ -71,6 +71,9 @@ const SECOND: u64 = 1_000_000_000;
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     ring: [Second; SECONDS],
+    /// The place of the second in which the last call began, and its end.
+    latest: usize,
+    over: Moment,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,9 +91,20 @@ pub(crate) struct Paid {
 
 impl Ledger {
     /// A call began.
+    #[inline]
     pub(crate) fn call(&mut self, now: Moment) {
-        let second = self.second(now.slices(SECOND));
+        if now >= self.over {
+            self.turn(now);
+        }
+        let second = &mut self.ring[self.latest];
         second.calls = second.calls.saturating_add(1);
+    }
+
+    fn turn(&mut self, now: Moment) {
+        let number = now.slices(SECOND);
+        self.second(number);
+        self.latest = slot_of(number);
+        self.over = Moment::after_slices(number + 1, SECOND);
     }
 
     /// Pays for a retry, if the budget allows one.

@@ -57,6 +57,7 @@ impl Clock {
         Self { set_again, ..self }
     }
 
+    #[inline]
     pub(crate) fn now(&self) -> Moment {
         monotonic()
     }
@@ -77,6 +78,7 @@ impl Clock {
     }
 }
 
+#[inline]
 fn monotonic() -> Moment {
     Moment::of(sys::monotonic())
 }

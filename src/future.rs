@@ -61,19 +61,18 @@ where
 {
     /// Sends at once through the readied service if the gate is open. Otherwise lets go of it, and
     /// of the permit it may hold, and waits on an unready clone.
+    #[inline]
     pub(crate) fn new(ready: S, unready: &S, settings: Arc<Settings>, request: Request<B>) -> Self {
-        // In place: a call is large, and moving it costs as much as half of what it does.
-        let mut this = Self {
-            state: State::Admitting,
-            call: Call::new(ready, settings, request),
-        };
-        if this.call.arrives() {
-            let attempt = this.call.send();
-            this.state = State::Sending { attempt };
+        let mut call = Call::new(ready, settings, request);
+        let state = if call.arrives() {
+            State::Sending {
+                attempt: call.send(),
+            }
         } else {
-            this.call.wait_on(unready.clone());
-        }
-        this
+            call.wait_on(unready.clone());
+            State::Admitting
+        };
+        Self { state, call }
     }
 }
 
@@ -94,7 +93,12 @@ where
                 StateProj::Admitting => ready!(call.poll_turn(cx)),
                 StateProj::Readying => ready!(call.poll_ready(cx)),
                 StateProj::Sending { attempt } => {
-                    let outcome = ready!(call.within_span(|| attempt.poll(cx)));
+                    let outcome = ready!(call.poll_attempt(attempt, cx));
+                    if call.serves(&outcome) {
+                        let served = outcome.map(|response| response.map(ResponseBody::untouched));
+                        state.set(State::Done);
+                        return Poll::Ready(served.map_err(Into::into));
+                    }
                     call.hear(outcome)
                 }
                 StateProj::Peeking => ready!(call.poll_peek(cx)),

@@ -78,6 +78,7 @@ impl RetryLayer {
     /// [`Provider`](crate::policy::Provider) of your own, or any other [`Policy`].
     pub fn new(policy: impl Policy + 'static) -> Self {
         let settings = Settings {
+            shortcuts: policy.shortcuts(),
             policy: Arc::new(policy),
             max_retries: Self::MAX_RETRIES,
             backoff: Backoff::default(),

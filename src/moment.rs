@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::sys::Instant;
 
 /// Nanoseconds since shortly before this process asked for the first time; they last 584 years.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
 
 /// Where counting starts: by the true clock, whatever a paused one says, and a day early, if the system allows, so that an `Instant` that a caller took before has a
@@ -28,6 +28,7 @@ impl Moment {
     pub(crate) const FAR: Self = Self(u64::MAX);
 
     /// The moment of an `Instant`; the start, if it is older.
+    #[inline]
     pub(crate) fn of(instant: Instant) -> Self {
         Self(nanos(instant.saturating_duration_since(*START)))
     }
@@ -57,6 +58,29 @@ impl Moment {
 pub(crate) const fn nanos(duration: Duration) -> u64 {
     let seconds = duration.as_secs().saturating_mul(1_000_000_000);
     seconds.saturating_add(duration.subsec_nanos() as u64)
+}
+
+/// A length of time in one word, for what is added again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Length(u64);
+
+impl Length {
+    pub(crate) const fn of(duration: Duration) -> Self {
+        Self(nanos(duration))
+    }
+
+    pub(crate) const fn duration(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
+}
+
+impl Add<Length> for Moment {
+    type Output = Self;
+
+    #[inline]
+    fn add(self, length: Length) -> Self {
+        Self(self.0.saturating_add(length.0))
+    }
 }
 
 impl Add<Duration> for Moment {

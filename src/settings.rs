@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, request};
+use http::HeaderValue;
 
 use crate::backoff::Backoff;
 use crate::budget::Budget;
@@ -15,7 +15,7 @@ use crate::gate::{Facts, Gate, Gates};
 use crate::moment::Moment;
 use crate::observe::Observer;
 use crate::patience::{Idempotent, Patience};
-use crate::policy::{Policy, RequestHead};
+use crate::policy::{Policy, RequestHead, Shortcuts};
 use crate::price::Price;
 use crate::scope::Scope;
 
@@ -25,6 +25,8 @@ type ScopeBy = dyn Fn(&RequestHead<'_>) -> Scope + Send + Sync;
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) policy: Arc<dyn Policy>,
+    /// Of the policy.
+    pub(crate) shortcuts: Shortcuts,
     pub(crate) max_retries: u32,
     pub(crate) backoff: Backoff,
     pub(crate) patience: Patience,
@@ -43,6 +45,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// What a request costs: as it says itself, else as the layer was told, else one.
+    #[inline]
     pub(crate) fn price_of(&self, request: &RequestHead<'_>) -> u32 {
         match (request.extensions().get::<Price>(), &self.price_by) {
             (Some(Price(price)), _) => *price,
@@ -51,22 +54,23 @@ impl Settings {
         }
     }
 
-    /// Gives a request a key of its own, if it needs one to be sent twice.
-    pub(crate) fn key(&self, head: &mut request::Parts) {
-        let wanted = self.idempotency_keys && !RequestHead::from(&*head).is_idempotent();
-        if !wanted || head.extensions.get::<Idempotent>().is_some() {
-            return;
+    /// A key of its own for a request that needs one to be sent twice.
+    #[inline]
+    pub(crate) fn key_of(&self, request: &RequestHead<'_>) -> Option<HeaderValue> {
+        if !self.idempotency_keys {
+            return None;
         }
-        let key = self.dice.uuid();
-        if let Ok(key) = HeaderValue::try_from(key) {
-            head.headers.insert("idempotency-key", key);
-        }
+        let said = request.extensions().get::<Idempotent>().is_some();
+        let wanted = !said && !request.is_idempotent();
+        wanted.then(|| HeaderValue::try_from(self.dice.uuid()).ok())?
     }
 
     /// The gate at which a request waits.
+    #[inline]
     pub(crate) fn gate_of(&self, request: &RequestHead<'_>, now: Moment) -> Arc<Gate> {
         let said = match &self.scope_by {
             Some(scope_by) => Some(scope_by(request)),
+            None if self.shortcuts.goes_by_origin => None,
             None => self.policy.scope(request),
         };
         if said.is_none() {
@@ -74,6 +78,16 @@ impl Settings {
                 return gate;
             }
         }
+        self.other_gate_of(said, request, now)
+    }
+
+    /// Of a scope that is not the last one, or not plainly.
+    fn other_gate_of(
+        &self,
+        said: Option<Scope>,
+        request: &RequestHead<'_>,
+        now: Moment,
+    ) -> Arc<Gate> {
         let facts = Facts {
             quotas: self.policy.quotas(request),
             cold_start: self.policy.cold_start(request),
@@ -85,12 +99,16 @@ impl Settings {
     }
 
     /// The gate of the bucket, within the scope of a gate, that such a request is known to belong to.
+    #[inline]
     pub(crate) fn bucket_of(
         &self,
         request: &RequestHead<'_>,
         gate: &Gate,
         now: Moment,
     ) -> Option<Arc<Gate>> {
+        if self.shortcuts.goes_by_origin {
+            return None;
+        }
         let route = self.policy.route(request)?;
         let bucket = self.gates.bucket(gate.scope(), route)?;
         Some(self.gates.of(bucket, Facts::default(), now))

@@ -14,6 +14,7 @@ mod native {
 
     pub(crate) use std::time::Instant;
 
+    #[inline]
     pub(crate) fn monotonic() -> Instant {
         tokio::time::Instant::now().into_std()
     }
@@ -52,6 +53,7 @@ mod browser {
 
     pub(crate) use web_time::Instant;
 
+    #[inline]
     pub(crate) fn monotonic() -> Instant {
         Instant::now()
     }

@@ -41,6 +41,27 @@ where
     B: Replay,
     R: Body,
 {
+    /// The short way of [`hear`](Self::hear), which nearly every call takes: whether its answer goes to
+    /// the caller as it is. The gate has been told then.
+    #[inline]
+    pub(crate) fn serves(&mut self, outcome: &Result<Response<R>, S::Error>) -> bool {
+        let Ok(response) = outcome else {
+            return false;
+        };
+        let plainly = response.status().as_u16() < 400
+            && self.rare.is_none()
+            && self.settings.shortcuts.accepts_unseen
+            && self.settings.observer.is_none()
+            && self.head.extensions.is_empty()
+            && self
+                .turn
+                .serves(response.headers().len(), &self.settings.clock);
+        if plainly {
+            meter::judged(self.turn.gate().scope(), Some(response.status()), false);
+        }
+        plainly
+    }
+
     /// The answer is here, or the failure.
     pub(crate) fn hear(&mut self, outcome: Result<Response<R>, S::Error>) -> Next<R> {
         let now = self.settings.clock.now();
@@ -71,7 +92,7 @@ where
         let head = RequestHead::from(&self.head);
         let received = Received::Later(&self.settings.clock, heard);
         let attempt = Attempt::answered(head, status, headers, self.attempts, received)
-            .looked_at_if(self.turn.wants_a_look());
+            .looked_at_if(self.turn.wants_a_look(headers.len()));
         let observer = self.settings.observer.as_ref();
         if observer.is_some_and(|observer| observer.wants_body_of(status))
             || self.settings.policy.wants_body(&attempt)
@@ -134,7 +155,7 @@ where
         let head = RequestHead::from(&self.head);
         let received = Received::Later(&self.settings.clock, heard);
         let mut attempt = Attempt::answered(head, status, headers, self.attempts, received)
-            .looked_at_if(self.turn.wants_a_look());
+            .looked_at_if(self.turn.wants_a_look(headers.len()));
         let body = hearing.whole();
         if let Some(body) = &body {
             attempt = attempt.with_body(body);

@@ -10,6 +10,8 @@ mod plan;
 mod verdict;
 
 use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -110,11 +112,12 @@ impl<R: Body> Default for Rare<R> {
 }
 
 impl<R: Body> Rare<R> {
-    fn of_bucket(bucket: Turn) -> Self {
-        Self {
+    #[cold]
+    fn of_bucket(bucket: Turn) -> Box<Self> {
+        Box::new(Self {
             bucket: Some(bucket),
             ..Self::default()
-        }
+        })
     }
 }
 
@@ -134,14 +137,19 @@ where
     B: Replay,
     R: Body,
 {
-    pub(crate) fn new(service: S, settings: Arc<Settings>, request: Request<B>) -> Self {
+    #[inline]
+    pub(crate) fn new(service: S, settings: Arc<Settings>, mut request: Request<B>) -> Self {
         let started = settings.clock.now();
-        let gate = settings.gate_of(&RequestHead::new(&request), started);
-        let price = settings.price_of(&RequestHead::new(&request));
-        let bucket = settings.bucket_of(&RequestHead::new(&request), &gate, started);
-        let bucket = bucket.map(|gate| Turn::at(gate, price));
-        let (mut head, body) = request.into_parts();
-        settings.key(&mut head);
+        let head = RequestHead::new(&request);
+        let gate = settings.gate_of(&head, started);
+        let price = settings.price_of(&head);
+        let bucket = settings.bucket_of(&head, &gate, started);
+        let rare = bucket.map(|gate| Rare::of_bucket(Turn::at(gate, price)));
+        if let Some(key) = settings.key_of(&head) {
+            request.headers_mut().insert("idempotency-key", key);
+        }
+        // Moved once, late: a head is large.
+        let (head, body) = request.into_parts();
         Self {
             service,
             settings,
@@ -152,11 +160,12 @@ where
             attempts: 0,
             waited: false,
             timer: None,
-            rare: bucket.map(Rare::of_bucket).map(Box::new),
+            rare,
         }
     }
 
     /// Whether the gate is open and the call still in time, so that it can be sent at once.
+    #[inline]
     pub(crate) fn arrives(&mut self) -> bool {
         let deadline = self.head.extensions.get::<Deadline>();
         let in_time = deadline.is_none_or(|deadline| self.started <= deadline.moment());
@@ -190,10 +199,15 @@ where
     }
 
     /// Polls the attempt that is on its way, within its span.
-    pub(crate) fn within_span<T>(&self, poll: impl FnOnce() -> T) -> T {
+    #[inline]
+    pub(crate) fn poll_attempt(
+        &self,
+        attempt: Pin<&mut S::Future>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<R>, S::Error>> {
         match self.rare.as_ref().and_then(|rare| rare.span.as_ref()) {
-            Some(span) => span.in_scope(poll),
-            None => poll(),
+            Some(span) => span.in_scope(|| attempt.poll(cx)),
+            None => attempt.poll(cx),
         }
     }
 

@@ -37,6 +37,7 @@ pub(super) fn carry_out<R: Body>(
         counter: verdict
             .counter()
             .filter(|_| verdict.bucket().is_none() || ending != Ending::Failed),
+        looked_at: attempt.headers_looked_at(),
         price: verdict.cost(),
     };
     if let Some(name) = verdict.bucket() {
@@ -112,6 +113,7 @@ fn whose<'a>(
             _ => Ending::Unknown,
         },
         counter: None,
+        looked_at: None,
         ..told
     };
     if about_bucket {

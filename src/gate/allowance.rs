@@ -3,7 +3,7 @@
 use super::Spent;
 use super::at_once::AtOnce;
 use super::cooldown::Shut;
-use super::looks::Looks;
+use super::looks::{Looks, Unread};
 use super::published::Published;
 use super::quota::Quota;
 use super::window::Window;
@@ -60,16 +60,30 @@ impl Allowance {
         limits.min().map_or(Ok(()), Err)
     }
 
-    /// A call is let through. Returns whether its answer is worth a look at what it says is left, and how
-    /// much had been answered by now.
+    /// Whether there is enough now: the short form of [`next`](Self::next).
     #[inline]
-    pub(crate) fn take(&mut self, price: u32, now: Moment) -> (bool, u32) {
+    pub(crate) fn has_place(&mut self, price: u32, now: Moment) -> bool {
+        self.at_once.has_place()
+            && self.published.has_place(price.min(1), now)
+            && self
+                .windows
+                .iter_mut()
+                .all(|window| window.has_place(price, now))
+    }
+
+    /// A call is let through. Returns which answers to it need not be looked at, and how much had been
+    /// answered by now.
+    #[inline]
+    pub(crate) fn take(&mut self, price: u32, now: Moment) -> (Unread, u32) {
         self.at_once.take();
         for window in &mut self.windows {
             window.take(price, now);
         }
-        let worth_a_look = self.looks.next() || self.published.is_scarce();
-        (worth_a_look, self.published.send(price.min(1)))
+        let unread = match self.published.plenty() {
+            Some(left) => self.looks.next(left, now),
+            None => Unread::default(),
+        };
+        (unread, self.published.send(price.min(1)))
     }
 
     /// A call that was let through is sent only now.
@@ -98,15 +112,31 @@ impl Allowance {
     /// The head of an answer is here, or the failure. Where calls at once are limited, it stays one of
     /// them until it is [released](Self::release).
     pub(crate) fn answered(&mut self, pass: Pass, heard: Heard, now: Moment) {
-        let cost = heard.price.unwrap_or(pass.price);
         for window in &mut self.windows {
             window.answered(pass.price, pass.sent, now);
-            if cost != pass.price {
+        }
+        self.note(pass, heard, now);
+        self.published.over(pass.price.min(1));
+    }
+
+    /// The same, of an answer that nobody has looked at.
+    #[inline]
+    pub(crate) fn served(&mut self, pass: Pass, now: Moment) {
+        for window in &mut self.windows {
+            window.answered(pass.price, pass.sent, now);
+        }
+        self.published.over(pass.price.min(1));
+    }
+
+    /// What an answer says about the quotas.
+    fn note(&mut self, pass: Pass, heard: Heard, now: Moment) {
+        if let Some(cost) = heard.price.filter(|cost| *cost != pass.price) {
+            for window in &mut self.windows {
                 window.correct(pass.price, cost, pass.sent, now);
             }
         }
-        if pass.worth_a_look {
-            self.looks.looked(heard.counter.is_some());
+        if let Some(headers) = heard.looked_at {
+            self.looks.looked(headers, heard.counter.is_some());
         }
         if let Some(counter) = heard.counter {
             self.hear(counter, pass, now);
@@ -114,10 +144,6 @@ impl Allowance {
         if heard.ending == Ending::Refused {
             self.looks.all_again();
             self.published.contradicted(pass.answered_then);
-        }
-        self.published.over(pass.price.min(1));
-        if !self.at_once.is_limited() {
-            self.at_once.free();
         }
     }
 

@@ -20,21 +20,26 @@ impl AtOnce {
         }
     }
 
+    #[inline]
     pub(crate) fn is_limited(&self) -> bool {
         self.limit < u32::MAX
     }
 
-    /// Now, or whenever one of the others has ended: nobody knows.
-    pub(crate) fn next(&self, now: Moment) -> Moment {
-        if self.held < self.limit {
-            now
-        } else {
-            Moment::FAR
-        }
+    #[inline]
+    pub(crate) fn has_place(&self) -> bool {
+        self.held < self.limit
     }
 
+    /// Now, or whenever one of the others has ended: nobody knows.
+    pub(crate) fn next(&self, now: Moment) -> Moment {
+        if self.has_place() { now } else { Moment::FAR }
+    }
+
+    #[inline]
     pub(crate) fn take(&mut self) {
-        self.held += 1;
+        if self.is_limited() {
+            self.held += 1;
+        }
     }
 
     pub(crate) fn free(&mut self) {

@@ -49,11 +49,19 @@ pub(crate) struct Cooldown {
 }
 
 impl Cooldown {
+    #[inline]
     pub(crate) fn epoch(&self) -> u16 {
         self.epoch
     }
 
+    /// Whether it has been open for so long that no closing is remembered.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.shut.is_none()
+    }
+
     /// The closing that still holds.
+    #[inline]
     pub(crate) fn shut(&self, now: Moment) -> Option<&Shut> {
         self.shut.as_ref().filter(|shut| shut.until > now)
     }
@@ -99,6 +107,7 @@ impl Cooldown {
     }
 
     /// An answer was accepted: if the call was sent since the last closing, the limit is lifted.
+    #[inline]
     pub(crate) fn accepted(&mut self, sent_under: u16) {
         if sent_under == self.epoch {
             self.streak = 0;

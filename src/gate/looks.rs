@@ -1,29 +1,80 @@
 //! Which answers are worth a look at what they say is left of a quota.
 
-/// Every answer; but of a server that says each time how much is left, every eighth as long as that is
-/// plenty. One that says nothing may begin to with a zero.
+use std::time::Duration;
+
+use crate::moment::Moment;
+
+/// Every answer, to begin with. Later, one in a second and one in so many of those that are like the ones before:
+/// plenty is left, as far as is known, or nobody says what is. A silent server may begin to speak with a zero, but
+/// then it has more to say: so an answer counts as silent by the number of its headers.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
+    /// Calls since the last look.
     calls: u32,
+    /// A look is due then, however few the calls are.
+    due: Moment,
     /// How many answers in a row were like the ones before.
     alike: u8,
     /// Whether the last one said what is left.
     telling: bool,
+    /// The numbers of headers that silent answers had.
+    silent: Unread,
+    /// Those that telling ones had.
+    spoken: Unread,
+}
+
+/// The answers that need not be read, by the number of their headers: a bit for each below 32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unread(u32);
+
+impl Unread {
+    const NONE: Self = Self(0);
+    const ALL: Self = Self(u32::MAX);
+
+    #[inline]
+    pub(crate) fn contains(self, headers: usize) -> bool {
+        headers < 32 && self.0 >> headers & 1 == 1
+    }
+
+    fn add(&mut self, headers: usize) {
+        if headers < 32 {
+            self.0 |= 1 << headers;
+        }
+    }
+
+    fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
 }
 
 impl Looks {
     const ENOUGH: u8 = 16;
-    const EVERY: u32 = 8;
+    const LEAST: i64 = 8;
+    const MOST: i64 = 64;
+    const SECOND: Duration = Duration::from_secs(1);
 
-    /// Whether to look at the answer of the call that is sent now.
+    /// Which answers to the call that is sent now need not be looked at, if so much is left.
     #[inline]
-    pub(crate) fn next(&mut self) -> bool {
-        self.calls = self.calls.wrapping_add(1);
-        !self.telling || self.alike < Self::ENOUGH || self.calls % Self::EVERY == 0
+    pub(crate) fn next(&mut self, left: i64, now: Moment) -> Unread {
+        self.calls += 1;
+        if self.alike < Self::ENOUGH || now >= self.due || self.are_many(left) {
+            (self.calls, self.due) = (0, now + Self::SECOND);
+            Unread::NONE
+        } else if self.telling {
+            Unread::ALL
+        } else {
+            self.silent
+        }
     }
 
-    /// An answer was looked at.
-    pub(crate) fn looked(&mut self, telling: bool) {
+    /// Whether the calls since the last look make a difference to what is left.
+    #[inline]
+    fn are_many(&self, left: i64) -> bool {
+        i64::from(self.calls) >= (left / 16).clamp(Self::LEAST, Self::MOST)
+    }
+
+    /// An answer with so many headers was looked at.
+    pub(crate) fn looked(&mut self, headers: usize, telling: bool) {
         let alike = telling == self.telling;
         self.alike = if alike {
             self.alike.saturating_add(1)
@@ -31,11 +82,19 @@ impl Looks {
             0
         };
         self.telling = telling;
+        let of_kind = if telling {
+            &mut self.spoken
+        } else {
+            &mut self.silent
+        };
+        of_kind.add(headers);
+        self.silent = self.silent.without(self.spoken);
     }
 
     /// Something has happened that was not foreseen.
     pub(crate) fn all_again(&mut self) {
         self.alike = 0;
+        self.silent = Unread::NONE;
     }
 }
 
@@ -43,11 +102,23 @@ impl Looks {
 mod tests {
     use super::*;
 
-    fn looked_at(looks: &mut Looks, calls: u32, telling: bool) -> u32 {
+    const PLENTY: i64 = 1_000_000;
+
+    fn looked_at(looks: &mut Looks, calls: u32, headers: usize, telling: bool) -> u32 {
+        looked_at_with(looks, PLENTY, calls, headers, telling)
+    }
+
+    fn looked_at_with(
+        looks: &mut Looks,
+        left: i64,
+        calls: u32,
+        headers: usize,
+        telling: bool,
+    ) -> u32 {
         let mut count = 0;
         for _ in 0..calls {
-            if looks.next() {
-                looks.looked(telling);
+            if !looks.next(left, Moment::START).contains(headers) {
+                looks.looked(headers, telling);
                 count += 1;
             }
         }
@@ -55,18 +126,57 @@ mod tests {
     }
 
     #[test]
-    fn all_answers_of_a_silent_server_are_looked_at() {
+    fn of_a_silent_server_one_in_sixty_four_answers_is_looked_at() {
         let mut looks = Looks::default();
-        assert_eq!(looked_at(&mut looks, 800, false), 800);
+        assert_eq!(looked_at(&mut looks, 16, 12, false), 16);
+        assert_eq!(looked_at(&mut looks, 6_400, 12, false), 100);
+        looks.all_again();
+        assert_eq!(looked_at(&mut looks, 16, 12, false), 16);
     }
 
     #[test]
-    fn of_a_server_that_tells_every_eighth_is_looked_at() {
+    fn however_few_the_calls_are_one_answer_in_a_second_is_looked_at() {
         let mut looks = Looks::default();
-        looked_at(&mut looks, 100, false);
-        assert!(looked_at(&mut looks, 24, true) >= 16);
-        assert_eq!(looked_at(&mut looks, 800, true), 100);
+        looked_at(&mut looks, 20, 12, false);
+        let second = Moment::START + Looks::SECOND;
+        assert!(looks.next(PLENTY, Moment::START).contains(12));
+        assert!(!looks.next(PLENTY, second).contains(12));
+        assert!(looks.next(PLENTY, second).contains(12));
+    }
+
+    #[test]
+    fn an_answer_with_one_header_more_than_the_silent_ones_is_looked_at_at_once() {
+        let mut looks = Looks::default();
+        looked_at(&mut looks, 1_000, 12, false);
+        for _ in 0..32 {
+            assert!(!looks.next(PLENTY, Moment::START).contains(13));
+        }
+    }
+
+    #[test]
+    fn where_a_telling_answer_had_as_many_headers_as_a_silent_one_all_are_looked_at() {
+        let mut looks = Looks::default();
+        looked_at(&mut looks, 20, 12, false);
+        looks.looked(12, true);
+        looked_at(&mut looks, 20, 11, false);
+        assert_eq!(looked_at(&mut looks, 100, 12, false), 100);
+    }
+
+    #[test]
+    fn answers_with_dozens_of_headers_are_all_looked_at() {
+        let mut looks = Looks::default();
+        assert_eq!(looked_at(&mut looks, 100, 32, false), 100);
+        assert_eq!(looked_at(&mut looks, 100, 5_000, false), 100);
+    }
+
+    #[test]
+    fn the_less_is_left_the_more_often_a_telling_server_is_listened_to() {
+        let mut looks = Looks::default();
+        looked_at(&mut looks, 40, 15, true);
+        assert_eq!(looked_at(&mut looks, 6_400, 15, true), 100);
+        assert_eq!(looked_at_with(&mut looks, 320, 2_000, 15, true), 100);
+        assert_eq!(looked_at_with(&mut looks, 70, 800, 15, true), 100);
         looks.all_again();
-        assert_eq!(looked_at(&mut looks, 16, true), 16);
+        assert_eq!(looked_at(&mut looks, 16, 15, true), 16);
     }
 }

@@ -14,6 +14,7 @@ mod looks;
 #[cfg(all(test, model))]
 mod model;
 mod outage;
+mod pace;
 mod published;
 mod queue;
 mod quota;
@@ -143,6 +144,7 @@ impl Gates {
     }
 
     /// The gate that was asked for last, if it is the one of this address.
+    #[inline]
     pub(crate) fn last(&self, uri: &Uri) -> Option<Arc<Gate>> {
         let last = self.shared.last.read();
         let last = last.unwrap_or_else(PoisonError::into_inner);

@@ -314,6 +314,7 @@ impl Caller {
         let heard = |ending| Heard {
             ending,
             counter: None,
+            looked_at: None,
             price: None,
         };
         if let Fate::Refused(seconds) = fate {

@@ -5,6 +5,7 @@
 //! when it is, the pace grows from a few calls a second. One broken endpoint among good ones never
 //! gets there, since the good ones answer.
 
+use super::pace::Pace;
 use crate::moment::Moment;
 use std::time::Duration;
 
@@ -17,8 +18,14 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(8);
 /// A probe that keeps silent for this long is followed by another.
 const SILENCE: Duration = Duration::from_secs(10);
 
+/// What has failed lately; usually nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Outage {
+    trouble: Option<Box<Trouble>>,
+}
+
+#[derive(Debug, Default)]
+struct Trouble {
     in_a_row: u32,
     first: Option<Moment>,
     out: Option<Out>,
@@ -39,37 +46,86 @@ struct Out {
 impl Outage {
     /// Nothing has failed lately, and nothing is paced: the rule.
     #[inline]
-    fn is_calm(&self) -> bool {
-        self.in_a_row == 0 && self.out.is_none() && self.pace.is_none()
+    pub(crate) fn is_calm(&self) -> bool {
+        self.trouble.is_none()
     }
 
     /// From when one more may go.
     #[inline]
     pub(crate) fn next(&self, now: Moment) -> Moment {
-        if self.is_calm() {
-            return now;
-        }
-        let out = self.out.as_ref().filter(|out| now >= out.sure_from);
-        let paced = self.pace.as_ref().map_or(now, |pace| pace.next);
-        out.map_or(paced, |out| out.probe_at)
+        let trouble = self.trouble.as_ref();
+        trouble.map_or(now, |trouble| trouble.next(now))
     }
 
     /// Whether it is an outage and not a hiccup.
     pub(crate) fn is_sure(&self, now: Moment) -> bool {
+        let trouble = self.trouble.as_ref();
+        trouble.is_some_and(|trouble| trouble.is_sure(now))
+    }
+
+    /// Until when retries have to wait, because it looks as if the server were out.
+    pub(crate) fn suspected_until(&self) -> Option<Moment> {
+        self.trouble.as_ref()?.suspected_until()
+    }
+
+    #[inline]
+    pub(crate) fn let_one(&mut self, now: Moment) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.let_one(now);
+        }
+    }
+
+    /// A 5xx without a wait, or a broken connection, of a call that was sent then.
+    pub(crate) fn failed(&mut self, sent: Moment, now: Moment) {
+        let trouble = self.trouble.get_or_insert_default();
+        trouble.failed(sent, now);
+    }
+
+    /// A call that was let through at this moment was not answered, but dropped: somebody else may
+    /// probe.
+    pub(crate) fn gone(&mut self, sent: Moment) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.gone(sent);
+        }
+    }
+
+    /// Any answer below 500.
+    #[inline]
+    pub(crate) fn answered(&mut self, now: Moment) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.answered(now);
+            if trouble.is_over() {
+                self.trouble = None;
+            }
+        }
+    }
+}
+
+impl Trouble {
+    /// Whether nothing has failed lately, and nothing is paced.
+    fn is_over(&self) -> bool {
+        self.in_a_row == 0 && self.out.is_none() && self.pace.is_none()
+    }
+
+    /// From when one more may go.
+    fn next(&self, now: Moment) -> Moment {
+        let out = self.out.as_ref().filter(|out| now >= out.sure_from);
+        let paced = self.pace.as_ref().map_or(now, Pace::next);
+        out.map_or(paced, |out| out.probe_at)
+    }
+
+    /// Whether it is an outage and not a hiccup.
+    fn is_sure(&self, now: Moment) -> bool {
         let out = self.out.as_ref().filter(|out| now >= out.sure_from);
         out.is_some_and(|out| out.sure)
     }
 
     /// Until when retries have to wait, because it looks as if the server were out.
-    pub(crate) fn suspected_until(&self) -> Option<Moment> {
+    fn suspected_until(&self) -> Option<Moment> {
         self.out.as_ref().map(|out| out.probe_at)
     }
 
-    #[inline]
-    pub(crate) fn let_one(&mut self, now: Moment) {
-        if self.is_calm() {
-            return;
-        }
+    fn let_one(&mut self, now: Moment) {
         self.forget_old_pace(now);
         if let Some(out) = self.out.as_mut().filter(|out| now >= out.sure_from) {
             out.probe_at = now + SILENCE;
@@ -80,7 +136,7 @@ impl Outage {
     }
 
     /// A 5xx without a wait, or a broken connection, of a call that was sent then.
-    pub(crate) fn failed(&mut self, sent: Moment, now: Moment) {
+    fn failed(&mut self, sent: Moment, now: Moment) {
         self.in_a_row = self.in_a_row.saturating_add(1);
         let too_fast = self.in_a_row >= TOO_FAST;
         if let Some(pace) = self.pace.as_mut().filter(|_| too_fast) {
@@ -109,7 +165,7 @@ impl Outage {
 
     /// A call that was let through at this moment was not answered, but dropped: somebody else may
     /// probe.
-    pub(crate) fn gone(&mut self, sent: Moment) {
+    fn gone(&mut self, sent: Moment) {
         if let Some(out) = self.out.as_mut().filter(|out| sent >= out.sure_from) {
             out.probe_at = out.probe_at.min(sent + out.interval);
         }
@@ -122,11 +178,7 @@ impl Outage {
     }
 
     /// Any answer below 500.
-    #[inline]
-    pub(crate) fn answered(&mut self, now: Moment) {
-        if self.is_calm() {
-            return;
-        }
+    fn answered(&mut self, now: Moment) {
         self.forget_old_pace(now);
         (self.in_a_row, self.first) = (0, None);
         if self.out.take().is_some_and(|out| out.sure) {
@@ -138,104 +190,6 @@ impl Outage {
                 self.pace = None;
             }
         }
-    }
-}
-
-/// So many calls a second, evenly spread: twice as many with every second that goes well, until one
-/// fails. What that second held is the new pace, less a little; from there it grows back to just below
-/// the pace that failed, and only rarely beyond.
-#[derive(Debug)]
-struct Pace {
-    per_second: u32,
-    next: Moment,
-    second: Moment,
-    let_through: u32,
-    answered: u32,
-    answered_before: u32,
-    /// Failures of calls that were sent before this are old news.
-    changed: Moment,
-    /// The pace that was too fast.
-    too_fast: Option<u32>,
-    /// Seconds since it was, or that did not need the pace.
-    calm: u32,
-}
-
-impl Pace {
-    const FIRST: u32 = 20;
-    const SECOND: Duration = Duration::from_secs(1);
-    /// Seconds that did not need the pace, after which it is given up.
-    const CALM: u32 = 5;
-    /// Seconds below a pace that failed, after which it is tried once more.
-    const PATIENT: u32 = 30;
-
-    fn new(now: Moment) -> Self {
-        Self {
-            per_second: Self::FIRST,
-            next: now,
-            second: now,
-            let_through: 0,
-            answered: 0,
-            answered_before: 0,
-            changed: now,
-            too_fast: None,
-            calm: 0,
-        }
-    }
-
-    fn let_one(&mut self, now: Moment) {
-        self.turn(now);
-        self.let_through += 1;
-        self.next = self.next.max(now) + Self::SECOND / self.per_second;
-    }
-
-    fn answered(&mut self, now: Moment) {
-        self.turn(now);
-        self.answered += 1;
-    }
-
-    fn failed(&mut self, sent: Moment, now: Moment) {
-        if sent < self.changed {
-            return;
-        }
-        let held = self.answered.max(self.answered_before).max(1);
-        self.too_fast = Some(self.per_second);
-        let least = Self::FIRST.min(self.per_second);
-        self.per_second = (held - held.div_ceil(20)).clamp(least, self.per_second);
-        self.calm = 0;
-        (self.answered, self.answered_before, self.let_through) = (0, 0, 0);
-        self.second = now + Self::SECOND;
-        self.changed = self.second;
-        self.next = self.second;
-    }
-
-    fn turn(&mut self, now: Moment) {
-        if now < self.second + Self::SECOND {
-            return;
-        }
-        let used = self.let_through * 2 > self.per_second;
-        // What was too fast is tried again now and then: the server may have grown.
-        self.too_fast = self.too_fast.filter(|_| self.calm < Self::PATIENT);
-        let more = match self.too_fast {
-            None if used => self.per_second.saturating_mul(2),
-            Some(limit) if used => {
-                let below = limit - limit.div_ceil(20);
-                (self.per_second + self.per_second.div_ceil(4)).min(below)
-            }
-            _ => 0,
-        };
-        self.per_second = self.per_second.max(more);
-        let at_rest = !used || self.too_fast.is_some();
-        self.calm = if at_rest { self.calm + 1 } else { 0 };
-        (self.answered_before, self.answered, self.let_through) = (self.answered, 0, 0);
-        self.second = now;
-    }
-
-    fn is_idle(&self, now: Moment) -> bool {
-        now.since(self.second) > Self::SECOND * 60
-    }
-
-    fn is_over(&self) -> bool {
-        self.too_fast.is_none() && self.calm >= Self::CALM
     }
 }
 

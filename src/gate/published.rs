@@ -58,6 +58,13 @@ impl Published {
         }
     }
 
+    /// Whether one more may go in the window that is known to run now, if one is.
+    #[inline]
+    pub(crate) fn has_place(&self, price: u32, now: Moment) -> bool {
+        let has = |window: &Window| window.resets > now && window.left >= i64::from(price);
+        self.window.as_ref().is_none_or(has)
+    }
+
     /// What is spent, as far as the server says how much there is.
     pub(crate) fn spent(&mut self, now: Moment) -> Option<Spent> {
         self.roll(now);
@@ -78,14 +85,19 @@ impl Published {
             .is_some_and(|window| window.limit.is_some())
     }
 
-    /// Whether so little is left, or so little known, that every answer is to be read.
-    pub(crate) fn is_scarce(&self) -> bool {
+    /// How much is left; `None` if that is so little, or so little known, that every answer is to be read.
+    #[inline]
+    pub(crate) fn plenty(&self) -> Option<i64> {
         const PLENTY: i64 = 64;
-        let scarce = |window: &Window| window.guessed || window.left < PLENTY;
-        self.window.as_ref().is_some_and(scarce)
+        match &self.window {
+            Some(window) if window.guessed || window.left < PLENTY => None,
+            Some(window) => Some(window.left),
+            None => Some(i64::MAX),
+        }
     }
 
     /// A call is sent. Returns how many had been answered by then, to be shown with its answer.
+    #[inline]
     pub(crate) fn send(&mut self, price: u32) -> u32 {
         self.sent = self.sent.wrapping_add(price);
         if let Some(window) = &mut self.window {
@@ -96,6 +108,7 @@ impl Published {
     }
 
     /// A call is over, one way or the other.
+    #[inline]
     pub(crate) fn over(&mut self, price: u32) {
         self.answered = self.answered.wrapping_add(price);
     }

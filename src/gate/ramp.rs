@@ -37,6 +37,8 @@ pub(crate) struct Ramp {
     accepted: u32,
     probed: bool,
     since: Option<Moment>,
+    /// When the window that began then is over.
+    over: Moment,
     last_let: Option<Moment>,
     /// Windows since the last refusal, the one after it included.
     windows: u32,
@@ -68,22 +70,29 @@ impl Ramp {
             accepted: 0,
             probed: false,
             since: None,
+            over: Moment::FAR,
             last_let: None,
             windows: 1,
             calm: 0,
         }
     }
 
+    /// Whether it holds nobody back, whatever comes.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.allowed.is_none() && self.held.is_none()
+    }
+
     /// From when one more may go.
     #[inline]
     pub(crate) fn next(&mut self, now: Moment) -> Moment {
-        if self.allowed.is_none() && self.held.is_none() {
+        if self.is_open() {
             return now;
         }
         self.roll(now);
         match self.last_let {
             Some(last) if self.in_flight >= self.most_in_flight() => {
-                let over = self.window_over().filter(|_| self.probed);
+                let over = (self.probed && self.since.is_some()).then_some(self.over);
                 let silence = (self.in_flight > 0).then(|| last + SILENCE);
                 let earlier = over.into_iter().chain(silence).min();
                 earlier.unwrap_or(last + SILENCE)
@@ -112,11 +121,20 @@ impl Ramp {
         self.roll(now);
         self.in_flight += 1;
         self.last_let = Some(now);
-        self.since.get_or_insert(now);
+        if self.since.is_none() {
+            self.since = Some(now);
+            self.over = now + self.held.map_or(UNKNOWN, |held| held.length);
+        }
     }
 
+    #[inline]
     pub(crate) fn left(&mut self, accepted: bool, others_wait: bool) {
         self.in_flight = self.in_flight.saturating_sub(1);
+        if self.is_open() {
+            self.accepted = self.accepted.saturating_add(u32::from(accepted));
+            self.probed |= accepted;
+            return;
+        }
         if accepted {
             self.allowed = self.allowed.map(|allowed| allowed.saturating_add(1));
             self.accepted = self.accepted.saturating_add(1);
@@ -157,15 +175,15 @@ impl Ramp {
         }
     }
 
-    fn window_over(&self) -> Option<Moment> {
-        Some(self.since? + self.held.map_or(UNKNOWN, |held| held.length))
+    /// A window that passed without a refusal holds at least what was accepted in it.
+    #[inline]
+    fn roll(&mut self, now: Moment) {
+        if now >= self.over && self.probed {
+            self.begin_anew();
+        }
     }
 
-    /// A window that passed without a refusal holds at least what was accepted in it.
-    fn roll(&mut self, now: Moment) {
-        if !self.probed || self.window_over().is_none_or(|over| over > now) {
-            return;
-        }
+    fn begin_anew(&mut self) {
         self.calm += u32::from(self.held.is_none_or(|held| self.goes_beyond(held)));
         self.windows += 1;
         if let Some(held) = &mut self.held {
@@ -175,7 +193,7 @@ impl Ramp {
             self.held = None;
         }
         self.accepted = 0;
-        self.since = None;
+        (self.since, self.over) = (None, Moment::FAR);
     }
 }
 

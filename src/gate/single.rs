@@ -30,11 +30,13 @@ impl Gate {
         }
     }
 
+    #[inline]
     pub(crate) fn scope(&self) -> &Scope {
         &self.scope
     }
 
     /// Nothing under the lock can panic halfway, so a poisoned one is as good as any.
+    #[inline]
     pub(crate) fn lock(&self) -> Locked<'_> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -65,8 +65,16 @@ impl State {
     /// Passes if the gate is wide open and nobody waits: the path of nearly every call.
     #[inline]
     pub(crate) fn pass_at_once(&mut self, price: u32, now: Moment) -> Option<Pass> {
-        let open = self.queue.is_empty() && self.opens(price, now) <= now;
+        let open = self.queue.is_empty()
+            && (self.is_calm() && self.allowance.has_place(price, now)
+                || self.opens(price, now) <= now);
         open.then(|| self.let_through(price, now))
+    }
+
+    /// Whether nothing holds anybody back but what is spent.
+    #[inline]
+    fn is_calm(&self) -> bool {
+        self.cooldown.is_open() && self.ramp.is_open() && self.outage.is_calm()
     }
 
     /// Passes, waits or gives up.
@@ -225,10 +233,10 @@ impl State {
         self.due = None;
         self.ramp.let_one(now);
         self.outage.let_one(now);
-        let (worth_a_look, answered_then) = self.allowance.take(price, now);
+        let (unread, answered_then) = self.allowance.take(price, now);
         Pass {
             epoch: self.cooldown.epoch(),
-            worth_a_look,
+            unread,
             price,
             sent: now,
             answered_then,
@@ -281,6 +289,18 @@ impl State {
         self.wake_first()
     }
 
+    /// It was served, and nobody has looked at what the answer says. Returns who is next.
+    #[inline]
+    pub(crate) fn served(&mut self, pass: Pass, now: Moment) -> Option<Waker> {
+        self.allowance.served(pass, now);
+        self.outage.answered(now);
+        self.left(pass, Ending::Accepted);
+        if self.queue.is_empty() || self.cooldown.shut(now).is_some() {
+            return None;
+        }
+        self.queue.first()
+    }
+
     /// The place of a call among the calls at once is free.
     pub(crate) fn release(&mut self) -> Wake {
         self.allowance.release();
@@ -293,6 +313,7 @@ impl State {
         pass.sent + STALE < self.youngest
     }
 
+    #[inline]
     fn left(&mut self, pass: Pass, ending: Ending) {
         let accepted = ending == Ending::Accepted;
         if accepted {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::cooldown::Closing;
+use super::looks::Unread;
 use super::single::{Gate, Locked};
 use super::words::{Asks, Heard, Leaves, Pass, Standing, Wake};
 use crate::budget::{Budget, Paid};
@@ -20,8 +21,8 @@ pub(crate) struct Turn {
     // The pass, once it was let through: in pieces, since a hundred thousand waiting calls hold one.
     answered_then: u32,
     sent: Moment,
+    unread: Unread,
     epoch: u16,
-    worth_a_look: bool,
     stage: Stage,
 }
 
@@ -38,6 +39,7 @@ enum Stage {
 }
 
 impl Turn {
+    #[inline]
     pub(crate) fn at(gate: Arc<Gate>, price: u32) -> Self {
         Self {
             gate,
@@ -45,8 +47,8 @@ impl Turn {
             price,
             answered_then: 0,
             sent: Moment::START,
+            unread: Unread::default(),
             epoch: 0,
-            worth_a_look: false,
             stage: Stage::New,
         }
     }
@@ -59,7 +61,7 @@ impl Turn {
     fn pass(&self) -> Pass {
         Pass {
             epoch: self.epoch,
-            worth_a_look: self.worth_a_look,
+            unread: self.unread,
             price: self.price,
             answered_then: self.answered_then,
             sent: self.sent,
@@ -68,7 +70,7 @@ impl Turn {
 
     fn keep(&mut self, pass: Pass, stage: Stage) {
         self.epoch = pass.epoch;
-        self.worth_a_look = pass.worth_a_look;
+        self.unread = pass.unread;
         self.answered_then = pass.answered_then;
         self.sent = pass.sent;
         self.stage = stage;
@@ -83,6 +85,7 @@ impl Turn {
     }
 
     /// A new call arrives, and is sent at once if the gate is wide open and nothing `else_to_wait_for`.
+    #[inline]
     pub(crate) fn arrive(&mut self, else_to_wait_for: bool, now: Moment) -> bool {
         let price = self.price;
         let mut state = self.gate.lock();
@@ -198,9 +201,32 @@ impl Turn {
         told.into_iter().for_each(Wake::now);
     }
 
-    /// Whether the gate wants to know what the answer says is left of a quota.
-    pub(crate) fn wants_a_look(&self) -> bool {
-        self.stage == Stage::Sent && self.worth_a_look
+    /// Whether the gate wants to know what an answer with so many headers says is left of a quota.
+    #[inline]
+    pub(crate) fn wants_a_look(&self, headers: usize) -> bool {
+        self.stage != Stage::Sent || !self.unread.contains(headers)
+    }
+
+    /// The call was served, and its answer has so many headers: whether the gate lets it go without a look
+    /// at them, and without a place that it holds until the body has ended.
+    #[inline]
+    pub(crate) fn serves(&mut self, headers: usize, clock: &Clock) -> bool {
+        if self.wants_a_look(headers) {
+            return false;
+        }
+        let pass = self.pass();
+        let now = clock.now();
+        let mut state = self.gate.lock();
+        if state.allowance.limits_at_once() {
+            return false;
+        }
+        let next = state.served(pass, now);
+        drop(state);
+        self.stage = Stage::Out;
+        if let Some(next) = next {
+            next.wake();
+        }
+        true
     }
 
     /// The call was answered, or failed, and nobody has to wait for that.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Spent;
 use super::quota::Quota;
-use crate::moment::{Moment, nanos};
+use crate::moment::{Length, Moment, nanos};
 
 /// A wheel of slots, each a slice of time: so counting costs the same for twenty calls and for a
 /// million, and a gate's memory does not grow with its quota. A place is free at the *end* of its
@@ -12,24 +12,26 @@ use crate::moment::{Moment, nanos};
 #[derive(Debug)]
 pub(crate) struct Window {
     limit: u32,
-    /// As it was declared, whatever the server says.
-    declared: u32,
-    length: Duration,
-    slack: Duration,
-    /// Whether it counts calls, or what they cost.
-    per_call: bool,
-    /// A limit that was published for a longer window: near its end it looks like this one's.
-    of_another: Option<u32>,
-    /// Whether it was spent by prices: what is published counts calls.
-    priced: bool,
-    /// Whether it only keeps calls apart that a wider one allows.
-    narrow: bool,
+    taken: u32,
     /// The length of a slice, in nanoseconds.
     slice: u64,
     /// The first slice that is not over yet.
     first: u64,
-    taken: u32,
+    /// When it is.
+    turns: Moment,
+    length: Length,
+    slack: Length,
     slots: Box<[u32; SLOTS]>,
+    /// Whether it counts calls, or what they cost.
+    per_call: bool,
+    /// Whether it was spent by prices: what is published counts calls.
+    priced: bool,
+    /// Whether it only keeps calls apart that a wider one allows.
+    narrow: bool,
+    /// As it was declared, whatever the server says.
+    declared: u32,
+    /// A limit that was published for a longer window: near its end it looks like this one's.
+    of_another: Option<u32>,
 }
 
 const SLOTS: usize = 512;
@@ -44,17 +46,18 @@ impl Window {
         let slice = nanos(length + slack).div_ceil(SLOTS as u64 - 2).max(1);
         Self {
             limit,
-            declared: limit,
-            length,
-            slack,
-            per_call: false,
-            narrow: false,
-            of_another: None,
-            priced: false,
+            taken: 0,
             slice,
             first: 0,
-            taken: 0,
+            turns: Moment::START,
+            length: Length::of(length),
+            slack: Length::of(slack),
             slots: Box::new([0; SLOTS]),
+            per_call: false,
+            priced: false,
+            narrow: false,
+            declared: limit,
+            of_another: None,
         }
     }
 
@@ -78,6 +81,7 @@ impl Window {
     }
 
     /// What a call of this price takes.
+    #[inline]
     fn places(&self, price: u32) -> u32 {
         if self.per_call { price.min(1) } else { price }
     }
@@ -101,7 +105,7 @@ impl Window {
         Spent {
             spent: self.taken,
             of: self.limit,
-            window: Some(self.length),
+            window: Some(self.length.duration()),
         }
     }
 
@@ -134,6 +138,7 @@ impl Window {
 
     /// A call is sent. Until its answer is here, its places are held as if the server had seen it only
     /// at the end of the slack.
+    #[inline]
     pub(crate) fn take(&mut self, price: u32, now: Moment) {
         self.turn_to(now);
         self.priced |= self.places(price) > 1;
@@ -141,6 +146,7 @@ impl Window {
     }
 
     /// The head of the answer is here: the server has counted the call by now.
+    #[inline]
     pub(crate) fn answered(&mut self, price: u32, sent: Moment, now: Moment) {
         let earlier = now < sent + self.slack;
         if earlier && self.undo(price, sent, now) {
@@ -149,6 +155,7 @@ impl Window {
     }
 
     /// The call was never sent. Answers whether its places were still held.
+    #[inline]
     pub(crate) fn undo(&mut self, price: u32, sent: Moment, now: Moment) -> bool {
         self.turn_to(now);
         let slice = self.slice_held(sent + self.slack);
@@ -182,8 +189,9 @@ impl Window {
     /// The server says how much a window of about this length holds.
     pub(crate) fn publish(&mut self, limit: u32, resets_in: Duration) {
         const ROUNDED: Duration = Duration::from_millis(1_500);
-        let is_mine = resets_in > self.length / 2 && resets_in <= self.length + ROUNDED;
-        if resets_in > self.length + ROUNDED {
+        let length = self.length.duration();
+        let is_mine = resets_in > length / 2 && resets_in <= length + ROUNDED;
+        if resets_in > length + ROUNDED {
             self.limit = self.declared;
             self.of_another = Some(limit);
         } else if is_mine && !self.priced && self.of_another != Some(limit) {
@@ -191,6 +199,7 @@ impl Window {
         }
     }
 
+    #[inline]
     fn hold(&mut self, places: u32, counted: Moment) {
         let slice = self.slice_held(counted).max(self.first);
         let slot = &mut self.slots[slot(slice)];
@@ -199,6 +208,7 @@ impl Window {
     }
 
     /// The slice at whose end a place is free that the server counted at this moment.
+    #[inline]
     fn slice_held(&self, counted: Moment) -> u64 {
         (counted + self.length).slices(self.slice)
     }
@@ -206,12 +216,12 @@ impl Window {
     /// Frees the places of all slices that are over.
     #[inline]
     fn turn_to(&mut self, now: Moment) {
-        let now = now.slices(self.slice);
-        if now > self.first {
-            self.turn_by(now);
+        if now >= self.turns {
+            self.turn_by(now.slices(self.slice));
         }
     }
 
+    #[inline(never)]
     fn turn_by(&mut self, now: u64) {
         if self.taken > 0 {
             let last = now.min(self.first.saturating_add(SLOTS as u64));
@@ -221,6 +231,7 @@ impl Window {
             }
         }
         self.first = now;
+        self.turns = Moment::after_slices(now.saturating_add(1), self.slice);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::task::Waker;
 
 use super::cooldown::Shut;
+use super::looks::Unread;
 use super::quota::Quota;
 use crate::hint::Counter;
 use crate::moment::Moment;
@@ -61,6 +62,8 @@ pub(crate) enum Ending {
 pub(crate) struct Heard {
     pub(crate) ending: Ending,
     pub(crate) counter: Option<Counter>,
+    /// How many headers there were, if they were looked at.
+    pub(crate) looked_at: Option<usize>,
     /// What the call has cost in truth, if the answer says so.
     pub(crate) price: Option<u32>,
 }
@@ -87,8 +90,8 @@ pub(crate) struct Until {
 pub(crate) struct Pass {
     /// The number of closings when it was let through.
     pub(crate) epoch: u16,
-    /// Whether the gate wants to know what the answer says is left.
-    pub(crate) worth_a_look: bool,
+    /// The answers of which the gate does not want to know what they say is left.
+    pub(crate) unread: Unread,
     /// What it costs, of quotas that count prices.
     pub(super) price: u32,
     /// How much of what was sent before it had been answered when it was sent.

@@ -189,6 +189,12 @@ impl<'a> Attempt<'a> {
         self.worth_a_look
     }
 
+    /// How many headers there are, if the gate wants them looked at.
+    pub(crate) fn headers_looked_at(&self) -> Option<usize> {
+        let headers = self.headers().filter(|_| self.worth_a_look)?;
+        Some(headers.len())
+    }
+
     /// The head of the request.
     pub fn request(&self) -> RequestHead<'a> {
         self.request

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
-use super::{Attempt, Policy, Provider, RequestHead, Route, Verdict};
+use super::{Attempt, Policy, Provider, RequestHead, Route, Shortcuts, Verdict};
 use crate::gate::Quota;
 use crate::scope::Scope;
 
@@ -85,6 +85,11 @@ impl Policy for ByHost {
 
     fn wants_trailers(&self, attempt: &Attempt<'_>) -> bool {
         self.of(&attempt.request()).wants_trailers(attempt)
+    }
+
+    fn shortcuts(&self) -> Shortcuts {
+        let hosts = self.hosts.iter().map(|(_, policy)| policy.shortcuts());
+        hosts.fold(self.otherwise.shortcuts(), Shortcuts::and)
     }
 
     fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {

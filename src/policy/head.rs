@@ -18,6 +18,7 @@ pub struct RequestHead<'a> {
 
 impl<'a> RequestHead<'a> {
     /// The head of a request with any body.
+    #[inline]
     pub fn new<B>(request: &'a Request<B>) -> Self {
         Self {
             method: request.method(),
@@ -28,27 +29,32 @@ impl<'a> RequestHead<'a> {
     }
 
     /// The method.
+    #[inline]
     pub fn method(&self) -> &'a Method {
         self.method
     }
 
     /// The address.
+    #[inline]
     pub fn uri(&self) -> &'a Uri {
         self.uri
     }
 
     /// The headers.
+    #[inline]
     pub fn headers(&self) -> &'a HeaderMap {
         self.headers
     }
 
     /// The extensions, through which a caller speaks to a policy.
+    #[inline]
     pub fn extensions(&self) -> &'a Extensions {
         self.extensions
     }
 
     /// Whether sending this twice does no harm: the caller said so ([`Idempotent`]), or the method
     /// is idempotent (RFC 9110, 9.2.2), or there is an `Idempotency-Key`.
+    #[inline]
     pub fn is_idempotent(&self) -> bool {
         match self.extensions.get::<Idempotent>() {
             Some(Idempotent(said)) => *said,

@@ -59,6 +59,7 @@ mod grpc;
 mod head;
 mod provider;
 mod route;
+mod shortcuts;
 mod standard;
 mod verdict;
 
@@ -69,6 +70,7 @@ pub use grpc::{Grpc, Streams};
 pub use head::RequestHead;
 pub use provider::Provider;
 pub use route::Route;
+pub(crate) use shortcuts::Shortcuts;
 pub use verdict::{Ruling, Verdict};
 
 use std::fmt;
@@ -141,6 +143,12 @@ pub trait Policy: Send + Sync {
     fn name(&self) -> &str {
         "policy"
     }
+
+    /// For the policies of this crate: what need not be asked. By default everything is.
+    #[doc(hidden)]
+    fn shortcuts(&self) -> Shortcuts {
+        Shortcuts::default()
+    }
 }
 
 macro_rules! policy_by_pointer {
@@ -172,6 +180,9 @@ macro_rules! policy_by_pointer {
             }
             fn name(&self) -> &str {
                 (**self).name()
+            }
+            fn shortcuts(&self) -> Shortcuts {
+                (**self).shortcuts()
             }
         }
     )*};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::{HeaderName, StatusCode};
 
 use super::buckets::Buckets;
-use super::{Attempt, Policy, RequestHead, Route, Verdict, standard};
+use super::{Attempt, Policy, RequestHead, Route, Shortcuts, Verdict, standard};
 use crate::gate::Quota;
 use crate::hint::{Field, Rules, Unit};
 use crate::scope::Scope;
@@ -357,6 +357,16 @@ impl Provider {
         !self.final_codes.is_empty() || !self.final_phrases.is_empty()
     }
 
+    /// Whether its words speak of the heads or bodies of served answers.
+    fn looks_into_served(&self) -> bool {
+        self.names_served || self.looked_into.iter().any(|status| *status < 400)
+    }
+
+    /// Whether its requests are told apart by more than their origin.
+    fn has_scopes(&self) -> bool {
+        self.joins_hosts || !self.credentials.is_empty() || self.path_segment.is_some()
+    }
+
     /// Whether a body may turn what looks final into a refusal by a limit.
     fn turns_by_body(&self) -> bool {
         !self.throttled_codes.is_empty()
@@ -383,7 +393,7 @@ impl Policy for Provider {
     }
 
     fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {
-        if !self.joins_hosts && self.credentials.is_empty() && self.path_segment.is_none() {
+        if !self.has_scopes() {
             return None;
         }
         let scope = if self.joins_hosts {
@@ -395,6 +405,14 @@ impl Policy for Provider {
         match self.segment(request.uri().path()) {
             Some(segment) => Some(scope.keyed(segment.as_bytes())),
             None => Some(scope),
+        }
+    }
+
+    fn shortcuts(&self) -> Shortcuts {
+        let unbucketed = self.buckets.is_none();
+        Shortcuts {
+            accepts_unseen: unbucketed && !self.looks_into_served(),
+            goes_by_origin: unbucketed && !self.has_scopes(),
         }
     }
 
