@@ -11,8 +11,11 @@ use crate::scope::Scope;
 
 /// Whoever else has to agree before a call is sent: a ledger that several processes share.
 ///
-/// It is asked for every call, each time before that is sent, when the gate of this process has let it
+/// It is asked for every call, each time before that is sent, when the gates of this process have let it
 /// through; and it is told when an answer shuts a gate here, so that it can tell the others.
+///
+/// A call that is known to belong to a bucket, as a response has named it, asks twice: for the bucket first and,
+/// when that is granted, for the scope. If it has to wait then, it asks for both again.
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -46,12 +49,12 @@ use crate::scope::Scope;
 /// # let _ = layer;
 /// ```
 pub trait Fleet: Send + Sync {
-    /// Whether a call of this price may be sent. It answers now or later; a call that is dropped
-    /// meanwhile drops the question.
+    /// Whether a call of this price may be sent, as far as this scope or this bucket is concerned. It answers now
+    /// or later; a call that is dropped meanwhile drops the question.
     fn admit(&self, scope: &Scope, price: u32) -> Admitting;
 
-    /// An answer has shut the gate of this scope here, for so long. It may be a bucket of the scope that was
-    /// asked for, as a response has named it: the calls of that bucket alone have to wait.
+    /// An answer has shut the gate of this scope here, for so long; or of this bucket, and then its calls alone
+    /// have to wait.
     fn shut(&self, scope: &Scope, shut_for: Duration);
 }
 
@@ -61,9 +64,10 @@ pub type Admitting = Pin<Box<dyn Future<Output = Admission> + Send + Sync>>;
 /// What a [`Fleet`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// The call may be sent.
+    /// The call may be sent, if nothing else is to be asked for.
     Granted,
-    /// Nobody may call for so long: the gate of this process shuts, and the call asks again then.
+    /// Nobody may call for so long: the gate that was asked for shuts in this process, and the call asks again
+    /// then.
     NotBefore(Duration),
 }
 

@@ -2,14 +2,19 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use http::HeaderName;
 use support::mock::{Mock, answer, status};
 use support::paused::*;
 use tokio::time::Instant;
 use tower_backoff::fleet::{Admission, Admitting, Fleet};
-use tower_backoff::{Gates, NotBefore, Retry, RetryLayer, Scope, providers};
+use tower_backoff::policy::Provider;
+use tower_backoff::{
+    GateStatus, Gates, NotBefore, Patience, Price, Quota, Retry, RetryLayer, Scope, providers,
+};
 
 const URI: &str = "https://api.lemlist.com/api/campaigns";
 
@@ -143,4 +148,188 @@ async fn the_answer_may_come_later_and_patience_runs_meanwhile() {
 fn the_future_stays_send_and_sync() {
     fn is_send_and_sync<T: Send + Sync>(_: T) {}
     is_send_and_sync(Ledger::answering_after(Duration::ZERO).admit(&Scope::layer(), 1));
+}
+
+const API: &str = "https://api.test";
+const SEARCH: &str = "https://api.test/search/code";
+const CORE: &str = "https://api.test/repos/1/issues";
+const SEARCH_BUCKET: &str = "https://api.test, bucket search";
+
+/// What all processes share, scope by scope: until when nobody may call, and for whom it was asked.
+#[derive(Default)]
+struct Register {
+    takes: Duration,
+    shut: Mutex<HashMap<String, Instant>>,
+    asked: Mutex<Vec<(String, u32)>>,
+}
+
+impl Register {
+    fn asked(&self) -> Vec<(String, u32)> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+}
+
+impl Fleet for Register {
+    fn admit(&self, scope: &Scope, price: u32) -> Admitting {
+        let (scope, now, takes) = (scope.to_string(), Instant::now(), self.takes);
+        let shut = self.shut.lock().unwrap().get(&scope).copied();
+        self.asked.lock().unwrap().push((scope, price));
+        Box::pin(async move {
+            if !takes.is_zero() {
+                tokio::time::sleep(takes).await;
+            }
+            match shut.filter(|shut| *shut > now) {
+                Some(shut) => Admission::NotBefore(shut - now),
+                None => Admission::Granted,
+            }
+        })
+    }
+
+    fn shut(&self, scope: &Scope, shut_for: Duration) {
+        let until = Instant::now() + shut_for;
+        self.shut.lock().unwrap().insert(scope.to_string(), until);
+    }
+}
+
+/// A process that has five places a minute, and learns the buckets from the answers.
+fn process_with_buckets(mock: &Mock, register: &Arc<Register>) -> (Retry<Mock>, Gates) {
+    let gates = Gates::new();
+    let provider = Provider::new("buckets")
+        .buckets_in(HeaderName::from_static("x-ratelimit-resource"))
+        .quota(Quota::per_minute(5));
+    let layer = RetryLayer::new(provider).gates(&gates);
+    (around(mock, layer.fleet(Arc::clone(register))), gates)
+}
+
+/// Names the bucket of each request, and refuses this one of them for half a minute.
+fn in_buckets(refused: usize) -> Mock {
+    Mock::new(move |nth, head| {
+        let search = head.uri.path().starts_with("/search");
+        let bucket = (
+            "x-ratelimit-resource",
+            if search { "search" } else { "core" },
+        );
+        let spent = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30")];
+        if nth == refused {
+            answer(403, &[bucket, spent[0], spent[1]], "")
+        } else {
+            answer(200, &[bucket], "")
+        }
+    })
+}
+
+#[track_caller]
+fn gate(gates: &Gates, scope: &str) -> GateStatus {
+    let mut all = gates.all().into_iter();
+    all.find(|gate| gate.scope.to_string() == scope)
+        .expect("a gate")
+}
+
+/// How many of the five places are taken.
+fn taken(gates: &Gates) -> u32 {
+    gate(gates, API).spent[0].spent
+}
+
+fn nobody_is_left_at(gates: &Gates) -> bool {
+    let mut all = gates.all().into_iter();
+    all.all(|gate| gate.in_flight == 0 && gate.waiting == 0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bucket_is_asked_for_first_and_then_its_scope() {
+    let mock = in_buckets(0);
+    let register = Arc::new(Register::default());
+    let (service, gates) = process_with_buckets(&mock, &register);
+    send(&service, get(SEARCH)).await.unwrap();
+    assert_eq!(register.asked(), [(API.to_owned(), 1)]);
+    let mut request = get(SEARCH);
+    request.extensions_mut().insert(Price(3));
+    send(&service, request).await.unwrap();
+    let both = [(SEARCH_BUCKET.to_owned(), 3), (API.to_owned(), 3)];
+    assert_eq!(register.asked(), both);
+    assert!(nobody_is_left_at(&gates));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_one_process_has_spent_is_waited_for_by_its_kind_in_all() {
+    let mock = in_buckets(3);
+    let register = Arc::new(Register::default());
+    let (one, _) = process_with_buckets(&mock, &register);
+    let (another, gates) = process_with_buckets(&mock, &register);
+    send(&one, get(SEARCH)).await.unwrap();
+    send(&another, get(SEARCH)).await.unwrap();
+    let begun = Instant::now();
+    let refused = tokio::spawn(async move { send(&one, get(SEARCH)).await });
+    tokio::time::sleep(millis(10)).await;
+    let waits = tokio::spawn({
+        let another = another.clone();
+        async move { send(&another, get(SEARCH)).await }
+    });
+    tokio::time::sleep(millis(10)).await;
+    let bucket = gate(&gates, SEARCH_BUCKET);
+    assert_eq!(bucket.shut_by.as_deref(), Some("the fleet"));
+    assert_eq!((bucket.waiting, bucket.in_flight), (1, 0));
+    let api = gate(&gates, API);
+    assert_eq!((api.shut_by, api.waiting, api.in_flight), (None, 0, 0));
+    assert_eq!(taken(&gates), 1, "the place of the call that waits is free");
+
+    send(&another, get(CORE)).await.unwrap();
+    assert_eq!(begun.elapsed(), millis(20), "core is not stopped by search");
+    waits.await.unwrap().unwrap();
+    assert_between(begun.elapsed(), secs(30), secs(1));
+    assert_eq!(taken(&gates), 3);
+    refused.await.unwrap().unwrap();
+    assert!(nobody_is_left_at(&gates));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scope_that_nobody_may_call_shuts_its_own_gate_and_not_the_buckets() {
+    let mock = in_buckets(0);
+    let register = Arc::new(Register::default());
+    let (service, gates) = process_with_buckets(&mock, &register);
+    send(&service, get(SEARCH)).await.unwrap();
+    register.asked();
+    register.shut(&Scope::origin(&API.parse().unwrap()), secs(20));
+    let begun = Instant::now();
+    let waits = tokio::spawn(async move { send(&service, get(SEARCH)).await });
+    tokio::time::sleep(millis(10)).await;
+    let (bucket, api) = (gate(&gates, SEARCH_BUCKET), gate(&gates, API));
+    assert_eq!((bucket.shut_by, bucket.waiting), (None, 0));
+    assert_eq!(api.shut_by.as_deref(), Some("the fleet"));
+    assert_eq!((api.waiting, api.in_flight), (1, 0));
+    waits.await.unwrap().unwrap();
+    assert_between(begun.elapsed(), secs(20), secs(1));
+    let asked: Vec<_> = register.asked().into_iter().map(|asked| asked.0).collect();
+    assert_eq!(asked, [SEARCH_BUCKET, API, SEARCH_BUCKET, API]);
+    assert!(nobody_is_left_at(&gates));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_leaves_while_its_bucket_is_asked_for_leaves_nothing_behind() {
+    let mock = in_buckets(0);
+    let register = Arc::new(Register {
+        takes: secs(1),
+        ..Register::default()
+    });
+    let (service, gates) = process_with_buckets(&mock, &register);
+    let begun = Instant::now();
+    send(&service, get(SEARCH)).await.unwrap();
+    assert_eq!(begun.elapsed(), secs(1), "one question");
+    for (gives_up_after, asked) in [(millis(500), 1), (millis(1_500), 2)] {
+        register.asked();
+        let dropped = tokio::time::timeout(gives_up_after, send(&service, get(SEARCH))).await;
+        assert!(dropped.is_err());
+        assert_eq!(register.asked().len(), asked);
+
+        let mut request = get(SEARCH);
+        request
+            .extensions_mut()
+            .insert(Patience::of(gives_up_after));
+        let error = send(&service, request).await.unwrap_err();
+        assert!(error.is::<NotBefore>());
+        assert!(nobody_is_left_at(&gates));
+        assert_eq!(taken(&gates), 1);
+    }
+    send(&service, get(SEARCH)).await.unwrap();
+    assert_eq!(mock.calls().len(), 2);
 }

@@ -1,4 +1,5 @@
-//! The call asks the fleet, once the gate of this process has let it through.
+//! The call asks the fleet, once the gates of this process have let it through: for its bucket first, then for
+//! its scope.
 
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -25,29 +26,37 @@ where
         let Some(fleet) = &self.settings.fleet else {
             return Poll::Ready(Next::Ready);
         };
-        let rare = self.rare.get_or_insert_with(Box::default);
-        let scope = self.turn.gate().scope();
-        let admitting = rare
-            .admitting
-            .get_or_insert_with(|| fleet.admit(scope, self.turn.price()));
-        let Poll::Ready(admission) = admitting.as_mut().poll(cx) else {
-            ready!(self.poll_patience(cx));
-            return Poll::Ready(self.too_late());
-        };
-        rare.admitting = None;
-        Poll::Ready(match admission {
-            Admission::Granted => Next::Ready,
-            Admission::NotBefore(wait) => {
-                self.turn.recalled(Closing {
-                    wait: Wait::Named(wait.max(Duration::from_millis(1))),
-                    heard: self.settings.clock.now(),
-                    refused: false,
-                    decided_by: "the fleet".into(),
-                    at_most: self.settings.max_cooldown,
-                });
-                self.leave_bucket();
-                Next::Admit
+        let rare = &mut **self.rare.get_or_insert_with(Box::default);
+        loop {
+            let bucket = rare.bucket.as_mut().filter(|_| !rare.bucket_granted);
+            let asks_for_bucket = bucket.is_some();
+            let turn = bucket.unwrap_or(&mut self.turn);
+            let admitting = rare
+                .admitting
+                .get_or_insert_with(|| fleet.admit(turn.gate().scope(), turn.price()));
+            let Poll::Ready(admission) = admitting.as_mut().poll(cx) else {
+                ready!(self.poll_patience(cx));
+                return Poll::Ready(self.too_late());
+            };
+            rare.admitting = None;
+            rare.bucket_granted = asks_for_bucket && admission == Admission::Granted;
+            match admission {
+                Admission::Granted if asks_for_bucket => {}
+                Admission::Granted => return Poll::Ready(Next::Ready),
+                Admission::NotBefore(wait) => {
+                    turn.recalled(Closing {
+                        wait: Wait::Named(wait.max(Duration::from_millis(1))),
+                        heard: self.settings.clock.now(),
+                        refused: false,
+                        decided_by: "the fleet".into(),
+                        at_most: self.settings.max_cooldown,
+                    });
+                    // The place at the other gate goes back, too.
+                    self.turn.give_back();
+                    self.leave_bucket();
+                    return Poll::Ready(Next::Admit);
+                }
             }
-        })
+        }
     }
 }

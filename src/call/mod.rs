@@ -81,8 +81,9 @@ struct Rare<R: Body> {
     receipt: Option<Receipt>,
     /// Around the attempt that is on its way, if anybody listens.
     span: Option<trace::Span>,
-    /// What the fleet is asked.
+    /// What the fleet is asked, and whether it has granted the bucket and is asked for the scope.
     admitting: Option<Admitting>,
+    bucket_granted: bool,
     /// Its turn at the gate of a bucket, if it is known to belong to one.
     bucket: Option<Turn>,
     /// The last answer, while the call goes on.
@@ -105,6 +106,7 @@ impl<R: Body> Default for Rare<R> {
             receipt: None,
             span: None,
             admitting: None,
+            bucket_granted: false,
             bucket: None,
             in_hand: None,
         }
