@@ -2,9 +2,11 @@
 
 mod support;
 
+use http::HeaderName;
 use support::mock::{Mock, answer, status};
 use support::paused::*;
 use tokio::time::Instant;
+use tower_backoff::hint::Unit;
 use tower_backoff::policy::Provider;
 use tower_backoff::{Gates, Price, Quota, RetryLayer};
 
@@ -122,4 +124,51 @@ async fn after_silent_answers_a_spent_counter_is_noticed() {
         send(&service, get(URI)).await.unwrap();
     }
     assert!(begun.elapsed() >= secs(30), "{:?}", offsets(&mock, begun));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spent_rate_limit_field_is_noticed_however_it_is_written() {
+    for field in [
+        ("ratelimit", "\"d\";r=0;t=30"),
+        ("ratelimit", "\"7d\";r=0;t=30"),
+        ("ratelimit", "d; r= 0; t=30"),
+        ("ratelimit", "limit=5, remaining=\"0\", reset=30"),
+        ("x-ratelimit", "d;r=0;t=30"),
+    ] {
+        let mock = Mock::new(move |_, _| answer(200, &[field], ""));
+        let service = around(&mock, layer([]));
+        let begun = Instant::now();
+        for _ in 0..2 {
+            send(&service, get(URI)).await.unwrap();
+        }
+        let waited = begun.elapsed();
+        assert!(
+            (secs(30)..=secs(31)).contains(&waited),
+            "{field:?}: {waited:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_is_left_until_the_reset_in_the_unit_of_the_provider() {
+    let mock = Mock::new(|nth, _| {
+        let left = 3usize.saturating_sub(nth).max(1).to_string();
+        let headers = [
+            ("x-ratelimit-limit", "3"),
+            ("x-ratelimit-remaining", &*left),
+            ("x-ratelimit-reset", "5000"),
+        ];
+        answer(200, &headers, "")
+    })
+    .taking(millis(10));
+    let reset = HeaderName::from_static("x-ratelimit-reset");
+    let provider = Provider::new("published").header_unit(reset, Unit::Millis);
+    let service = around(&mock, RetryLayer::new(provider).patience(secs(3_600)));
+    let begun = Instant::now();
+    send(&service, get(URI)).await.unwrap();
+    let calls: Vec<_> = (0..4).map(|_| start(&service, get(URI))).collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_between(begun.elapsed(), secs(5), secs(1));
 }
