@@ -232,13 +232,8 @@ async fn a_cold_start_is_not_slowed_by_windows_that_are_spent() {
     for t in tasks {
         t.await.unwrap().unwrap();
     }
-    let offs = offsets(&mock, start);
-    for m in 0..15 {
-        println!(
-            "F10b minute {m}: {}",
-            offs.iter().filter(|o| o.as_secs() / 60 == m).count()
-        );
-    }
+    let took = start.elapsed();
+    assert!(took < secs(60), "3,000 calls took {took:?}");
 }
 
 #[tokio::test(start_paused = true)]
