@@ -212,6 +212,22 @@ mod tests {
     }
 
     #[test]
+    fn a_header_that_forbids_another_try_outranks_a_lock() {
+        let provider = Provider::new("test")
+            .retried_codes(["LOCKED"])
+            .should_retry_header(http::HeaderName::from_static("should-retry"));
+        let request = Request::post("https://api.test/").body(()).unwrap();
+        for (said, ruling) in [("true", Ruling::Retry), ("false", Ruling::Refuse)] {
+            for status in [409, 429] {
+                let response = Response::builder().status(status);
+                let response = response.header("should-retry", said).body(()).unwrap();
+                let attempt = Attempt::new(&request, &response).with_body(br#"{"code":"LOCKED"}"#);
+                assert_eq!(provider.judge(&attempt).ruling(), ruling, "{status} {said}");
+            }
+        }
+    }
+
+    #[test]
     fn a_code_counts_only_where_codes_stand() {
         let provider = Provider::new("test")
             .look_into([200])
