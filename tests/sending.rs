@@ -10,12 +10,13 @@ use std::time::Duration;
 use h2::Reason;
 use http::Request;
 use http_body_util::{Empty, Full};
-use support::client::{HttpClient, http1_client, http2_client, http2_client_of};
+use support::client::{HttpClient, http1_client, http1_client_of, http2_client, http2_client_of};
 use support::h2::{self as frames, H2, Last};
 use support::mock::{Mock, answer, status};
 use support::paused;
 use support::wire::{self, Wire};
 use tower::{Layer, ServiceExt};
+use tower_backoff::body::OnceLayer;
 use tower_backoff::policy::Provider;
 use tower_backoff::{Backoff, Idempotent, Retry, RetryLayer};
 
@@ -316,9 +317,22 @@ async fn the_body_is_sent_whole_every_time() {
     assert_eq!(*bodies.lock().unwrap(), ["order one"; 3]);
 }
 
+#[tokio::test]
+async fn a_body_that_is_sent_once_arrives_whole() {
+    let server = Wire::always(wire::answer(200, "", "ok")).await;
+    let service = tower::ServiceBuilder::new()
+        .layer(OnceLayer::new())
+        .layer(RetryLayer::new(standard()))
+        .service(http1_client_of());
+    let request = request("POST", server.uri("/"));
+    service.oneshot(request).await.unwrap();
+    let received = &server.received()[0];
+    assert_eq!(received.body, "order one");
+    assert!(received.head.contains("content-length: 9"), "{received:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_body_that_can_be_sent_once_is_sent_once_and_the_report_says_why() {
-    use tower_backoff::body::OnceLayer;
     let mock = Mock::new(|_, _| answer(429, &[("retry-after", "5")], "no"));
     let layer = RetryLayer::new(standard());
     let service = tower::ServiceBuilder::new()

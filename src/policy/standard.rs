@@ -242,3 +242,32 @@ pub(super) fn contains(body: &[u8], phrase: &str) -> bool {
             .windows(phrase.len())
             .any(|window| window.eq_ignore_ascii_case(phrase))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+
+    use super::*;
+    use crate::policy::{Policy, Ruling};
+
+    #[test]
+    fn more_than_a_year_ends_every_call_that_was_not_served() {
+        let request = Request::get("https://api.test/").body(()).unwrap();
+        for (status, ruling) in [
+            (200, Ruling::Accept),
+            (404, Ruling::Refuse),
+            (429, Ruling::Refuse),
+            (503, Ruling::Refuse),
+        ] {
+            let response = Response::builder()
+                .status(status)
+                .header("retry-after", "4294967297")
+                .header("x-ratelimit-remaining", "0");
+            let response = response.body(()).unwrap();
+            let attempt = Attempt::new(&request, &response);
+            let verdict = Provider::new("test").judge(&attempt);
+            let expected = (ruling, ruling == Ruling::Refuse);
+            assert_eq!((verdict.ruling(), verdict.cools()), expected, "{status}");
+        }
+    }
+}
