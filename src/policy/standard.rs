@@ -251,6 +251,35 @@ mod tests {
     use crate::policy::{Policy, Ruling};
 
     #[test]
+    fn an_answer_about_one_request_stops_the_others_only_by_a_spent_counter() {
+        let request = Request::get("https://api.test/").body(()).unwrap();
+        for (left, cools) in [("7", false), ("0", true), ("many", false)] {
+            let response = Response::builder()
+                .status(404)
+                .header("retry-after", "5")
+                .header("x-ratelimit-remaining", left);
+            let response = response.body(()).unwrap();
+            let verdict = Provider::new("test").judge(&Attempt::new(&request, &response));
+            assert_eq!(
+                (verdict.ruling(), verdict.cools()),
+                (Ruling::Refuse, cools),
+                "{left}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_that_can_only_forbid_is_not_asked_for_what_ends_anyway() {
+        let provider = Provider::new("test").final_codes(["BROKE"]);
+        let request = Request::post("https://api.test/").body(()).unwrap();
+        for (status, wanted) in [(200, false), (400, false), (429, true), (500, false)] {
+            let response = Response::builder().status(status).body(()).unwrap();
+            let attempt = Attempt::new(&request, &response);
+            assert_eq!(provider.wants_body(&attempt), wanted, "{status}");
+        }
+    }
+
+    #[test]
     fn more_than_a_year_ends_every_call_that_was_not_served() {
         let request = Request::get("https://api.test/").body(()).unwrap();
         for (status, ruling) in [
