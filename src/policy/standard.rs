@@ -269,6 +269,23 @@ mod tests {
     }
 
     #[test]
+    fn a_403_that_is_retried_is_a_limit_if_it_names_a_wait() {
+        let provider = Provider::new("test").retry_on([403]);
+        for (method, wait, ruling) in [
+            ("POST", "5", Ruling::Throttled),
+            ("POST", "soon", Ruling::Refuse),
+            ("GET", "soon", Ruling::Retry),
+        ] {
+            let request = Request::builder().method(method).uri("https://api.test/");
+            let request = request.body(()).unwrap();
+            let response = Response::builder().status(403).header("retry-after", wait);
+            let response = response.body(()).unwrap();
+            let verdict = provider.judge(&Attempt::new(&request, &response));
+            assert_eq!(verdict.ruling(), ruling, "{method} {wait}");
+        }
+    }
+
+    #[test]
     fn a_body_that_can_only_forbid_is_not_asked_for_what_ends_anyway() {
         let provider = Provider::new("test").final_codes(["BROKE"]);
         let request = Request::post("https://api.test/").body(()).unwrap();
