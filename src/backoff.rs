@@ -197,6 +197,36 @@ mod tests {
     }
 
     #[test]
+    fn equal_jitter_spreads_the_second_half() {
+        let backoff = Backoff::default().jitter(Jitter::Equal);
+        let wait = |roll| backoff.wait(1, Duration::ZERO, roll).as_millis();
+        assert_eq!((wait(0), wait(u64::MAX)), (50, 100));
+    }
+
+    #[test]
+    fn decorrelated_jitter_lies_between_the_base_and_three_times_the_wait_before() {
+        let backoff = Backoff::default().jitter(Jitter::Decorrelated);
+        let wait = |last, roll| backoff.wait(9, Duration::from_millis(last), roll);
+        let ends = |last| (wait(last, 0).as_millis(), wait(last, u64::MAX).as_millis());
+        assert_eq!(ends(0), (50, 50));
+        assert_eq!(ends(100), (50, 300));
+        assert_eq!(ends(1_000_000), (50, 30_000));
+    }
+
+    #[test]
+    fn jitter_on_a_named_wait_reaches_a_hundredth_and_a_quarter_second() {
+        let most = |seconds| upward(Duration::from_secs(seconds), u64::MAX).as_millis();
+        assert_eq!((most(10), most(25), most(3_600)), (100, 250, 250));
+    }
+
+    #[test]
+    fn a_base_above_the_usual_cap_is_its_own_cap() {
+        let backoff = Backoff::exponential(Duration::from_secs(60)).jitter(Jitter::None);
+        let wait = |retry| backoff.wait(retry, Duration::ZERO, 0).as_secs();
+        assert_eq!((wait(0), wait(3)), (60, 60));
+    }
+
+    #[test]
     fn a_base_of_one_second_is_jittered_too() {
         let backoff = Backoff::exponential(Duration::from_secs(1));
         let waits: std::collections::HashSet<_> = (1..=16)

@@ -111,7 +111,16 @@ pub use report::{Ended, Report, ReportSlot};
 pub use scope::Scope;
 pub use service::Retry;
 
-/// The examples of the README are tests, too.
+/// The examples of the README and of the pages in `docs/` are tests, too.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/waiting.md")]
+struct Waiting;
+
+// It comes from reqwest and goes to it.
+#[cfg(all(doctest, feature = "reqwest-middleware"))]
+#[doc = include_str!("../docs/migrating.md")]
+struct Migrating;

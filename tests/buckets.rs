@@ -2,37 +2,54 @@
 
 mod support;
 
-use http::HeaderName;
+use std::task::{Context, Poll};
+
+use http::request::Parts;
+use http::{HeaderName, Request};
 use support::mock::{Mock, answer, status};
 use support::paused::*;
+use tokio::sync::watch;
 use tokio::time::Instant;
+use tower::{Layer, Service, ServiceExt};
 use tower_backoff::policy::{Attempt, Policy, Provider, RequestHead, Route, Verdict};
 use tower_backoff::{Gates, NotBefore, Quota, Retry, RetryLayer};
 
 const SEARCH: &str = "https://api.test/search/code";
 const CORE: &str = "https://api.test/repos/1/issues";
 const OTHER_CORE: &str = "https://api.test/repos/2222/issues";
+const USERS: &str = "https://api.test/users/1/repos";
 
 fn github() -> Provider {
     Provider::new("github").buckets_in(HeaderName::from_static("x-ratelimit-resource"))
 }
 
+/// As GitHub says it: which bucket, its size, what is left of it, and for how long.
+fn counters<'a>(
+    [bucket, limit, left, reset]: [&'a str; 4],
+    retry_after: Option<&'a str>,
+) -> Vec<(&'static str, &'a str)> {
+    let mut headers = vec![
+        ("x-ratelimit-resource", bucket),
+        ("x-ratelimit-limit", limit),
+        ("x-ratelimit-remaining", left),
+        ("x-ratelimit-reset", reset),
+    ];
+    headers.extend(retry_after.map(|wait| ("retry-after", wait)));
+    headers
+}
+
+fn is_search(head: &Parts) -> bool {
+    head.uri.path().starts_with("/search")
+}
+
 /// Search is spent after its first call, all else is not.
 fn two_buckets() -> Mock {
     Mock::new(|_, head| {
-        let search = head.uri.path().starts_with("/search");
-        let (resource, left) = if search {
-            ("search", "0")
-        } else {
-            ("core", "4000")
+        let bucket = match is_search(head) {
+            true => ["search", "30", "0", "30"],
+            false => ["core", "5000", "4000", "30"],
         };
-        let headers = [
-            ("x-ratelimit-resource", resource),
-            ("x-ratelimit-limit", if search { "30" } else { "5000" }),
-            ("x-ratelimit-remaining", left),
-            ("x-ratelimit-reset", "30"),
-        ];
-        answer(200, &headers, "")
+        answer(200, &counters(bucket, None), "")
     })
 }
 
@@ -65,12 +82,7 @@ async fn a_bucket_that_is_spent_stops_its_own_kind_and_nobody_else() {
             "https://api.test, bucket search",
         ]
     );
-    assert!(
-        gates
-            .all()
-            .iter()
-            .all(|gate| gate.in_flight == 0 && gate.waiting == 0)
-    );
+    assert_nobody_is_left(&gates);
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,10 +105,7 @@ async fn a_refusal_by_a_bucket_is_waited_for_by_its_kind_alone() {
     let gates = Gates::new();
     let service = client(&mock, github(), &gates);
     let begun = Instant::now();
-    let search = tokio::spawn({
-        let service = service.clone();
-        async move { send(&service, get(SEARCH)).await }
-    });
+    let search = start(&service, get(SEARCH));
     tokio::time::sleep(millis(1)).await;
     send(&service, get(CORE)).await.unwrap();
     assert!(begun.elapsed() < secs(1));
@@ -122,10 +131,7 @@ async fn a_refusal_with_something_left_in_its_bucket_stops_everybody() {
     });
     let service = client(&mock, github(), &Gates::new());
     let begun = Instant::now();
-    let core = tokio::spawn({
-        let service = service.clone();
-        async move { send(&service, get(CORE)).await }
-    });
+    let core = start(&service, get(CORE));
     tokio::time::sleep(millis(1)).await;
     send(&service, get(SEARCH)).await.unwrap();
     assert_between(begun.elapsed(), secs(20), millis(300));
@@ -184,16 +190,10 @@ async fn a_shared_refusal_of_a_bucket_stops_no_other_and_a_global_one_all() {
         });
         let service = client(&mock, discord(), &Gates::new());
         let begun = Instant::now();
-        let refused = tokio::spawn({
-            let service = service.clone();
-            async move {
-                send(
-                    &service,
-                    get("https://discord.test/channels/111111/messages"),
-                )
-                .await
-            }
-        });
+        let refused = start(
+            &service,
+            get("https://discord.test/channels/111111/messages"),
+        );
         tokio::time::sleep(millis(1)).await;
         send(&service, get("https://discord.test/guilds/777777"))
             .await
@@ -239,12 +239,7 @@ async fn who_cannot_wait_for_its_bucket_is_told_which_one_it_is() {
         "https://api.test, bucket search"
     );
     assert_eq!(not_before.decided_by(), "x-ratelimit-reset");
-    assert!(
-        gates
-            .all()
-            .iter()
-            .all(|gate| gate.in_flight == 0 && gate.waiting == 0)
-    );
+    assert_nobody_is_left(&gates);
 }
 
 #[tokio::test(start_paused = true)]
@@ -267,12 +262,7 @@ async fn callers_that_are_dropped_in_a_bucket_leave_both_gates() {
         let dropped = tokio::time::timeout(millis(10), send(&service, get(uri))).await;
         assert!(dropped.is_err());
     }
-    assert!(
-        gates
-            .all()
-            .iter()
-            .all(|gate| gate.in_flight == 0 && gate.waiting == 0)
-    );
+    assert_nobody_is_left(&gates);
 }
 
 #[tokio::test(start_paused = true)]
@@ -336,4 +326,131 @@ async fn a_policy_of_ones_own_may_name_routes_and_buckets() {
     assert_eq!(begun.elapsed(), secs(0));
     send(&service, mutation()).await.unwrap();
     assert_between(begun.elapsed(), secs(9), millis(300));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_of_one_bucket_does_not_count_for_all() {
+    let mock = Mock::new(|nth, head| {
+        let bucket = match is_search(head) {
+            true => ["search", "30", "1", "50"],
+            false => ["core", "5000", "4000", "50"],
+        };
+        let status = if nth == 2 { 500 } else { 200 };
+        answer(status, &counters(bucket, None), "")
+    });
+    let service = around(&mock, RetryLayer::new(github()).max_retries(0));
+    let begun = Instant::now();
+    send(&service, get(CORE)).await.unwrap();
+    send(&service, get(SEARCH)).await.unwrap();
+    for _ in 0..5 {
+        send(&service, get(CORE)).await.unwrap();
+    }
+    assert!(begun.elapsed() < secs(1), "{:?}", offsets(&mock, begun));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_global_refusal_the_count_of_a_bucket_does_not_count_for_all() {
+    let mock = Mock::new(|nth, head| {
+        let bucket = match is_search(head) {
+            true => ["search", "30", "3", "3000"],
+            false => ["core", "5000", "4000", "3000"],
+        };
+        match nth {
+            1 => answer(403, &counters(bucket, Some("20")), "secondary rate limit"),
+            _ => answer(200, &counters(bucket, None), ""),
+        }
+    });
+    let service = around(&mock, RetryLayer::new(github()).patience(secs(10)));
+    let begun = Instant::now();
+    let refused = send(&service, get(SEARCH)).await;
+    assert_eq!(status_of(&refused), 403);
+    tokio::time::sleep(secs(25)).await;
+    for _ in 0..10 {
+        send(&service, get(CORE)).await.unwrap();
+    }
+    assert!(begun.elapsed() < secs(40), "{:?}", offsets(&mock, begun));
+}
+
+/// A call of an unknown route names a bucket: it was not sent only when its answer came.
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_not_stale_because_another_has_just_named_the_bucket() {
+    let mock = Mock::new(|nth, _| {
+        let left = if nth == 3 { "0" } else { "50" };
+        answer(200, &counters(["core", "100", left, "30"], None), "")
+    })
+    .taking(millis(600));
+    let service = around(&mock, RetryLayer::new(github()));
+    send(&service, get(CORE)).await.unwrap();
+    let begun = Instant::now();
+    let other = start(&service, get(USERS));
+    tokio::time::sleep(millis(10)).await;
+    let core = start(&service, get(CORE));
+    other.await.unwrap().unwrap();
+    core.await.unwrap().unwrap();
+    send(&service, get(CORE)).await.unwrap();
+    assert!(begun.elapsed() >= secs(30), "{:?}", offsets(&mock, begun));
+}
+
+/// Ready only while it is open.
+#[derive(Clone)]
+struct Sluice {
+    inner: Mock,
+    open: watch::Sender<bool>,
+}
+
+impl Service<Request<Body>> for Sluice {
+    type Response = <Mock as Service<Request<Body>>>::Response;
+    type Error = support::BoxError;
+    type Future = <Mock as Service<Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        if *self.open.borrow() {
+            return Service::<Request<Body>>::poll_ready(&mut self.inner, cx);
+        }
+        let (mut open, waker) = (self.open.subscribe(), cx.waker().clone());
+        tokio::spawn(async move {
+            let _ = open.changed().await;
+            waker.wake();
+        });
+        Poll::Pending
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.inner.call(request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_not_sent_gives_back_its_place_in_the_bucket() {
+    let mock = Mock::new(|nth, head| {
+        let bucket = match is_search(head) {
+            true => ["search", "30", "1", "250"],
+            false => ["core", "30", "20", "250"],
+        };
+        match nth {
+            2 => answer(403, &counters(bucket, Some("20")), "for all"),
+            _ => answer(200, &counters(bucket, None), ""),
+        }
+    })
+    .taking(millis(100));
+    let (open, _closed) = watch::channel(true);
+    let sluice = Sluice {
+        inner: mock.clone(),
+        open: open.clone(),
+    };
+    let service = RetryLayer::new(github()).seed(1).layer(sluice);
+    let begun = Instant::now();
+    // The bucket of search is known from now on: one is left.
+    send(&service, get(SEARCH)).await.unwrap();
+    let core = start(&service, get(CORE));
+    tokio::time::sleep(millis(10)).await;
+    let mut ready = service.clone();
+    let search = ready.ready().await.unwrap().call(get(SEARCH));
+    open.send(false).unwrap();
+    let search = tokio::spawn(search);
+    tokio::time::sleep(millis(200)).await;
+    open.send(true).unwrap();
+    search.await.unwrap().unwrap();
+    core.await.unwrap().unwrap();
+    assert!(begun.elapsed() < secs(60), "{:?}", offsets(&mock, begun));
 }

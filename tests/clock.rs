@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use support::mock::{Mock, answer, status};
 use support::paused::*;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tower::Layer;
 use tower_backoff::policy::Provider;
@@ -35,11 +34,6 @@ fn jumping(mock: &Mock, layer: RetryLayer, to: SystemTime) -> Retry<Mock> {
     layer.clock(clock).seed(1).layer(mock.clone())
 }
 
-fn start(service: &Retry<Mock>) -> JoinHandle<Outcome> {
-    let service = service.clone();
-    tokio::spawn(async move { send(&service, get(URI)).await })
-}
-
 fn layer() -> RetryLayer {
     RetryLayer::new(Provider::new("clock"))
 }
@@ -61,7 +55,7 @@ async fn a_gate_that_is_shut_opens_when_it_was_said_whatever_the_clock_says_by_t
             let gates = Gates::new();
             let service = jumping(&mock, layer().gates(&gates), jump);
             let begun = Instant::now();
-            let calls: Vec<_> = (0..100).map(|_| start(&service)).collect();
+            let calls: Vec<_> = (0..100).map(|_| start(&service, get(URI))).collect();
             tokio::time::sleep(secs(20)).await;
             let shut_for = gates.all()[0].shut_for.expect("it is shut");
             assert_between(shut_for, secs(20), millis(400));
@@ -83,7 +77,7 @@ async fn quotas_and_patience_do_not_look_at_the_wall_clock() {
         let provider = Provider::new("clock").quota(Quota::per_minute(10));
         let service = jumping(&mock, RetryLayer::new(provider), jump);
         let begun = Instant::now();
-        let calls: Vec<_> = (0..20).map(|_| start(&service)).collect();
+        let calls: Vec<_> = (0..20).map(|_| start(&service, get(URI))).collect();
         for call in calls {
             call.await.unwrap().unwrap();
         }
@@ -94,7 +88,7 @@ async fn quotas_and_patience_do_not_look_at_the_wall_clock() {
         let hanging = Mock::new(|_, _| status(200)).taking(HOUR);
         let provider = Provider::new("clock").quota(Quota::concurrent(1));
         let service = jumping(&hanging, RetryLayer::new(provider), jump);
-        let _hanging = start(&service);
+        let _hanging = start(&service, get(URI));
         tokio::task::yield_now().await;
         let begun = Instant::now();
         let mut hasty = get(URI);
@@ -197,7 +191,7 @@ async fn counters_that_cannot_be_true_hold_nobody_up() {
         let gates = Gates::new();
         let service = around(&mock, layer().patience(HOUR).gates(&gates));
         let begun = Instant::now();
-        let calls: Vec<_> = (0..200).map(|_| start(&service)).collect();
+        let calls: Vec<_> = (0..200).map(|_| start(&service, get(URI))).collect();
         for call in calls {
             assert_eq!(status_of(&call.await.unwrap()), 200, "{what}");
         }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use support::paused::assert_nobody_is_left;
 use support::wire::{self, Received, Step, Wire};
 use tokio::net::TcpStream;
 use tower::{Layer, ServiceExt};
@@ -67,10 +68,5 @@ async fn a_connection_that_is_closed_ends_the_call_with_its_error() {
     assert!(error.is::<hyper::Error>(), "{error:?}");
     let error = client.oneshot(get("/hello")).await.unwrap_err();
     assert!(error.is::<hyper::Error>(), "{error:?}");
-    assert!(
-        gates
-            .all()
-            .iter()
-            .all(|gate| gate.in_flight == 0 && gate.waiting == 0)
-    );
+    assert_nobody_is_left(&gates);
 }

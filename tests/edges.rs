@@ -41,10 +41,7 @@ impl Wake for DropsCall {
 #[tokio::test(start_paused = true)]
 async fn a_waiting_call_that_nobody_polls_holds_nobody_up() {
     let service = around(&refuse_first(1, &[("retry-after", "5")]), standard());
-    let refused = tokio::spawn({
-        let s = service.clone();
-        async move { send(&s, get(A)).await.is_ok() }
-    });
+    let refused = start(&service, get(A));
     tokio::time::sleep(millis(1)).await;
     refused.abort();
     let mut parked = Box::pin(send(&service, get(A)));
@@ -185,61 +182,25 @@ async fn failures_after_a_refusal_stay_within_the_patience_of_the_call() {
 
 #[tokio::test(start_paused = true)]
 async fn a_permit_that_comes_too_late_is_not_used() {
-    let mock = Mock::new(|nth, h| {
-        if nth == 1 && h.uri.host() == Some("a.test") {
-            answer(429, &[("retry-after", "1")], "")
-        } else {
-            status(200)
-        }
-    });
-    let calls = mock.clone();
-    let slow = tower::service_fn(move |r: Request<Body>| {
-        let mut m = mock.clone();
-        async move {
-            let b = r.uri().host() == Some("b.test");
-            let res = ServiceExt::<Request<Body>>::ready(&mut m)
-                .await?
-                .call(r)
-                .await;
-            if b {
-                tokio::time::sleep(secs(100)).await;
-            }
-            res
-        }
-    });
+    const B: &str = "https://b.test/";
+    let mock = Mock::new(|nth, _| match nth {
+        1 => answer(429, &[("retry-after", "1")], ""),
+        _ => status(200),
+    })
+    .taking_each(|_, head| secs(if head.uri == B { 100 } else { 0 }));
     let service = ServiceBuilder::new()
         .layer(standard().patience(secs(20)))
         .concurrency_limit(1)
-        .service(slow);
-    let service = tower::util::BoxCloneSyncService::new(service);
-    let start = Instant::now();
-    let a = tokio::spawn({
-        let s = service.clone();
-        async move {
-            let _ = send(&s, get(A)).await;
-        }
-    });
+        .service(mock.clone());
+    let begun = Instant::now();
+    let refused = start(&service, get(A));
     tokio::time::sleep(millis(10)).await;
-    let b = tokio::spawn({
-        let s = service.clone();
-        async move {
-            let _ = send(&s, get("https://b.test/")).await;
-        }
-    });
-    a.await.unwrap();
-    b.await.unwrap();
-    let last = calls
-        .calls()
-        .iter()
-        .filter(|c| c.uri.host() == Some("a.test"))
-        .last()
-        .unwrap()
-        .at
-        - start;
-    assert!(
-        last <= secs(20),
-        "sent {last:?} after the start, patience 20 s"
-    );
+    let slow = start(&service, get(B));
+    let _ = refused.await.unwrap();
+    slow.await.unwrap().unwrap();
+    let calls = mock.calls();
+    let last = calls.iter().rfind(|call| call.uri == A).unwrap().at - begun;
+    assert!(last <= secs(20), "sent after {last:?}, patience 20 s");
 }
 
 #[tokio::test(start_paused = true)]
@@ -293,40 +254,27 @@ async fn an_answer_about_one_request_ends_the_growth_of_bare_waits() {
     assert!(s[3] - s[2] < secs(62), "{s:?}");
 }
 
+/// Of forty in flight all but one are refused at once; the last refusal comes when the next calls are under way.
 #[tokio::test(start_paused = true)]
 async fn a_late_refusal_that_shuts_the_gate_again_is_followed_by_one_probe() {
-    // 40 in flight; 39 refused at once with 1 s, one answers 429 at t=1.35 s (late), meanwhile the ramp has opened
     let mock = Mock::new(|nth, _| match nth {
         1..=40 => answer(429, &[("retry-after", "1")], ""),
         _ => status(200),
+    })
+    .taking_each(|nth, _| {
+        millis(match nth {
+            ..40 => 10,
+            40 => 1_950,
+            _ => 200,
+        })
     });
-    let calls = mock.clone();
-    let slow = tower::service_fn(move |r: Request<Body>| {
-        let mut m = mock.clone();
-        async move {
-            let n = m.calls().len() + 1;
-            let res = ServiceExt::<Request<Body>>::ready(&mut m)
-                .await?
-                .call(r)
-                .await;
-            if n == 40 {
-                tokio::time::sleep(millis(1_950)).await;
-            } else if n < 40 {
-                tokio::time::sleep(millis(10)).await;
-            } else if n > 40 {
-                tokio::time::sleep(millis(200)).await;
-            }
-            res
-        }
-    });
-    let service = standard().seed(1).layer(slow);
-    let start = Instant::now();
+    let service = around(&mock, standard());
+    let begun = Instant::now();
     futures_util::future::join_all((0..40).map(|_| send(&service, get(A)))).await;
-    let s = offsets(&calls, start);
-    let after: Vec<_> = s.iter().filter(|t| **t > millis(1_960)).collect();
-    let first = after[0];
-    let probes = after.iter().filter(|t| **t == first).count();
-    assert_eq!(probes, 1, "{s:?}");
+    let sent = offsets(&mock, begun);
+    let after: Vec<_> = sent.iter().filter(|at| **at > millis(1_960)).collect();
+    let probes = after.iter().filter(|at| *at == &after[0]).count();
+    assert_eq!(probes, 1, "{sent:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -370,19 +318,7 @@ async fn a_call_that_is_refused_keeps_its_place() {
 
 #[tokio::test(start_paused = true)]
 async fn not_before_is_not_retried_by_a_layer_outside() {
-    let mock = refuse_first(9, &[("retry-after", "4000")]);
-    let service = ServiceBuilder::new()
-        .layer(standard())
-        .layer(standard())
-        .service(mock.clone());
-    // inner gate shut
     let slot = ReportSlot::new();
-    let inner = standard();
-    let _ = &inner;
-    let _ = send(&service, get(A)).await;
-    // outer gate: accept/refuse? second call
-    let gates = Gates::new();
-    let _ = gates;
     let policy = policy_fn(|a: &Attempt<'_>| {
         if a.error().is_some_and(|e| e.is::<NotBefore>()) {
             a.standard()

@@ -155,6 +155,22 @@ fn paired_lists_are_read_pair_by_pair() {
         9_000,
         "x-ratelimit-reset",
     );
+    waits(
+        429,
+        "x-ratelimit-remaining: 7, 0 | x-ratelimit-reset: 12",
+        12_000,
+        "x-ratelimit-reset",
+    );
+}
+
+#[test]
+fn what_is_left_of_nobody_knows_what_says_nothing_of_the_limit() {
+    let reset = "x-ratelimit-reset: 30";
+    for said in ["x-fuel-remaining: 7", "x-ratelimit-remaining: many"] {
+        let headers = format!("{said} | {reset}");
+        waits(429, &headers, 30_000, "x-ratelimit-reset");
+    }
+    nothing(429, &format!("x-ratelimit-remaining: 7 | {reset}"));
 }
 
 #[test]

@@ -41,11 +41,6 @@ fn left_alone(service: &Retry<Mock>, request: Request<Body>) -> LeftAlone {
     call
 }
 
-fn start(service: &Retry<Mock>, request: Request<Body>) -> JoinHandle<Outcome> {
-    let service = service.clone();
-    tokio::spawn(async move { send(&service, request).await })
-}
-
 /// Starts calls that are named by their numbers, each before the next.
 async fn start_all(
     service: &Retry<Mock>,

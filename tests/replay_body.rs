@@ -263,6 +263,18 @@ fn crumbs_count_for_what_they_cost() {
     assert!(first.replay().is_none());
 }
 
+/// 128 bytes each, beside the name and the value.
+#[test]
+fn trailers_count_for_what_they_cost() {
+    let value: &'static str = "7".repeat(1000).leak();
+    let cost = 128 + "x-sum".len() + value.len();
+    for (bound, kept) in [(cost, true), (cost - 1, false)] {
+        let mut first = ReplayBody::new(body([Does::Trail(value)]), bound);
+        assert!(Read::all(&mut first).error.is_none());
+        assert_eq!(first.replay().is_some(), kept, "{bound}");
+    }
+}
+
 #[test]
 fn a_body_that_failed_is_not_replayed_and_no_replay_pretends_that_it_ended() {
     let mut first = ReplayBody::new(body([data("half"), Does::Fail]), 4096);

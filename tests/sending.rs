@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use h2::Reason;
 use http::Request;
-use http_body_util::Full;
-use support::client::{HttpClient, http1_client, http2_client};
+use http_body_util::{Empty, Full};
+use support::client::{HttpClient, http1_client, http1_client_of, http2_client, http2_client_of};
 use support::h2::{self as frames, H2, Last};
 use support::mock::{Mock, answer, status};
 use support::paused;
 use support::wire::{self, Wire};
 use tower::{Layer, ServiceExt};
+use tower_backoff::body::OnceLayer;
 use tower_backoff::policy::Provider;
 use tower_backoff::{Backoff, Idempotent, Retry, RetryLayer};
 
@@ -106,6 +107,28 @@ async fn http2_refusals_that_prove_nothing_was_done_are_retried_with_any_method(
             assert_eq!(outcome.is_ok(), expected == 2, "{failure}, {method}");
             row(failure, method, server.requests(), expected);
         }
+    }
+}
+
+/// A GOAWAY proves that the body was not taken: it says nothing of a request that is nothing but its head.
+#[tokio::test]
+async fn a_post_without_a_body_is_not_sent_again_after_a_goaway() {
+    for (method, expected) in [("GET", 2), ("POST", 1)] {
+        let server = H2::start(move |received| match received.nth {
+            1 => frames::go_away(Last::Before, Reason::NO_ERROR),
+            _ => frames::answer(200, &[], "ok"),
+        })
+        .await;
+        let client = quick().layer(http2_client_of::<Empty<bytes::Bytes>>());
+        let request = request(method, server.uri("/")).map(|_| Empty::new());
+        let outcome = client.oneshot(request).await;
+        assert_eq!(outcome.is_ok(), expected == 2, "{method}");
+        row(
+            "http2: GOAWAY, no body",
+            method,
+            server.requests(),
+            expected,
+        );
     }
 }
 
@@ -294,9 +317,22 @@ async fn the_body_is_sent_whole_every_time() {
     assert_eq!(*bodies.lock().unwrap(), ["order one"; 3]);
 }
 
+#[tokio::test]
+async fn a_body_that_is_sent_once_arrives_whole() {
+    let server = Wire::always(wire::answer(200, "", "ok")).await;
+    let service = tower::ServiceBuilder::new()
+        .layer(OnceLayer::new())
+        .layer(RetryLayer::new(standard()))
+        .service(http1_client_of());
+    let request = request("POST", server.uri("/"));
+    service.oneshot(request).await.unwrap();
+    let received = &server.received()[0];
+    assert_eq!(received.body, "order one");
+    assert!(received.head.contains("content-length: 9"), "{received:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_body_that_can_be_sent_once_is_sent_once_and_the_report_says_why() {
-    use tower_backoff::body::OnceLayer;
     let mock = Mock::new(|_, _| answer(429, &[("retry-after", "5")], "no"));
     let layer = RetryLayer::new(standard());
     let service = tower::ServiceBuilder::new()

@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
-use http::{Request, Response};
+use http::request::Parts;
+use http::{HeaderName, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
+use support::mock::{Mock, answer};
 use support::paused::*;
 use tokio::time::{Instant, timeout};
 use tower::util::BoxCloneSyncService;
@@ -306,4 +308,55 @@ async fn two_thousand_callers_on_four_threads_all_get_through() {
     }
     let [gate] = gates.all().try_into().expect("one gate");
     assert_eq!((gate.waiting, gate.in_flight), (0, 0));
+}
+
+/// A server with buckets, a place for two, and all kinds of answers: the refusal of one bucket, of all, a
+/// broken connection.
+fn of_many_minds() -> Mock {
+    let answers = |nth, _: &Parts| {
+        let headers = [
+            ("x-ratelimit-resource", "a"),
+            ("x-ratelimit-remaining", "3"),
+            ("x-ratelimit-limit", "5"),
+            ("x-ratelimit-reset", "30"),
+            ("retry-after", "1"),
+        ];
+        match nth % 4 {
+            1 => answer(429, &headers, "no"),
+            2 => answer(503, &headers[..4], "down"),
+            3 => Err("broken".into()),
+            _ => answer(200, &headers[..4], "yes"),
+        }
+    };
+    Mock::new(answers).taking(millis(100))
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_at_any_moment_nothing_is_left_behind() {
+    for dropped_after in (0..4_000).step_by(7).map(millis) {
+        let gates = Gates::new();
+        let provider = Provider::new("buckets")
+            .buckets_in(HeaderName::from_static("x-ratelimit-resource"))
+            .quotas([Quota::concurrent(2), Quota::per_second(10)]);
+        let layer = RetryLayer::new(provider).gates(&gates);
+        let service = around(&of_many_minds(), layer);
+        let call = || {
+            timeout(
+                dropped_after,
+                service.clone().oneshot(get("https://a.test/")),
+            )
+        };
+        let calls: Vec<_> = (0..4).map(|_| tokio::spawn(call())).collect();
+        for call in calls {
+            drop(call.await.expect("no panic"));
+        }
+        assert_nobody_is_left(&gates);
+        for gate in gates.all() {
+            let mut places = gate.spent.iter().filter(|spent| spent.of == 2);
+            assert!(
+                places.all(|places| places.spent == 0),
+                "{dropped_after:?}: {gate:?}"
+            );
+        }
+    }
 }

@@ -163,17 +163,14 @@ async fn gates_tell_what_each_gate_is_doing() {
         _ => status(200),
     });
     let service = around(&mock, standard().gates(&gates));
-    let waiting = tokio::spawn({
-        let service = service.clone();
-        async move { send(&service, get("https://api.test/")).await.is_ok() }
-    });
+    let waiting = start(&service, get("https://api.test/"));
     tokio::time::sleep(secs(10)).await;
     let [gate] = gates.all().try_into().expect("one gate");
     assert_eq!(gate.scope.to_string(), "https://api.test");
     assert_between(gate.shut_for.unwrap(), secs(20), millis(300));
     assert_eq!(gate.shut_by.as_deref(), Some("retry-after"));
     assert_eq!((gate.waiting, gate.in_flight), (1, 0));
-    assert!(waiting.await.unwrap());
+    assert!(waiting.await.unwrap().is_ok());
     let [gate] = gates.all().try_into().expect("one gate");
     assert_eq!((gate.shut_for, gate.waiting, gate.in_flight), (None, 0, 0));
 }

@@ -115,30 +115,24 @@ async fn bare_waits_grow_per_closing_when_the_probe_is_refused_again() {
 async fn one_bare_429_stops_every_other_caller_of_its_scope_and_none_of_another() {
     let mock = refusing(1, 429, &[]);
     let service = around(&mock, standard());
-    let start = Instant::now();
-    let refused = tokio::spawn({
-        let service = service.clone();
-        async move { send(&service, get(API)).await.map(|_| ()) }
-    });
+    let begun = Instant::now();
+    let refused = start(&service, get(API));
     tokio::time::sleep(secs(1)).await;
     let same = send(&service, get("https://API.test:443/v2/other")).await;
     assert_eq!(status_of(&same), 200);
-    let after_same = start.elapsed();
+    let after_same = begun.elapsed();
     let other = send(&service, get("https://other.test/")).await;
     assert_eq!(status_of(&other), 200);
     refused.await.unwrap().unwrap();
     assert!(after_same >= secs(60));
 
-    let start = Instant::now();
+    let begun = Instant::now();
     let mock = Mock::new(|nth, _| if nth == 1 { status(429) } else { status(200) });
     let service = around(&mock, standard());
-    let blocked = tokio::spawn({
-        let service = service.clone();
-        async move { send(&service, get(API)).await.map(|_| ()) }
-    });
+    let blocked = start(&service, get(API));
     tokio::time::sleep(secs(1)).await;
     send(&service, get("https://other.test/")).await.unwrap();
-    assert_eq!(start.elapsed(), secs(1), "another scope is not delayed");
+    assert_eq!(begun.elapsed(), secs(1), "another scope is not delayed");
     blocked.await.unwrap().unwrap();
 }
 

@@ -2,33 +2,18 @@
 
 #![no_main]
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+mod lines;
+
 use libfuzzer_sys::fuzz_target;
-use std::time::{Duration, SystemTime};
-use tower_backoff::hint;
+use tower_backoff::hint::{self, Reading};
 
 fuzz_target!(|data: &[u8]| {
-    let Some((status, lines)) = data.split_first_chunk() else {
+    let Some((status, rest)) = data.split_first_chunk() else {
         return;
     };
-    let status =
-        StatusCode::from_u16(u16::from_le_bytes(*status)).unwrap_or(StatusCode::TOO_MANY_REQUESTS);
-    let received = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
-    hint::read(status, &headers(lines), received);
+    let headers = lines::headers(rest);
+    let reading = hint::read(lines::status(*status), &headers, lines::received());
+    if let Reading::Wait(hint) = reading {
+        assert!(hint.wait() <= lines::YEAR, "{hint:?}");
+    }
 });
-
-fn headers(lines: &[u8]) -> HeaderMap {
-    lines.split(|byte| *byte == b'\n').filter_map(header).fold(
-        HeaderMap::new(),
-        |mut headers, (name, value)| {
-            headers.append(name, value);
-            headers
-        },
-    )
-}
-
-fn header(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
-    let colon = line.iter().position(|byte| *byte == b':')?;
-    let name = HeaderName::from_bytes(&line[..colon]).ok()?;
-    Some((name, HeaderValue::from_bytes(&line[colon + 1..]).ok()?))
-}

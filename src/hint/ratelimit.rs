@@ -135,6 +135,16 @@ mod tests {
     }
 
     #[test]
+    fn a_zero_is_noticed_behind_blanks_and_quotes() {
+        for line in ["d;r=0", "d; r= 0", "d;r=\t0", "limit=5, remaining=\"0\""] {
+            assert!(says_zero(line.as_bytes()), "{line}");
+        }
+        for line in ["d;r=10;t=30", "d0;r=5", "0", "r=5 0"] {
+            assert!(!says_zero(line.as_bytes()), "{line}");
+        }
+    }
+
+    #[test]
     fn an_item_that_counts_nothing_is_none() {
         for line in [
             "",

@@ -4,6 +4,7 @@ mod codes;
 mod counted;
 mod facts;
 mod pauses;
+mod statuses;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -105,64 +106,6 @@ impl Provider {
         }
     }
 
-    /// These statuses, and no others, are worth another try. The safety rule still holds: all but
-    /// 429 are sent again only if that cannot do the work twice.
-    ///
-    /// # Default
-    ///
-    /// 408, 425, 429, 500, 502, 503, 504, and any other 5xx that names a wait.
-    #[must_use]
-    pub fn retry_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        self.retried = Some(self.named(statuses));
-        self
-    }
-
-    /// These statuses are sent again whatever the method.
-    ///
-    /// **This sends a POST twice.** A 500 may come after the order was placed; the second try places
-    /// it again. Use it only where that is harmless, and prefer
-    /// [`Idempotent`](crate::Idempotent) on the single request that it is harmless for.
-    #[must_use]
-    pub fn retry_any_method(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        let statuses = self.named(statuses);
-        self.any_method.extend(statuses);
-        self
-    }
-
-    /// The provider's page says that it answers this *instead of* doing the work, so that any
-    /// method may be sent again. Proxies write 503 also over work that was done: do not guess.
-    #[must_use]
-    pub fn sheds_with(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        let statuses = self.named(statuses);
-        self.sheds.extend(statuses);
-        self
-    }
-
-    /// These statuses are final, whatever else the response says.
-    #[must_use]
-    pub fn final_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        let statuses = self.named(statuses);
-        self.final_statuses.extend(statuses);
-        self
-    }
-
-    /// The provider answers the question itself, in this header: `false` makes any refusal final,
-    /// `true` makes it worth another try, if that is safe.
-    ///
-    /// ```
-    /// use http::HeaderName;
-    /// use tower_backoff::policy::Provider;
-    ///
-    /// let stripe = Provider::new("stripe")
-    ///     .should_retry_header(HeaderName::from_static("stripe-should-retry"));
-    /// # let _ = stripe;
-    /// ```
-    #[must_use]
-    pub fn should_retry_header(mut self, name: HeaderName) -> Self {
-        self.should_retry = Some(name);
-        self
-    }
-
     /// The least wait after a refusal that names none. It doubles when the gate shuts again without
     /// an accepted answer between, up to 15 minutes.
     ///
@@ -243,71 +186,6 @@ impl Provider {
         self
     }
 
-    /// Codes in the JSON body that make any refusal final: out of credits, spend caps, validation.
-    /// A code is a whole value of the body; letter case does not matter.
-    #[must_use]
-    pub fn final_codes<C: Into<Cow<'static, str>>>(
-        mut self,
-        codes: impl IntoIterator<Item = C>,
-    ) -> Self {
-        self.final_codes.extend(codes.into_iter().map(Into::into));
-        self
-    }
-
-    /// Codes in the JSON body that make any status a refusal by a limit.
-    #[must_use]
-    pub fn throttled_codes<C: Into<Cow<'static, str>>>(
-        mut self,
-        codes: impl IntoIterator<Item = C>,
-    ) -> Self {
-        self.throttled_codes
-            .extend(codes.into_iter().map(Into::into));
-        self
-    }
-
-    /// A phrase in the body that makes any refusal final. ASCII; letter case does not matter.
-    #[must_use]
-    pub fn final_when_body_contains(mut self, phrase: impl Into<Cow<'static, str>>) -> Self {
-        self.final_phrases.push(phrase.into());
-        self
-    }
-
-    /// A phrase in the body that makes any status a refusal by a limit.
-    #[must_use]
-    pub fn throttled_when_body_contains(mut self, phrase: impl Into<Cow<'static, str>>) -> Self {
-        self.throttled_phrases.push((phrase.into(), None));
-        self
-    }
-
-    /// A phrase in the body that tells of a block which, unless the response names another wait,
-    /// lasts this long.
-    ///
-    /// # Panics
-    ///
-    /// If `lasting` is zero.
-    #[must_use]
-    pub fn blocked_when_body_contains(
-        mut self,
-        phrase: impl Into<Cow<'static, str>>,
-        lasting: Duration,
-    ) -> Self {
-        assert!(
-            !lasting.is_zero(),
-            "a block needs a length: write how long the page says that it lasts"
-        );
-        self.throttled_phrases.push((phrase.into(), Some(lasting)));
-        self
-    }
-
-    /// Look into the bodies of these statuses, too, for the codes and phrases above: for providers
-    /// that refuse under a 200. Such an answer reaches the caller when its body is complete, or
-    /// larger than 64 KiB, or two seconds late.
-    #[must_use]
-    pub fn look_into(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        self.looked_into.extend(checked(statuses));
-        self
-    }
-
     /// The unit of the bare numbers in one header, where it is not the usual one.
     ///
     /// ```
@@ -346,34 +224,9 @@ impl Provider {
         self
     }
 
-    #[track_caller]
-    fn named(&mut self, statuses: impl IntoIterator<Item = u16>) -> Vec<u16> {
-        let statuses = checked(statuses);
-        self.names_served |= statuses.iter().any(|status| *status < 400);
-        statuses
-    }
-
-    fn has_final_words(&self) -> bool {
-        !self.final_codes.is_empty() || !self.final_phrases.is_empty()
-    }
-
-    /// Whether its words speak of the heads or bodies of served answers.
-    fn looks_into_served(&self) -> bool {
-        self.names_served || self.looked_into.iter().any(|status| *status < 400)
-    }
-
     /// Whether its requests are told apart by more than their origin.
     fn has_scopes(&self) -> bool {
         self.joins_hosts || !self.credentials.is_empty() || self.path_segment.is_some()
-    }
-
-    /// Whether a body may turn what looks final into a refusal by a limit.
-    fn turns_by_body(&self) -> bool {
-        !self.throttled_codes.is_empty()
-            || !self.retried_codes.is_empty()
-            || !self.throttled_phrases.is_empty()
-            || self.rules.fields.iter().any(Field::is_in_body)
-            || self.pauses.iter().any(Field::is_in_body)
     }
 }
 
@@ -437,23 +290,6 @@ impl Policy for Provider {
     }
 }
 
-impl Provider {
-    pub(super) fn looks_into(&self, status: StatusCode) -> bool {
-        self.looked_into.contains(&status.as_u16())
-    }
-}
-
 fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
-}
-
-#[track_caller]
-fn checked(statuses: impl IntoIterator<Item = u16>) -> Vec<u16> {
-    let statuses: Vec<u16> = statuses.into_iter().collect();
-    let all_valid = statuses.iter().all(|status| (100..1000).contains(status));
-    assert!(
-        all_valid,
-        "a status has three digits: write it as in the provider's page, such as 503"
-    );
-    statuses
 }

@@ -242,3 +242,89 @@ pub(super) fn contains(body: &[u8], phrase: &str) -> bool {
             .windows(phrase.len())
             .any(|window| window.eq_ignore_ascii_case(phrase))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+
+    use super::*;
+    use crate::policy::{Policy, Ruling};
+
+    #[test]
+    fn an_answer_about_one_request_stops_the_others_only_by_a_spent_counter() {
+        let request = Request::get("https://api.test/").body(()).unwrap();
+        for (left, cools) in [("7", false), ("0", true), ("many", false)] {
+            let response = Response::builder()
+                .status(404)
+                .header("retry-after", "5")
+                .header("x-ratelimit-remaining", left);
+            let response = response.body(()).unwrap();
+            let verdict = Provider::new("test").judge(&Attempt::new(&request, &response));
+            assert_eq!(
+                (verdict.ruling(), verdict.cools()),
+                (Ruling::Refuse, cools),
+                "{left}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_403_that_is_retried_is_a_limit_if_it_names_a_wait() {
+        let provider = Provider::new("test").retry_on([403]);
+        for (method, wait, ruling) in [
+            ("POST", "5", Ruling::Throttled),
+            ("POST", "soon", Ruling::Refuse),
+            ("GET", "soon", Ruling::Retry),
+        ] {
+            let request = Request::builder().method(method).uri("https://api.test/");
+            let request = request.body(()).unwrap();
+            let response = Response::builder().status(403).header("retry-after", wait);
+            let response = response.body(()).unwrap();
+            let verdict = provider.judge(&Attempt::new(&request, &response));
+            assert_eq!(verdict.ruling(), ruling, "{method} {wait}");
+        }
+    }
+
+    #[test]
+    fn a_failure_that_is_not_retried_is_no_success() {
+        let request = Request::get("https://api.test/").body(()).unwrap();
+        let only_429 = Provider::new("test").retry_on([429]);
+        for (provider, status) in [(Provider::new("test"), 501), (only_429, 500)] {
+            let response = Response::builder().status(status).body(()).unwrap();
+            let verdict = provider.judge(&Attempt::new(&request, &response));
+            assert_eq!(verdict, Verdict::refuse(), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_can_only_forbid_is_not_asked_for_what_ends_anyway() {
+        let provider = Provider::new("test").final_codes(["BROKE"]);
+        let request = Request::post("https://api.test/").body(()).unwrap();
+        for (status, wanted) in [(200, false), (400, false), (429, true), (500, false)] {
+            let response = Response::builder().status(status).body(()).unwrap();
+            let attempt = Attempt::new(&request, &response);
+            assert_eq!(provider.wants_body(&attempt), wanted, "{status}");
+        }
+    }
+
+    #[test]
+    fn more_than_a_year_ends_every_call_that_was_not_served() {
+        let request = Request::get("https://api.test/").body(()).unwrap();
+        for (status, ruling) in [
+            (200, Ruling::Accept),
+            (404, Ruling::Refuse),
+            (429, Ruling::Refuse),
+            (503, Ruling::Refuse),
+        ] {
+            let response = Response::builder()
+                .status(status)
+                .header("retry-after", "4294967297")
+                .header("x-ratelimit-remaining", "0");
+            let response = response.body(()).unwrap();
+            let attempt = Attempt::new(&request, &response);
+            let verdict = Provider::new("test").judge(&attempt);
+            let expected = (ruling, ruling == Ruling::Refuse);
+            assert_eq!((verdict.ruling(), verdict.cools()), expected, "{status}");
+        }
+    }
+}

@@ -30,6 +30,7 @@ pub struct Call {
 }
 
 type Script = dyn Fn(usize, &Parts) -> Answer + Send + Sync;
+type Latency = dyn Fn(usize, &Parts) -> Duration + Send + Sync;
 
 /// The service. Clones share script and diary, but not readiness: calling one that was not polled ready panics,
 /// as tower's limits do.
@@ -37,7 +38,7 @@ type Script = dyn Fn(usize, &Parts) -> Answer + Send + Sync;
 pub struct Mock {
     script: Arc<Script>,
     calls: Arc<Mutex<Vec<Call>>>,
-    latency: Duration,
+    latency: Arc<Latency>,
     ready: Readiness,
 }
 
@@ -57,14 +58,22 @@ impl Mock {
         Self {
             script: Arc::new(script),
             calls: Arc::default(),
-            latency: Duration::ZERO,
+            latency: Arc::new(|_, _| Duration::ZERO),
             ready: Readiness::default(),
         }
     }
 
     /// Lets every answer take so long.
-    pub fn taking(mut self, latency: Duration) -> Self {
-        self.latency = latency;
+    pub fn taking(self, latency: Duration) -> Self {
+        self.taking_each(move |_, _| latency)
+    }
+
+    /// Lets each answer take as long as `latency` says, which gets what the script gets.
+    pub fn taking_each(
+        mut self,
+        latency: impl Fn(usize, &Parts) -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        self.latency = Arc::new(latency);
         self
     }
 
@@ -109,7 +118,7 @@ impl<B> Service<Request<B>> for Mock {
         let (head, _) = request.into_parts();
         let nth = self.record(&head);
         let answer = (self.script)(nth, &head);
-        let latency = self.latency;
+        let latency = (self.latency)(nth, &head);
         Box::pin(async move {
             // Even a sleep of nothing would be rounded up to the timer's next tick.
             if !latency.is_zero() {

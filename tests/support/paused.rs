@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt};
 use tower_backoff::body::ResponseBody;
-use tower_backoff::{BoxError, Clock, Report, Retry, RetryLayer};
+use tower_backoff::{BoxError, Clock, Gates, Report, Retry, RetryLayer};
 
 use super::mock::Mock;
 
@@ -55,6 +56,14 @@ where
     service.clone().oneshot(request).await
 }
 
+/// Sends one request in the background.
+pub fn start<S>(service: &S, request: Request<Body>) -> JoinHandle<Result<S::Response, S::Error>>
+where
+    S: Service<Request<Body>, Response: Send, Error: Send, Future: Send> + Clone + Send + 'static,
+{
+    tokio::spawn(service.clone().oneshot(request))
+}
+
 pub fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -92,4 +101,12 @@ pub fn assert_between(wait: Duration, least: Duration, spread: Duration) {
         wait <= least + spread,
         "{wait:?} is later than {least:?} + {spread:?}"
     );
+}
+
+/// Asserts that no call is under way or waiting at any gate.
+#[track_caller]
+pub fn assert_nobody_is_left(gates: &Gates) {
+    for gate in gates.all() {
+        assert_eq!((gate.in_flight, gate.waiting), (0, 0), "{gate:?}");
+    }
 }

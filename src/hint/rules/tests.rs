@@ -342,3 +342,16 @@ fn a_deficit_that_is_none_is_no_wait_and_a_debt_counts() {
     reads(wait(r#"{"n":1,"h":5,"r":2}"#), 0, Kind::Body, "n");
     reads(wait(r#"{"n":1,"h":-5,"r":4}"#), 1_500, Kind::Body, "n");
 }
+
+#[test]
+fn a_spelling_of_retry_after_is_one_in_a_rule_too() {
+    for (name, kind) in [
+        ("retry-after", Kind::RetryAfter),
+        ("x-retry-in", Kind::RetryAfter),
+        ("x-odd", Kind::Reset),
+    ] {
+        let rules = field(Field::header(name)).rules;
+        let header = (HeaderName::from_static(name), "5");
+        reads(refusal(&rules, header, None), 5_000, kind, name);
+    }
+}

@@ -1,13 +1,39 @@
-//! Which codes of a body mean what, and where in the body they stand.
+//! What a body says: which codes and phrases mean what, and where the codes stand.
 
 use std::borrow::Cow;
+use std::time::Duration;
+
+use http::StatusCode;
 
 use super::Provider;
-use crate::hint::json;
+use super::statuses::checked;
+use crate::hint::{Field, json};
 
 type Codes = [Cow<'static, str>];
 
 impl Provider {
+    /// Codes in the JSON body that make any refusal final: out of credits, spend caps, validation.
+    /// A code is a whole value of the body; letter case does not matter.
+    #[must_use]
+    pub fn final_codes<C: Into<Cow<'static, str>>>(
+        mut self,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self {
+        self.final_codes.extend(codes.into_iter().map(Into::into));
+        self
+    }
+
+    /// Codes in the JSON body that make any status a refusal by a limit.
+    #[must_use]
+    pub fn throttled_codes<C: Into<Cow<'static, str>>>(
+        mut self,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self {
+        self.throttled_codes
+            .extend(codes.into_iter().map(Into::into));
+        self
+    }
+
     /// Codes in the JSON body that make any refusal the affair of this one call: what it wanted was
     /// locked, and nothing was done. It goes again by its own backoff, whatever the method, and
     /// nobody else waits, also if the status is 429.
@@ -56,6 +82,71 @@ impl Provider {
     ) -> Self {
         self.code_paths.extend(paths.into_iter().map(Into::into));
         self
+    }
+
+    /// A phrase in the body that makes any refusal final. ASCII; letter case does not matter.
+    #[must_use]
+    pub fn final_when_body_contains(mut self, phrase: impl Into<Cow<'static, str>>) -> Self {
+        self.final_phrases.push(phrase.into());
+        self
+    }
+
+    /// A phrase in the body that makes any status a refusal by a limit.
+    #[must_use]
+    pub fn throttled_when_body_contains(mut self, phrase: impl Into<Cow<'static, str>>) -> Self {
+        self.throttled_phrases.push((phrase.into(), None));
+        self
+    }
+
+    /// A phrase in the body that tells of a block which, unless the response names another wait,
+    /// lasts this long.
+    ///
+    /// # Panics
+    ///
+    /// If `lasting` is zero.
+    #[must_use]
+    pub fn blocked_when_body_contains(
+        mut self,
+        phrase: impl Into<Cow<'static, str>>,
+        lasting: Duration,
+    ) -> Self {
+        assert!(
+            !lasting.is_zero(),
+            "a block needs a length: write how long the page says that it lasts"
+        );
+        self.throttled_phrases.push((phrase.into(), Some(lasting)));
+        self
+    }
+
+    /// Look into the bodies of these statuses, too, for the codes and phrases above: for providers
+    /// that refuse under a 200. Such an answer reaches the caller when its body is complete, or
+    /// larger than 64 KiB, or two seconds late.
+    #[must_use]
+    pub fn look_into(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        self.looked_into.extend(checked(statuses));
+        self
+    }
+
+    /// Whether the heads or the bodies of served answers mean anything to it.
+    pub(super) fn looks_into_served(&self) -> bool {
+        self.names_served || self.looked_into.iter().any(|status| *status < 400)
+    }
+
+    pub(in crate::policy) fn looks_into(&self, status: StatusCode) -> bool {
+        self.looked_into.contains(&status.as_u16())
+    }
+
+    pub(super) fn has_final_words(&self) -> bool {
+        !self.final_codes.is_empty() || !self.final_phrases.is_empty()
+    }
+
+    /// Whether a body may turn what looks final into a refusal by a limit.
+    pub(super) fn turns_by_body(&self) -> bool {
+        !self.throttled_codes.is_empty()
+            || !self.retried_codes.is_empty()
+            || !self.throttled_phrases.is_empty()
+            || self.rules.fields.iter().any(Field::is_in_body)
+            || self.pauses.iter().any(Field::is_in_body)
     }
 
     pub(in crate::policy) fn says_final(&self, body: &[u8]) -> bool {
@@ -123,6 +214,22 @@ mod tests {
         let locked = r#"{"code":"LOCKED"}"#;
         rules(&provider, 409, locked, (Ruling::Refuse, false));
         rules(&provider, 200, locked, (Ruling::Accept, false));
+    }
+
+    #[test]
+    fn a_header_that_forbids_another_try_outranks_a_lock() {
+        let provider = Provider::new("test")
+            .retried_codes(["LOCKED"])
+            .should_retry_header(http::HeaderName::from_static("should-retry"));
+        let request = Request::post("https://api.test/").body(()).unwrap();
+        for (said, ruling) in [("true", Ruling::Retry), ("false", Ruling::Refuse)] {
+            for status in [409, 429] {
+                let response = Response::builder().status(status);
+                let response = response.header("should-retry", said).body(()).unwrap();
+                let attempt = Attempt::new(&request, &response).with_body(br#"{"code":"LOCKED"}"#);
+                assert_eq!(provider.judge(&attempt).ruling(), ruling, "{status} {said}");
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,83 @@
+//! What each status means.
+
+use http::HeaderName;
+
+use super::Provider;
+
+impl Provider {
+    /// These statuses, and no others, are worth another try. The safety rule still holds: all but
+    /// 429 are sent again only if that cannot do the work twice.
+    ///
+    /// # Default
+    ///
+    /// 408, 425, 429, 500, 502, 503, 504, and any other 5xx that names a wait.
+    #[must_use]
+    pub fn retry_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        self.retried = Some(self.named(statuses));
+        self
+    }
+
+    /// These statuses are sent again whatever the method.
+    ///
+    /// **This sends a POST twice.** A 500 may come after the order was placed; the second try places
+    /// it again. Use it only where that is harmless, and prefer
+    /// [`Idempotent`](crate::Idempotent) on the single request that it is harmless for.
+    #[must_use]
+    pub fn retry_any_method(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        let statuses = self.named(statuses);
+        self.any_method.extend(statuses);
+        self
+    }
+
+    /// The provider's page says that it answers this *instead of* doing the work, so that any
+    /// method may be sent again. Proxies write 503 also over work that was done: do not guess.
+    #[must_use]
+    pub fn sheds_with(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        let statuses = self.named(statuses);
+        self.sheds.extend(statuses);
+        self
+    }
+
+    /// These statuses are final, whatever else the response says.
+    #[must_use]
+    pub fn final_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        let statuses = self.named(statuses);
+        self.final_statuses.extend(statuses);
+        self
+    }
+
+    /// The provider answers the question itself, in this header: `false` makes any refusal final,
+    /// `true` makes it worth another try, if that is safe.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use tower_backoff::policy::Provider;
+    ///
+    /// let stripe = Provider::new("stripe")
+    ///     .should_retry_header(HeaderName::from_static("stripe-should-retry"));
+    /// # let _ = stripe;
+    /// ```
+    #[must_use]
+    pub fn should_retry_header(mut self, name: HeaderName) -> Self {
+        self.should_retry = Some(name);
+        self
+    }
+
+    #[track_caller]
+    fn named(&mut self, statuses: impl IntoIterator<Item = u16>) -> Vec<u16> {
+        let statuses = checked(statuses);
+        self.names_served |= statuses.iter().any(|status| *status < 400);
+        statuses
+    }
+}
+
+#[track_caller]
+pub(super) fn checked(statuses: impl IntoIterator<Item = u16>) -> Vec<u16> {
+    let statuses: Vec<u16> = statuses.into_iter().collect();
+    let all_valid = statuses.iter().all(|status| (100..1000).contains(status));
+    assert!(
+        all_valid,
+        "a status has three digits: write it as in the provider's page, such as 503"
+    );
+    statuses
+}
