@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::body::{Replay, ResponseBody};
-use crate::call::{Call, Next};
+use crate::call::{Call, Next, Seat};
 use crate::error::BoxError;
 use crate::settings::Settings;
 
@@ -62,8 +62,14 @@ where
     /// Sends at once through the readied service if the gate is open. Otherwise lets go of it, and
     /// of the permit it may hold, and waits on an unready clone.
     #[inline]
-    pub(crate) fn new(ready: S, unready: &S, settings: Arc<Settings>, request: Request<B>) -> Self {
-        let mut call = Call::new(ready, settings, request);
+    pub(crate) fn new(
+        ready: S,
+        unready: &S,
+        settings: Arc<Settings>,
+        seat: Seat<R>,
+        request: Request<B>,
+    ) -> Self {
+        let mut call = Call::new(ready, settings, seat, request);
         let state = if call.arrives() {
             State::Sending {
                 attempt: call.send(),

@@ -61,6 +61,7 @@ impl Scope {
 
     /// Whether it is the origin of this address, letter for letter: a cheap question to which "no"
     /// means nothing.
+    #[inline]
     pub(crate) fn is_plainly(&self, uri: &Uri) -> bool {
         match (&self.place, uri.authority()) {
             (Place::Origin(origin), Some(authority)) => {

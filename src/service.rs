@@ -9,8 +9,11 @@ use http_body::Body;
 use tower_service::Service;
 
 use crate::body::{Replay, ResponseBody};
+use crate::call::Seat;
 use crate::error::BoxError;
 use crate::future::ResponseFuture;
+use crate::gate::Gate;
+use crate::policy::RequestHead;
 use crate::settings::Settings;
 
 /// A client behind a [`RetryLayer`](crate::RetryLayer). Clones share their gates.
@@ -18,11 +21,17 @@ use crate::settings::Settings;
 pub struct Retry<S> {
     inner: S,
     settings: Arc<Settings>,
+    /// The gate of the last call: most clients talk to one host at a time.
+    last: Option<Arc<Gate>>,
 }
 
 impl<S> Retry<S> {
     pub(crate) fn new(inner: S, settings: Arc<Settings>) -> Self {
-        Self { inner, settings }
+        Self {
+            inner,
+            settings,
+            last: None,
+        }
     }
 }
 
@@ -46,7 +55,10 @@ where
         // The service that was readied is the one to be called; its clone stays behind, unready.
         let unready = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, unready);
-        ResponseFuture::new(ready, &self.inner, Arc::clone(&self.settings), request)
+        let head = RequestHead::new(&request);
+        let seat = Seat::of(&head, &self.settings, &mut self.last);
+        let settings = Arc::clone(&self.settings);
+        ResponseFuture::new(ready, &self.inner, settings, seat, request)
     }
 }
 

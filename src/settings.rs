@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderValue, request};
 
 use crate::backoff::Backoff;
 use crate::budget::Budget;
@@ -54,23 +54,47 @@ impl Settings {
         }
     }
 
-    /// A key of its own for a request that needs one to be sent twice.
+    /// Gives a request a key of its own, if it needs one to be sent twice.
     #[inline]
-    pub(crate) fn key_of(&self, request: &RequestHead<'_>) -> Option<HeaderValue> {
-        if !self.idempotency_keys {
-            return None;
+    pub(crate) fn key(&self, head: &mut request::Parts) {
+        if self.idempotency_keys {
+            self.put_key(head);
         }
-        let said = request.extensions().get::<Idempotent>().is_some();
-        let wanted = !said && !request.is_idempotent();
-        wanted.then(|| HeaderValue::try_from(self.dice.uuid()).ok())?
+    }
+
+    fn put_key(&self, head: &mut request::Parts) {
+        let wanted = !RequestHead::from(&*head).is_idempotent();
+        if !wanted || head.extensions.get::<Idempotent>().is_some() {
+            return;
+        }
+        let key = self.dice.uuid();
+        if let Ok(key) = HeaderValue::try_from(key) {
+            head.headers.insert("idempotency-key", key);
+        }
     }
 
     /// The gate at which a request waits.
     #[inline]
-    pub(crate) fn gate_of(&self, request: &RequestHead<'_>, now: Moment) -> Arc<Gate> {
+    pub(crate) fn gate_of(
+        &self,
+        request: &RequestHead<'_>,
+        last: &mut Option<Arc<Gate>>,
+        now: Moment,
+    ) -> Arc<Gate> {
+        if self.scope_by.is_some() || !self.shortcuts.goes_by_origin {
+            return self.another_gate_of(request, now);
+        }
+        match last {
+            Some(gate) if gate.scope().is_plainly(request.uri()) => Arc::clone(gate),
+            last => Arc::clone(last.insert(self.another_gate_of(request, now))),
+        }
+    }
+
+    /// A gate that is not the one of the last call, or not plainly.
+    #[inline(never)]
+    fn another_gate_of(&self, request: &RequestHead<'_>, now: Moment) -> Arc<Gate> {
         let said = match &self.scope_by {
             Some(scope_by) => Some(scope_by(request)),
-            None if self.shortcuts.goes_by_origin => None,
             None => self.policy.scope(request),
         };
         if said.is_none() {
@@ -78,16 +102,6 @@ impl Settings {
                 return gate;
             }
         }
-        self.other_gate_of(said, request, now)
-    }
-
-    /// Of a scope that is not the last one, or not plainly.
-    fn other_gate_of(
-        &self,
-        said: Option<Scope>,
-        request: &RequestHead<'_>,
-        now: Moment,
-    ) -> Arc<Gate> {
         let facts = Facts {
             quotas: self.policy.quotas(request),
             cold_start: self.policy.cold_start(request),

@@ -10,6 +10,7 @@ use support::mock::{Mock, answer, status};
 use support::paused::*;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tower::ServiceExt;
 use tower_backoff::fleet::{Admission, Admitting, Fleet};
 use tower_backoff::policy::Provider;
 use tower_backoff::{Budget, Gates, NotBefore, Quota, Retry, RetryLayer, Scope};
@@ -406,4 +407,47 @@ async fn a_fleet_that_says_now_makes_no_loop() {
     assert!(futures_util::poll!(&mut call).is_pending());
     let asked = fleet.0.load(Ordering::Relaxed);
     assert!(asked < 10, "asked {asked} times in one poll");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_was_silent_for_long_and_says_zero_shuts_the_gate_at_once() {
+    let mock = Mock::new(|nth, _| match nth {
+        500 => answer(
+            200,
+            &[
+                ("server", "nginx"),
+                ("x-ratelimit-remaining", "0"),
+                ("x-ratelimit-reset", "30"),
+            ],
+            "",
+        ),
+        _ => answer(200, &[("server", "nginx")], ""),
+    });
+    let s = around(&mock, long());
+    for _ in 0..500 {
+        send(&s, get("http://a/")).await.unwrap();
+    }
+    let spent = Instant::now();
+    send(&s, get("http://a/")).await.unwrap();
+    assert!(spent.elapsed() >= secs(30), "{:?}", spent.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_calls_two_hosts_in_turn_waits_for_each_by_itself() {
+    let mock = Mock::new(|_, head| match head.uri.host() {
+        Some("a") => answer(429, &[("retry-after", "30")], ""),
+        _ => status(200),
+    });
+    let mut s = around(&mock, long().patience(secs(10)));
+    for _ in 0..3 {
+        let shut = (&mut s).oneshot(get("http://a/")).await;
+        assert!(shut.is_err() || shut.unwrap().status() == 429);
+        let open = (&mut s).oneshot(get("http://b/")).await;
+        assert_eq!(open.unwrap().status(), 200);
+    }
+    assert_eq!(
+        mock.calls().len(),
+        4,
+        "one to the shut host, three to the open one"
+    );
 }

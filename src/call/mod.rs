@@ -24,7 +24,7 @@ use crate::body::{Heard, Hearing, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::BoxError;
 use crate::fleet::Admitting;
-use crate::gate::{Asks, Receipt, Turn, Until};
+use crate::gate::{Asks, Gate, Receipt, Turn, Until};
 use crate::moment::Moment;
 use crate::patience::Deadline;
 use crate::policy::RequestHead;
@@ -90,6 +90,32 @@ struct Rare<R: Body> {
     in_hand: Option<InHand<R>>,
 }
 
+/// Where a call waits, and since when.
+pub(crate) struct Seat<R: Body> {
+    turn: Turn,
+    started: Moment,
+    rare: Option<Box<Rare<R>>>,
+}
+
+impl<R: Body> Seat<R> {
+    #[inline]
+    pub(crate) fn of(
+        request: &RequestHead<'_>,
+        settings: &Settings,
+        last: &mut Option<Arc<Gate>>,
+    ) -> Self {
+        let started = settings.clock.now();
+        let gate = settings.gate_of(request, last, started);
+        let price = settings.price_of(request);
+        let bucket = settings.bucket_of(request, &gate, started);
+        Self {
+            turn: Turn::at(gate, price),
+            started,
+            rare: bucket.map(|gate| Rare::of_bucket(Turn::at(gate, price))),
+        }
+    }
+}
+
 impl<R: Body> Default for Rare<R> {
     fn default() -> Self {
         Self {
@@ -140,29 +166,25 @@ where
     R: Body,
 {
     #[inline]
-    pub(crate) fn new(service: S, settings: Arc<Settings>, mut request: Request<B>) -> Self {
-        let started = settings.clock.now();
-        let head = RequestHead::new(&request);
-        let gate = settings.gate_of(&head, started);
-        let price = settings.price_of(&head);
-        let bucket = settings.bucket_of(&head, &gate, started);
-        let rare = bucket.map(|gate| Rare::of_bucket(Turn::at(gate, price)));
-        if let Some(key) = settings.key_of(&head) {
-            request.headers_mut().insert("idempotency-key", key);
-        }
-        // Moved once, late: a head is large.
+    pub(crate) fn new(
+        service: S,
+        settings: Arc<Settings>,
+        seat: Seat<R>,
+        request: Request<B>,
+    ) -> Self {
+        // Moved once, and in one piece: a head is large.
         let (head, body) = request.into_parts();
         Self {
             service,
             settings,
             head,
             body: Some(body),
-            turn: Turn::at(gate, price),
-            started,
+            turn: seat.turn,
+            started: seat.started,
             attempts: 0,
             waited: false,
             timer: None,
-            rare,
+            rare: seat.rare,
         }
     }
 
@@ -182,6 +204,7 @@ where
     /// Sends, keeping a copy if there can be one.
     pub(crate) fn send(&mut self) -> S::Future {
         self.account_for_wait();
+        self.settings.key(&mut self.head);
         self.attempts += 1;
         let copy = self.body.as_ref().and_then(Replay::replay);
         let body = copy

@@ -68,8 +68,8 @@ pub struct Gates {
 #[derive(Default)]
 struct Shared {
     registry: Mutex<Registry>,
-    /// The one that was asked for last: most clients talk to one host at a time. It is read by every
-    /// call and hardly ever written.
+    /// The one that was asked for last. Each service remembers its own; this is for those that were just cloned, to
+    /// make one call each.
     last: RwLock<Option<Arc<Gate>>>,
     buckets: Buckets,
 }
@@ -144,7 +144,6 @@ impl Gates {
     }
 
     /// The gate that was asked for last, if it is the one of this address.
-    #[inline]
     pub(crate) fn last(&self, uri: &Uri) -> Option<Arc<Gate>> {
         let last = self.shared.last.read();
         let last = last.unwrap_or_else(PoisonError::into_inner);
