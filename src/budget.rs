@@ -70,10 +70,12 @@ const SECOND: u64 = 1_000_000_000;
 /// What one scope has spent: a ring of seconds, so that old traffic is forgotten.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    ring: [Second; SECONDS],
-    /// The place of the second in which the last call began, and its end.
-    latest: usize,
+    /// The second in which the last call began, its end, and how many began in it.
+    latest: u64,
     over: Moment,
+    calls: u32,
+    /// Apart, since most calls only count in the last second.
+    ring: Box<[Second; SECONDS]>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -96,19 +98,28 @@ impl Ledger {
         if now >= self.over {
             self.turn(now);
         }
-        let second = &mut self.ring[self.latest];
-        second.calls = second.calls.saturating_add(1);
+        self.calls = self.calls.saturating_add(1);
     }
 
     fn turn(&mut self, now: Moment) {
-        let number = now.slices(SECOND);
-        self.second(number);
-        self.latest = slot_of(number);
-        self.over = Moment::after_slices(number + 1, SECOND);
+        self.put_down();
+        self.latest = now.slices(SECOND);
+        self.over = Moment::after_slices(self.latest + 1, SECOND);
+    }
+
+    /// Into the ring.
+    fn put_down(&mut self) {
+        let calls = std::mem::take(&mut self.calls);
+        if calls == 0 {
+            return;
+        }
+        let second = self.second(self.latest);
+        second.calls = second.calls.saturating_add(calls);
     }
 
     /// Pays for a retry, if the budget allows one.
     pub(crate) fn pay(&mut self, budget: Budget, now: Moment) -> Option<Paid> {
+        self.put_down();
         let now = now.slices(SECOND);
         let (calls, retries) = self.recent(now);
         let allowed = calls * u64::from(budget.percent) + u64::from(budget.floor) * 100;
@@ -196,6 +207,16 @@ mod tests {
         (0..50).for_each(|_| ledger.call(NOW));
         assert!(ledger.pay(budget, NOW + Duration::from_secs(9)).is_some());
         assert!(ledger.pay(budget, NOW + Duration::from_secs(10)).is_none());
+    }
+
+    #[test]
+    fn what_was_paid_ten_seconds_after_the_last_call_is_not_forgotten() {
+        let budget = Budget::percent(0).at_least(1);
+        let mut ledger = Ledger::default();
+        ledger.call(NOW);
+        let later = NOW + Duration::from_secs(10);
+        assert!(ledger.pay(budget, later).is_some());
+        assert!(ledger.pay(budget, later).is_none());
     }
 
     #[test]

@@ -13,16 +13,58 @@ use crate::moment::Moment;
 
 #[derive(Debug)]
 pub(crate) struct Allowance {
-    windows: Vec<Window>,
+    windows: Windows,
     at_once: AtOnce,
     published: Published,
     looks: Looks,
 }
 
+/// The windows of the declared quotas: hardly ever more than one, which is at hand.
+#[derive(Debug, Default)]
+struct Windows {
+    first: Option<Window>,
+    more: Vec<Window>,
+}
+
+impl Windows {
+    fn of(quotas: &[Quota]) -> Self {
+        let mut windows = quotas.iter().flat_map(Window::of);
+        Self {
+            first: windows.next(),
+            more: windows.collect(),
+        }
+    }
+
+    #[inline]
+    fn each(&mut self, mut ask: impl FnMut(&mut Window)) {
+        let Some(first) = &mut self.first else {
+            return;
+        };
+        ask(first);
+        self.more.iter_mut().for_each(ask);
+    }
+
+    #[inline]
+    fn all(&mut self, mut hold: impl FnMut(&mut Window) -> bool) -> bool {
+        let Some(first) = &mut self.first else {
+            return true;
+        };
+        hold(first) && self.more.iter_mut().all(hold)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Window> {
+        self.first.iter().chain(&self.more)
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Window> {
+        self.first.iter_mut().chain(&mut self.more)
+    }
+}
+
 impl Allowance {
     pub(crate) fn of(quotas: &[Quota]) -> Self {
         Self {
-            windows: quotas.iter().flat_map(Window::of).collect(),
+            windows: Windows::of(quotas),
             at_once: AtOnce::of(quotas),
             published: Published::default(),
             looks: Looks::default(),
@@ -32,9 +74,9 @@ impl Allowance {
     /// From when there is enough for a call of this price, as far as can be known now.
     #[inline]
     pub(crate) fn next(&mut self, price: u32, now: Moment) -> Moment {
-        let windows = self.windows.iter_mut();
-        let places = windows.map(|window| window.next_place(price, now));
-        let declared = places.fold(now, Moment::max);
+        let mut declared = now;
+        let places = |window: &mut Window| declared = declared.max(window.next_place(price, now));
+        self.windows.each(places);
         let published = self.published.next(price.min(1), now);
         declared.max(self.at_once.next(now)).max(published)
     }
@@ -65,10 +107,7 @@ impl Allowance {
     pub(crate) fn has_place(&mut self, price: u32, now: Moment) -> bool {
         self.at_once.has_place()
             && self.published.has_place(price.min(1), now)
-            && self
-                .windows
-                .iter_mut()
-                .all(|window| window.has_place(price, now))
+            && self.windows.all(|window| window.has_place(price, now))
     }
 
     /// A call is let through. Returns which answers to it need not be looked at, and how much had been
@@ -76,9 +115,7 @@ impl Allowance {
     #[inline]
     pub(crate) fn take(&mut self, price: u32, now: Moment) -> (Unread, u32) {
         self.at_once.take();
-        for window in &mut self.windows {
-            window.take(price, now);
-        }
+        self.windows.each(|window| window.take(price, now));
         let unread = match self.published.plenty() {
             Some(left) => self.looks.next(left, now),
             None => Unread::default(),
@@ -88,17 +125,17 @@ impl Allowance {
 
     /// A call that was let through is sent only now.
     pub(crate) fn sent_later(&mut self, pass: Pass, now: Moment) {
-        for window in &mut self.windows {
+        self.windows.each(|window| {
             window.undo(pass.price, pass.sent, now);
             window.take(pass.price, now);
-        }
+        });
     }
 
     /// A call that was let through is not sent after all.
     pub(crate) fn undo(&mut self, pass: Pass) {
-        for window in &mut self.windows {
+        self.windows.each(|window| {
             window.undo(pass.price, pass.sent, pass.sent);
-        }
+        });
         self.published.undo(pass.price.min(1));
         self.at_once.free();
     }
@@ -112,9 +149,8 @@ impl Allowance {
     /// The head of an answer is here, or the failure. Where calls at once are limited, it stays one of
     /// them until it is [released](Self::release).
     pub(crate) fn answered(&mut self, pass: Pass, heard: Heard, now: Moment) {
-        for window in &mut self.windows {
-            window.answered(pass.price, pass.sent, now);
-        }
+        self.windows
+            .each(|window| window.answered(pass.price, pass.sent, now));
         self.note(pass, heard, now);
         self.published.over(pass.price.min(1));
     }
@@ -122,18 +158,16 @@ impl Allowance {
     /// The same, of an answer that nobody has looked at.
     #[inline]
     pub(crate) fn served(&mut self, pass: Pass, now: Moment) {
-        for window in &mut self.windows {
-            window.answered(pass.price, pass.sent, now);
-        }
+        self.windows
+            .each(|window| window.answered(pass.price, pass.sent, now));
         self.published.over(pass.price.min(1));
     }
 
     /// What an answer says about the quotas.
     fn note(&mut self, pass: Pass, heard: Heard, now: Moment) {
         if let Some(cost) = heard.price.filter(|cost| *cost != pass.price) {
-            for window in &mut self.windows {
-                window.correct(pass.price, cost, pass.sent, now);
-            }
+            self.windows
+                .each(|window| window.correct(pass.price, cost, pass.sent, now));
         }
         if let Some(headers) = heard.looked_at {
             self.looks.looked(headers, heard.counter.is_some());

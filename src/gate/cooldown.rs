@@ -38,7 +38,7 @@ pub(crate) struct Shut {
 
 #[derive(Debug, Default)]
 pub(crate) struct Cooldown {
-    shut: Option<Shut>,
+    shut: Option<Box<Shut>>,
     /// Counts closings. A call remembers the number it was sent under: a refusal of a call from
     /// before the last closing belongs to that closing and is not another one.
     epoch: u16,
@@ -63,7 +63,7 @@ impl Cooldown {
     /// The closing that still holds.
     #[inline]
     pub(crate) fn shut(&self, now: Moment) -> Option<&Shut> {
-        self.shut.as_ref().filter(|shut| shut.until > now)
+        self.shut.as_deref().filter(|shut| shut.until > now)
     }
 
     /// Shuts, or stays shut for longer; never for shorter. Returns the moment of opening.
@@ -84,7 +84,7 @@ impl Cooldown {
             Some(shut) if shut.until >= until => shut.until,
             shut => {
                 let decided_by = closing.decided_by;
-                *shut = Some(Shut { until, decided_by });
+                *shut = Some(Box::new(Shut { until, decided_by }));
                 until
             }
         }

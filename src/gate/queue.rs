@@ -8,8 +8,10 @@ use crate::moment::Moment;
 /// The waiting calls by their number of arrival. A call keeps its number when it is refused and
 /// comes back, so that nobody overtakes it.
 #[derive(Debug, Default)]
+#[repr(C)] // what every call touches first
 pub(crate) struct Queue {
     arrivals: u64,
+    len: usize,
     /// Those who wait for the first time, one after the other: a hundred thousand of them take three
     /// words each.
     line: VecDeque<Option<Waiting>>,
@@ -19,7 +21,6 @@ pub(crate) struct Queue {
     returned: BTreeMap<u64, Waiting>,
     /// Those who were passed over, since they did not ask when they could have passed.
     absent: BTreeMap<u64, Waiting>,
-    len: usize,
     /// How many of all these have a number that makes them look at the clock.
     sentinels: usize,
     /// Whether somebody has no timer.

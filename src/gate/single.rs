@@ -17,16 +17,17 @@ pub(super) type Locked<'a> = MutexGuard<'a, State>;
 /// A std mutex: it is held for a few dozen instructions, never across an await, and no code of a
 /// user runs under it. Wakers are called when it is free again.
 #[derive(Debug)]
+#[repr(C)] // the lock beside what it guards, and both beside the count of the `Arc`
 pub(crate) struct Gate {
-    scope: Scope,
     state: Mutex<State>,
+    scope: Scope,
 }
 
 impl Gate {
     pub(crate) fn new(scope: Scope, facts: Facts<'_>) -> Self {
         Self {
-            scope,
             state: Mutex::new(State::new(facts)),
+            scope,
         }
     }
 
