@@ -97,8 +97,9 @@ impl Settings {
             Some(scope_by) => Some(scope_by(request)),
             None => self.policy.scope(request),
         };
-        if said.is_none() {
-            if let Some(gate) = self.gates.last(request.uri()) {
+        let by_address = said.is_none();
+        if by_address {
+            if let Some(gate) = self.gates.at(request.uri()) {
                 return gate;
             }
         }
@@ -108,7 +109,9 @@ impl Settings {
         };
         let origin = || Scope::of_request(request.uri(), request.headers());
         let gate = self.gates.of(said.unwrap_or_else(origin), facts, now);
-        self.gates.remember(Some(&gate));
+        if by_address {
+            self.gates.remember(request.uri(), &gate);
+        }
         gate
     }
 

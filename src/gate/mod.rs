@@ -6,6 +6,7 @@
 //!                    Turn   (one per call: waits, passes, and gives its place back when dropped)
 //! ```
 
+mod addresses;
 mod allowance;
 mod at_once;
 mod buckets;
@@ -33,11 +34,12 @@ pub(crate) use single::Gate;
 pub(crate) use turn::{Hold, Receipt, Turn};
 pub(crate) use words::{Asks, Ending, Facts, Heard, Leaves, Until};
 
+use self::addresses::Addresses;
 use self::buckets::Buckets;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Uri;
@@ -68,9 +70,7 @@ pub struct Gates {
 #[derive(Default)]
 struct Shared {
     registry: Mutex<Registry>,
-    /// The one that was asked for last. Each service remembers its own; this is for those that were just cloned, to
-    /// make one call each.
-    last: RwLock<Option<Arc<Gate>>>,
+    addresses: Addresses,
     buckets: Buckets,
 }
 
@@ -143,12 +143,14 @@ impl Gates {
         gates.iter().map(|gate| status(gate, now)).collect()
     }
 
-    /// The gate that was asked for last, if it is the one of this address.
-    pub(crate) fn last(&self, uri: &Uri) -> Option<Arc<Gate>> {
-        let last = self.shared.last.read();
-        let last = last.unwrap_or_else(PoisonError::into_inner);
-        let last = last.as_ref()?;
-        last.scope().is_plainly(uri).then(|| Arc::clone(last))
+    /// The gate of this address, if it can be told without taking it apart.
+    pub(crate) fn at(&self, uri: &Uri) -> Option<Arc<Gate>> {
+        self.shared.addresses.get(uri)
+    }
+
+    /// The next call to this address finds its gate at once.
+    pub(crate) fn remember(&self, uri: &Uri, gate: &Arc<Gate>) {
+        self.shared.addresses.set(uri, gate);
     }
 
     /// The gate of a scope. The first call of the scope says what is known about it.
@@ -159,7 +161,7 @@ impl Gates {
             Some(gate) => Arc::clone(gate),
             None => {
                 if registry.is_full() {
-                    self.remember(None);
+                    self.shared.addresses.clear();
                     registry.sweep(now);
                 }
                 let gate = Arc::new(Gate::new(scope.clone(), facts));
@@ -179,12 +181,6 @@ impl Gates {
     pub(crate) fn name_bucket(&self, scope: &Scope, route: Route, name: &Arc<str>) -> Scope {
         self.shared.buckets.set(scope, route.key(), name);
         scope.bucket(name, route.resource())
-    }
-
-    /// The next call of this scope finds its gate at once.
-    pub(crate) fn remember(&self, gate: Option<&Arc<Gate>>) {
-        let last = self.shared.last.write();
-        *last.unwrap_or_else(PoisonError::into_inner) = gate.cloned();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Registry> {

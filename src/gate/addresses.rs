@@ -1,0 +1,88 @@
+//! Finds the gate of an address without taking the address apart.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use http::Uri;
+
+use super::Gate;
+
+/// Gates by address, letter for letter. What is not found may still be known, spelt otherwise. Each service remembers
+/// its last gate; this is for those that were just cloned, to make one call each, and for those with many hosts.
+#[derive(Default)]
+pub(super) struct Addresses {
+    gates: RwLock<HashMap<u64, Arc<Gate>>>,
+    keys: RandomState,
+}
+
+impl Addresses {
+    pub(super) fn get(&self, uri: &Uri) -> Option<Arc<Gate>> {
+        let key = self.key(uri)?;
+        let gates = self.gates.read().unwrap_or_else(PoisonError::into_inner);
+        let same = |gate: &&Arc<Gate>| gate.scope().is_plainly(uri);
+        gates.get(&key).filter(same).cloned()
+    }
+
+    /// The gate will be found at once, if it is the one of just this spelling: so there are never more of them than
+    /// of gates.
+    pub(super) fn set(&self, uri: &Uri, gate: &Arc<Gate>) {
+        let Some(key) = self.key(uri).filter(|_| gate.scope().is_plainly(uri)) else {
+            return;
+        };
+        let mut gates = self.gates.write().unwrap_or_else(PoisonError::into_inner);
+        gates.insert(key, Arc::clone(gate));
+    }
+
+    /// Lets go of all gates.
+    pub(super) fn clear(&self) {
+        let mut gates = self.gates.write().unwrap_or_else(PoisonError::into_inner);
+        gates.clear();
+    }
+
+    fn key(&self, uri: &Uri) -> Option<u64> {
+        let authority = uri.authority()?.as_str();
+        // The same host by another scheme is another scope: `https` is longer than `http`.
+        let scheme = uri.scheme_str().map_or(0, str::len) as u64;
+        Some(self.keys.hash_one(authority) ^ scheme)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::Facts;
+    use crate::scope::Scope;
+
+    fn gate(uri: &Uri) -> Arc<Gate> {
+        Arc::new(Gate::new(Scope::origin(uri), Facts::default()))
+    }
+
+    #[test]
+    fn a_gate_is_found_by_its_address_and_by_no_other() {
+        let addresses = Addresses::default();
+        let uri = Uri::from_static("https://api.test/v1");
+        let known = gate(&uri);
+        addresses.set(&uri, &known);
+        let found = addresses.get(&Uri::from_static("https://api.test/other?x=1"));
+        assert!(found.is_some_and(|gate| Arc::ptr_eq(&gate, &known)));
+        for other in [
+            "http://api.test/",
+            "https://api.test:444/",
+            "https://b.test/",
+            "/v1",
+        ] {
+            assert!(addresses.get(&Uri::from_static(other)).is_none(), "{other}");
+        }
+        addresses.clear();
+        assert!(addresses.get(&uri).is_none());
+    }
+
+    #[test]
+    fn another_spelling_takes_no_room() {
+        let addresses = Addresses::default();
+        let known = gate(&Uri::from_static("https://api.test/"));
+        addresses.set(&Uri::from_static("https://API.test/"), &known);
+        assert!(addresses.gates.read().unwrap().is_empty());
+    }
+}
