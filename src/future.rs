@@ -99,13 +99,14 @@ where
                 StateProj::Admitting => ready!(call.poll_turn(cx)),
                 StateProj::Readying => ready!(call.poll_ready(cx)),
                 StateProj::Sending { attempt } => {
-                    let outcome = ready!(call.poll_attempt(attempt, cx));
+                    let outcome = call.poll_attempt(attempt, cx);
                     if call.serves(&outcome) {
-                        let served = outcome.map(|response| response.map(ResponseBody::untouched));
                         state.set(State::Done);
-                        return Poll::Ready(served.map_err(Into::into));
+                        let served =
+                            outcome.map_ok(|response| response.map(ResponseBody::untouched));
+                        return served.map_err(Into::into);
                     }
-                    call.hear(outcome)
+                    call.hear(ready!(outcome))
                 }
                 StateProj::Peeking => ready!(call.poll_peek(cx)),
                 StateProj::Draining => ready!(call.poll_drain(cx)),

@@ -44,8 +44,8 @@ where
     /// The short way of [`hear`](Self::hear), which nearly every call takes: whether its answer goes to
     /// the caller as it is. The gate has been told then.
     #[inline]
-    pub(crate) fn serves(&mut self, outcome: &Result<Response<R>, S::Error>) -> bool {
-        let Ok(response) = outcome else {
+    pub(crate) fn serves(&mut self, outcome: &Poll<Result<Response<R>, S::Error>>) -> bool {
+        let Poll::Ready(Ok(response)) = outcome else {
             return false;
         };
         let plainly = response.status().as_u16() < 400

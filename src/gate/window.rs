@@ -148,9 +148,15 @@ impl Window {
     /// The head of the answer is here: the server has counted the call by now.
     #[inline]
     pub(crate) fn answered(&mut self, price: u32, sent: Moment, now: Moment) {
-        let earlier = now < sent + self.slack;
-        if earlier && self.undo(price, sent, now) {
-            self.hold(self.places(price), now);
+        if now >= sent + self.slack {
+            return;
+        }
+        self.turn_to(now);
+        let places = self.places(price);
+        let (held, earlier) = (self.slice_held(sent + self.slack), self.slice_held(now));
+        if held >= self.first && self.slots[slot(held)] >= places {
+            self.slots[slot(held)] -= places;
+            self.slots[slot(earlier)] += places;
         }
     }
 
