@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
 use http::HeaderName;
 use support::mock::{Mock, answer, status};
 use support::paused::*;
@@ -171,4 +174,135 @@ async fn what_is_left_is_left_until_the_reset_in_the_unit_of_the_provider() {
         call.await.unwrap().unwrap();
     }
     assert_between(begun.elapsed(), secs(5), secs(1));
+}
+
+/// They have as many headers each, and no counter from which calls could be counted down.
+#[tokio::test(start_paused = true)]
+async fn a_spent_counter_that_does_not_count_calls_is_noticed_among_many_that_are_not() {
+    for (limit, remaining, reset) in [
+        (
+            "x-ratelimit-limit-tokens",
+            "x-ratelimit-remaining-tokens",
+            "x-ratelimit-reset-tokens",
+        ),
+        ("x-tokens-limit", "x-tokens-remaining", "x-tokens-reset"),
+        ("x-quota", "x-quota-remaining", "x-quota-reset"),
+        ("x-quota", "x-ratelimit-remaining", "retry-after"),
+    ] {
+        let mock = Mock::new(move |nth, _| {
+            let left = if nth == 31 { 0 } else { 90_000 - nth };
+            let left = left.to_string();
+            let headers = [(limit, "90000"), (remaining, &*left), (reset, "30")];
+            answer(200, &headers, "")
+        });
+        let service = around(&mock, layer([]));
+        let begun = Instant::now();
+        for _ in 0..32 {
+            send(&service, get(URI)).await.unwrap();
+        }
+        assert_between(begun.elapsed(), secs(30), secs(1));
+    }
+}
+
+/// How many of 600 calls, one after the other, are refused, if that is what the server says is left after each. A
+/// window is a minute long.
+async fn refused(
+    says: impl Fn(&mut Counts) -> Vec<(&'static str, u64)> + Send + Sync + 'static,
+) -> usize {
+    let begun = Instant::now();
+    let counts = Mutex::new(Counts::default());
+    let refused = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&refused);
+    let mock = Mock::new(move |nth, _| {
+        let mut counts = counts.lock().unwrap();
+        let minute = begun.elapsed().as_secs() / 60;
+        if minute != counts.minute {
+            *counts = Counts::default();
+        }
+        let resets = (minute + 1) * 60 - begun.elapsed().as_secs();
+        (counts.minute, counts.nth, counts.resets) = (minute, nth as u64, resets);
+        counts.spent += 1;
+        let told = says(&mut counts);
+        let told: Vec<_> = told
+            .into_iter()
+            .map(|(name, value)| (name, value.to_string()))
+            .collect();
+        let headers: Vec<_> = told.iter().map(|(name, value)| (*name, &**value)).collect();
+        if counts.refuses {
+            count.fetch_add(1, Relaxed);
+        }
+        answer(if counts.refuses { 429 } else { 200 }, &headers, "")
+    })
+    .taking(millis(20));
+    let service = around(&mock, layer([]));
+    for _ in 0..600 {
+        send(&service, get(URI)).await.unwrap();
+    }
+    refused.load(Relaxed)
+}
+
+/// What a server counts in one minute.
+#[derive(Default)]
+struct Counts {
+    minute: u64,
+    resets: u64,
+    nth: u64,
+    spent: u64,
+    other: u64,
+    refuses: bool,
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_that_run_out_long_before_the_calls_are_noticed() {
+    let refused = refused(|counts| {
+        counts.refuses = counts.spent > 100;
+        vec![
+            ("x-ratelimit-limit-requests", 10_000),
+            ("x-ratelimit-remaining-requests", 10_000 - counts.nth),
+            ("x-ratelimit-reset-requests", 86_400),
+            ("x-ratelimit-limit-tokens", 30_000),
+            (
+                "x-ratelimit-remaining-tokens",
+                30_000u64.saturating_sub(counts.spent * 300),
+            ),
+            ("x-ratelimit-reset-tokens", counts.resets),
+        ]
+    });
+    assert_eq!(refused.await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_spend_of_the_same_key_is_noticed_before_all_is_spent() {
+    let refused = refused(|counts| {
+        counts.refuses = counts.spent > 100;
+        vec![
+            ("x-ratelimit-limit", 1_000),
+            (
+                "x-ratelimit-remaining",
+                1_000u64.saturating_sub(counts.spent * 10),
+            ),
+            ("x-ratelimit-reset", counts.resets),
+        ]
+    });
+    assert_eq!(refused.await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn beside_an_endpoint_with_plenty_left_one_with_little_is_noticed() {
+    let refused = refused(|counts| {
+        let strict = counts.nth % 5 == 0;
+        counts.other += u64::from(strict);
+        counts.refuses = strict && counts.other > 30;
+        let (limit, left, resets) = if strict {
+            (30, 30u64.saturating_sub(counts.other), counts.resets)
+        } else {
+            (5_000, 5_000 - counts.nth, 3_000)
+        };
+        vec![
+            ("x-ratelimit-limit", limit),
+            ("x-ratelimit-remaining", left),
+            ("x-ratelimit-reset", resets),
+        ]
+    });
+    assert_eq!(refused.await, 0);
 }

@@ -37,7 +37,9 @@ pub(super) fn carry_out<R: Body>(
         counter: verdict
             .counter()
             .filter(|_| verdict.bucket().is_none() || ending != Ending::Failed),
-        looked_at: attempt.headers_looked_at(),
+        looked_at: attempt
+            .headers_looked_at()
+            .filter(|_| !verdict.counts_otherwise()),
         price: verdict.cost(),
     };
     if let Some(name) = verdict.bucket() {

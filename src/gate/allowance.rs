@@ -182,8 +182,12 @@ impl Allowance {
     }
 
     fn hear(&mut self, counter: Counter, pass: Pass, now: Moment) {
+        let thought = self.published.left();
         self.published
             .hear(counter, pass.answered_then, pass.price.min(1), now);
+        if Looks::are_apart(self.published.left(), thought) {
+            self.looks.all_again();
+        }
         // Of several declared quotas, nobody says which one is meant.
         let mut wide = self.windows.iter_mut().filter(|window| !window.is_narrow());
         if let (Some(window), None, Some(limit)) = (wide.next(), wide.next(), counter.limit) {

@@ -91,6 +91,12 @@ impl Looks {
         self.silent = self.silent.without(self.spoken);
     }
 
+    /// Whether much less is left than was thought: others spend of it, or calls cost more than one.
+    pub(crate) fn are_apart(left: Option<i64>, thought: Option<i64>) -> bool {
+        let both = left.zip(thought);
+        both.is_some_and(|(left, thought)| left < thought - thought / 16)
+    }
+
     /// Something has happened that was not foreseen.
     pub(crate) fn all_again(&mut self) {
         self.alike = 0;

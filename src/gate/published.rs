@@ -85,6 +85,11 @@ impl Published {
             .is_some_and(|window| window.limit.is_some())
     }
 
+    /// How much is left of the window that is known to run.
+    pub(crate) fn left(&self) -> Option<i64> {
+        self.window.as_ref().map(|window| window.left)
+    }
+
     /// How much is left; `None` if that is so little, or so little known, that every answer is to be read.
     #[inline]
     pub(crate) fn plenty(&self) -> Option<i64> {

@@ -15,6 +15,8 @@ pub(crate) struct Glance<'h> {
     perhaps_spent: bool,
     tightest: Option<Tightest<'h>>,
     structured: bool,
+    /// Whether something else than calls is counted, too.
+    otherwise: bool,
 }
 
 /// The counter of calls with the least left.
@@ -60,8 +62,13 @@ impl<'h> Glance<'h> {
     }
 
     /// Whether there may be a counter with something left.
-    pub(super) fn counts(&self) -> bool {
+    pub(crate) fn counts(&self) -> bool {
         self.counting && (self.tightest.is_some() || self.structured)
+    }
+
+    /// Whether there is a counter of something else than calls, such as tokens.
+    pub(crate) fn counts_otherwise(&self) -> bool {
+        self.otherwise
     }
 
     pub(super) fn tightest(&self) -> Option<Tightest<'h>> {
@@ -75,20 +82,22 @@ impl<'h> Glance<'h> {
 
     /// Of what is no zero only what is left is of interest.
     fn note_number(&mut self, name: &'h HeaderName, text: &[u8]) {
-        if self.counting && name.as_str().len() > SHORTEST {
+        if self.counting && name.as_str().len() >= SHORTEST_ODD {
             self.tighten(name.as_str(), text);
         }
     }
 
     /// A zero, a list that may contain one, or anything odd.
     fn note_zero(&mut self, name: &'h str, text: &[u8]) {
-        if name.len() < "-left".len() {
+        if name.len() < SHORTEST_ODD {
             return; // as short as `age` and `via`, which every server sends
         }
         if ratelimit::is_name(name) {
             return self.note_field(text);
         }
-        self.perhaps_spent |= may_count(name) && is_counter(name);
+        let counter = may_count(name) && is_counter(name);
+        self.perhaps_spent |= counter;
+        self.otherwise |= counter && counts_calls(name).is_none();
         if self.counting && name.len() > SHORTEST && text.first().is_some_and(u8::is_ascii_digit) {
             self.tighten(name, text);
         }
@@ -97,7 +106,9 @@ impl<'h> Glance<'h> {
     /// Hardly a header comes here, and a loop without this is a loop in registers.
     #[inline(never)]
     fn tighten(&mut self, name: &'h str, text: &[u8]) {
-        let counter = counts_calls(name).and_then(|around| {
+        let around = counts_calls(name);
+        self.otherwise |= around.is_none() && may_count(name) && is_counter(name);
+        let counter = around.and_then(|around| {
             let remaining = whole(text)?;
             Some(Tightest { remaining, around })
         });
@@ -131,6 +142,9 @@ fn is_counter(name: &str) -> bool {
 }
 
 const REMAINING: &str = "remaining";
+
+/// No name of a counter is shorter.
+const SHORTEST_ODD: usize = "-left".len();
 
 /// No name that speaks of a limit as well as of what remains is shorter.
 const SHORTEST: usize = "limit".len() + REMAINING.len();

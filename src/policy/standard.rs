@@ -32,7 +32,9 @@ pub(super) fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     } else {
         ruling(provider, attempt, &glance)
     };
-    let verdict = verdict.with_counter(counter);
+    let speaks = glance.counts() || glance.perhaps_spent();
+    let otherwise = glance.counts_otherwise() || (speaks && counter.is_none());
+    let verdict = verdict.with_counter(counter).counting_otherwise(otherwise);
     match &provider.buckets {
         Some(buckets) => buckets.note(verdict, headers, &glance),
         None => verdict,
