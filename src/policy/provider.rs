@@ -50,6 +50,7 @@ pub struct Provider {
     pub(super) any_method: Vec<u16>,
     pub(super) sheds: Vec<u16>,
     pub(super) final_statuses: Vec<u16>,
+    pub(super) blocks: Vec<(u16, Duration)>,
     pub(super) looked_into: Vec<u16>,
     /// Whether a word above speaks of a status below 400.
     pub(super) names_served: bool,
@@ -83,6 +84,7 @@ impl Provider {
             any_method: Vec::new(),
             sheds: Vec::new(),
             final_statuses: Vec::new(),
+            blocks: Vec::new(),
             looked_into: Vec::new(),
             names_served: false,
             should_retry: None,

@@ -43,7 +43,7 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
     let Some((status, headers)) = attempt.status().zip(attempt.headers()) else {
         return judge_failure(attempt);
     };
-    let told = body_says(provider, status, attempt.body());
+    let told = body_says(provider, status, attempt.body()).or_block(provider.block_of(status));
     let said = header_says(provider, status, headers);
     let is_final = provider.final_statuses.contains(&status.as_u16());
     let limited = status == StatusCode::TOO_MANY_REQUESTS;
@@ -208,6 +208,17 @@ enum Told {
     Alone,
 }
 
+impl Told {
+    /// What is told of a status that by itself tells of a block.
+    fn or_block(self, block: Option<Duration>) -> Self {
+        match self {
+            Told::Nothing if block.is_some() => Told::Throttled(block),
+            Told::Throttled(lasting) => Told::Throttled(lasting.max(block)),
+            told => told,
+        }
+    }
+}
+
 fn body_says(provider: &Provider, status: StatusCode, body: Option<&[u8]>) -> Told {
     let Some(body) = body else {
         return Told::Nothing;
@@ -283,6 +294,40 @@ mod tests {
             let verdict = provider.judge(&Attempt::new(&request, &response));
             assert_eq!(verdict.ruling(), ruling, "{method} {wait}");
         }
+    }
+
+    #[test]
+    fn a_status_that_tells_of_a_block_is_a_limit_for_so_long() {
+        let secs = Duration::from_secs;
+        let provider = Provider::new("test")
+            .blocked_with([418, 403], secs(120))
+            .blocked_when_body_contains("an hour", secs(3_600))
+            .throttled_codes(["SLOW"])
+            .retried_codes(["LOCKED"])
+            .final_codes(["BROKE"]);
+        let blocked = |lasting| Verdict::throttled().bare_wait(secs(lasting));
+        let judged = |status: u16, wait: &str, body: &str| {
+            let request = Request::post("https://api.test/").body(()).unwrap();
+            let response = Response::builder().status(status);
+            let response = response.header("retry-after", wait).body(()).unwrap();
+            let attempt = Attempt::new(&request, &response);
+            provider.judge(&attempt.with_body(body.as_bytes()))
+        };
+        for (status, body, expected) in [
+            (418, "", blocked(120)),
+            (403, "", blocked(120)),
+            (420, "", Verdict::refuse()),
+            (429, "", blocked(60)),
+            (418, r#"{"code":"SLOW"}"#, blocked(120)),
+            (418, "blocked for an hour", blocked(3_600)),
+            (418, r#"{"code":"LOCKED"}"#, Verdict::retry()),
+            (418, r#"{"code":"BROKE"}"#, Verdict::refuse()),
+        ] {
+            assert_eq!(judged(status, "soon", body), expected, "{status} {body}");
+        }
+        let named = judged(418, "5", "");
+        let wait = named.hint().map(|hint| hint.wait());
+        assert_eq!((named.ruling(), wait), (Ruling::Throttled, Some(secs(5))));
     }
 
     #[test]

@@ -87,6 +87,9 @@ impl Provider {
     fn peculiarities(&self) -> String {
         let mut said = Vec::new();
         push(&mut said, "limit: ", quoted(&self.throttled_codes));
+        for (status, lasting) in &self.blocks {
+            said.push(format!("limit: {status}, {}", spoken(*lasting)));
+        }
         for (phrase, lasting) in &self.throttled_phrases {
             let lasting = lasting.map_or_else(String::new, |wait| format!(", {}", spoken(wait)));
             said.push(format!("limit: text `{phrase}`{lasting}"));
@@ -215,6 +218,7 @@ mod tests {
     fn every_peculiarity_is_told() {
         let provider = Provider::new("test")
             .throttled_codes(["SLOW"])
+            .blocked_with([418], Duration::from_secs(120))
             .throttled_when_body_contains("slow down")
             .blocked_when_body_contains("blocked", Duration::from_secs(300))
             .codes_at(["error.code"])
@@ -227,7 +231,7 @@ mod tests {
         says(
             &provider,
             "peculiarities",
-            "limit: `SLOW`; limit: text `slow down`; limit: text `blocked`, 5 min; \
+            "limit: `SLOW`; limit: 418, 2 min; limit: text `slow down`; limit: text `blocked`, 5 min; \
              codes at `error.code`; looks into 200; wait: `wait` in the body; pause: `x-pause`; \
              `retry-after` in Millis; cuts seconds; begins with 1 in flight",
         );
