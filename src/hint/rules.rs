@@ -90,9 +90,11 @@ impl Rules {
     ) -> Option<Hint> {
         let clock = self.clock(&head);
         let body = body.unwrap_or_default();
-        places
-            .iter()
-            .find_map(|place| place.read(head.headers, body, clock))
+        longest(
+            places
+                .iter()
+                .filter_map(|place| place.read(head.headers, body, clock)),
+        )
     }
 
     fn clock(&self, head: &Head<'_>) -> Clock {
@@ -101,8 +103,8 @@ impl Rules {
     }
 
     fn in_headers(&self, headers: &HeaderMap, clock: Clock) -> Option<Hint> {
-        let mut fields = self.fields.iter().filter(|field| !field.is_in_body());
-        fields.find_map(|field| field.read(headers, &[], clock))
+        let fields = self.fields.iter().filter(|field| !field.is_in_body());
+        longest(fields.filter_map(|field| field.read(headers, &[], clock)))
     }
 
     /// What the body says, or what the provider's page says about silence.
@@ -115,9 +117,20 @@ impl Rules {
         let in_body = |field: &&Field| field.is_in_body();
         let said = seen()
             .filter(in_body)
-            .find_map(|field| field.read(headers, body?, clock));
-        said.or_else(|| seen().find_map(Field::fallback))
+            .filter_map(|field| field.read(headers, body?, clock));
+        longest(said).or_else(|| seen().find_map(Field::fallback))
     }
+}
+
+/// Of several places of one provider the longest wait counts: it may have refused by several limits.
+fn longest(hints: impl Iterator<Item = Hint>) -> Option<Hint> {
+    hints.reduce(|longest, hint| {
+        if hint.wait() > longest.wait() {
+            hint
+        } else {
+            longest
+        }
+    })
 }
 
 #[cfg(test)]

@@ -203,7 +203,8 @@ impl Provider {
         self
     }
 
-    /// A place of the provider's own where a refusal names its wait; tried before the usual ones.
+    /// A place of the provider's own where a refusal names its wait. One in a header is tried before
+    /// the usual ones, one in the body after them; of several the longest wait counts.
     ///
     /// ```
     /// use tower_backoff::{hint::{Field, Unit}, policy::Provider};

@@ -56,6 +56,10 @@ fn what_stands_in_the_path_is_counted_apart() {
         "https://me.openai.azure.com/openai/deployments/large/chat/completions",
     ];
     apart(providers::azure_openai(), deployments);
+    let models = ["small", "large"].map(|model| {
+        format!("https://generativelanguage.googleapis.com/v1beta/models/{model}:generateContent")
+    });
+    apart(providers::gemini(), models.each_ref().map(|uri| &uri[..]));
 }
 
 #[test]
