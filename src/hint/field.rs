@@ -1,5 +1,6 @@
 //! One provider's own place for a wait.
 
+use super::budget::Counter;
 use super::generic::is_wait;
 use super::grammar::{Number, list};
 use super::value::{Clock, Stated, Unit};
@@ -208,6 +209,23 @@ impl Field {
 
     pub(super) fn read(&self, headers: &HeaderMap, body: &[u8], clock: Clock) -> Option<Hint> {
         self.wait(headers, body, clock).map(|wait| self.hint(wait))
+    }
+
+    /// The window with the least left, if this counts what was used.
+    pub(super) fn counter(&self, headers: &HeaderMap, clock: Clock) -> Option<Counter> {
+        let Place::UsedUp {
+            usage,
+            limit,
+            windows,
+        } = &self.place
+        else {
+            return None;
+        };
+        let lines = |name| headers.get_all(name).iter().map(|line| line.as_bytes());
+        lines(usage)
+            .zip(lines(limit))
+            .flat_map(|(usage, limit)| used_up::left(usage, limit, windows, clock))
+            .min_by_key(Counter::tightness)
     }
 
     pub(super) fn fallback(&self) -> Option<Hint> {

@@ -5,6 +5,7 @@ mod counted;
 mod facts;
 mod pauses;
 mod statuses;
+mod usage;
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -58,7 +58,8 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
     let alone = told == Told::Alone;
     let throttled = !alone && (limited || told != Told::Nothing);
     let served = !alone && !throttled && retried != Some(true) && status.as_u16() < 400;
-    if served && provider.pauses.is_empty() && !glance.perhaps_spent() {
+    let pauses = !provider.pauses.is_empty() || !provider.rules.usages.is_empty();
+    if served && !pauses && !glance.perhaps_spent() {
         return Verdict::accept();
     }
     let head = Head {

@@ -97,6 +97,7 @@ impl Provider {
         push(&mut said, "codes at ", quoted(&self.code_paths));
         push(&mut said, "looks into ", listed(&self.looked_into));
         push(&mut said, "wait: ", listed(&self.rules.fields));
+        push(&mut said, "used up: ", listed(&self.rules.usages));
         push(&mut said, "pause: ", listed(&self.pauses));
         for (header, unit) in &self.rules.units {
             said.push(format!("`{header}` in {unit:?}"));
@@ -224,6 +225,7 @@ mod tests {
             .codes_at(["error.code"])
             .look_into([200])
             .wait_in(Field::json("wait"))
+            .usage_in("x-usage", "x-limit", [Duration::from_secs(60)])
             .pause_in(Field::header("x-pause"))
             .header_unit(RETRY_AFTER, Unit::Millis)
             .truncates_seconds()
@@ -232,7 +234,8 @@ mod tests {
             &provider,
             "peculiarities",
             "limit: `SLOW`; limit: 418, 2 min; limit: text `slow down`; limit: text `blocked`, 5 min; \
-             codes at `error.code`; looks into 200; wait: `wait` in the body; pause: `x-pause`; \
+             codes at `error.code`; looks into 200; wait: `wait` in the body; \
+             used up: the next window when `x-usage` is up to `x-limit`; pause: `x-pause`; \
              `retry-after` in Millis; cuts seconds; begins with 1 in flight",
         );
     }
