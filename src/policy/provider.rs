@@ -74,6 +74,7 @@ pub struct Provider {
     credentials: Vec<HeaderName>,
     joins_hosts: bool,
     path_segment: Option<usize>,
+    path_parts: Vec<Cow<'static, str>>,
 }
 
 impl Provider {
@@ -106,6 +107,7 @@ impl Provider {
             credentials: Vec::new(),
             joins_hosts: false,
             path_segment: None,
+            path_parts: Vec::new(),
         }
     }
 
@@ -230,7 +232,8 @@ impl Provider {
 
     /// Whether its requests are told apart by more than their origin.
     fn has_scopes(&self) -> bool {
-        self.joins_hosts || !self.credentials.is_empty() || self.path_segment.is_some()
+        let by_path = self.path_segment.is_some() || !self.path_parts.is_empty();
+        self.joins_hosts || !self.credentials.is_empty() || by_path
     }
 }
 
@@ -259,10 +262,9 @@ impl Policy for Provider {
             Scope::of_request(request.uri(), request.headers())
         };
         let scope = scope.keyed_by(request.headers(), &self.credentials);
-        match self.segment(request.uri().path()) {
-            Some(segment) => Some(scope.keyed(segment.as_bytes())),
-            None => Some(scope),
-        }
+        let path = request.uri().path();
+        let parts = self.segment(path).into_iter().chain(self.part(path));
+        Some(parts.fold(scope, |scope, part| scope.keyed(part.as_bytes())))
     }
 
     fn shortcuts(&self) -> Shortcuts {

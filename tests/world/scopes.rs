@@ -63,6 +63,19 @@ fn what_stands_in_the_path_is_counted_apart() {
 }
 
 #[test]
+fn the_kinds_of_requests_at_hugging_face_are_counted_apart() {
+    let hub = |path: &str| format!("https://huggingface.co{path}");
+    let file = hub("/openai-community/gpt2/resolve/main/config.json");
+    let another = hub("/datasets/squad/resolve/main/api/README.md");
+    let [api, page] = [hub("/api/models/gpt2"), hub("/openai-community/gpt2")];
+    together(providers::hugging_face(), [&file, &another]);
+    together(providers::hugging_face(), [&api, &hub("/api/datasets")]);
+    apart(providers::hugging_face(), [&file, &api]);
+    apart(providers::hugging_face(), [&file, &page]);
+    apart(providers::hugging_face(), [&api, &page]);
+}
+
+#[test]
 fn all_hosts_of_binance_are_counted_together() {
     let hosts = ["https://api.binance.com/", "https://api3.binance.com/"];
     together(providers::binance(), hosts);

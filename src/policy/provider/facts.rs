@@ -65,6 +65,7 @@ impl Provider {
         if let Some(index) = self.path_segment {
             said.push(format!("path segment {index}"));
         }
+        push(&mut said, "paths with ", quoted(&self.path_parts));
         if let Some(buckets) = &self.buckets {
             let each = if buckets.per_resource {
                 " and resource"
@@ -193,6 +194,7 @@ mod tests {
             .joins_hosts()
             .per_credential([COOKIE, AUTHORIZATION])
             .per_path_segment(1)
+            .per_path_part(["/api/"])
             .buckets_in(http::HeaderName::from_static("x-bucket"))
             .buckets_per_resource()
             .final_on([400])
@@ -210,7 +212,7 @@ mod tests {
             &provider,
             "counted per",
             "provider, `cookie` or `authorization`, path segment 1, \
-             bucket in `x-bucket` and resource",
+             paths with `/api/`, bucket in `x-bucket` and resource",
         );
         says(&provider, "final", "400; `BROKE`; text: `no more`");
     }
