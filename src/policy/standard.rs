@@ -76,7 +76,9 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
     }
     let wait = match provider.rules.read(head, attempt.body()) {
         Reading::Never(_) if throttled || status.as_u16() >= 400 => {
-            return Verdict::refuse().cooling().bare_wait(provider.bare_wait);
+            return Verdict::refuse()
+                .cooling()
+                .bare_wait(told.bare_wait(provider));
         }
         Reading::Never(_) => None,
         Reading::Wait(hint) => Some(hint),
@@ -121,16 +123,12 @@ fn judge_failure(attempt: &Attempt<'_>) -> Verdict {
 
 /// A refusal by a limit goes again unless the provider's list of statuses leaves 429 out.
 fn throttle(provider: &Provider, retried: Option<bool>, told: Told) -> Verdict {
-    let bare = match told {
-        Told::Throttled(Some(lasting)) => lasting,
-        _ => provider.bare_wait,
-    };
     let verdict = if retried == Some(false) && told == Told::Nothing {
         Verdict::refuse().cooling()
     } else {
         Verdict::throttled()
     };
-    verdict.bare_wait(bare)
+    verdict.bare_wait(told.bare_wait(provider))
 }
 
 fn refuse_answer(provider: &Provider, head: Head<'_>) -> Verdict {
@@ -210,6 +208,14 @@ enum Told {
 }
 
 impl Told {
+    /// How long to wait where no wait is named.
+    fn bare_wait(self, provider: &Provider) -> Duration {
+        match self {
+            Told::Throttled(Some(lasting)) => lasting,
+            _ => provider.bare_wait,
+        }
+    }
+
     /// What is told of a status that by itself tells of a block.
     fn or_block(self, block: Option<Duration>) -> Self {
         match self {
@@ -329,6 +335,8 @@ mod tests {
         let named = judged(418, "5", "");
         let wait = named.hint().map(|hint| hint.wait());
         assert_eq!((named.ruling(), wait), (Ruling::Throttled, Some(secs(5))));
+        let never = judged(418, "4294967297", "");
+        assert_eq!(never, Verdict::refuse().cooling().bare_wait(secs(120)));
     }
 
     #[test]
