@@ -74,7 +74,7 @@ async fn a_spent_base_of_airtable_stops_no_other() {
 
 #[tokio::test(start_paused = true)]
 async fn what_strava_has_left_is_spent_before_sending() {
-    let (mock, service) = service(providers::strava(), |nth, _| {
+    let mock = Mock::new(|nth, _| {
         let usage = format!("{},643", 196 + nth);
         let headers = [
             ("date", "Thu, 01 Jan 2026 10:13:00 GMT"),
@@ -82,18 +82,17 @@ async fn what_strava_has_left_is_spent_before_sending() {
             ("x-ratelimit-usage", &usage[..]),
         ];
         answer(200, &headers, "")
-    });
+    })
+    .taking(secs(1));
+    let service = around(&mock, RetryLayer::new(providers::strava()));
+    let athlete = || get("https://api.test/athlete");
     let begun = Instant::now();
-    send(&service, get("https://api.test/athlete"))
-        .await
-        .unwrap();
-    let calls: Vec<_> = (0..4)
-        .map(|_| start(&service, get("https://api.test/athlete")))
-        .collect();
+    send(&service, athlete()).await.unwrap();
+    let calls: Vec<_> = (0..4).map(|_| start(&service, athlete())).collect();
     for call in calls {
         call.await.unwrap().unwrap();
     }
     let sent = offsets(&mock, begun);
-    assert_eq!(sent[3], secs(0), "the fourth is the last of the quarter");
-    assert_between(sent[4], secs(120), millis(1_300));
+    assert_eq!(sent[1..4], [secs(1); 3], "three are left of the quarter");
+    assert_between(sent[4], secs(121), millis(2_500));
 }
