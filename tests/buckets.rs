@@ -11,7 +11,7 @@ use support::paused::*;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt};
-use tower_backoff::policy::{Attempt, Policy, Provider, RequestHead, Route, Verdict};
+use tower_backoff::policy::{Attempt, Grpc, Policy, Provider, RequestHead, Route, Verdict};
 use tower_backoff::{Gates, NotBefore, Quota, Retry, RetryLayer};
 
 const SEARCH: &str = "https://api.test/search/code";
@@ -111,6 +111,31 @@ async fn a_refusal_by_a_bucket_is_waited_for_by_its_kind_alone() {
     assert!(begun.elapsed() < secs(1));
     assert_eq!(status_of(&search.await.unwrap()), 200);
     assert_between(begun.elapsed(), secs(40), millis(300));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_grpc_is_waited_for_by_its_bucket_alone() {
+    let mock = Mock::new(|nth, head| {
+        let finds = head.uri.path().ends_with("/Find");
+        let headers = [
+            ("content-type", "application/grpc"),
+            ("x-bucket", if finds { "find" } else { "other" }),
+            ("grpc-status", if nth == 1 { "8" } else { "0" }),
+            ("grpc-retry-pushback-ms", "40000"),
+        ];
+        answer(200, &headers[..if nth == 1 { 4 } else { 3 }], "")
+    });
+    let provider = Provider::new("search").buckets_in(HeaderName::from_static("x-bucket"));
+    let service = client(&mock, Grpc::new(provider), &Gates::new());
+    let begun = Instant::now();
+    let find = start(&service, post("https://api.test/acme.v1.Search/Find"));
+    tokio::time::sleep(millis(1)).await;
+    let add = send(&service, post("https://api.test/acme.v1.Index/Add"));
+    add.await.unwrap();
+    assert!(begun.elapsed() < secs(1));
+    find.await.unwrap().unwrap();
+    assert_between(begun.elapsed(), secs(40), millis(300));
+    assert_eq!(mock.calls().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,6 +11,7 @@ use super::ratelimit;
 use super::value::{Clock, Stated, Unit};
 use http::header::{AGE, DATE};
 use http::{HeaderMap, HeaderName};
+use std::cmp::Reverse;
 use std::time::{Duration, SystemTime};
 
 /// What one response says about the budget of its caller.
@@ -19,6 +20,13 @@ pub(crate) struct Counter {
     pub(crate) limit: Option<u32>,
     pub(crate) remaining: u32,
     pub(crate) resets_in: Duration,
+}
+
+impl Counter {
+    /// The less is left, and the longer that lasts, the smaller.
+    pub(super) fn tightness(&self) -> (u32, Reverse<Duration>) {
+        (self.remaining, Reverse(self.resets_in))
+    }
 }
 
 /// The counter with the least left, of those that count calls and say when they are reset.
@@ -42,7 +50,7 @@ pub(super) fn read(
 }
 
 /// Of a cached response: its counters were true once.
-fn is_stale(headers: &HeaderMap) -> bool {
+pub(super) fn is_stale(headers: &HeaderMap) -> bool {
     let age = headers.get(AGE).map(|age| whole(age.as_bytes()));
     age.is_some_and(|age| age != Some(0))
 }

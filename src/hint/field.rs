@@ -1,5 +1,6 @@
 //! One provider's own place for a wait.
 
+use super::budget::Counter;
 use super::generic::is_wait;
 use super::grammar::{Number, list};
 use super::value::{Clock, Stated, Unit};
@@ -9,7 +10,10 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 mod display;
+mod midnight;
 mod used_up;
+
+use midnight::Midnight;
 
 type Text = Cow<'static, str>;
 
@@ -59,6 +63,10 @@ enum Place {
         per_second: Text,
     },
     After(Text),
+    Midnight {
+        phrase: Text,
+        midnight: Midnight,
+    },
 }
 
 impl Field {
@@ -141,6 +149,33 @@ impl Field {
         Field::new(Place::After(phrase.into()))
     }
 
+    /// A phrase in the body that tells of a limit per day, and the zone whose next midnight ends the day; letters match
+    /// in either case.
+    ///
+    /// The zone is a rule of [POSIX], its name and hours west of UTC, then of its summer, and when that begins and ends:
+    /// no database of zones is asked, so that the rule holds until a law changes it.
+    ///
+    /// ```
+    /// use tower_backoff::hint::Field;
+    ///
+    /// // California: 8 hours, and summer from the second Sunday of March to the first of November.
+    /// Field::midnight("PerDay", "PST8PDT,M3.2.0,M11.1.0");
+    /// // Central Europe: from the last Sunday of March to the last of October, at 3 o'clock.
+    /// Field::midnight("daily limit", "CET-1CEST,M3.5.0,M10.5.0/3");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `zone` is no such rule.
+    ///
+    /// [POSIX]: https://pubs.opengroup.org/onlinepubs/9699919799/basedefs/V1_chap08.html
+    pub fn midnight(phrase: impl Into<Text>, zone: impl Into<Text>) -> Field {
+        Field::new(Place::Midnight {
+            phrase: phrase.into(),
+            midnight: Midnight::of(zone.into()),
+        })
+    }
+
     /// What a bare number counts here.
     pub fn unit(self, unit: Unit) -> Field {
         Field { unit, ..self }
@@ -168,12 +203,29 @@ impl Field {
     pub(crate) fn is_in_body(&self) -> bool {
         matches!(
             self.place,
-            Place::Json(_) | Place::JsonDeficit { .. } | Place::After(_)
+            Place::Json(_) | Place::JsonDeficit { .. } | Place::After(_) | Place::Midnight { .. }
         )
     }
 
     pub(super) fn read(&self, headers: &HeaderMap, body: &[u8], clock: Clock) -> Option<Hint> {
         self.wait(headers, body, clock).map(|wait| self.hint(wait))
+    }
+
+    /// The window with the least left, if this counts what was used.
+    pub(super) fn counter(&self, headers: &HeaderMap, clock: Clock) -> Option<Counter> {
+        let Place::UsedUp {
+            usage,
+            limit,
+            windows,
+        } = &self.place
+        else {
+            return None;
+        };
+        let lines = |name| headers.get_all(name).iter().map(|line| line.as_bytes());
+        lines(usage)
+            .zip(lines(limit))
+            .flat_map(|(usage, limit)| used_up::left(usage, limit, windows, clock))
+            .min_by_key(Counter::tightness)
     }
 
     pub(super) fn fallback(&self) -> Option<Hint> {
@@ -215,6 +267,7 @@ impl Field {
                 per_second,
             } => deficit(body, [need, have, per_second]),
             Place::After(phrase) => prose::after(body, phrase, clock, *unit),
+            Place::Midnight { phrase, midnight } => midnight.wait(body, phrase, clock),
         }
     }
 
@@ -226,9 +279,10 @@ impl Field {
             | Place::HeaderParams { name, .. }
             | Place::HeaderJson { name, .. }
             | Place::UsedUp { usage: name, .. } => Hint::of(wait, Kind::Reset, name),
-            Place::Json(text) | Place::JsonDeficit { need: text, .. } | Place::After(text) => {
-                Hint::new(wait, Kind::Body, text.clone())
-            }
+            Place::Json(text)
+            | Place::JsonDeficit { need: text, .. }
+            | Place::After(text)
+            | Place::Midnight { phrase: text, .. } => Hint::new(wait, Kind::Body, text.clone()),
         }
     }
 }

@@ -61,6 +61,11 @@ impl<'h> Glance<'h> {
         self.tightest.is_some() && !self.perhaps_spent
     }
 
+    /// Whether anybody wants to know what is left.
+    pub(super) fn is_counting(&self) -> bool {
+        self.counting
+    }
+
     /// Whether there may be a counter with something left.
     pub(crate) fn counts(&self) -> bool {
         self.counting && (self.tightest.is_some() || self.structured)

@@ -27,6 +27,8 @@ pub(crate) struct Rules {
     pub(crate) units: Vec<(HeaderName, Unit)>,
     /// Places of its own.
     pub(crate) fields: Vec<Field>,
+    /// Counters of what was used.
+    pub(crate) usages: Vec<Field>,
     /// It cuts whole seconds off instead of rounding up, so that obeying to the letter comes too early.
     pub(crate) truncates_seconds: bool,
 }
@@ -37,6 +39,7 @@ impl Rules {
         Rules {
             units: Vec::new(),
             fields: Vec::new(),
+            usages: Vec::new(),
             truncates_seconds: false,
         }
     }
@@ -72,6 +75,21 @@ impl Rules {
         glance: &Glance<'_>,
         received: impl FnOnce() -> SystemTime,
     ) -> Option<Counter> {
+        if !self.usages.is_empty() && glance.is_counting() {
+            let received = received();
+            let plain = self.plain_counter(headers, glance, || received);
+            let used = self.used(headers, self.clock_at(headers, received));
+            return plain.into_iter().chain(used).min_by_key(Counter::tightness);
+        }
+        self.plain_counter(headers, glance, received)
+    }
+
+    fn plain_counter(
+        &self,
+        headers: &HeaderMap,
+        glance: &Glance<'_>,
+        received: impl FnOnce() -> SystemTime,
+    ) -> Option<Counter> {
         if !glance.counts() {
             return None;
         }
@@ -79,6 +97,17 @@ impl Rules {
             let stated = self.units.iter().find(|(stated, _)| stated == name);
             stated.map(|(_, unit)| *unit)
         })
+    }
+
+    /// What was not used, of the counter with the least left.
+    fn used(&self, headers: &HeaderMap, clock: Clock) -> Option<Counter> {
+        if budget::is_stale(headers) {
+            return None;
+        }
+        let counters = self.usages.iter();
+        counters
+            .filter_map(|usage| usage.counter(headers, clock))
+            .min_by_key(Counter::tightness)
     }
 
     /// The pause that a served answer asks for in one of these places.
@@ -90,19 +119,27 @@ impl Rules {
     ) -> Option<Hint> {
         let clock = self.clock(&head);
         let body = body.unwrap_or_default();
-        places
-            .iter()
-            .find_map(|place| place.read(head.headers, body, clock))
+        longest(
+            places
+                .iter()
+                .chain(&self.usages)
+                .filter_map(|place| place.read(head.headers, body, clock)),
+        )
     }
 
     fn clock(&self, head: &Head<'_>) -> Clock {
-        let date = head.headers.get(DATE).map(|date| date.as_bytes());
-        Clock::of(head.received, date, self.truncates_seconds)
+        self.clock_at(head.headers, head.received)
+    }
+
+    fn clock_at(&self, headers: &HeaderMap, received: SystemTime) -> Clock {
+        let date = headers.get(DATE).map(|date| date.as_bytes());
+        Clock::of(received, date, self.truncates_seconds)
     }
 
     fn in_headers(&self, headers: &HeaderMap, clock: Clock) -> Option<Hint> {
-        let mut fields = self.fields.iter().filter(|field| !field.is_in_body());
-        fields.find_map(|field| field.read(headers, &[], clock))
+        let fields = self.fields.iter().filter(|field| !field.is_in_body());
+        let places = fields.chain(&self.usages);
+        longest(places.filter_map(|field| field.read(headers, &[], clock)))
     }
 
     /// What the body says, or what the provider's page says about silence.
@@ -115,9 +152,20 @@ impl Rules {
         let in_body = |field: &&Field| field.is_in_body();
         let said = seen()
             .filter(in_body)
-            .find_map(|field| field.read(headers, body?, clock));
-        said.or_else(|| seen().find_map(Field::fallback))
+            .filter_map(|field| field.read(headers, body?, clock));
+        longest(said).or_else(|| seen().find_map(Field::fallback))
     }
+}
+
+/// Of several places of one provider the longest wait counts: it may have refused by several limits.
+fn longest(hints: impl Iterator<Item = Hint>) -> Option<Hint> {
+    hints.reduce(|longest, hint| {
+        if hint.wait() > longest.wait() {
+            hint
+        } else {
+            longest
+        }
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! From a written value to a wait.
 
 use super::grammar::{Number, date, duration, list};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::time::{Duration, SystemTime};
 
@@ -94,6 +95,13 @@ impl Clock {
         let over = now.checked_rem(window.as_nanos())?;
         let left = u64::try_from(window.as_nanos() - over).ok()?;
         Stated::of(Duration::from_nanos(left)).wait()
+    }
+
+    /// Until the day ends in some zone.
+    pub(super) fn until_midnight(self, zone: &TimeZone) -> Option<Duration> {
+        let tomorrow = self.now.to_zoned(zone.clone()).tomorrow().ok()?;
+        let midnight = tomorrow.start_of_day().ok()?;
+        self.until(midnight.timestamp()).wait()
     }
 
     /// The longest wait in a comma list.

@@ -31,6 +31,15 @@ impl Buckets {
         }
     }
 
+    /// Whether anything is said here about buckets.
+    pub(super) fn are_told_in(&self, headers: &HeaderMap) -> bool {
+        let names = [Some(&self.name), self.global.as_ref()];
+        names
+            .into_iter()
+            .flatten()
+            .any(|name| headers.contains_key(name))
+    }
+
     /// The verdict, with the bucket that it is about.
     pub(super) fn note(
         &self,

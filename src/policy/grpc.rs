@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use super::standard::{contains, has_phrase};
 use super::{Attempt, Policy, Provider, RequestHead, Route, Verdict};
 use crate::gate::Quota;
-use crate::hint::{Head, Reading, forbids_retry, read_grpc};
+use crate::hint::{Glance, Head, Reading, forbids_retry, read_grpc};
 use crate::patience::Idempotent;
 use crate::scope::Scope;
 
@@ -30,7 +30,8 @@ const TOO_LARGE: [&str; 2] = ["message larger than max", "message exceeds maximu
 ///   ([gRFC A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md)).
 /// * Every other status goes to the caller, and so does a status that is not a number, which is `UNKNOWN`.
 /// * What is no answer of gRPC, the 503 of a proxy, say, is judged by the words of the [`Provider`]. Its quotas, its
-///   scope, its `bare_429_wait`, its headers and its final phrases (looked for in `grpc-message`) hold for gRPC, too.
+///   scope, its `bare_429_wait`, its headers, its buckets (of a refusal they may be named behind the messages) and
+///   its final phrases (looked for in `grpc-message`) hold for gRPC, too.
 ///
 /// # Streams
 ///
@@ -257,6 +258,17 @@ impl Grpc {
             .unwrap_or(Reading::Nothing)
     }
 
+    /// The verdict with the bucket that it is about, which the head names or what is behind the messages.
+    fn in_bucket(&self, verdict: Verdict, attempt: &Attempt<'_>, metadata: &HeaderMap) -> Verdict {
+        let Some(buckets) = &self.provider.buckets else {
+            return verdict;
+        };
+        let places = [Some(metadata), attempt.headers()].into_iter().flatten();
+        let mut told = places.filter(|headers| buckets.are_told_in(headers));
+        let headers = told.next().unwrap_or(metadata);
+        buckets.note(verdict, headers, &Glance::at(headers, true))
+    }
+
     /// The attempt with what is known of its method.
     fn known<'a>(&self, attempt: &Attempt<'a>) -> Attempt<'a> {
         let request = attempt.request();
@@ -291,9 +303,9 @@ impl Policy for Grpc {
             Some((0, _)) => self.provider.judge(&attempt.bodiless()),
             Some((status, metadata)) => {
                 let counter = self.provider.judge(&attempt.bodiless()).counter();
-                self.refusal(attempt, status, metadata)
-                    .about_grpc(status)
-                    .with_counter(counter)
+                let verdict = self.refusal(attempt, status, metadata);
+                let verdict = verdict.about_grpc(status).with_counter(counter);
+                self.in_bucket(verdict, attempt, metadata)
             }
         }
     }

@@ -5,6 +5,7 @@ mod counted;
 mod facts;
 mod pauses;
 mod statuses;
+mod usage;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -50,6 +51,7 @@ pub struct Provider {
     pub(super) any_method: Vec<u16>,
     pub(super) sheds: Vec<u16>,
     pub(super) final_statuses: Vec<u16>,
+    pub(super) blocks: Vec<(u16, Duration)>,
     pub(super) looked_into: Vec<u16>,
     /// Whether a word above speaks of a status below 400.
     pub(super) names_served: bool,
@@ -72,6 +74,7 @@ pub struct Provider {
     credentials: Vec<HeaderName>,
     joins_hosts: bool,
     path_segment: Option<usize>,
+    path_parts: Vec<Cow<'static, str>>,
 }
 
 impl Provider {
@@ -83,6 +86,7 @@ impl Provider {
             any_method: Vec::new(),
             sheds: Vec::new(),
             final_statuses: Vec::new(),
+            blocks: Vec::new(),
             looked_into: Vec::new(),
             names_served: false,
             should_retry: None,
@@ -103,6 +107,7 @@ impl Provider {
             credentials: Vec::new(),
             joins_hosts: false,
             path_segment: None,
+            path_parts: Vec::new(),
         }
     }
 
@@ -201,7 +206,8 @@ impl Provider {
         self
     }
 
-    /// A place of the provider's own where a refusal names its wait; tried before the usual ones.
+    /// A place of the provider's own where a refusal names its wait. One in a header is tried before
+    /// the usual ones, one in the body after them; of several the longest wait counts.
     ///
     /// ```
     /// use tower_backoff::{hint::{Field, Unit}, policy::Provider};
@@ -226,7 +232,8 @@ impl Provider {
 
     /// Whether its requests are told apart by more than their origin.
     fn has_scopes(&self) -> bool {
-        self.joins_hosts || !self.credentials.is_empty() || self.path_segment.is_some()
+        let by_path = self.path_segment.is_some() || !self.path_parts.is_empty();
+        self.joins_hosts || !self.credentials.is_empty() || by_path
     }
 }
 
@@ -255,10 +262,9 @@ impl Policy for Provider {
             Scope::of_request(request.uri(), request.headers())
         };
         let scope = scope.keyed_by(request.headers(), &self.credentials);
-        match self.segment(request.uri().path()) {
-            Some(segment) => Some(scope.keyed(segment.as_bytes())),
-            None => Some(scope),
-        }
+        let path = request.uri().path();
+        let parts = self.segment(path).into_iter().chain(self.part(path));
+        Some(parts.fold(scope, |scope, part| scope.keyed(part.as_bytes())))
     }
 
     fn shortcuts(&self) -> Shortcuts {

@@ -45,7 +45,7 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
     let Some((status, headers)) = attempt.status().zip(attempt.headers()) else {
         return judge_failure(attempt);
     };
-    let told = body_says(provider, status, attempt.body());
+    let told = body_says(provider, status, attempt.body()).or_block(provider.block_of(status));
     let said = header_says(provider, status, headers);
     let is_final = provider.final_statuses.contains(&status.as_u16());
     let limited = status == StatusCode::TOO_MANY_REQUESTS;
@@ -60,7 +60,8 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
     let alone = told == Told::Alone;
     let throttled = !alone && (limited || told != Told::Nothing);
     let served = !alone && !throttled && retried != Some(true) && status.as_u16() < 400;
-    if served && provider.pauses.is_empty() && !glance.perhaps_spent() {
+    let pauses = !provider.pauses.is_empty() || !provider.rules.usages.is_empty();
+    if served && !pauses && !glance.perhaps_spent() {
         return Verdict::accept();
     }
     let head = Head {
@@ -77,7 +78,9 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
     }
     let wait = match provider.rules.read(head, attempt.body()) {
         Reading::Never(_) if throttled || status.as_u16() >= 400 => {
-            return Verdict::refuse().cooling().bare_wait(provider.bare_wait);
+            return Verdict::refuse()
+                .cooling()
+                .bare_wait(told.bare_wait(provider));
         }
         Reading::Never(_) => None,
         Reading::Wait(hint) => Some(hint),
@@ -122,16 +125,12 @@ fn judge_failure(attempt: &Attempt<'_>) -> Verdict {
 
 /// A refusal by a limit goes again unless the provider's list of statuses leaves 429 out.
 fn throttle(provider: &Provider, retried: Option<bool>, told: Told) -> Verdict {
-    let bare = match told {
-        Told::Throttled(Some(lasting)) => lasting,
-        _ => provider.bare_wait,
-    };
     let verdict = if retried == Some(false) && told == Told::Nothing {
         Verdict::refuse().cooling()
     } else {
         Verdict::throttled()
     };
-    verdict.bare_wait(bare)
+    verdict.bare_wait(told.bare_wait(provider))
 }
 
 fn refuse_answer(provider: &Provider, head: Head<'_>) -> Verdict {
@@ -210,6 +209,25 @@ enum Told {
     Alone,
 }
 
+impl Told {
+    /// How long to wait where no wait is named.
+    fn bare_wait(self, provider: &Provider) -> Duration {
+        match self {
+            Told::Throttled(Some(lasting)) => lasting,
+            _ => provider.bare_wait,
+        }
+    }
+
+    /// What is told of a status that by itself tells of a block.
+    fn or_block(self, block: Option<Duration>) -> Self {
+        match self {
+            Told::Nothing if block.is_some() => Told::Throttled(block),
+            Told::Throttled(lasting) => Told::Throttled(lasting.max(block)),
+            told => told,
+        }
+    }
+}
+
 fn body_says(provider: &Provider, status: StatusCode, body: Option<&[u8]>) -> Told {
     let Some(body) = body else {
         return Told::Nothing;
@@ -285,6 +303,42 @@ mod tests {
             let verdict = provider.judge(&Attempt::new(&request, &response));
             assert_eq!(verdict.ruling(), ruling, "{method} {wait}");
         }
+    }
+
+    #[test]
+    fn a_status_that_tells_of_a_block_is_a_limit_for_so_long() {
+        let secs = Duration::from_secs;
+        let provider = Provider::new("test")
+            .blocked_with([418, 403], secs(120))
+            .blocked_when_body_contains("an hour", secs(3_600))
+            .throttled_codes(["SLOW"])
+            .retried_codes(["LOCKED"])
+            .final_codes(["BROKE"]);
+        let blocked = |lasting| Verdict::throttled().bare_wait(secs(lasting));
+        let judged = |status: u16, wait: &str, body: &str| {
+            let request = Request::post("https://api.test/").body(()).unwrap();
+            let response = Response::builder().status(status);
+            let response = response.header("retry-after", wait).body(()).unwrap();
+            let attempt = Attempt::new(&request, &response);
+            provider.judge(&attempt.with_body(body.as_bytes()))
+        };
+        for (status, body, expected) in [
+            (418, "", blocked(120)),
+            (403, "", blocked(120)),
+            (420, "", Verdict::refuse()),
+            (429, "", blocked(60)),
+            (418, r#"{"code":"SLOW"}"#, blocked(120)),
+            (418, "blocked for an hour", blocked(3_600)),
+            (418, r#"{"code":"LOCKED"}"#, Verdict::retry()),
+            (418, r#"{"code":"BROKE"}"#, Verdict::refuse()),
+        ] {
+            assert_eq!(judged(status, "soon", body), expected, "{status} {body}");
+        }
+        let named = judged(418, "5", "");
+        let wait = named.hint().map(|hint| hint.wait());
+        assert_eq!((named.ruling(), wait), (Ruling::Throttled, Some(secs(5))));
+        let never = judged(418, "4294967297", "");
+        assert_eq!(never, Verdict::refuse().cooling().bare_wait(secs(120)));
     }
 
     #[test]

@@ -12,6 +12,9 @@ use crate::policy::Provider;
 /// * The base is in the path, `/v0/{base}/{table}`, so that one does not wait for another.
 /// * Some plans have a number of calls per month, too: `PUBLIC_API_BILLING_LIMIT_EXCEEDED` under a 429
 ///   is final, since it ends with the month.
+///
+/// Declared is the limit of a base, which is the tighter one for a user of up to ten bases at a time: a
+/// call waits at one gate, and what all bases have spent together is not counted there.
 pub fn airtable() -> Provider {
     Provider::new("airtable")
         .page("https://airtable.com/developers/web/api/rate-limits")

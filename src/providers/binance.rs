@@ -1,6 +1,8 @@
 //! Binance: <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits> and
 //! <https://developers.binance.com/docs/binance-spot-api-docs/errors>.
 
+use std::time::Duration;
+
 use crate::gate::Quota;
 use crate::hint::{Field, Unit};
 use crate::policy::Provider;
@@ -11,7 +13,8 @@ use crate::policy::Provider;
 ///   comes back in `X-MBX-USED-WEIGHT-1M`.
 /// * A refusal is a 429 with the code -1003 (-1015 for orders) and `Retry-After` in seconds. Who goes on
 ///   is banned, by a 418: for two minutes first, for three days at last. The end is in `Retry-After`,
-///   or in the body in epoch milliseconds.
+///   or in the body in epoch milliseconds; where it is in neither, it is two minutes, and longer each
+///   time.
 /// * 403 comes from the firewall, nobody can say for how long: final.
 /// * After a 5xx the order may have been placed, so that it is sent again only if that is safe.
 pub fn binance() -> Provider {
@@ -19,6 +22,7 @@ pub fn binance() -> Provider {
         .page("https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits")
         .quota(Quota::per_minute(6_000))
         .joins_hosts()
+        .blocked_with([418], Duration::from_secs(2 * 60))
         .throttled_codes(["-1003", "-1015"])
         .codes_at(["code", "error.code"])
         .wait_in(Field::json("error.data.retryAfter").unit(Unit::EpochMillis))

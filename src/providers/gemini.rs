@@ -1,5 +1,6 @@
 //! Gemini: <https://ai.google.dev/gemini-api/docs/rate-limits>; the body of its errors:
-//! <https://cloud.google.com/apis/design/errors>.
+//! <https://cloud.google.com/apis/design/errors>; what its official client makes of them:
+//! <https://github.com/google-gemini/gemini-cli>.
 
 use http::{HeaderName, header::AUTHORIZATION};
 
@@ -10,13 +11,19 @@ use crate::policy::Provider;
 ///
 /// * A refusal is a 429 with the status `RESOURCE_EXHAUSTED`, and names the wait only in the body: the
 ///   `retryDelay` of a `google.rpc.RetryInfo`, such as `37s`.
-/// * The requests per day are counted anew at midnight in California, which no response says.
+/// * The requests per day are counted anew at midnight in California, which no response says: if it
+///   names a quota with `PerDay` in it, the seconds of its `retryDelay` are too few, and midnight counts.
+/// * The model is in the path, `/v1beta/models/{model}:{method}`, so that one does not wait for another.
+///   What is made for OpenAI's clients has it in the body: tell models apart with
+///   [`scope_by`](crate::RetryLayer::scope_by).
 ///
 /// No quota is declared, since it depends on the model and the tier.
 pub fn gemini() -> Provider {
     Provider::new("gemini")
         .page("https://ai.google.dev/gemini-api/docs/rate-limits")
         .per_credential([HeaderName::from_static("x-goog-api-key"), AUTHORIZATION])
+        .per_path_segment(2)
+        .wait_in(Field::midnight("PerDay", "PST8PDT,M3.2.0,M11.1.0"))
         .wait_in(Field::json("error.details.*.retryDelay"))
         .throttled_codes(["RESOURCE_EXHAUSTED"])
         .codes_at(["error.status"])

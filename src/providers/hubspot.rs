@@ -14,6 +14,15 @@ use crate::policy::Provider;
 /// * `X-HubSpot-RateLimit-Daily-Remaining` and `X-HubSpot-RateLimit-Remaining` count down, one per
 ///   limit, and neither says when it is reset.
 ///
+/// Whose account is in New York, say, knows that midnight:
+///
+/// ```
+/// use tower_backoff::{hint::Field, providers};
+///
+/// let ours = providers::hubspot().wait_in(Field::midnight("DAILY", "EST5EDT,M3.2.0,M11.1.0"));
+/// # let _ = ours;
+/// ```
+///
 /// That is the free plan: Professional and Enterprise have 190, a public app has 110 per account.
 pub fn hubspot() -> Provider {
     let ten_seconds = Duration::from_secs(10);

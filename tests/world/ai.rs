@@ -65,6 +65,16 @@ fn gemini() {
     let table = Table::for_posts(providers::gemini());
     table.row(429, &[], LIMITED, HeldAsSaid(37));
     table.row(429, &[], BARE, HeldAtLeast(60));
+    // It is 08:02:40 in London: a new day began in California 2 minutes 40 ago.
+    table.row(
+        429,
+        &[],
+        &LIMITED.replace("PerMinute", "PerDay"),
+        HeldAsSaid(86_240),
+    );
+    let another_minute = [("Date", "Tue, 16 Feb 2021 07:59:50 GMT")];
+    let both = LIMITED.replace("Requests", "PerDayRequests");
+    table.row(429, &another_minute, &both, HeldAsSaid(37));
     table.row(403, &[], DENIED, Final);
     table.row(503, &[], "", Final);
     let gets = Table::of(providers::gemini());

@@ -71,3 +71,28 @@ async fn a_spent_base_of_airtable_stops_no_other() {
     assert_eq!(sent[1], secs(1));
     assert!(sent[2] >= secs(30), "{sent:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_strava_has_left_is_spent_before_sending() {
+    let mock = Mock::new(|nth, _| {
+        let usage = format!("{},643", 196 + nth);
+        let headers = [
+            ("date", "Thu, 01 Jan 2026 10:13:00 GMT"),
+            ("x-ratelimit-limit", "200,2000"),
+            ("x-ratelimit-usage", &usage[..]),
+        ];
+        answer(200, &headers, "")
+    })
+    .taking(secs(1));
+    let service = around(&mock, RetryLayer::new(providers::strava()));
+    let athlete = || get("https://api.test/athlete");
+    let begun = Instant::now();
+    send(&service, athlete()).await.unwrap();
+    let calls: Vec<_> = (0..4).map(|_| start(&service, athlete())).collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    let sent = offsets(&mock, begun);
+    assert_eq!(sent[1..4], [secs(1); 3], "three are left of the quarter");
+    assert_between(sent[4], secs(121), millis(2_500));
+}

@@ -1,5 +1,7 @@
 //! Customers: HubSpot, Salesforce, Zendesk, Intercom.
 
+use tower_backoff::hint::Field;
+
 use super::*;
 
 #[test]
@@ -17,6 +19,10 @@ fn hubspot() {
     table.row(200, &left, "", Accepted);
     table.row(429, &left, BURST, HeldAtLeast(10));
     table.row(429, &left, DAILY, HeldAtLeast(60));
+    let new_york = Field::midnight("DAILY", "EST5EDT,M3.2.0,M11.1.0");
+    let ours = Table::of(providers::hubspot().wait_in(new_york));
+    ours.row(429, &left, BURST, HeldAtLeast(10));
+    ours.row(429, &left, DAILY, HeldAsSaid(75_440));
     table.row(
         400,
         &[],

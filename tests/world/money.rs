@@ -15,10 +15,18 @@ fn binance() {
     table.row(200, &[("X-MBX-USED-WEIGHT-1M", "12")], "", Accepted);
     table.row(418, &[], BANNED, HeldAsSaid(40));
     table.row(429, &[], BANNED, HeldAsSaid(40));
+    table.row(418, &[], "", HeldAtLeast(120));
+    table.row(
+        418,
+        &[],
+        r#"{"code":-1003,"msg":"IP banned."}"#,
+        HeldAtLeast(120),
+    );
     table.row(429, &[], ORDERS, HeldAtLeast(60));
     table.row(400, &[], r#"{"code":-1121,"msg":"Invalid symbol."}"#, Final);
     table.row(503, &[], "", Retried);
     let posts = Table::for_posts(providers::binance());
     posts.row(503, &[], "", Final); // the order may be placed
+    posts.row(418, &[], "", HeldAtLeast(120));
     posts.row(429, &[], ORDERS, HeldAtLeast(60));
 }

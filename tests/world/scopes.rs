@@ -56,6 +56,23 @@ fn what_stands_in_the_path_is_counted_apart() {
         "https://me.openai.azure.com/openai/deployments/large/chat/completions",
     ];
     apart(providers::azure_openai(), deployments);
+    let models = ["small", "large"].map(|model| {
+        format!("https://generativelanguage.googleapis.com/v1beta/models/{model}:generateContent")
+    });
+    apart(providers::gemini(), models.each_ref().map(|uri| &uri[..]));
+}
+
+#[test]
+fn the_kinds_of_requests_at_hugging_face_are_counted_apart() {
+    let hub = |path: &str| format!("https://huggingface.co{path}");
+    let file = hub("/openai-community/gpt2/resolve/main/config.json");
+    let another = hub("/datasets/squad/resolve/main/api/README.md");
+    let [api, page] = [hub("/api/models/gpt2"), hub("/openai-community/gpt2")];
+    together(providers::hugging_face(), [&file, &another]);
+    together(providers::hugging_face(), [&api, &hub("/api/datasets")]);
+    apart(providers::hugging_face(), [&file, &api]);
+    apart(providers::hugging_face(), [&file, &page]);
+    apart(providers::hugging_face(), [&api, &page]);
 }
 
 #[test]

@@ -23,6 +23,13 @@ impl fmt::Display for Field {
                 have,
                 per_second,
             } => write!(f, "(`{need}` - `{have}`) / `{per_second}` in the body")?,
+            Place::Midnight { phrase, midnight } => {
+                write!(
+                    f,
+                    "midnight in `{}` when `{phrase}` is in the body",
+                    midnight.rule
+                )?;
+            }
             Place::After(phrase) => write!(f, "after `{}` in the body", phrase.trim())?,
         }
         match self.default {
@@ -62,6 +69,10 @@ mod tests {
         says(
             Field::json_deficit("need", "have", "rate"),
             "(`need` - `have`) / `rate` in the body",
+        );
+        says(
+            Field::midnight("PerDay", "PST8"),
+            "midnight in `PST8` when `PerDay` is in the body",
         );
         says(Field::after("retry in "), "after `retry in` in the body");
     }

@@ -1,28 +1,44 @@
 //! Windows that begin by the clock.
 
+use super::super::budget::Counter;
 use super::super::grammar::{Number, list};
 use super::super::value::Clock;
 use std::time::Duration;
 
-/// The longest time until the next window of those that are used up: the lists name the windows in the same order.
+/// What is left of each window: the lists name them in the same order.
+pub(super) fn left<'h>(
+    usage: &'h [u8],
+    limit: &'h [u8],
+    windows: &'h [Duration],
+    clock: Clock,
+) -> impl Iterator<Item = Counter> + 'h {
+    let counts = list::items(usage).zip(list::items(limit)).zip(windows);
+    counts.filter_map(move |((used, limit), window)| {
+        let limit = u32::try_from(count(limit)?).ok()?;
+        let used = u32::try_from(count(used)?).unwrap_or(u32::MAX);
+        Some(Counter {
+            limit: Some(limit),
+            remaining: limit.saturating_sub(used),
+            resets_in: clock.next(*window)?,
+        })
+    })
+}
+
+/// The longest time until the next window of those that are used up.
 pub(super) fn wait(
     usage: &[u8],
     limit: &[u8],
     windows: &[Duration],
     clock: Clock,
 ) -> Option<Duration> {
-    let counts = list::items(usage).zip(list::items(limit)).zip(windows);
-    counts
-        .filter(|((used, limit), _)| is_up_to(used, limit))
-        .filter_map(|(_, window)| clock.next(*window))
+    left(usage, limit, windows, clock)
+        .filter(|counter| counter.remaining == 0)
+        .map(|counter| counter.resets_in)
         .max()
 }
 
-fn is_up_to(used: &[u8], limit: &[u8]) -> bool {
-    let count = |value| Number::read(value).map(|number| number.whole);
-    count(used)
-        .zip(count(limit))
-        .is_some_and(|(used, limit)| used >= limit)
+fn count(value: &[u8]) -> Option<u64> {
+    Number::read(value).map(|number| number.whole)
 }
 
 #[cfg(test)]

@@ -254,6 +254,26 @@ fn the_providers_header_comes_first_and_its_body_last() {
 }
 
 #[test]
+fn of_several_places_the_longest_wait_counts() {
+    for (short, long) in [("a", "b"), ("b", "a")] {
+        let wait = |name, seconds: &str| format!(r#""{name}":{seconds}"#);
+        let body = format!("{{{},{}}}", wait(short, "5"), wait(long, "7"));
+        let rules = Rules {
+            fields: vec![Field::json("a"), Field::json("b")],
+            ..Rules::default()
+        };
+        let reading = refusal(&rules, (http::header::AGE, "0"), Some(&body));
+        reads(reading, 7_000, Kind::Body, long);
+    }
+    let rules = Rules {
+        fields: vec![Field::header("x-odd"), Field::header("x-even")],
+        ..Rules::default()
+    };
+    let even = (HeaderName::from_static("x-even"), "5");
+    reads(refusal(&rules, even, None), 5_000, Kind::Reset, "x-even");
+}
+
+#[test]
 fn a_default_waits_until_the_body_was_seen_and_everything_else_is_silent() {
     let rules = field(Field::json("retry_after").or(Duration::from_secs(9))).rules;
     let age = http::header::AGE;

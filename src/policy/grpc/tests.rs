@@ -260,3 +260,45 @@ fn counters_in_the_head_count() {
     ];
     assert!(judged(&search(), &lines).counter().is_some());
 }
+
+#[test]
+fn a_refusal_is_about_the_bucket_that_it_names() {
+    let name = HeaderName::from_static;
+    let counted = Provider::new("search").buckets_in(name("x-bucket"));
+    let stopping = counted.clone().stops_everybody_in(name("x-global"));
+    let [counted, stopping] = [counted, stopping].map(Grpc::new);
+    let bucket = |policy: &Grpc, head_lines: Lines<'_>, trailers: Lines<'_>| {
+        let (response, trailers) = (head(head_lines), map(trailers));
+        let (request, heard) = (request(), !trailers.is_empty());
+        let mut attempt = Attempt::new(&request, &response);
+        if heard {
+            attempt = attempt.with_trailers(&trailers);
+        }
+        let verdict = policy.judge(&attempt);
+        let bucket = verdict.bucket().map(|bucket| bucket.to_string());
+        (bucket, verdict.cools())
+    };
+    let find = Some("find".to_owned());
+    let named = [("grpc-status", "8"), ("x-bucket", "find")];
+    let missing = [("grpc-status", "5"), ("x-bucket", "find")];
+    let served = [("grpc-status", "0"), ("x-bucket", "find")];
+    let global = [named[0], named[1], ("x-global", "true")];
+    let left = ("x-ratelimit-remaining", "3");
+    assert_eq!(bucket(&counted, &named, &[]), (find.clone(), true));
+    assert_eq!(bucket(&counted, &missing, &[]), (find.clone(), false));
+    assert_eq!(bucket(&counted, &served, &[]), (find.clone(), false));
+    assert_eq!(bucket(&counted, &[], &named), (find.clone(), true));
+    assert_eq!(
+        bucket(&counted, &named[1..], &named[..1]),
+        (find.clone(), true)
+    );
+    assert_eq!(bucket(&counted, &named[..1], &[]), (None, true));
+    assert_eq!(
+        bucket(&counted, &[named[0], named[1], left], &[]),
+        (None, true)
+    );
+    assert_eq!(bucket(&stopping, &global, &[]), (None, true));
+    assert_eq!(bucket(&stopping, &[], &global), (None, true));
+    assert_eq!(bucket(&stopping, &named, &[]), (find, true));
+    assert_eq!(bucket(&search(), &named, &[]), (None, true));
+}

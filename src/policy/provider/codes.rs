@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::Provider;
-use super::statuses::checked;
+use super::statuses::{assert_lasts, checked};
 use crate::hint::{Field, json};
 
 type Codes = [Cow<'static, str>];
@@ -110,10 +110,7 @@ impl Provider {
         phrase: impl Into<Cow<'static, str>>,
         lasting: Duration,
     ) -> Self {
-        assert!(
-            !lasting.is_zero(),
-            "a block needs a length: write how long the page says that it lasts"
-        );
+        assert_lasts(lasting);
         self.throttled_phrases.push((phrase.into(), Some(lasting)));
         self
     }

@@ -1,5 +1,7 @@
 //! Whom a provider counts together.
 
+use std::borrow::Cow;
+
 use http::HeaderName;
 
 use super::{Buckets, Provider};
@@ -105,6 +107,35 @@ impl Provider {
         self
     }
 
+    /// The provider counts apart the requests whose path has one of these in it, of several the first;
+    /// all others are counted together.
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Policy, Provider, RequestHead};
+    ///
+    /// let hugging_face = Provider::new("hugging-face").per_path_part(["/resolve/", "/api/"]);
+    /// let scope = |path: &str| {
+    ///     let request = http::Request::get(format!("https://huggingface.co{path}"));
+    ///     let request = request.body(()).unwrap();
+    ///     hugging_face.scope(&RequestHead::new(&request))
+    /// };
+    /// assert_eq!(scope("/gpt2/resolve/main/a.json"), scope("/bert/resolve/main/b.json"));
+    /// assert_ne!(scope("/gpt2/resolve/main/a.json"), scope("/api/models/gpt2"));
+    /// ```
+    #[must_use]
+    pub fn per_path_part<P: Into<Cow<'static, str>>>(
+        mut self,
+        parts: impl IntoIterator<Item = P>,
+    ) -> Self {
+        self.path_parts = parts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    pub(super) fn part(&self, path: &str) -> Option<&str> {
+        let parts = self.path_parts.iter().map(AsRef::as_ref);
+        parts.into_iter().find(|part: &&str| path.contains(part))
+    }
+
     pub(super) fn segment<'p>(&self, path: &'p str) -> Option<&'p str> {
         path.split('/').skip(1).nth(self.path_segment?)
     }
@@ -132,5 +163,24 @@ mod tests {
         assert_eq!(of("https://api.test/v0"), of("https://api.test/"));
         let printed = of("https://api.test/v0/secret-base").to_string();
         assert!(printed.starts_with("https://api.test (key "), "{printed}");
+    }
+
+    #[test]
+    fn a_part_of_the_path_parts_the_callers() {
+        let provider = Provider::new("test").per_path_part(["/files/", "/api/"]);
+        let of = |path| scope(&provider, &format!("https://api.test{path}")).expect("a scope");
+        for (one, another, together) in [
+            ("/api/a", "/v2/api/b", true),
+            ("/a/files/api/b", "/b/files/c", true),
+            ("/", "/apis", true),
+            ("/api/a", "/a", false),
+            ("/api/a", "/files/a", false),
+        ] {
+            assert_eq!(of(one) == of(another), together, "{one} {another}");
+        }
+        let both = provider.clone().per_path_segment(0);
+        let of = |path| scope(&both, &format!("https://api.test{path}"));
+        assert_ne!(of("/a/api/x"), of("/b/api/x"));
+        assert_ne!(of("/a/api/x"), of("/a/files/x"));
     }
 }

@@ -65,6 +65,7 @@ impl Provider {
         if let Some(index) = self.path_segment {
             said.push(format!("path segment {index}"));
         }
+        push(&mut said, "paths with ", quoted(&self.path_parts));
         if let Some(buckets) = &self.buckets {
             let each = if buckets.per_resource {
                 " and resource"
@@ -87,6 +88,9 @@ impl Provider {
     fn peculiarities(&self) -> String {
         let mut said = Vec::new();
         push(&mut said, "limit: ", quoted(&self.throttled_codes));
+        for (status, lasting) in &self.blocks {
+            said.push(format!("limit: {status}, {}", spoken(*lasting)));
+        }
         for (phrase, lasting) in &self.throttled_phrases {
             let lasting = lasting.map_or_else(String::new, |wait| format!(", {}", spoken(wait)));
             said.push(format!("limit: text `{phrase}`{lasting}"));
@@ -94,6 +98,7 @@ impl Provider {
         push(&mut said, "codes at ", quoted(&self.code_paths));
         push(&mut said, "looks into ", listed(&self.looked_into));
         push(&mut said, "wait: ", listed(&self.rules.fields));
+        push(&mut said, "used up: ", listed(&self.rules.usages));
         push(&mut said, "pause: ", listed(&self.pauses));
         for (header, unit) in &self.rules.units {
             said.push(format!("`{header}` in {unit:?}"));
@@ -189,6 +194,7 @@ mod tests {
             .joins_hosts()
             .per_credential([COOKIE, AUTHORIZATION])
             .per_path_segment(1)
+            .per_path_part(["/api/"])
             .buckets_in(http::HeaderName::from_static("x-bucket"))
             .buckets_per_resource()
             .final_on([400])
@@ -206,7 +212,7 @@ mod tests {
             &provider,
             "counted per",
             "provider, `cookie` or `authorization`, path segment 1, \
-             bucket in `x-bucket` and resource",
+             paths with `/api/`, bucket in `x-bucket` and resource",
         );
         says(&provider, "final", "400; `BROKE`; text: `no more`");
     }
@@ -215,11 +221,13 @@ mod tests {
     fn every_peculiarity_is_told() {
         let provider = Provider::new("test")
             .throttled_codes(["SLOW"])
+            .blocked_with([418], Duration::from_secs(120))
             .throttled_when_body_contains("slow down")
             .blocked_when_body_contains("blocked", Duration::from_secs(300))
             .codes_at(["error.code"])
             .look_into([200])
             .wait_in(Field::json("wait"))
+            .usage_in("x-usage", "x-limit", [Duration::from_secs(60)])
             .pause_in(Field::header("x-pause"))
             .header_unit(RETRY_AFTER, Unit::Millis)
             .truncates_seconds()
@@ -227,8 +235,9 @@ mod tests {
         says(
             &provider,
             "peculiarities",
-            "limit: `SLOW`; limit: text `slow down`; limit: text `blocked`, 5 min; \
-             codes at `error.code`; looks into 200; wait: `wait` in the body; pause: `x-pause`; \
+            "limit: `SLOW`; limit: 418, 2 min; limit: text `slow down`; limit: text `blocked`, 5 min; \
+             codes at `error.code`; looks into 200; wait: `wait` in the body; \
+             used up: the next window when `x-usage` is up to `x-limit`; pause: `x-pause`; \
              `retry-after` in Millis; cuts seconds; begins with 1 in flight",
         );
     }

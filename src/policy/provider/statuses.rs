@@ -1,6 +1,8 @@
 //! What each status means.
 
-use http::HeaderName;
+use std::time::Duration;
+
+use http::{HeaderName, StatusCode};
 
 use super::Provider;
 
@@ -46,6 +48,47 @@ impl Provider {
         self
     }
 
+    /// These statuses tell of a block which, unless the response names another wait, lasts this long:
+    /// a ban, say, that its page measures. They are refusals by a limit, whatever the method.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_backoff::policy::{Attempt, Policy, Provider, Verdict};
+    ///
+    /// let two_minutes = Duration::from_secs(120);
+    /// let binance = Provider::new("binance").blocked_with([418], two_minutes);
+    ///
+    /// let request = http::Request::post("https://api.binance.com/api/v3/order").body(())?;
+    /// let response = http::Response::builder().status(418).body(())?;
+    /// let verdict = binance.judge(&Attempt::new(&request, &response));
+    /// assert_eq!(verdict, Verdict::throttled().bare_wait(two_minutes));
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `lasting` is zero.
+    #[must_use]
+    pub fn blocked_with(
+        mut self,
+        statuses: impl IntoIterator<Item = u16>,
+        lasting: Duration,
+    ) -> Self {
+        assert_lasts(lasting);
+        let statuses = self.named(statuses).into_iter();
+        self.blocks.extend(statuses.map(|status| (status, lasting)));
+        self
+    }
+
+    /// How long the block lasts that a status tells of.
+    pub(in crate::policy) fn block_of(&self, status: StatusCode) -> Option<Duration> {
+        let mut blocks = self
+            .blocks
+            .iter()
+            .filter(|(code, _)| *code == status.as_u16());
+        blocks.next_back().map(|(_, lasting)| *lasting)
+    }
+
     /// The provider answers the question itself, in this header: `false` makes any refusal final,
     /// `true` makes it worth another try, if that is safe.
     ///
@@ -69,6 +112,14 @@ impl Provider {
         self.names_served |= statuses.iter().any(|status| *status < 400);
         statuses
     }
+}
+
+#[track_caller]
+pub(super) fn assert_lasts(block: Duration) {
+    assert!(
+        !block.is_zero(),
+        "a block needs a length: write how long the page says that it lasts"
+    );
 }
 
 #[track_caller]
