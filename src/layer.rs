@@ -167,7 +167,10 @@ impl RetryLayer {
         self,
         scope_by: impl Fn(&RequestHead<'_>) -> Scope + Send + Sync + 'static,
     ) -> Self {
-        self.set(|settings| settings.scope_by = Some(Arc::new(scope_by)))
+        self.set(|settings| {
+            settings.scope_by = Some(Arc::new(scope_by));
+            settings.shortcuts.goes_by_origin = false;
+        })
     }
 
     /// What a request costs, of quotas that count more than calls. A request with a
@@ -239,7 +242,10 @@ impl RetryLayer {
     /// Tells this observer every decision.
     #[must_use]
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
-        self.set(|settings| settings.observer = Some(Arc::new(observer)))
+        self.set(|settings| {
+            settings.observer = Some(Arc::new(observer));
+            settings.shortcuts.accepts_unseen = false;
+        })
     }
 
     /// Asks this before each call is sent, too: a ledger that several processes share. See

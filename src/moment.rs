@@ -3,6 +3,7 @@
 //! A gate compares and adds moments on every call. An `Instant` is seconds and nanoseconds in 16 bytes, and each sum
 //! of it checks for overflow twice; this is a count of nanoseconds, half as large, whose sums saturate.
 
+use std::num::NonZeroU64;
 use std::ops::{Add, AddAssign, Sub};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -44,13 +45,14 @@ impl Moment {
     }
 
     /// The number of whole slices of time until then.
-    pub(crate) const fn slices(self, nanos: u64) -> u64 {
+    #[inline]
+    pub(crate) fn slices(self, nanos: NonZeroU64) -> u64 {
         self.0 / nanos
     }
 
     /// The end of this many slices of time.
-    pub(crate) const fn after_slices(slices: u64, nanos: u64) -> Self {
-        Self(slices.saturating_mul(nanos))
+    pub(crate) const fn after_slices(slices: u64, nanos: NonZeroU64) -> Self {
+        Self(slices.saturating_mul(nanos.get()))
     }
 }
 

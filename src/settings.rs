@@ -25,7 +25,7 @@ type ScopeBy = dyn Fn(&RequestHead<'_>) -> Scope + Send + Sync;
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) policy: Arc<dyn Policy>,
-    /// Of the policy.
+    /// Of the policy, as far as the layer was told nothing else.
     pub(crate) shortcuts: Shortcuts,
     pub(crate) max_retries: u32,
     pub(crate) backoff: Backoff,
@@ -81,7 +81,7 @@ impl Settings {
         last: &mut Option<Arc<Gate>>,
         now: Moment,
     ) -> Arc<Gate> {
-        if self.scope_by.is_some() || !self.shortcuts.goes_by_origin {
+        if !self.shortcuts.goes_by_origin {
             return self.another_gate_of(request, now);
         }
         match last {

@@ -51,7 +51,6 @@ where
         let plainly = response.status().as_u16() < 400
             && self.rare.is_none()
             && self.settings.shortcuts.accepts_unseen
-            && self.settings.observer.is_none()
             && self.head.extensions.is_empty()
             && self
                 .turn

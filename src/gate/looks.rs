@@ -9,8 +9,8 @@ use crate::moment::Moment;
 /// then it has more to say: so an answer counts as silent by the number of its headers.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
-    /// Calls since the last look.
-    calls: u32,
+    /// So many more calls are sent before the next look.
+    skips: u32,
     /// A look is due then, however few the calls are.
     due: Moment,
     /// How many answers in a row were like the ones before.
@@ -56,21 +56,17 @@ impl Looks {
     /// Which answers to the call that is sent now need not be looked at, if so much is left.
     #[inline]
     pub(crate) fn next(&mut self, left: i64, now: Moment) -> Unread {
-        self.calls += 1;
-        if self.alike < Self::ENOUGH || now >= self.due || self.are_many(left) {
-            (self.calls, self.due) = (0, now + Self::SECOND);
-            Unread::NONE
-        } else if self.telling {
+        if self.alike < Self::ENOUGH || now >= self.due || self.skips == 0 {
+            self.due = now + Self::SECOND;
+            self.skips = (left / 16).clamp(Self::LEAST, Self::MOST) as u32 - 1;
+            return Unread::NONE;
+        }
+        self.skips -= 1;
+        if self.telling {
             Unread::ALL
         } else {
             self.silent
         }
-    }
-
-    /// Whether the calls since the last look make a difference to what is left.
-    #[inline]
-    fn are_many(&self, left: i64) -> bool {
-        i64::from(self.calls) >= (left / 16).clamp(Self::LEAST, Self::MOST)
     }
 
     /// An answer with so many headers was looked at.
@@ -177,12 +173,16 @@ mod tests {
 
     #[test]
     fn the_less_is_left_the_more_often_a_telling_server_is_listened_to() {
-        let mut looks = Looks::default();
-        looked_at(&mut looks, 40, 15, true);
-        assert_eq!(looked_at(&mut looks, 6_400, 15, true), 100);
-        assert_eq!(looked_at_with(&mut looks, 320, 2_000, 15, true), 100);
-        assert_eq!(looked_at_with(&mut looks, 70, 800, 15, true), 100);
-        looks.all_again();
-        assert_eq!(looked_at(&mut looks, 16, 15, true), 16);
+        for (left, one_in) in [(PLENTY, 64), (320, 20), (70, 8)] {
+            let mut looks = Looks::default();
+            looked_at_with(&mut looks, left, 16, 15, true);
+            looked_at_with(&mut looks, left, one_in - 1, 15, true);
+            assert_eq!(
+                looked_at_with(&mut looks, left, 100 * one_in, 15, true),
+                100
+            );
+            looks.all_again();
+            assert_eq!(looked_at_with(&mut looks, left, 16, 15, true), 16);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The places of one declared quota, and when each of them is free again.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::Spent;
@@ -14,7 +15,7 @@ pub(crate) struct Window {
     limit: u32,
     taken: u32,
     /// The length of a slice, in nanoseconds.
-    slice: u64,
+    slice: NonZeroU64,
     /// The first slice that is not over yet.
     first: u64,
     /// When it is.
@@ -43,7 +44,8 @@ impl Window {
     pub(crate) fn new(limit: u32, length: Duration, slack: Duration) -> Self {
         let (length, slack) = (length.min(LONGEST), slack.min(LONGEST));
         // A slot more than a place is ever held for, so that the wheel never bites its tail.
-        let slice = nanos(length + slack).div_ceil(SLOTS as u64 - 2).max(1);
+        let slice = nanos(length + slack).div_ceil(SLOTS as u64 - 2);
+        let slice = NonZeroU64::new(slice).unwrap_or(NonZeroU64::MIN);
         Self {
             limit,
             taken: 0,
@@ -156,7 +158,8 @@ impl Window {
         let (held, earlier) = (self.slice_held(sent + self.slack), self.slice_held(now));
         if held >= self.first && self.slots[slot(held)] >= places {
             self.slots[slot(held)] -= places;
-            self.slots[slot(earlier)] += places;
+            let slot = &mut self.slots[slot(earlier)];
+            *slot = slot.saturating_add(places);
         }
     }
 
