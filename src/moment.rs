@@ -79,9 +79,49 @@ impl Length {
 impl Add<Length> for Moment {
     type Output = Self;
 
+    /// Of a moment that was: the sum lies within the next 584 years.
     #[inline]
     fn add(self, length: Length) -> Self {
-        Self(self.0.saturating_add(length.0))
+        Self(self.0.wrapping_add(length.0))
+    }
+}
+
+/// Time in slices of one length, numbered from long before a moment on. What falls into which slice then depends on
+/// how long after that moment it was, and on nothing else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slices {
+    /// The beginning of the first slice; it may lie before all moments, and sums wrap around.
+    zero: u64,
+    length: NonZeroU64,
+}
+
+impl Slices {
+    /// So many slices before the moment, whoever looked at the clock a little earlier is not lost.
+    const BEFORE: u64 = 1 << 16;
+
+    pub(crate) fn around(moment: Moment, length: NonZeroU64) -> Self {
+        let before = Self::BEFORE.wrapping_mul(length.get());
+        Self {
+            zero: moment.0.wrapping_sub(before),
+            length,
+        }
+    }
+
+    /// Slices of the same length, numbered from another moment on.
+    pub(crate) fn around_another(self, moment: Moment) -> Self {
+        Self::around(moment, self.length)
+    }
+
+    /// The number of the slice in which a moment lies.
+    #[inline]
+    pub(crate) fn number(self, moment: Moment) -> u64 {
+        moment.0.wrapping_sub(self.zero) / self.length
+    }
+
+    /// When the slice of this number is over.
+    pub(crate) fn end(self, number: u64) -> Moment {
+        let slices = number.wrapping_add(1).wrapping_mul(self.length.get());
+        Moment(self.zero.wrapping_add(slices))
     }
 }
 
@@ -123,6 +163,22 @@ mod tests {
     fn a_moment_and_its_instant_are_the_same() {
         let instant = Instant::now();
         assert_eq!(Moment::of(instant).instant(), instant);
+    }
+
+    #[test]
+    fn slices_are_numbered_from_long_before_a_moment() {
+        let length = NonZeroU64::new(2_000_000).unwrap();
+        for moment in [Moment::START, Moment::now()] {
+            let slices = Slices::around(moment, length);
+            let number = slices.number(moment);
+            assert_eq!(slices.end(number), moment + Duration::from_millis(2));
+            assert_eq!(slices.number(slices.end(number)), number + 1);
+            assert_eq!(slices.around_another(moment).number(moment), number);
+        }
+        let now = Moment::now();
+        let earlier = Moment(now.0 - 1);
+        let slices = Slices::around(now, length);
+        assert_eq!(slices.number(earlier) + 1, slices.number(now));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Spent;
 use super::quota::Quota;
-use crate::moment::{Length, Moment, nanos};
+use crate::moment::{Length, Moment, Slices, nanos};
 
 /// A wheel of slots, each a slice of time: so counting costs the same for twenty calls and for a
 /// million, and a gate's memory does not grow with its quota. A place is free at the *end* of its
@@ -14,8 +14,7 @@ use crate::moment::{Length, Moment, nanos};
 pub(crate) struct Window {
     limit: u32,
     taken: u32,
-    /// The length of a slice, in nanoseconds.
-    slice: NonZeroU64,
+    slices: Slices,
     /// The first slice that is not over yet.
     first: u64,
     /// When it is.
@@ -46,10 +45,11 @@ impl Window {
         // A slot more than a place is ever held for, so that the wheel never bites its tail.
         let slice = nanos(length + slack).div_ceil(SLOTS as u64 - 2);
         let slice = NonZeroU64::new(slice).unwrap_or(NonZeroU64::MIN);
+        let slices = Slices::around(Moment::START, slice);
         Self {
             limit,
             taken: 0,
-            slice,
+            slices,
             first: 0,
             turns: Moment::START,
             length: Length::of(length),
@@ -135,7 +135,7 @@ impl Window {
             missing = missing.saturating_sub(self.slots[slot(*slice)]);
             missing == 0
         });
-        Moment::after_slices(over.unwrap_or(self.first) + 1, self.slice)
+        self.slices.end(over.unwrap_or(self.first))
     }
 
     /// A call is sent. Until its answer is here, its places are held as if the server had seen it only
@@ -219,19 +219,24 @@ impl Window {
     /// The slice at whose end a place is free that the server counted at this moment.
     #[inline]
     fn slice_held(&self, counted: Moment) -> u64 {
-        (counted + self.length).slices(self.slice)
+        self.slices.number(counted + self.length)
     }
 
     /// Frees the places of all slices that are over.
     #[inline]
     fn turn_to(&mut self, now: Moment) {
         if now >= self.turns {
-            self.turn_by(now.slices(self.slice));
+            self.turn(now);
         }
     }
 
     #[inline(never)]
-    fn turn_by(&mut self, now: u64) {
+    fn turn(&mut self, now: Moment) {
+        if self.first == 0 {
+            // The first call: what follows depends on nothing that was before it.
+            self.slices = self.slices.around_another(now);
+        }
+        let now = self.slices.number(now);
         if self.taken > 0 {
             let last = now.min(self.first.saturating_add(SLOTS as u64));
             for slice in self.first..last {
@@ -240,7 +245,7 @@ impl Window {
             }
         }
         self.first = now;
-        self.turns = Moment::after_slices(now.saturating_add(1), self.slice);
+        self.turns = self.slices.end(now);
     }
 }
 
@@ -303,6 +308,28 @@ mod tests {
         window.take(1, later);
         window.answered(1, sent, later);
         assert_eq!(window.spent(later).spent, 1);
+    }
+
+    #[test]
+    fn it_does_not_matter_when_the_first_call_is_made() {
+        let (_, morning) = window(1, 2);
+        let waits = |start: Moment| {
+            let (mut window, _) = window(3, 2);
+            let mut now = start;
+            let mut waits = Vec::new();
+            for step in 1..40 {
+                let next = window.next_place(1, now).max(now);
+                waits.push(next - now);
+                window.take(1, next);
+                now = next + Duration::from_micros(12_345 * step);
+                window.answered(1, next, now);
+            }
+            waits
+        };
+        for nanos in [1, 777_777, 3_333_333_333] {
+            let later = morning + Duration::from_nanos(nanos);
+            assert_eq!(waits(later), waits(morning), "{nanos} ns later");
+        }
     }
 
     #[test]
