@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use http::Uri;
 
-use super::Gate;
+use super::single::Gate;
 
 /// Gates by address, letter for letter. What is not found may still be known, spelt otherwise. Each service remembers
 /// its last gate; this is for those that were just cloned, to make one call each, and for those with many hosts.
@@ -51,7 +51,7 @@ impl Addresses {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::Facts;
+    use crate::gate::words::Facts;
     use crate::scope::Scope;
 
     fn gate(uri: &Uri) -> Arc<Gate> {
