@@ -53,6 +53,12 @@ pub trait Fleet: Send + Sync {
     /// or later; a call that is dropped meanwhile drops the question.
     fn admit(&self, scope: &Scope, price: u32) -> Admitting;
 
+    /// A call that was granted is not sent after all: somebody else has said no, or it was dropped, or its client did
+    /// not become ready in time. The default does nothing.
+    fn returned(&self, scope: &Scope, price: u32) {
+        let _ = (scope, price);
+    }
+
     /// An answer has shut the gate of this scope here, for so long; or of this bucket, and then its calls alone
     /// have to wait.
     fn shut(&self, scope: &Scope, shut_for: Duration);
@@ -74,6 +80,10 @@ pub enum Admission {
 impl<F: Fleet + ?Sized> Fleet for std::sync::Arc<F> {
     fn admit(&self, scope: &Scope, price: u32) -> Admitting {
         (**self).admit(scope, price)
+    }
+
+    fn returned(&self, scope: &Scope, price: u32) {
+        (**self).returned(scope, price);
     }
 
     fn shut(&self, scope: &Scope, shut_for: Duration) {

@@ -10,6 +10,7 @@ use http::HeaderName;
 use support::mock::{Mock, answer, status};
 use support::paused::*;
 use tokio::time::Instant;
+use tower::{Layer, ServiceExt};
 use tower_backoff::fleet::{Admission, Admitting, Fleet};
 use tower_backoff::policy::Provider;
 use tower_backoff::{
@@ -161,9 +162,14 @@ struct Register {
     takes: Duration,
     shut: Mutex<HashMap<String, Instant>>,
     asked: Mutex<Vec<(String, u32)>>,
+    returned: Mutex<Vec<(String, u32)>>,
 }
 
 impl Register {
+    fn came_back(&self) -> Vec<(String, u32)> {
+        std::mem::take(&mut self.returned.lock().unwrap())
+    }
+
     fn asked(&self) -> Vec<(String, u32)> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
@@ -183,6 +189,11 @@ impl Fleet for Register {
                 None => Admission::Granted,
             }
         })
+    }
+
+    fn returned(&self, scope: &Scope, price: u32) {
+        let mut returned = self.returned.lock().unwrap();
+        returned.push((scope.to_string(), price));
     }
 
     fn shut(&self, scope: &Scope, shut_for: Duration) {
@@ -332,4 +343,64 @@ async fn a_call_that_leaves_while_its_bucket_is_asked_for_leaves_nothing_behind(
     }
     send(&service, get(SEARCH)).await.unwrap();
     assert_eq!(mock.calls().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_granted_and_is_not_used_goes_back() {
+    let mock = in_buckets(0);
+    let register = Arc::new(Register::default());
+    let (service, _) = process_with_buckets(&mock, &register);
+    send(&service, get(SEARCH)).await.unwrap();
+    send(&service, get(SEARCH)).await.unwrap();
+    assert_eq!(register.came_back(), [], "both were sent");
+
+    // The bucket agrees, its scope does not.
+    register.shut(&Scope::origin(&API.parse().unwrap()), secs(20));
+    send(&service, get(SEARCH)).await.unwrap();
+    assert_eq!(register.came_back(), [(SEARCH_BUCKET.to_owned(), 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_granted_to_a_call_that_leaves_goes_back() {
+    let mock = in_buckets(0);
+    let register = Arc::new(Register {
+        takes: secs(1),
+        ..Register::default()
+    });
+    let (service, _) = process_with_buckets(&mock, &register);
+    send(&service, get(SEARCH)).await.unwrap();
+    let mut request = get(SEARCH);
+    request.extensions_mut().insert(Price(2));
+    let left = tokio::time::timeout(millis(1_500), send(&service, request)).await;
+    assert!(
+        left.is_err(),
+        "the bucket has agreed, the scope is being asked"
+    );
+    assert_eq!(register.came_back(), [(SEARCH_BUCKET.to_owned(), 2)]);
+
+    let mut request = get(SEARCH);
+    request.extensions_mut().insert(Patience::of(millis(1_500)));
+    let late = service.clone().oneshot(request);
+    let mut late = std::pin::pin!(late);
+    assert!(late.as_mut().await.is_err(), "out of patience");
+    let returned = register.came_back();
+    assert_eq!(returned, [(SEARCH_BUCKET.to_owned(), 1)], "at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_granted_to_a_call_whose_client_is_never_ready_goes_back() {
+    let mock = Mock::new(|_, _| status(200)).taking(secs(1_000));
+    let register = Arc::new(Register {
+        takes: secs(1),
+        ..Register::default()
+    });
+    let layer = RetryLayer::new(Provider::new("x")).fleet(Arc::clone(&register));
+    let service = layer.layer(tower::limit::ConcurrencyLimit::new(mock, 1));
+    let first = tokio::spawn(service.clone().oneshot(get(CORE)));
+    tokio::time::sleep(millis(10)).await;
+    let waits = tokio::time::timeout(secs(2), service.clone().oneshot(get(CORE))).await;
+    assert!(waits.is_err(), "the first has the only place in the client");
+    assert_eq!(register.asked().len(), 2);
+    assert_eq!(register.came_back(), [(API.to_owned(), 1)]);
+    first.abort();
 }

@@ -1,6 +1,7 @@
 //! The call asks the fleet, once the gates of this process have let it through: for its bucket first, then for
 //! its scope.
 
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use tower_service::Service;
 use super::{Call, Next};
 use crate::body::Replay;
 use crate::error::BoxError;
-use crate::fleet::Admission;
+use crate::fleet::{Admission, Fleet};
 use crate::gate::{Closing, Wait};
+use crate::scope::Scope;
 
 impl<S, B, R> Call<S, B, R>
 where
@@ -28,7 +30,7 @@ where
         };
         let rare = &mut **self.rare.get_or_insert_with(Box::default);
         loop {
-            let bucket = rare.bucket.as_mut().filter(|_| !rare.bucket_granted);
+            let bucket = rare.bucket.as_mut().filter(|_| rare.grants.is_empty());
             let asks_for_bucket = bucket.is_some();
             let turn = bucket.unwrap_or(&mut self.turn);
             let admitting = rare
@@ -39,10 +41,18 @@ where
                 return Poll::Ready(self.too_late());
             };
             rare.admitting = None;
-            rare.bucket_granted = asks_for_bucket && admission == Admission::Granted;
             match admission {
-                Admission::Granted if asks_for_bucket => {}
-                Admission::Granted => return Poll::Ready(Next::Ready),
+                Admission::Granted => {
+                    rare.grants.push(Grant {
+                        fleet: Arc::clone(fleet),
+                        scope: turn.gate().scope().clone(),
+                        price: turn.price(),
+                        used: false,
+                    });
+                    if !asks_for_bucket {
+                        return Poll::Ready(Next::Ready);
+                    }
+                }
                 Admission::NotBefore(wait) => {
                     turn.recalled(Closing {
                         wait: Wait::Named(wait.max(Duration::from_millis(1))),
@@ -57,6 +67,29 @@ where
                     return Poll::Ready(Next::Admit);
                 }
             }
+        }
+    }
+}
+
+/// What the fleet has granted; it goes back if the call is not sent.
+pub(super) struct Grant {
+    fleet: Arc<dyn Fleet>,
+    scope: Scope,
+    price: u32,
+    used: bool,
+}
+
+impl Grant {
+    /// The call is sent.
+    pub(super) fn spend(mut self) {
+        self.used = true;
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        if !self.used {
+            self.fleet.returned(&self.scope, self.price);
         }
     }
 }

@@ -81,9 +81,10 @@ struct Rare<R: Body> {
     receipt: Option<Receipt>,
     /// Around the attempt that is on its way, if anybody listens.
     span: Option<trace::Span>,
-    /// What the fleet is asked, and whether it has granted the bucket and is asked for the scope.
+    /// What the fleet is asked.
     admitting: Option<Admitting>,
-    bucket_granted: bool,
+    /// What the fleet has granted: first for the bucket, if there is one, then for the scope.
+    grants: Vec<fleet::Grant>,
     /// Its turn at the gate of a bucket, if it is known to belong to one.
     bucket: Option<Turn>,
     /// The last answer, while the call goes on.
@@ -132,7 +133,7 @@ impl<R: Body> Default for Rare<R> {
             receipt: None,
             span: None,
             admitting: None,
-            bucket_granted: false,
+            grants: Vec::new(),
             bucket: None,
             in_hand: None,
         }
@@ -258,6 +259,7 @@ where
         if let Some(receipt) = rare.receipt.take() {
             receipt.spend();
         }
+        rare.grants.drain(..).for_each(fleet::Grant::spend);
     }
 
     /// A wait is over, because the call is sent or because it ends.
@@ -324,6 +326,7 @@ where
             return Poll::Ready(Next::Send);
         }
         // The gate shut while the inner service made itself ready: let go of its permit.
+        self.leave_bucket();
         self.service = self.service.clone();
         Poll::Ready(Next::Admit)
     }
@@ -334,10 +337,13 @@ where
         Next::End(self.give_up(None, ending::THE_CALLERS_AHEAD, scope))
     }
 
-    /// Lets go of the bucket's gate.
+    /// Lets go of the bucket's gate, and of what the fleet has granted.
     fn leave_bucket(&mut self) {
-        let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
-        if let Some(bucket) = bucket {
+        let Some(rare) = &mut self.rare else {
+            return;
+        };
+        rare.grants.clear();
+        if let Some(bucket) = &mut rare.bucket {
             bucket.give_back();
         }
     }
