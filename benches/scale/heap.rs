@@ -12,13 +12,14 @@ pub fn measure() -> Vec<Figure> {
 
 fn bytes(mut contender: Contender) -> Figure {
     let mut calls = Vec::with_capacity(CALLERS);
-    let before = live::bytes();
-    for _ in 0..CALLERS {
-        let mut call = (contender.call)();
-        assert!(!call.as_mut().is_over(), "{} has to wait", contender.name);
-        calls.push(call);
-    }
-    let each = (live::bytes() - before) as f64 / CALLERS as f64;
+    let bytes = live::counting(|| {
+        for _ in 0..CALLERS {
+            let mut call = (contender.call)();
+            assert!(!call.as_mut().is_over(), "{} has to wait", contender.name);
+            calls.push(call);
+        }
+    });
+    let each = bytes as f64 / CALLERS as f64;
     let each = (each - contender.needless_bytes as f64).round();
     let table = "heap of a waiting call, while 100,000 wait";
     let figure = Figure::new(table, contender.name, "B", each);
