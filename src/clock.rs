@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use crate::moment::Moment;
-use crate::sys;
+use crate::sys::{self, Instant};
 
 /// The wall clock and the monotonic clock, together.
 ///
@@ -60,6 +60,12 @@ impl Clock {
     #[inline]
     pub(crate) fn now(&self) -> Moment {
         monotonic()
+    }
+
+    /// The same, as the system says it: to be compared and no more.
+    #[inline]
+    pub(crate) fn instant(&self) -> Instant {
+        sys::monotonic()
     }
 
     /// The wall clock at a moment of the monotonic clock.

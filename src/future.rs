@@ -12,8 +12,9 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::body::{Replay, ResponseBody};
-use crate::call::{Call, Next, Seat};
+use crate::call::{Call, Message, Next, Seat};
 use crate::error::BoxError;
+use crate::gate::Gate;
 use crate::settings::Settings;
 
 pin_project! {
@@ -63,22 +64,31 @@ where
     /// of the permit it may hold, and waits on an unready clone.
     #[inline]
     pub(crate) fn new(
-        ready: S,
+        mut ready: S,
         unready: &S,
         settings: Arc<Settings>,
-        seat: Seat<R>,
+        last: &mut Option<Arc<Gate>>,
         request: Request<B>,
     ) -> Self {
-        let mut call = Call::new(ready, settings, seat, request);
-        let state = if call.arrives() {
-            State::Sending {
-                attempt: call.send(),
-            }
-        } else {
-            call.wait_on(unready.clone());
-            State::Admitting
-        };
-        Self { state, call }
+        let mut message = Message::new(request);
+        let mut seat = Seat::of(&message, &settings, last);
+        if !seat.arrives(&message, &settings) {
+            return Self::waiting(unready.clone(), settings, seat, message);
+        }
+        let attempt = seat.send(&mut message, &mut ready, &settings);
+        Self {
+            state: State::Sending { attempt },
+            call: Call::new(ready, settings, seat, message),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn waiting(unready: S, settings: Arc<Settings>, seat: Seat<R>, message: Message<B>) -> Self {
+        Self {
+            state: State::Admitting,
+            call: Call::new(unready, settings, seat, message),
+        }
     }
 }
 

@@ -9,11 +9,9 @@ use http_body::Body;
 use tower_service::Service;
 
 use crate::body::{Replay, ResponseBody};
-use crate::call::Seat;
 use crate::error::BoxError;
 use crate::future::ResponseFuture;
 use crate::gate::Gate;
-use crate::policy::RequestHead;
 use crate::settings::Settings;
 
 /// A client behind a [`RetryLayer`](crate::RetryLayer). Clones share their gates.
@@ -55,10 +53,8 @@ where
         // The service that was readied is the one to be called; its clone stays behind, unready.
         let unready = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, unready);
-        let head = RequestHead::new(&request);
-        let seat = Seat::of(&head, &self.settings, &mut self.last);
         let settings = Arc::clone(&self.settings);
-        ResponseFuture::new(ready, &self.inner, settings, seat, request)
+        ResponseFuture::new(ready, &self.inner, settings, &mut self.last, request)
     }
 }
 

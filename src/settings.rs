@@ -79,20 +79,19 @@ impl Settings {
         &self,
         request: &RequestHead<'_>,
         last: &mut Option<Arc<Gate>>,
-        now: Moment,
     ) -> Arc<Gate> {
         if !self.shortcuts.goes_by_origin {
-            return self.another_gate_of(request, now);
+            return self.another_gate_of(request);
         }
         match last {
             Some(gate) if gate.scope().is_plainly(request.uri()) => Arc::clone(gate),
-            last => Arc::clone(last.insert(self.another_gate_of(request, now))),
+            last => Arc::clone(last.insert(self.another_gate_of(request))),
         }
     }
 
     /// A gate that is not the one of the last call, or not plainly.
     #[inline(never)]
-    fn another_gate_of(&self, request: &RequestHead<'_>, now: Moment) -> Arc<Gate> {
+    fn another_gate_of(&self, request: &RequestHead<'_>) -> Arc<Gate> {
         let said = match &self.scope_by {
             Some(scope_by) => Some(scope_by(request)),
             None => self.policy.scope(request),
@@ -108,7 +107,8 @@ impl Settings {
             cold_start: self.policy.cold_start(request),
         };
         let origin = || Scope::of_request(request.uri(), request.headers());
-        let gate = self.gates.of(said.unwrap_or_else(origin), facts, now);
+        let scope = said.unwrap_or_else(origin);
+        let gate = self.gates.of(scope, facts, self.clock.now());
         if by_address {
             self.gates.remember(request.uri(), &gate);
         }
@@ -117,17 +117,13 @@ impl Settings {
 
     /// The gate of the bucket, within the scope of a gate, that such a request is known to belong to.
     #[inline]
-    pub(crate) fn bucket_of(
-        &self,
-        request: &RequestHead<'_>,
-        gate: &Gate,
-        now: Moment,
-    ) -> Option<Arc<Gate>> {
+    pub(crate) fn bucket_of(&self, request: &RequestHead<'_>, gate: &Gate) -> Option<Arc<Gate>> {
         if self.shortcuts.goes_by_origin {
             return None;
         }
         let route = self.policy.route(request)?;
         let bucket = self.gates.bucket(gate.scope(), route)?;
+        let now = self.clock.now();
         Some(self.gates.of(bucket, Facts::default(), now))
     }
 

@@ -13,7 +13,7 @@ use crate::body::{Hearing, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::{BoxError, NotBefore};
 use crate::moment::Moment;
-use crate::policy::{Attempt, Received, RequestHead, Ruling, Verdict};
+use crate::policy::{Attempt, Received, Ruling, Verdict};
 use crate::report::{Ended, Report};
 use crate::{meter, trace};
 
@@ -51,7 +51,7 @@ where
         let plainly = response.status().as_u16() < 400
             && self.rare.is_none()
             && self.settings.shortcuts.accepts_unseen
-            && self.head.extensions.is_empty()
+            && self.message.head.extensions.is_empty()
             && self
                 .turn
                 .serves(response.headers().len(), &self.settings.clock);
@@ -88,7 +88,7 @@ where
 
     /// Judges an answer by its head and carries the verdict out, unless its body is to be seen first.
     fn judge(&mut self, status: StatusCode, headers: &HeaderMap, heard: Moment) -> Judged {
-        let head = RequestHead::from(&self.head);
+        let head = self.message.head();
         let received = Received::Later(&self.settings.clock, heard);
         let attempt = Attempt::answered(head, status, headers, self.attempts, received)
             .looked_at_if(self.turn.wants_a_look(headers.len()));
@@ -151,7 +151,7 @@ where
         heard: Moment,
     ) -> (Verdict, Option<Moment>) {
         let (status, headers) = (head.status, &head.headers);
-        let head = RequestHead::from(&self.head);
+        let head = self.message.head();
         let received = Received::Later(&self.settings.clock, heard);
         let mut attempt = Attempt::answered(head, status, headers, self.attempts, received)
             .looked_at_if(self.turn.wants_a_look(headers.len()));
@@ -209,7 +209,7 @@ where
     /// Judges a failure and carries the verdict out.
     fn failed(&mut self, error: BoxError, heard: Moment) -> Next<R> {
         let attempt = Attempt::unanswered::<B>(
-            RequestHead::from(&self.head),
+            self.message.head(),
             &*error,
             self.attempts,
             Received::Later(&self.settings.clock, heard),

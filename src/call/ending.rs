@@ -120,7 +120,7 @@ where
 
     /// What happened, if anything did; also into the slot that the caller left.
     fn report(&mut self, ended: Option<Ended>, not_before: Option<Moment>) -> Option<Report> {
-        let slot = self.head.extensions.get::<ReportSlot>();
+        let slot = self.message.head.extensions.get::<ReportSlot>();
         let waited = self
             .rare
             .as_ref()

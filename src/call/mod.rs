@@ -1,13 +1,19 @@
 //! What one call holds, and its steps. No polling of its own: each step is asked for by the
 //! [future](crate::future), looks at the clock once and says what follows.
 //!
-//! `answer` hears what came back, `plan` says when the call goes again, `ending` what its caller gets.
+//! `seat` is where it begins, `answer` hears what came back, `plan` says when the call goes again, `ending` what its
+//! caller gets.
 
 mod answer;
 mod ending;
 mod fleet;
+mod message;
 mod plan;
+mod seat;
 mod verdict;
+
+pub(crate) use message::Message;
+pub(crate) use seat::Seat;
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -16,7 +22,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Request, Response, request, response};
+use http::{Request, Response, response};
 use http_body::Body;
 use tower_service::Service;
 
@@ -24,10 +30,8 @@ use crate::body::{Heard, Hearing, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::BoxError;
 use crate::fleet::Admitting;
-use crate::gate::{Asks, Gate, Receipt, Turn, Until};
+use crate::gate::{Asks, Receipt, Turn, Until};
 use crate::moment::Moment;
-use crate::patience::Deadline;
-use crate::policy::RequestHead;
 use crate::report::Ended;
 use crate::settings::Settings;
 use crate::trace;
@@ -47,9 +51,7 @@ pub(crate) enum Next<R: Body> {
 pub(crate) struct Call<S, B, R: Body> {
     service: S,
     settings: Arc<Settings>,
-    head: request::Parts,
-    /// `None` once it has been sent and cannot be had again.
-    body: Option<B>,
+    message: Message<B>,
     turn: Turn,
     started: Moment,
     attempts: u32,
@@ -89,32 +91,6 @@ struct Rare<R: Body> {
     bucket: Option<Turn>,
     /// The last answer, while the call goes on.
     in_hand: Option<InHand<R>>,
-}
-
-/// Where a call waits, and since when.
-pub(crate) struct Seat<R: Body> {
-    turn: Turn,
-    started: Moment,
-    rare: Option<Box<Rare<R>>>,
-}
-
-impl<R: Body> Seat<R> {
-    #[inline]
-    pub(crate) fn of(
-        request: &RequestHead<'_>,
-        settings: &Settings,
-        last: &mut Option<Arc<Gate>>,
-    ) -> Self {
-        let started = settings.clock.now();
-        let gate = settings.gate_of(request, last, started);
-        let price = settings.price_of(request);
-        let bucket = settings.bucket_of(request, &gate, started);
-        Self {
-            turn: Turn::at(gate, price),
-            started,
-            rare: bucket.map(|gate| Rare::of_bucket(Turn::at(gate, price))),
-        }
-    }
 }
 
 impl<R: Body> Default for Rare<R> {
@@ -166,62 +142,39 @@ where
     B: Replay,
     R: Body,
 {
-    #[inline]
+    /// Inlined, so that it is built where it is to be: a head is large, and every move of it is a copy.
+    #[inline(always)]
     pub(crate) fn new(
         service: S,
         settings: Arc<Settings>,
         seat: Seat<R>,
-        request: Request<B>,
+        message: Message<B>,
     ) -> Self {
-        // Moved once, and in one piece: a head is large.
-        let (head, body) = request.into_parts();
         Self {
             service,
             settings,
-            head,
-            body: Some(body),
+            message,
             turn: seat.turn,
             started: seat.started,
-            attempts: 0,
+            attempts: seat.attempts,
             waited: false,
             timer: None,
             rare: seat.rare,
         }
     }
 
-    /// Whether the gate is open and the call still in time, so that it can be sent at once.
-    #[inline]
-    pub(crate) fn arrives(&mut self) -> bool {
-        let deadline = self.head.extensions.get::<Deadline>();
-        let in_time = deadline.is_none_or(|deadline| self.started <= deadline.moment());
-        let more_to_ask = self.rare.is_some() || self.settings.fleet.is_some();
-        in_time && self.turn.arrive(more_to_ask, self.started)
-    }
-
-    pub(crate) fn wait_on(&mut self, unready: S) {
-        self.service = unready;
-    }
-
     /// Sends, keeping a copy if there can be one.
     pub(crate) fn send(&mut self) -> S::Future {
         self.account_for_wait();
-        self.settings.key(&mut self.head);
         self.attempts += 1;
-        let copy = self.body.as_ref().and_then(Replay::replay);
-        let body = copy
-            .or_else(|| self.body.take())
-            .expect("a call goes again only with a body to send");
-        let mut request = Request::from_parts(self.head.clone(), body);
-        if self.attempts > 1 {
-            self.number(request.headers_mut());
-        }
-        let span = trace::attempt(self.turn.gate().scope(), &self.head.method, self.attempts);
-        let Some(span) = span else {
-            return self.service.call(request);
-        };
-        let attempt = span.in_scope(|| self.service.call(request));
-        self.rare().span = Some(span);
-        attempt
+        let scope = self.turn.gate().scope();
+        self.message.send(
+            &mut self.service,
+            &self.settings,
+            scope,
+            self.attempts,
+            &mut self.rare,
+        )
     }
 
     /// Polls the attempt that is on its way, within its span.
@@ -234,17 +187,6 @@ where
         match self.rare.as_ref().and_then(|rare| rare.span.as_ref()) {
             Some(span) => span.in_scope(|| attempt.poll(cx)),
             None => attempt.poll(cx),
-        }
-    }
-
-    /// Says on the wire which attempt this is, if the provider has a header for it.
-    fn number(&self, headers: &mut HeaderMap) {
-        if let Some(name) = self
-            .settings
-            .policy
-            .attempt_header(&RequestHead::from(&self.head))
-        {
-            headers.insert(name, HeaderValue::from(self.attempts));
         }
     }
 

@@ -45,7 +45,7 @@ where
             Ruling::Accept => Plan::End(None, None),
             Ruling::Refuse => Plan::End(Some(Ended::Final), None),
             _ if given_up.is_some() => Plan::End(given_up, None),
-            _ if self.body.is_none() => Plan::End(Some(Ended::SentOnce), opens),
+            _ if self.message.body.is_none() => Plan::End(Some(Ended::SentOnce), opens),
             Ruling::Retry if self.backs_off_longer(verdict.hint()) => {
                 self.plan_by_backoff(opens, heard)
             }
@@ -64,8 +64,8 @@ where
         if matches!(plan, Plan::End(..)) {
             return plan;
         }
-        self.body = self.body.as_ref().and_then(replay);
-        match self.body {
+        self.message.body = self.message.body.as_ref().and_then(replay);
+        match self.message.body {
             Some(_) => plan,
             None => Plan::End(Some(Ended::SentOnce), opens),
         }
@@ -175,13 +175,13 @@ where
     }
 
     fn patience(&self) -> Patience {
-        let said = self.head.extensions.get::<Patience>();
+        let said = self.message.head.extensions.get::<Patience>();
         *said.unwrap_or(&self.settings.patience)
     }
 
     fn until(&self, patience: Duration) -> Moment {
         let latest = later(self.started, patience);
-        match self.head.extensions.get::<Deadline>() {
+        match self.message.head.extensions.get::<Deadline>() {
             Some(deadline) => latest.min(deadline.moment()),
             None => latest,
         }

@@ -10,6 +10,7 @@ use super::words::{Asks, Heard, Leaves, Pass, Standing, Wake};
 use crate::budget::{Budget, Paid};
 use crate::clock::{Clock, Timer};
 use crate::moment::Moment;
+use crate::sys::Instant;
 
 /// A call's turn: not asked for yet, waited for, or taken.
 #[derive(Debug)]
@@ -86,23 +87,24 @@ impl Turn {
 
     /// A new call arrives, and is sent at once if the gate is wide open and nothing `else_to_wait_for`.
     #[inline]
-    pub(crate) fn arrive(&mut self, else_to_wait_for: bool, now: Moment) -> bool {
+    pub(crate) fn arrive(&mut self, else_to_wait_for: bool, now: Instant) -> (Moment, bool) {
         let price = self.price;
+        let now = Moment::of(now);
         let mut state = self.gate.lock();
         state.ledger().call(now);
         self.number = state.queue.arrive();
         if else_to_wait_for {
-            return false;
+            return (now, false);
         }
         if price > 1 && state.allowance.affords(price).is_err() {
-            return false;
+            return (now, false);
         }
         let pass = state.pass_at_once(price, now);
         drop(state);
         if let Some(pass) = pass {
             self.keep(pass, Stage::Sent);
         }
-        pass.is_some()
+        (now, pass.is_some())
     }
 
     /// A call that was sent without asking turns out to belong here.
