@@ -86,6 +86,16 @@ impl Add<Length> for Moment {
     }
 }
 
+impl Sub<Length> for Moment {
+    type Output = Self;
+
+    /// Of a moment that is later than the length is long.
+    #[inline]
+    fn sub(self, length: Length) -> Self {
+        Self(self.0.wrapping_sub(length.0))
+    }
+}
+
 /// Time in slices of one length, numbered from long before a moment on. What falls into which slice then depends on
 /// how long after that moment it was, and on nothing else.
 #[derive(Clone, Copy, Debug)]

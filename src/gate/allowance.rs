@@ -2,12 +2,13 @@
 
 use super::Spent;
 use super::at_once::AtOnce;
+use super::book::Done;
 use super::cooldown::Shut;
 use super::looks::{Looks, Unread};
 use super::published::Published;
 use super::quota::Quota;
 use super::window::Window;
-use super::words::{Ending, Heard, Pass};
+use super::words::{Ahead, Ending, Heard, Pass};
 use crate::hint::Counter;
 use crate::moment::Moment;
 
@@ -121,6 +122,34 @@ impl Allowance {
             None => Unread::default(),
         };
         (unread, self.published.send(price.min(1)))
+    }
+
+    /// The calls of the price of one for which there is enough, too, and plenty is left after them.
+    pub(super) fn ahead(&self, now: Moment) -> Option<Ahead> {
+        if self.limits_at_once() {
+            return None;
+        }
+        let (calls, until) = self.published.ahead();
+        let ahead = self.looks.ahead()?.at_most(calls, until);
+        Some(self.windows.iter().fold(ahead, |ahead, window| {
+            let (calls, until) = window.ahead(now);
+            ahead.at_most(calls, until)
+        }))
+    }
+
+    /// So many calls of the price of one were let through at this moment, and so many of those from then have been
+    /// served by now, if it is known what time it is: if not, their places are free when the slack is over.
+    pub(super) fn catch_up(&mut self, done: Done, now: Option<Moment>) {
+        let (Done { sent, served, .. }, then) = (done, done.pass.sent);
+        self.windows.each(|window| {
+            window.take_more(sent, then);
+            if let Some(now) = now {
+                window.more_answered(served, then, now);
+            }
+        });
+        self.looks.skipped(sent);
+        self.published.send(sent);
+        self.published.over(served);
     }
 
     /// A call that was let through is sent only now.

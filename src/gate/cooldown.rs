@@ -54,12 +54,6 @@ impl Cooldown {
         self.epoch
     }
 
-    /// Whether it has been open for so long that no closing is remembered.
-    #[inline]
-    pub(crate) fn is_open(&self) -> bool {
-        self.shut.is_none()
-    }
-
     /// The closing that still holds.
     #[inline]
     pub(crate) fn shut(&self, now: Moment) -> Option<&Shut> {

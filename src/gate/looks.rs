@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::words::Ahead;
 use crate::moment::Moment;
 
 /// Every answer, to begin with. Later, one in a second and one in so many of those that are like the ones before:
@@ -62,6 +63,26 @@ impl Looks {
             return Unread::NONE;
         }
         self.skips -= 1;
+        self.unread()
+    }
+
+    /// How many of the next calls are like each other, and which of their answers need not be looked at.
+    pub(super) fn ahead(&self) -> Option<Ahead> {
+        let enough = self.alike >= Self::ENOUGH;
+        enough.then(|| Ahead {
+            calls: self.skips,
+            until: self.due,
+            unread: self.unread(),
+        })
+    }
+
+    /// So many more calls were sent ahead.
+    pub(super) fn skipped(&mut self, calls: u32) {
+        self.skips = self.skips.saturating_sub(calls);
+    }
+
+    #[inline]
+    fn unread(&self) -> Unread {
         if self.telling {
             Unread::ALL
         } else {

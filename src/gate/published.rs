@@ -45,6 +45,8 @@ impl Window {
 const SAME: Duration = Duration::from_millis(1_200);
 
 impl Published {
+    const PLENTY: i64 = 64;
+
     /// From when one more may go.
     #[inline]
     pub(crate) fn next(&mut self, price: u32, now: Moment) -> Moment {
@@ -93,12 +95,25 @@ impl Published {
     /// How much is left; `None` if that is so little, or so little known, that every answer is to be read.
     #[inline]
     pub(crate) fn plenty(&self) -> Option<i64> {
-        const PLENTY: i64 = 64;
         match &self.window {
-            Some(window) if window.guessed || window.left < PLENTY => None,
+            Some(window) if window.guessed || window.left < Self::PLENTY => None,
             Some(window) => Some(window.left),
             None => Some(i64::MAX),
         }
+    }
+
+    /// How many of the next calls see that there is plenty left, as those before them do, and until when.
+    pub(super) fn ahead(&self) -> (u32, Moment) {
+        let Some(window) = &self.window else {
+            return (u32::MAX, Moment::FAR);
+        };
+        let plenty = if window.guessed {
+            0
+        } else {
+            window.left + 1 - Self::PLENTY
+        };
+        let calls = u32::try_from(plenty.max(0)).unwrap_or(u32::MAX);
+        (calls, window.resets)
     }
 
     /// A call is sent. Returns how many had been answered by then, to be shown with its answer.

@@ -127,6 +127,29 @@ impl Ramp {
         }
     }
 
+    /// When a call was let through last.
+    pub(super) fn last_let(&self) -> Option<Moment> {
+        self.last_let
+    }
+
+    /// When the window that it counts in is over.
+    pub(super) fn over(&self) -> Moment {
+        self.over
+    }
+
+    /// While it is open, so many calls were let through at this moment.
+    pub(super) fn let_more(&mut self, calls: u32, then: Moment) {
+        self.in_flight += calls;
+        self.last_let = self.last_let.max(Some(then));
+    }
+
+    /// While it was open, so many were accepted.
+    pub(super) fn more_accepted(&mut self, calls: u32) {
+        self.in_flight = self.in_flight.saturating_sub(calls);
+        self.accepted = self.accepted.saturating_add(calls);
+        self.probed |= calls > 0;
+    }
+
     #[inline]
     pub(crate) fn left(&mut self, accepted: bool, others_wait: bool) {
         self.in_flight = self.in_flight.saturating_sub(1);

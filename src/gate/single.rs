@@ -9,6 +9,7 @@ use shuttle::sync::{Mutex, MutexGuard};
 
 use super::state::State;
 use super::words::Facts;
+use crate::moment::Moment;
 use crate::scope::Scope;
 
 /// What is seen of a gate while nobody else sees it.
@@ -36,9 +37,24 @@ impl Gate {
         &self.scope
     }
 
-    /// Nothing under the lock can panic halfway, so a poisoned one is as good as any.
-    #[inline]
+    /// All that is known, with no book open.
     pub(crate) fn lock(&self) -> Locked<'_> {
+        let mut state = self.lock_as_it_is();
+        state.settle(None);
+        state
+    }
+
+    /// The same, by one who knows what time it is: places that were answered for are free a little earlier.
+    pub(crate) fn lock_at(&self, now: Moment) -> Locked<'_> {
+        let mut state = self.lock_as_it_is();
+        state.settle(Some(now));
+        state
+    }
+
+    /// For the two who know about the [book](super::book). Nothing under the lock can panic halfway, so a poisoned
+    /// one is as good as any.
+    #[inline]
+    pub(super) fn lock_as_it_is(&self) -> Locked<'_> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,13 +4,15 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::allowance::Allowance;
+use super::book::{Book, Done};
 use super::cooldown::{Closing, Cooldown, Shut, Wait};
 use super::outage::Outage;
 use super::queue::Queue;
 use super::ramp::Ramp;
-use super::words::{Asks, Ending, Facts, Heard, Leaves, Pass, Standing, Wake};
+use super::words::{Ahead, Asks, Ending, Facts, Heard, Leaves, Pass, Standing, Wake};
 use crate::budget::{Ledger, Paid};
-use crate::moment::Moment;
+use crate::moment::{Length, Moment};
+use crate::sys::Instant;
 
 /// A first waiter that could pass and does not ask for this long is passed over: it may sit in a
 /// future that nobody polls, and the others must not wait for it.
@@ -20,11 +22,16 @@ const LOITERS: Duration = Duration::from_secs(1);
 /// told, may not come.
 const UNKNOWN: Duration = Duration::from_secs(4);
 
+/// A call that comes so soon after another is one of many, of ten thousand in a second: then it is worth a look
+/// ahead.
+const UPON: Length = Length::of(Duration::from_micros(100));
+
 /// In the order of how often it is touched: the less memory every call touches, the less two threads wait for each
 /// other's.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct State {
+    book: Book,
     in_flight: u32,
     /// The first epoch of this ramp: calls from before belong to another.
     ramp_epoch: u16,
@@ -50,6 +57,7 @@ const STALE: Duration = Duration::from_millis(500);
 impl State {
     pub(crate) fn new(facts: Facts<'_>) -> Self {
         Self {
+            book: Book::default(),
             in_flight: 0,
             ramp_epoch: 0,
             outage: Outage::default(),
@@ -65,19 +73,79 @@ impl State {
         }
     }
 
-    /// Passes if the gate is wide open and nobody waits: the path of nearly every call.
+    /// Passes with a ticket, if there is one: the path of nearly every call where there are many.
+    #[inline]
+    pub(super) fn tear(&mut self, now: Instant) -> Option<(u64, Pass)> {
+        let pass = self.book.tear(now)?;
+        Some((self.queue.arrive(), pass))
+    }
+
+    /// Whether a call of the price of one, which was let through at this moment and is served, is ticked off.
+    #[inline]
+    pub(super) fn tick_off(&mut self, sent: Moment) -> bool {
+        self.book.tick_off(sent)
+    }
+
+    /// Closes the book, and enters what was done with it.
+    #[inline]
+    pub(super) fn settle(&mut self, now: Option<Moment>) {
+        if let Some(done) = self.book.close() {
+            self.catch_up(done, now);
+        }
+    }
+
+    #[inline(never)]
+    fn catch_up(&mut self, done: Done, now: Option<Moment>) {
+        let Done { sent, served, pass } = done;
+        self.ledger.more_calls(sent);
+        self.in_flight = (self.in_flight + sent).saturating_sub(served);
+        self.ramp.let_more(sent, pass.sent);
+        self.ramp.more_accepted(served);
+        self.allowance.catch_up(done, now);
+        if served > 0 {
+            self.youngest = self.youngest.max(pass.sent);
+            self.cooldown.accepted(pass.epoch);
+        }
+    }
+
+    /// Passes if the gate is wide open and nobody waits.
     #[inline]
     pub(crate) fn pass_at_once(&mut self, price: u32, now: Moment) -> Option<Pass> {
-        let open = self.queue.is_empty()
-            && (self.is_calm() && self.allowance.has_place(price, now)
-                || self.opens(price, now) <= now);
-        open.then(|| self.let_through(price, now))
+        if !self.queue.is_empty() {
+            return None;
+        }
+        let calm = self.is_calm(now) && self.allowance.has_place(price, now);
+        if !calm && self.opens(price, now) > now {
+            return None;
+        }
+        let before = self.ramp.last_let();
+        let pass = self.let_through(price, now);
+        if calm && price == 1 && before.is_some_and(|before| now < before + UPON) {
+            self.open_a_book(pass, now);
+        }
+        Some(pass)
+    }
+
+    /// Makes out tickets for those who would pass just like this one.
+    fn open_a_book(&mut self, pass: Pass, now: Moment) {
+        let Some(ahead) = self.allowance.ahead(now) else {
+            return;
+        };
+        let over = self.ledger.over().min(self.ramp.over());
+        let Ahead {
+            calls,
+            until,
+            unread,
+        } = ahead.at_most(u32::MAX, over);
+        if calls > 0 && until > now {
+            self.book = Book::new(calls, until, Pass { unread, ..pass });
+        }
     }
 
     /// Whether nothing holds anybody back but what is spent.
     #[inline]
-    fn is_calm(&self) -> bool {
-        self.cooldown.is_open() && self.ramp.is_open() && self.outage.is_calm()
+    fn is_calm(&self, now: Moment) -> bool {
+        self.cooldown.shut(now).is_none() && self.ramp.is_open() && self.outage.is_calm()
     }
 
     /// Passes, waits or gives up.

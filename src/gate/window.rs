@@ -36,6 +36,11 @@ pub(crate) struct Window {
 
 const SLOTS: usize = 512;
 
+impl Window {
+    /// With so many places left, nobody waits for one.
+    const PLENTY: u32 = 1_024;
+}
+
 /// Nothing waits for longer; see [`later`](crate::clock::later).
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
@@ -138,6 +143,28 @@ impl Window {
         self.slices.end(over.unwrap_or(self.first))
     }
 
+    /// How many calls of the price of one have places now that are all free again in the same moment, and until
+    /// when. None where places are so few that it matters just when one of them is free.
+    pub(super) fn ahead(&self, now: Moment) -> (u32, Moment) {
+        let left = self.limit.saturating_sub(self.taken);
+        if left < Self::PLENTY || left < self.limit / 2 {
+            return (0, now);
+        }
+        let slice = self.slice_held(now + self.slack);
+        let until = self.slices.end(slice) - self.slack - self.length;
+        (left, until)
+    }
+
+    /// So many calls of the price of one were sent at this moment.
+    pub(super) fn take_more(&mut self, calls: u32, then: Moment) {
+        self.hold(calls, then + self.slack);
+    }
+
+    /// So many calls of the price of one, that were sent at this moment, have been answered by now.
+    pub(super) fn more_answered(&mut self, calls: u32, sent: Moment, now: Moment) {
+        self.counted(calls, sent, now);
+    }
+
     /// A call is sent. Until its answer is here, its places are held as if the server had seen it only
     /// at the end of the slack.
     #[inline]
@@ -150,11 +177,16 @@ impl Window {
     /// The head of the answer is here: the server has counted the call by now.
     #[inline]
     pub(crate) fn answered(&mut self, price: u32, sent: Moment, now: Moment) {
+        self.counted(self.places(price), sent, now);
+    }
+
+    /// The server has counted by now what has so many places.
+    #[inline]
+    fn counted(&mut self, places: u32, sent: Moment, now: Moment) {
         if now >= sent + self.slack {
             return;
         }
         self.turn_to(now);
-        let places = self.places(price);
         let (held, earlier) = (self.slice_held(sent + self.slack), self.slice_held(now));
         if held >= self.first && self.slots[slot(held)] >= places {
             self.slots[slot(held)] -= places;

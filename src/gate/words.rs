@@ -86,7 +86,7 @@ pub(crate) struct Until {
 }
 
 /// What a call that was let through has to show later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pass {
     /// The number of closings when it was let through.
     pub(crate) epoch: u16,
@@ -97,6 +97,26 @@ pub(crate) struct Pass {
     /// How much of what was sent before it had been answered when it was sent.
     pub(super) answered_then: u32,
     pub(super) sent: Moment,
+}
+
+/// The calls that would be let through next, if nothing happens until then but that they come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ahead {
+    pub(super) calls: u32,
+    pub(super) until: Moment,
+    /// What their passes say of the answers that need not be looked at.
+    pub(super) unread: Unread,
+}
+
+impl Ahead {
+    /// Not more than so many, not for longer.
+    pub(super) fn at_most(self, calls: u32, until: Moment) -> Self {
+        Self {
+            calls: self.calls.min(calls),
+            until: self.until.min(until),
+            ..self
+        }
+    }
 }
 
 /// Where a call stands that asked to pass.

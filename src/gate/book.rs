@@ -1,0 +1,77 @@
+//! A book of tickets: passes that are made out ahead, for calls that come one upon the other.
+
+use super::words::Pass;
+use crate::moment::Moment;
+use crate::sys::Instant;
+
+/// Where calls come within a moment of each other, each is let through as the one before it was: nothing has
+/// happened in between, and nothing that depends on the time has changed. So the gate looks once for all of them,
+/// and makes out as many tickets as would pass one by one, good until the time changes something. Whoever comes
+/// then tears one off; and if its answer is here while the book is open, it is ticked off.
+///
+/// Whatever else happens at the gate closes the book first, and enters what was done with it: so nothing can be
+/// told from a gate that never opened one.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    /// When the tickets are no longer good; `None` while it is closed.
+    until: Option<Instant>,
+    left: u32,
+    served: u32,
+    tickets: u32,
+    /// What each of them is good for.
+    pass: Pass,
+}
+
+/// What was done with a book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Done {
+    /// So many calls were sent,
+    pub(super) sent: u32,
+    /// and so many served; of calls, too, that were let through at the same moment without a ticket.
+    pub(super) served: u32,
+    pub(super) pass: Pass,
+}
+
+impl Book {
+    pub(super) fn new(tickets: u32, until: Moment, pass: Pass) -> Self {
+        Self {
+            until: Some(until.instant()),
+            left: tickets,
+            served: 0,
+            tickets,
+            pass,
+        }
+    }
+
+    /// A ticket, if there is one and it is good.
+    #[inline]
+    pub(super) fn tear(&mut self, now: Instant) -> Option<Pass> {
+        if self.left == 0 || self.until.is_none_or(|until| now >= until) {
+            return None;
+        }
+        self.left -= 1;
+        let answered_then = self.pass.answered_then.wrapping_add(self.served);
+        Some(Pass {
+            answered_then,
+            ..self.pass
+        })
+    }
+
+    /// A call that was let through at this moment, and costs one, was served. Whether it belongs here.
+    #[inline]
+    pub(super) fn tick_off(&mut self, sent: Moment) -> bool {
+        let mine = self.until.is_some() && self.pass.sent == sent;
+        self.served += u32::from(mine);
+        mine
+    }
+
+    #[inline]
+    pub(super) fn close(&mut self) -> Option<Done> {
+        self.until.take()?;
+        Some(Done {
+            sent: self.tickets - std::mem::take(&mut self.left),
+            served: self.served,
+            pass: self.pass,
+        })
+    }
+}
