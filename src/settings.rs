@@ -85,7 +85,10 @@ impl Settings {
         }
         match last {
             Some(gate) if gate.scope().is_plainly(request.uri()) => Arc::clone(gate),
-            last => Arc::clone(last.insert(self.another_gate_of(request))),
+            last => match self.gates.usual(request.uri()) {
+                Some(gate) => Arc::clone(gate),
+                None => Arc::clone(last.insert(self.another_gate_of(request))),
+            },
         }
     }
 

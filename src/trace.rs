@@ -98,6 +98,10 @@ mod span {
     /// `None` if nobody listens.
     #[inline]
     pub(crate) fn attempt(scope: &Scope, method: &Method, number: u32) -> Option<Span> {
+        // Asked first, since a span that nobody wants is five words to be made and dropped.
+        if tracing::level_filters::LevelFilter::current() < tracing::Level::DEBUG {
+            return None;
+        }
         let span = tracing::debug_span!("attempt", %scope, %method, number);
         (!span.is_disabled()).then_some(Span(span))
     }

@@ -54,7 +54,7 @@ where
             && self.message.head.extensions.is_empty()
             && self
                 .turn
-                .serves(response.headers().len(), &self.settings.clock);
+                .serves(response.headers().len(), || self.settings.clock.now());
         if plainly {
             meter::judged(self.turn.gate().scope(), Some(response.status()), false);
         }

@@ -48,17 +48,20 @@ pub(crate) enum Next<R: Body> {
 }
 
 /// One call. What most calls never need is behind `rare`.
+///
+/// In this order, and no other: a turn that lies beside the message is moved together with it, and once more.
+#[repr(C)]
 pub(crate) struct Call<S, B, R: Body> {
-    service: S,
-    settings: Arc<Settings>,
     message: Message<B>,
-    turn: Turn,
+    settings: Arc<Settings>,
+    service: S,
+    timer: Option<Timer>,
+    rare: Option<Box<Rare<R>>>,
     started: Moment,
+    turn: Turn,
     attempts: u32,
     /// Whether it had to wait for its turn.
     waited: bool,
-    timer: Option<Timer>,
-    rare: Option<Box<Rare<R>>>,
 }
 
 /// What a call remembers once something happened to it.

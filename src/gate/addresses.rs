@@ -1,8 +1,8 @@
 //! Finds the gate of an address without taking the address apart.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use http::Uri;
 
@@ -12,11 +12,40 @@ use super::single::Gate;
 /// its last gate; this is for those that were just cloned, to make one call each, and for those with many hosts.
 #[derive(Default)]
 pub(super) struct Addresses {
-    gates: RwLock<HashMap<u64, Arc<Gate>>>,
+    /// Most clients talk to one host. Never forgotten: it is one gate.
+    first: OnceLock<Arc<Gate>>,
+    gates: RwLock<HashMap<u64, Arc<Gate>, BuildHasherDefault<Hashed>>>,
     keys: RandomState,
 }
 
+/// The keys of the map are hashes already, made with keys that nobody knows.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes
+            .iter()
+            .for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 ^= hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 impl Addresses {
+    /// The gate of the first address that was set, if it is this one.
+    #[inline]
+    pub(super) fn first(&self, uri: &Uri) -> Option<&Arc<Gate>> {
+        let first = self.first.get()?;
+        first.scope().is_plainly(uri).then_some(first)
+    }
+
     pub(super) fn get(&self, uri: &Uri) -> Option<Arc<Gate>> {
         let key = self.key(uri)?;
         let gates = self.gates.read().unwrap_or_else(PoisonError::into_inner);
@@ -30,11 +59,12 @@ impl Addresses {
         let Some(key) = self.key(uri).filter(|_| gate.scope().is_plainly(uri)) else {
             return;
         };
+        self.first.get_or_init(|| Arc::clone(gate));
         let mut gates = self.gates.write().unwrap_or_else(PoisonError::into_inner);
         gates.insert(key, Arc::clone(gate));
     }
 
-    /// Lets go of all gates.
+    /// Lets go of all gates but the first.
     pub(super) fn clear(&self) {
         let mut gates = self.gates.write().unwrap_or_else(PoisonError::into_inner);
         gates.clear();
@@ -76,6 +106,26 @@ mod tests {
         }
         addresses.clear();
         assert!(addresses.get(&uri).is_none());
+    }
+
+    #[test]
+    fn the_first_gate_is_found_without_a_look_into_the_map_and_never_forgotten() {
+        let addresses = Addresses::default();
+        let (uri, other) = (
+            Uri::from_static("https://api.test/v1"),
+            Uri::from_static("https://b.test/"),
+        );
+        assert!(addresses.first(&uri).is_none());
+        let known = gate(&uri);
+        addresses.set(&uri, &known);
+        addresses.set(&other, &gate(&other));
+        addresses.clear();
+        assert!(
+            addresses
+                .first(&uri)
+                .is_some_and(|gate| Arc::ptr_eq(gate, &known))
+        );
+        assert!(addresses.first(&other).is_none());
     }
 
     #[test]

@@ -130,11 +130,9 @@ impl Allowance {
             return None;
         }
         let (calls, until) = self.published.ahead();
-        let ahead = self.looks.ahead()?.at_most(calls, until);
-        Some(self.windows.iter().fold(ahead, |ahead, window| {
-            let (calls, until) = window.ahead(now);
-            ahead.at_most(calls, until)
-        }))
+        let ahead = self.looks.ahead()?.at_most(calls).until(until);
+        let mut windows = self.windows.iter();
+        windows.try_fold(ahead, |ahead, window| Some(ahead.until(window.ahead(now)?)))
     }
 
     /// So many calls of the price of one were let through at this moment, and so many of those from then have been

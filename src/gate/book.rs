@@ -57,10 +57,15 @@ impl Book {
         })
     }
 
-    /// A call that was let through at this moment, and costs one, was served. Whether it belongs here.
+    /// A call with such a pass was served. Whether it belongs here: if it was let through at the same moment, all that
+    /// its answer shows is shown by the others, too.
     #[inline]
-    pub(super) fn tick_off(&mut self, sent: Moment) -> bool {
-        let mine = self.until.is_some() && self.pass.sent == sent;
+    pub(super) fn tick_off(&mut self, pass: Pass) -> bool {
+        let Pass {
+            price, epoch, sent, ..
+        } = self.pass;
+        let alike = (pass.price, pass.epoch, pass.sent) == (price, epoch, sent);
+        let mine = self.until.is_some() && alike;
         self.served += u32::from(mine);
         mine
     }

@@ -149,6 +149,23 @@ impl World {
         *self.time.lock().unwrap()
     }
 
+    /// When the gate opens for those who have seen what happened so far.
+    fn opens(&self) -> Moment {
+        let shut = self.shut.lock().unwrap();
+        let until = shut.iter().map(|(_, until)| *until);
+        until.max().unwrap_or(Moment::START)
+    }
+
+    /// So many answers alike have been looked at.
+    fn warm(&self, answers: u32) {
+        for _ in 0..answers {
+            let mut turn = Turn::at(Arc::clone(&self.gate), 1);
+            let (now, sent) = turn.arrive(false, self.now().instant());
+            assert!(sent, "the gate is open");
+            turn.answered(looked_at(Ending::Accepted), now);
+        }
+    }
+
     /// One caller less can run. If it was the last, time goes on to the next timer.
     fn rests(&self) {
         if self.awake.fetch_sub(1, Relaxed) > 1 {
@@ -240,7 +257,9 @@ impl Caller {
     fn call(&self) {
         let mut turn = Turn::at(Arc::clone(&self.world.gate), 1);
         let mut fate = self.plan.fate;
-        let mut sent = turn.arrive(false, self.world.now());
+        let opens = self.world.opens();
+        let (now, mut sent) = turn.arrive(false, self.world.now().instant());
+        assert!(!sent || now >= opens, "sent while the gate is shut");
         loop {
             if !sent {
                 let Some(waited) = self.wait(turn, fate) else {
@@ -311,12 +330,6 @@ impl Caller {
             self.world.on_their_way.fetch_sub(1, Relaxed);
             return turn.give_back();
         }
-        let heard = |ending| Heard {
-            ending,
-            counter: None,
-            looked_at: None,
-            price: None,
-        };
         if let Fate::Refused(seconds) = fate {
             let closing = Closing {
                 wait: Wait::Named(Duration::from_secs(seconds)),
@@ -325,11 +338,11 @@ impl Caller {
                 decided_by: "retry-after".into(),
                 at_most: None,
             };
-            let opens = turn.shut(heard(Ending::Refused), closing, 0, now);
+            let opens = turn.shut(looked_at(Ending::Refused), closing, 0, now);
             let opens = opens.expect("it was sent");
             self.world.shut.lock().unwrap().push((now, opens));
-        } else {
-            turn.answered(heard(Ending::Accepted), now);
+        } else if !turn.serves(HEADERS, || now) {
+            turn.answered(looked_at(Ending::Accepted), now);
         }
         let hold = turn.hand_over();
         self.world.on_their_way.fetch_sub(1, Relaxed);
@@ -337,9 +350,25 @@ impl Caller {
     }
 }
 
+/// So many has every answer.
+const HEADERS: usize = 12;
+
+fn looked_at(ending: Ending) -> Heard {
+    Heard {
+        ending,
+        counter: None,
+        looked_at: Some(HEADERS),
+        price: None,
+    }
+}
+
 /// Lets the callers run, until all have ended. Returns when that was.
 fn play(quotas: &[Quota], plans: &[Plan]) -> Duration {
-    let world = Arc::new(World::new(quotas));
+    play_in(World::new(quotas), plans)
+}
+
+fn play_in(world: World, plans: &[Plan]) -> Duration {
+    let world = Arc::new(world);
     let begun = world.now();
     world.awake.store(plans.len(), Relaxed);
     let (last, others) = plans.split_last().expect("a caller");
@@ -410,6 +439,35 @@ fn two_callers_for_one_place_in_every_schedule() {
         }
     }
     println!("{schedules} schedules, which is all of them");
+}
+
+/// A gate that makes out tickets for the callers.
+fn play_with_tickets(plans: &[Plan]) {
+    let world = World::new(&[]);
+    world.warm(20);
+    play_in(world, plans);
+}
+
+#[test]
+fn two_callers_with_tickets_in_every_schedule() {
+    let fates = [Fate::OnItsWay, Fate::Served];
+    let mut schedules = 0;
+    for first in fates {
+        for second in fates {
+            let model = move || play_with_tickets(&[first, second].map(at_once));
+            schedules += run(DfsScheduler::new(None, false), model);
+        }
+    }
+    println!("{schedules} schedules, which is all of them");
+}
+
+#[test]
+fn a_ticket_is_void_when_the_gate_shuts_and_all_are_accounted_for() {
+    sample(10_000, || {
+        let fates = [Fate::OnItsWay, Fate::Served, Fate::Served, Fate::Refused(2)];
+        let plans: Vec<_> = (0..6).map(|_| at_once(one_of(&fates))).collect();
+        play_with_tickets(&plans);
+    });
 }
 
 #[test]

@@ -137,6 +137,22 @@ impl Ramp {
         self.over
     }
 
+    /// All but the moments.
+    #[cfg(test)]
+    pub(super) fn counted(&self) -> String {
+        let Self {
+            held,
+            allowed,
+            in_flight,
+            accepted,
+            probed,
+            windows,
+            calm,
+            ..
+        } = self;
+        format!("{held:?} {allowed:?} {in_flight} {accepted} {probed} {windows} {calm}")
+    }
+
     /// While it is open, so many calls were let through at this moment.
     pub(super) fn let_more(&mut self, calls: u32, then: Moment) {
         self.in_flight += calls;

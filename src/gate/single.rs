@@ -58,3 +58,36 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(all(test, not(model)))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::gate::{Ending, Heard, Turn};
+
+    #[test]
+    fn whoever_takes_the_lock_sees_what_was_done_with_tickets() {
+        let gate = Arc::new(Gate::new(Scope::layer(), Facts::default()));
+        let now = Moment::now();
+        let arrive = || {
+            let mut turn = Turn::at(Arc::clone(&gate), 1);
+            assert!(turn.arrive(false, now.instant()).1, "the gate is open");
+            turn
+        };
+        for _ in 0..20 {
+            let heard = Heard {
+                ending: Ending::Accepted,
+                counter: None,
+                looked_at: Some(12),
+                price: None,
+            };
+            arrive().answered(heard, now);
+        }
+        let turns: Vec<_> = (0..5).map(|_| arrive()).collect();
+        assert!(gate.lock_as_it_is().in_flight() < 5, "they have tickets");
+        assert_eq!(gate.lock().in_flight(), 5);
+        drop(turns);
+        assert_eq!(gate.lock().in_flight(), 0);
+    }
+}

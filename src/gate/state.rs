@@ -1,30 +1,20 @@
 //! All that one gate knows, under one lock. Every decision is told the time.
 
+mod tickets;
+mod waiting;
+
 use std::task::Waker;
 use std::time::Duration;
 
 use super::allowance::Allowance;
-use super::book::{Book, Done};
+use super::book::Book;
 use super::cooldown::{Closing, Cooldown, Shut, Wait};
 use super::outage::Outage;
 use super::queue::Queue;
 use super::ramp::Ramp;
-use super::words::{Ahead, Asks, Ending, Facts, Heard, Leaves, Pass, Standing, Wake};
+use super::words::{Ending, Facts, Heard, Pass, Wake};
 use crate::budget::{Ledger, Paid};
-use crate::moment::{Length, Moment};
-use crate::sys::Instant;
-
-/// A first waiter that could pass and does not ask for this long is passed over: it may sit in a
-/// future that nobody polls, and the others must not wait for it.
-const LOITERS: Duration = Duration::from_secs(1);
-
-/// If nobody knows when the next one may pass, who has a timer looks every now and then: the first, which is
-/// told, may not come.
-const UNKNOWN: Duration = Duration::from_secs(4);
-
-/// A call that comes so soon after another is one of many, of ten thousand in a second: then it is worth a look
-/// ahead.
-const UPON: Length = Length::of(Duration::from_micros(100));
+use crate::moment::Moment;
 
 /// In the order of how often it is touched: the less memory every call touches, the less two threads wait for each
 /// other's.
@@ -73,165 +63,11 @@ impl State {
         }
     }
 
-    /// Passes with a ticket, if there is one: the path of nearly every call where there are many.
-    #[inline]
-    pub(super) fn tear(&mut self, now: Instant) -> Option<(u64, Pass)> {
-        let pass = self.book.tear(now)?;
-        Some((self.queue.arrive(), pass))
-    }
-
-    /// Whether a call of the price of one, which was let through at this moment and is served, is ticked off.
-    #[inline]
-    pub(super) fn tick_off(&mut self, sent: Moment) -> bool {
-        self.book.tick_off(sent)
-    }
-
-    /// Closes the book, and enters what was done with it.
-    #[inline]
-    pub(super) fn settle(&mut self, now: Option<Moment>) {
-        if let Some(done) = self.book.close() {
-            self.catch_up(done, now);
-        }
-    }
-
-    #[inline(never)]
-    fn catch_up(&mut self, done: Done, now: Option<Moment>) {
-        let Done { sent, served, pass } = done;
-        self.ledger.more_calls(sent);
-        self.in_flight = (self.in_flight + sent).saturating_sub(served);
-        self.ramp.let_more(sent, pass.sent);
-        self.ramp.more_accepted(served);
-        self.allowance.catch_up(done, now);
-        if served > 0 {
-            self.youngest = self.youngest.max(pass.sent);
-            self.cooldown.accepted(pass.epoch);
-        }
-    }
-
-    /// Passes if the gate is wide open and nobody waits.
-    #[inline]
-    pub(crate) fn pass_at_once(&mut self, price: u32, now: Moment) -> Option<Pass> {
-        if !self.queue.is_empty() {
-            return None;
-        }
-        let calm = self.is_calm(now) && self.allowance.has_place(price, now);
-        if !calm && self.opens(price, now) > now {
-            return None;
-        }
-        let before = self.ramp.last_let();
-        let pass = self.let_through(price, now);
-        if calm && price == 1 && before.is_some_and(|before| now < before + UPON) {
-            self.open_a_book(pass, now);
-        }
-        Some(pass)
-    }
-
-    /// Makes out tickets for those who would pass just like this one.
-    fn open_a_book(&mut self, pass: Pass, now: Moment) {
-        let Some(ahead) = self.allowance.ahead(now) else {
-            return;
-        };
-        let over = self.ledger.over().min(self.ramp.over());
-        let Ahead {
-            calls,
-            until,
-            unread,
-        } = ahead.at_most(u32::MAX, over);
-        if calls > 0 && until > now {
-            self.book = Book::new(calls, until, Pass { unread, ..pass });
-        }
-    }
-
     /// Whether nothing holds anybody back but what is spent.
     #[inline]
     fn is_calm(&self, now: Moment) -> bool {
         self.cooldown.shut(now).is_none() && self.ramp.is_open() && self.outage.is_calm()
     }
-
-    /// Passes, waits or gives up.
-    pub(crate) fn pass_in_turn(
-        &mut self,
-        number: u64,
-        asks: Asks,
-        now: Moment,
-        waker: Waker,
-    ) -> (Standing, Wake) {
-        let Asks {
-            price, patience, ..
-        } = asks;
-        if let Err(most) = self.allowance.affords(price) {
-            return (Standing::Leaves(Leaves::TooDear(most)), self.leave(number));
-        }
-        let latest = if self.outage.is_sure(now) {
-            patience.latest.min(patience.in_an_outage)
-        } else {
-            patience.latest
-        };
-        // Not before the first could: it may need more places.
-        let first = self.queue.is_first(number);
-        let needed = if first {
-            price
-        } else {
-            price.max(self.first_needs)
-        };
-        let opens = self.opens(needed, now);
-        let open = opens <= now && now <= latest;
-        let told = if open && !self.queue.is_first(number) {
-            self.pass_over_loiterers(now)
-        } else {
-            Vec::new()
-        };
-        if open && self.queue.is_first(number) {
-            self.loiterers = 1;
-            let pass = self.let_through(price, now);
-            return (Standing::Through(pass), self.leave(number).and(told));
-        }
-        let shut = self.shut_until(price, now);
-        if now >= latest || shut.as_ref().is_some_and(|shut| shut.until > latest) {
-            return (
-                Standing::Leaves(Leaves::TooLate(shut)),
-                self.leave(number).and(told),
-            );
-        }
-        if self.queue.len() >= asks.most_waiting {
-            return (
-                Standing::Leaves(Leaves::Crowded(shut)),
-                Wake::default().and(told),
-            );
-        }
-        let drop = self.queue.wait(number, latest, waker);
-        let ending = self.queue.ending_before(now);
-        let wake = Wake {
-            drop,
-            others: ending,
-            ..Wake::default()
-        };
-        let known = if opens < Moment::FAR {
-            opens
-        } else {
-            now + UNKNOWN
-        };
-        let look = if self.queue.is_first(number) {
-            // It has asked: whoever could pass in its place has to wait until it could, too.
-            (self.first_needs, self.due) = (price, None);
-            known
-        } else {
-            known.max(now) + LOITERS
-        };
-        (self.waits(number, look, latest), wake.and(told))
-    }
-
-    /// Who has a timer looks after those who have none.
-    fn waits(&mut self, number: u64, look: Moment, latest: Moment) -> Standing {
-        if !self.queue.watches_the_clock(number, latest) {
-            return Standing::Sleeps;
-        }
-        let soonest = self.queue.soonest().unwrap_or(look);
-        Standing::Waits(look.min(latest).min(soonest + Self::LATE))
-    }
-
-    /// So much later than its patience ends, a call without a timer is told at the latest.
-    const LATE: Duration = Duration::from_millis(10);
 
     /// Until when nobody passes for certain, and why.
     pub(crate) fn shut_until(&mut self, price: u32, now: Moment) -> Option<Shut> {
@@ -252,38 +88,6 @@ impl State {
             .into_iter()
             .chain(outage)
             .max_by_key(|shut| shut.until)
-    }
-
-    /// If the first in the queue could have passed for long and did not ask, it is not coming: the others
-    /// go on without it, and without more and more of those behind it that do not come either.
-    ///
-    /// Returns who has to be told: the first, and those before it. Now and then only: were the first woken by
-    /// everybody who asks, two calls of one task would wake each other for ever.
-    fn pass_over_loiterers(&mut self, now: Moment) -> Vec<Waker> {
-        let mut told = Vec::new();
-        if let Some(due) = self.due {
-            if now.since(due) < LOITERS {
-                return told;
-            }
-            told = self.queue.pass_over(self.loiterers);
-            self.loiterers *= 2;
-        }
-        self.due = Some(now);
-        told.extend(self.queue.first());
-        told
-    }
-
-    fn leave(&mut self, number: u64) -> Wake {
-        self.first_needs = 0;
-        let drop = self.queue.leave(number);
-        let mut wake = self.wake_first();
-        wake.others = self.queue.few_left();
-        Wake { drop, ..wake }
-    }
-
-    /// A waiting call is dropped.
-    pub(crate) fn gone(&mut self, number: u64) -> Wake {
-        self.leave(number)
     }
 
     /// When the next call may pass, as far as can be known now.

@@ -221,12 +221,12 @@ impl Turn {
     /// The call was served, and its answer has so many headers: whether the gate lets it go without a look
     /// at them, and without a place that it holds until the body has ended.
     #[inline]
-    pub(crate) fn serves(&mut self, headers: usize, clock: &Clock) -> bool {
+    pub(crate) fn serves(&mut self, headers: usize, now: impl FnOnce() -> Moment) -> bool {
         if self.wants_a_look(headers) {
             return false;
         }
         let mut state = self.gate.lock_as_it_is();
-        if self.price == 1 && state.tick_off(self.sent) {
+        if state.tick_off(self.pass()) {
             drop(state);
             self.stage = Stage::Out;
             return true;
@@ -235,7 +235,7 @@ impl Turn {
             return false;
         }
         drop(state);
-        self.is_served(clock.now());
+        self.is_served(now());
         true
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct Window {
 const SLOTS: usize = 512;
 
 impl Window {
-    /// With so many places left, nobody waits for one.
+    /// So many are more than are ever sent ahead.
     const PLENTY: u32 = 1_024;
 }
 
@@ -143,16 +143,12 @@ impl Window {
         self.slices.end(over.unwrap_or(self.first))
     }
 
-    /// How many calls of the price of one have places now that are all free again in the same moment, and until
-    /// when. None where places are so few that it matters just when one of them is free.
-    pub(super) fn ahead(&self, now: Moment) -> (u32, Moment) {
+    /// Until when the places of calls of the price of one are all free again in the same moment, if there are plenty
+    /// of places: where they are few it matters just when one of them is free.
+    pub(super) fn ahead(&self, now: Moment) -> Option<Moment> {
         let left = self.limit.saturating_sub(self.taken);
-        if left < Self::PLENTY || left < self.limit / 2 {
-            return (0, now);
-        }
         let slice = self.slice_held(now + self.slack);
-        let until = self.slices.end(slice) - self.slack - self.length;
-        (left, until)
+        (left >= Self::PLENTY).then(|| self.slices.end(slice) - self.slack - self.length)
     }
 
     /// So many calls of the price of one were sent at this moment.

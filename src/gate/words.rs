@@ -109,13 +109,16 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Not more than so many, not for longer.
-    pub(super) fn at_most(self, calls: u32, until: Moment) -> Self {
-        Self {
-            calls: self.calls.min(calls),
-            until: self.until.min(until),
-            ..self
-        }
+    /// Not more than so many.
+    pub(super) fn at_most(self, calls: u32) -> Self {
+        let calls = self.calls.min(calls);
+        Self { calls, ..self }
+    }
+
+    /// Not for longer.
+    pub(super) fn until(self, until: Moment) -> Self {
+        let until = self.until.min(until);
+        Self { until, ..self }
     }
 }
 

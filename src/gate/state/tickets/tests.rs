@@ -1,0 +1,413 @@
+//! A gate that opens books beside one that never does.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::State;
+use crate::gate::words::{Ending, Facts, Heard, Pass};
+use crate::gate::{Closing, Quota, Wait};
+use crate::hint::Counter;
+use crate::moment::Moment;
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// So many headers have the answers that say nothing.
+const SILENT: usize = 12;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// So many calls of this price come, one upon the other.
+    Come(u32, u32),
+    /// So many of those on their way are served, and looked at if the gate wants that.
+    Served(usize),
+    /// One of them ends otherwise.
+    Ends(usize, End),
+    /// Time passes.
+    Passes(Duration),
+    /// Somebody looks at what the gate is doing.
+    Seen,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Refused(Duration),
+    Failed,
+    Dropped,
+    /// Served, and so much is left of so much.
+    Left(u32, u32),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let end = prop_oneof![
+        1 => (0u64..3).prop_map(|seconds| End::Refused(Duration::from_secs(seconds))),
+        2 => Just(End::Failed),
+        2 => Just(End::Dropped),
+        3 => (0u32..9_000, Just(8_000)).prop_map(|(left, of)| End::Left(left, of)),
+    ];
+    let passes = prop_oneof![
+        6 => Just(Duration::ZERO),
+        3 => Just(Duration::from_micros(30)),
+        1 => Just(Duration::from_millis(7)),
+        1 => Just(Duration::from_secs(2)),
+    ];
+    let step = prop_oneof![
+        8 => (1u32..90, prop_oneof![9 => Just(1u32), 1 => Just(7)]).prop_map(|(calls, price)| Step::Come(calls, price)),
+        8 => (1usize..90).prop_map(Step::Served),
+        1 => (any::<usize>(), end).prop_map(|(which, end)| Step::Ends(which, end)),
+        4 => passes.prop_map(Step::Passes),
+        1 => Just(Step::Seen),
+    ];
+    prop::collection::vec(step, 1..120)
+}
+
+/// A gate and those who are on their way.
+struct Side {
+    state: State,
+    opens_books: bool,
+    on_their_way: Vec<Pass>,
+    with_tickets: u32,
+}
+
+impl Side {
+    fn new(quotas: &[Quota], opens_books: bool) -> Self {
+        let facts = Facts {
+            quotas,
+            cold_start: None,
+        };
+        Self {
+            state: State::new(facts),
+            opens_books,
+            on_their_way: Vec::new(),
+            with_tickets: 0,
+        }
+    }
+
+    /// As a turn does it. Whether it is let through.
+    fn comes(&mut self, price: u32, now: Moment) -> bool {
+        if !self.opens_books {
+            self.state.settle(Some(now));
+        }
+        if price == 1 {
+            if let Some((_, pass)) = self.state.tear(now.instant()) {
+                self.with_tickets += 1;
+                self.on_their_way.push(pass);
+                return true;
+            }
+        }
+        self.state.settle(Some(now));
+        self.state.ledger().call(now);
+        self.state.queue.arrive();
+        let pass = self.state.pass_at_once(price, now);
+        self.on_their_way.extend(pass);
+        pass.is_some()
+    }
+
+    fn served(&mut self, now: Moment) {
+        if self.on_their_way.is_empty() {
+            return;
+        }
+        let pass = self.on_their_way.remove(0);
+        if !self.opens_books {
+            self.state.settle(Some(now));
+        }
+        if !pass.unread.contains(SILENT) {
+            self.state.settle(Some(now));
+            let heard = Heard {
+                ending: Ending::Accepted,
+                counter: None,
+                looked_at: Some(SILENT),
+                price: None,
+            };
+            self.state.answered(pass, heard, now).now();
+        } else if !self.state.tick_off(pass) {
+            self.state.settle(Some(now));
+            self.state.served(pass, now);
+        }
+    }
+
+    fn ends(&mut self, which: usize, end: End, now: Moment) {
+        if self.on_their_way.is_empty() {
+            return;
+        }
+        let pass = self.on_their_way.remove(which % self.on_their_way.len());
+        self.state.settle(Some(now));
+        let heard = |ending, counter| Heard {
+            ending,
+            counter,
+            looked_at: Some(SILENT + 3),
+            price: None,
+        };
+        match end {
+            End::Dropped => self.state.dropped(pass).now(),
+            End::Failed => self
+                .state
+                .answered(pass, heard(Ending::Failed, None), now)
+                .now(),
+            End::Left(remaining, limit) => {
+                let counter = Counter {
+                    limit: Some(limit),
+                    remaining,
+                    resets_in: MINUTE,
+                };
+                let heard = heard(Ending::Accepted, Some(counter));
+                self.state.answered(pass, heard, now).now();
+            }
+            End::Refused(wait) => {
+                let closing = Closing {
+                    wait: Wait::Named(wait),
+                    heard: now,
+                    refused: true,
+                    decided_by: "retry-after".into(),
+                    at_most: None,
+                };
+                self.state
+                    .answered(pass, heard(Ending::Refused, None), now)
+                    .now();
+                self.state.close(pass.epoch, closing, 0).1.now();
+            }
+        }
+    }
+
+    fn does(&mut self, step: &Step, now: Moment) -> Option<u32> {
+        match *step {
+            Step::Come(calls, price) => {
+                return Some((0..calls).filter(|_| self.comes(price, now)).count() as u32);
+            }
+            Step::Served(calls) => (0..calls).for_each(|_| self.served(now)),
+            Step::Ends(which, end) => self.ends(which, end, now),
+            Step::Passes(_) => {}
+            Step::Seen => self.state.settle(Some(now)),
+        }
+        None
+    }
+
+    /// All that follows from what has happened; of moments, those that are exact.
+    fn picture(&mut self, now: Moment) -> String {
+        self.state.settle(Some(now));
+        let State {
+            in_flight,
+            ramp_epoch,
+            outage,
+            cooldown,
+            ledger,
+            allowance,
+            ramp,
+            ..
+        } = &mut self.state;
+        format!(
+            "{in_flight} {ramp_epoch} {outage:?} {cooldown:?} {ledger:?} {:?} {:?} {:?} {}",
+            allowance.spent(now),
+            allowance
+                .ahead(now)
+                .map(|ahead| (ahead.calls, ahead.unread)),
+            ramp.next(now),
+            ramp.counted(),
+        )
+    }
+}
+
+fn both_do_the_same(quotas: &[Quota], steps: &[Step]) -> Result<u32, TestCaseError> {
+    let mut now = Moment::now();
+    let (mut with, mut without) = (Side::new(quotas, true), Side::new(quotas, false));
+    for step in steps {
+        if let Step::Passes(wait) = step {
+            now += *wait;
+        }
+        let (one, other) = (with.does(step, now), without.does(step, now));
+        prop_assert_eq!(one, other, "{:?} lets others through", step);
+        if matches!(step, Step::Seen) {
+            prop_assert_eq!(with.picture(now), without.picture(now));
+        }
+    }
+    prop_assert_eq!(with.picture(now), without.picture(now));
+    prop_assert_eq!(without.with_tickets, 0);
+    Ok(with.with_tickets)
+}
+
+proptest! {
+    #[test]
+    fn nothing_can_be_told_from_a_gate_that_opens_books(steps in steps()) {
+        both_do_the_same(&[], &steps)?;
+        both_do_the_same(&[Quota::new(5_000, MINUTE)], &steps)?;
+        let two = [Quota::new(1_000_000, MINUTE), Quota::new(3_000, MINUTE * 2).burst(2_000)];
+        both_do_the_same(&two, &steps)?;
+    }
+}
+
+#[test]
+fn of_many_calls_nearly_all_have_tickets() {
+    let steps: Vec<_> = (0..100)
+        .flat_map(|_| [Step::Come(40, 1), Step::Served(40)])
+        .collect();
+    let with_tickets = both_do_the_same(&[Quota::new(1_000_000, MINUTE)], &steps).unwrap();
+    assert!(with_tickets > 3_800, "{with_tickets} of 4,000");
+}
+
+#[test]
+fn calls_that_come_far_between_have_none() {
+    let between = Step::Passes(Duration::from_micros(200));
+    let steps: Vec<_> = (0..100)
+        .flat_map(|_| [Step::Come(1, 1), Step::Served(1), between.clone()])
+        .collect();
+    assert_eq!(both_do_the_same(&[], &steps).unwrap(), 0);
+}
+
+#[test]
+fn where_places_are_few_there_are_no_tickets() {
+    let steps: Vec<_> = (0..40)
+        .flat_map(|_| [Step::Come(10, 1), Step::Served(10)])
+        .collect();
+    assert_eq!(
+        both_do_the_same(&[Quota::new(1_000, MINUTE)], &steps).unwrap(),
+        0
+    );
+}
+
+#[test]
+fn what_is_served_with_a_ticket_shows_that_the_limit_is_lifted() {
+    let published = [Step::Come(60, 1), Step::Ends(0, End::Left(7_000, 8_000))];
+    let refused = [
+        Step::Ends(0, End::Refused(Duration::ZERO)),
+        Step::Passes(Duration::from_micros(1)),
+        // Of calls from before: they show nothing.
+        Step::Served(58),
+    ];
+    let lifted = [Step::Come(40, 1), Step::Served(40)];
+    let steps = [&published[..], &refused, &lifted].concat();
+    assert!(both_do_the_same(&[], &steps).unwrap() > 0);
+}
+
+/// A gate that has seen many calls, and has just opened a book for those that follow.
+fn with_a_book(quotas: &[Quota], start: Moment) -> Side {
+    let mut side = Side::new(quotas, true);
+    for _ in 0..20 {
+        assert!(side.comes(1, start));
+        side.served(start);
+    }
+    side.state.settle(Some(start));
+    assert!(side.comes(1, start));
+    side.with_tickets = 0;
+    side
+}
+
+/// The beginning of a second, as budgets count them.
+fn start() -> Moment {
+    const SECOND: std::num::NonZeroU64 = std::num::NonZeroU64::new(1_000_000_000).unwrap();
+    Moment::after_slices(Moment::now().slices(SECOND) + 2, SECOND)
+}
+
+#[track_caller]
+fn good_for(quotas: &[Quota], start: Moment, micros: std::ops::Range<u64>) {
+    let at = |micros| (start + Duration::from_micros(micros)).instant();
+    let mut side = with_a_book(quotas, start);
+    assert!(side.state.tear(at(micros.start)).is_some());
+    assert!(side.state.tear(at(micros.end)).is_none());
+}
+
+#[test]
+fn a_ticket_is_good_for_ten_milliseconds_or_until_time_changes_something() {
+    good_for(&[], start(), 9_999..10_000);
+    // Another second begins, of those in which retries are budgeted.
+    let late = start() + Duration::from_millis(997);
+    good_for(&[], late, 2_999..3_000);
+    // Another slice of a window begins: a second and its slack are 510 of them, less 310 ns.
+    let quota = Quota::new(1_000_000, Duration::from_secs(1));
+    good_for(&[quota], start(), 0..1);
+}
+
+#[test]
+fn a_ticket_is_good_until_a_second_has_passed_since_an_answer_was_looked_at() {
+    let start = start() + Duration::from_millis(200);
+    let mut side = with_a_book(&[], start);
+    let after = |millis| start + Duration::from_millis(millis);
+    assert!(side.comes(1, after(997)));
+    side.with_tickets = 0;
+    assert!(side.comes(1, after(997)));
+    assert_eq!(side.with_tickets, 0, "the book is opened");
+    assert!(side.state.tear(after(999).instant()).is_some());
+    assert!(side.state.tear(after(1_000).instant()).is_none());
+}
+
+#[test]
+fn a_ticket_is_not_good_after_the_reset_that_a_server_names() {
+    let start = start();
+    let mut side = with_a_book(&[], start);
+    let counter = |resets_in| Counter {
+        limit: Some(8_000),
+        remaining: 7_000,
+        resets_in,
+    };
+    for _ in 0..20 {
+        side.state.settle(Some(start));
+        let (_, pass) = (side.comes(1, start), side.on_their_way.pop().unwrap());
+        side.state.settle(Some(start));
+        let heard = Heard {
+            ending: Ending::Accepted,
+            counter: Some(counter(Duration::from_millis(3))),
+            looked_at: Some(SILENT + 3),
+            price: None,
+        };
+        side.state.answered(pass, heard, start).now();
+    }
+    assert!(side.comes(1, start));
+    let at = |millis| (start + Duration::from_millis(millis)).instant();
+    assert!(side.state.tear(at(2)).is_some());
+    assert!(side.state.tear(at(3)).is_none());
+}
+
+#[test]
+fn a_place_taken_with_a_ticket_is_free_one_window_after_the_answer() {
+    let start = start();
+    let second = Duration::from_secs(1);
+    let mut side = with_a_book(&[Quota::new(3_000, second)], start);
+    for _ in 0..5 {
+        assert!(side.comes(1, start));
+    }
+    assert_eq!(side.with_tickets, 5);
+    (0..6).for_each(|_| side.served(start));
+    let answered = start + Duration::from_millis(2);
+    side.state.settle(Some(answered));
+    let spent = |side: &mut Side, at| side.state.allowance.spent(at)[0].spent;
+    assert_eq!(spent(&mut side, answered), 26);
+    assert_eq!(
+        spent(&mut side, answered + second + Duration::from_millis(3)),
+        0
+    );
+}
+
+#[test]
+fn a_ticket_shows_how_much_had_been_answered() {
+    let start = start();
+    let mut side = with_a_book(&[], start);
+    let opener = side.on_their_way[0];
+    assert!(side.comes(1, start));
+    assert_eq!(side.on_their_way[1].answered_then, opener.answered_then);
+    side.served(start);
+    assert!(side.comes(1, start));
+    assert_eq!(side.with_tickets, 2);
+    assert_eq!(side.on_their_way[1].answered_then, opener.answered_then + 1);
+}
+
+#[test]
+fn an_answer_that_calls_with_tickets_have_overtaken_is_old() {
+    let start = start();
+    let mut side = Side::new(&[], true);
+    assert!(side.comes(1, start));
+    let slow = side.on_their_way.remove(0);
+    let later = start + Duration::from_secs(1);
+    for _ in 0..20 {
+        assert!(side.comes(1, start));
+        side.served(start);
+    }
+    assert!(!side.state.is_stale(slow));
+    side.with_tickets = 0;
+    assert!(side.comes(1, later), "looked at, since a second has passed");
+    let looked_at = side.on_their_way.remove(0);
+    assert!(side.comes(1, later));
+    assert!(side.comes(1, later));
+    assert_eq!(side.with_tickets, 1);
+    side.served(later);
+    side.state.settle(Some(later));
+    assert!(side.state.is_stale(slow));
+    assert!(!side.state.is_stale(looked_at));
+}

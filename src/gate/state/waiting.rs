@@ -1,0 +1,135 @@
+//! Whose turn it is, of those who wait.
+
+use std::task::Waker;
+use std::time::Duration;
+
+use super::State;
+use crate::gate::words::{Asks, Leaves, Standing, Wake};
+use crate::moment::Moment;
+
+/// A first waiter that could pass and does not ask for this long is passed over: it may sit in a
+/// future that nobody polls, and the others must not wait for it.
+const LOITERS: Duration = Duration::from_secs(1);
+
+/// If nobody knows when the next one may pass, who has a timer looks every now and then: the first, which is
+/// told, may not come.
+const UNKNOWN: Duration = Duration::from_secs(4);
+
+impl State {
+    /// Passes, waits or gives up.
+    pub(crate) fn pass_in_turn(
+        &mut self,
+        number: u64,
+        asks: Asks,
+        now: Moment,
+        waker: Waker,
+    ) -> (Standing, Wake) {
+        let Asks {
+            price, patience, ..
+        } = asks;
+        if let Err(most) = self.allowance.affords(price) {
+            return (Standing::Leaves(Leaves::TooDear(most)), self.leave(number));
+        }
+        let latest = if self.outage.is_sure(now) {
+            patience.latest.min(patience.in_an_outage)
+        } else {
+            patience.latest
+        };
+        // Not before the first could: it may need more places.
+        let first = self.queue.is_first(number);
+        let needed = if first {
+            price
+        } else {
+            price.max(self.first_needs)
+        };
+        let opens = self.opens(needed, now);
+        let open = opens <= now && now <= latest;
+        let told = if open && !self.queue.is_first(number) {
+            self.pass_over_loiterers(now)
+        } else {
+            Vec::new()
+        };
+        if open && self.queue.is_first(number) {
+            self.loiterers = 1;
+            let pass = self.let_through(price, now);
+            return (Standing::Through(pass), self.leave(number).and(told));
+        }
+        let shut = self.shut_until(price, now);
+        if now >= latest || shut.as_ref().is_some_and(|shut| shut.until > latest) {
+            return (
+                Standing::Leaves(Leaves::TooLate(shut)),
+                self.leave(number).and(told),
+            );
+        }
+        if self.queue.len() >= asks.most_waiting {
+            return (
+                Standing::Leaves(Leaves::Crowded(shut)),
+                Wake::default().and(told),
+            );
+        }
+        let drop = self.queue.wait(number, latest, waker);
+        let ending = self.queue.ending_before(now);
+        let wake = Wake {
+            drop,
+            others: ending,
+            ..Wake::default()
+        };
+        let known = if opens < Moment::FAR {
+            opens
+        } else {
+            now + UNKNOWN
+        };
+        let look = if self.queue.is_first(number) {
+            // It has asked: whoever could pass in its place has to wait until it could, too.
+            (self.first_needs, self.due) = (price, None);
+            known
+        } else {
+            known.max(now) + LOITERS
+        };
+        (self.waits(number, look, latest), wake.and(told))
+    }
+
+    /// Who has a timer looks after those who have none.
+    fn waits(&mut self, number: u64, look: Moment, latest: Moment) -> Standing {
+        if !self.queue.watches_the_clock(number, latest) {
+            return Standing::Sleeps;
+        }
+        let soonest = self.queue.soonest().unwrap_or(look);
+        Standing::Waits(look.min(latest).min(soonest + Self::LATE))
+    }
+
+    /// So much later than its patience ends, a call without a timer is told at the latest.
+    const LATE: Duration = Duration::from_millis(10);
+
+    /// If the first in the queue could have passed for long and did not ask, it is not coming: the others
+    /// go on without it, and without more and more of those behind it that do not come either.
+    ///
+    /// Returns who has to be told: the first, and those before it. Now and then only: were the first woken by
+    /// everybody who asks, two calls of one task would wake each other for ever.
+    fn pass_over_loiterers(&mut self, now: Moment) -> Vec<Waker> {
+        let mut told = Vec::new();
+        if let Some(due) = self.due {
+            if now.since(due) < LOITERS {
+                return told;
+            }
+            told = self.queue.pass_over(self.loiterers);
+            self.loiterers *= 2;
+        }
+        self.due = Some(now);
+        told.extend(self.queue.first());
+        told
+    }
+
+    fn leave(&mut self, number: u64) -> Wake {
+        self.first_needs = 0;
+        let drop = self.queue.leave(number);
+        let mut wake = self.wake_first();
+        wake.others = self.queue.few_left();
+        Wake { drop, ..wake }
+    }
+
+    /// A waiting call is dropped.
+    pub(crate) fn gone(&mut self, number: u64) -> Wake {
+        self.leave(number)
+    }
+}
