@@ -90,7 +90,7 @@ where
     fn judge(&mut self, status: StatusCode, headers: &HeaderMap, heard: Moment) -> Judged {
         let head = self.message.head();
         let received = Received::Later(&self.settings.clock, heard);
-        let attempt = Attempt::answered(head, status, headers, self.attempts, received)
+        let attempt = Attempt::answered(head, status, headers, self.message.attempts, received)
             .looked_at_if(self.turn.wants_a_look(headers.len()));
         let observer = self.settings.observer.as_ref();
         if observer.is_some_and(|observer| observer.wants_body_of(status))
@@ -153,7 +153,7 @@ where
         let (status, headers) = (head.status, &head.headers);
         let head = self.message.head();
         let received = Received::Later(&self.settings.clock, heard);
-        let mut attempt = Attempt::answered(head, status, headers, self.attempts, received)
+        let mut attempt = Attempt::answered(head, status, headers, self.message.attempts, received)
             .looked_at_if(self.turn.wants_a_look(headers.len()));
         let body = hearing.whole();
         if let Some(body) = &body {
@@ -211,7 +211,7 @@ where
         let attempt = Attempt::unanswered::<B>(
             self.message.head(),
             &*error,
-            self.attempts,
+            self.message.attempts,
             Received::Later(&self.settings.clock, heard),
         );
         let verdict = self.settings.policy.judge(&attempt);
@@ -247,7 +247,7 @@ where
         next: Moment,
         heard: Moment,
     ) {
-        let attempts = self.attempts;
+        let attempts = self.message.attempts;
         let rare = self.rare.get_or_insert_with(Box::default);
         rare.waits_since = Some(heard);
         // The gate itself holds the call until it opens; only a longer wait is the call's own.

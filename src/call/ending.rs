@@ -125,11 +125,11 @@ where
             .rare
             .as_ref()
             .is_some_and(|rare| !rare.waited.is_zero());
-        if ended.is_none() && self.attempts <= 1 && !waited && slot.is_none() {
+        if ended.is_none() && self.message.attempts <= 1 && !waited && slot.is_none() {
             return None;
         }
         let mut report = Report {
-            attempts: self.attempts,
+            attempts: self.message.attempts,
             ended,
             not_before: not_before.map(|moment| self.settings.clock.wall_at(moment)),
             ..Report::default()
@@ -144,7 +144,7 @@ where
         if let Some(ended) = ended {
             let scope = self.turn.gate().scope();
             meter::ended(scope, ended);
-            trace::ended(scope, self.attempts, ended);
+            trace::ended(scope, self.message.attempts, ended);
         }
         Some(report)
     }

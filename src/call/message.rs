@@ -16,6 +16,8 @@ pub(crate) struct Message<B> {
     pub(super) head: request::Parts,
     /// `None` once it has been sent and cannot be had again.
     pub(super) body: Option<B>,
+    /// How often it was sent.
+    pub(super) attempts: u32,
 }
 
 impl<B> Message<B> {
@@ -25,6 +27,7 @@ impl<B> Message<B> {
         Self {
             head,
             body: Some(body),
+            attempts: 0,
         }
     }
 
@@ -42,22 +45,22 @@ impl<B: Replay> Message<B> {
         service: &mut S,
         settings: &Settings,
         scope: &Scope,
-        attempt: u32,
         rare: &mut Option<Box<Rare<R>>>,
     ) -> S::Future
     where
         S: Service<Request<B>>,
     {
         settings.key(&mut self.head);
+        self.attempts += 1;
         let copy = self.body.as_ref().and_then(Replay::replay);
         let body = copy
             .or_else(|| self.body.take())
             .expect("a call goes again only with a body to send");
         let mut request = Request::from_parts(self.head.clone(), body);
-        if attempt > 1 {
-            self.number(&mut request, settings, attempt);
+        if self.attempts > 1 {
+            self.number(&mut request, settings);
         }
-        let Some(span) = trace::attempt(scope, &self.head.method, attempt) else {
+        let Some(span) = trace::attempt(scope, &self.head.method, self.attempts) else {
             return service.call(request);
         };
         let sent = span.in_scope(|| service.call(request));
@@ -67,10 +70,10 @@ impl<B: Replay> Message<B> {
 
     /// Says on the wire which attempt this is, if the provider has a header for it.
     #[cold]
-    fn number(&self, request: &mut Request<B>, settings: &Settings, attempt: u32) {
+    fn number(&self, request: &mut Request<B>, settings: &Settings) {
         if let Some(name) = settings.policy.attempt_header(&self.head()) {
             let headers = request.headers_mut();
-            headers.insert(name, HeaderValue::from(attempt));
+            headers.insert(name, HeaderValue::from(self.attempts));
         }
     }
 }

@@ -59,9 +59,6 @@ pub(crate) struct Call<S, B, R: Body> {
     rare: Option<Box<Rare<R>>>,
     started: Moment,
     turn: Turn,
-    attempts: u32,
-    /// Whether it had to wait for its turn.
-    waited: bool,
 }
 
 /// What a call remembers once something happened to it.
@@ -159,25 +156,17 @@ where
             message,
             turn: seat.turn,
             started: seat.started,
-            attempts: seat.attempts,
-            waited: false,
             timer: None,
             rare: seat.rare,
         }
     }
 
-    /// Sends, keeping a copy if there can be one.
+    /// Its turn has come: sends, keeping a copy if there can be one.
     pub(crate) fn send(&mut self) -> S::Future {
         self.account_for_wait();
-        self.attempts += 1;
         let scope = self.turn.gate().scope();
-        self.message.send(
-            &mut self.service,
-            &self.settings,
-            scope,
-            self.attempts,
-            &mut self.rare,
-        )
+        self.message
+            .send(&mut self.service, &self.settings, scope, &mut self.rare)
     }
 
     /// Polls the attempt that is on its way, within its span.
@@ -194,9 +183,6 @@ where
     }
 
     fn account_for_wait(&mut self) {
-        if self.attempts == 0 && !self.waited {
-            return;
-        }
         self.stop_waiting();
         let rare = self.rare();
         rare.in_hand = None;
@@ -209,7 +195,7 @@ where
 
     /// A wait is over, because the call is sent or because it ends.
     fn stop_waiting(&mut self) {
-        let first = (self.attempts == 0).then_some(self.started);
+        let first = (self.message.attempts == 0).then_some(self.started);
         let now = self.settings.clock.now();
         let rare = self.rare();
         let Some(since) = rare.waits_since.take().or(first) else {
@@ -221,7 +207,6 @@ where
     }
 
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
-        self.waited = true;
         let asks = Asks {
             price: self.turn.price(),
             patience: Until {

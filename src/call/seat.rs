@@ -18,7 +18,6 @@ use crate::settings::Settings;
 pub(crate) struct Seat<R: Body> {
     pub(super) turn: Turn,
     pub(super) started: Moment,
-    pub(super) attempts: u32,
     pub(super) rare: Option<Box<Rare<R>>>,
 }
 
@@ -36,7 +35,6 @@ impl<R: Body> Seat<R> {
         Self {
             turn: Turn::at(gate, price),
             started: Moment::START,
-            attempts: 0,
             rare: bucket.map(|gate| Rare::of_bucket(Turn::at(gate, price))),
         }
     }
@@ -69,13 +67,7 @@ impl<R: Body> Seat<R> {
         S: Service<Request<B>>,
         B: Replay,
     {
-        self.attempts = 1;
-        message.send(
-            service,
-            settings,
-            self.turn.gate().scope(),
-            self.attempts,
-            &mut self.rare,
-        )
+        let scope = self.turn.gate().scope();
+        message.send(service, settings, scope, &mut self.rare)
     }
 }
