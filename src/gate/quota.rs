@@ -18,8 +18,18 @@ pub struct Quota {
     /// `None`: it counts the calls that are on their way.
     window: Option<Duration>,
     pub(super) slack: Duration,
-    pub(super) burst: Option<u32>,
+    spread: Spread,
     pub(super) per_call: bool,
+}
+
+/// How the calls of a window may lie in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spread {
+    Anyhow,
+    /// No more than so many upon each other.
+    Bursts(u32),
+    /// One at a time.
+    Evenly,
 }
 
 impl Quota {
@@ -37,7 +47,7 @@ impl Quota {
             limit,
             window: Some(window),
             slack: Self::SLACK,
-            burst: None,
+            spread: Spread::Anyhow,
             per_call: false,
         }
     }
@@ -64,7 +74,7 @@ impl Quota {
             limit,
             window: None,
             slack: Self::SLACK,
-            burst: None,
+            spread: Spread::Anyhow,
             per_call: true,
         }
     }
@@ -126,27 +136,60 @@ impl Quota {
     pub const fn burst(mut self, calls: u32) -> Self {
         assert!(
             calls > 0,
-            "a burst of zero sends nothing: write paced() for one call at a time"
+            "a burst of zero sends nothing: write burst(1) for one call at a time"
         );
         assert!(
             self.window.is_some(),
             "calls at once have no window to spread over: write burst() on a quota per minute"
         );
-        self.burst = Some(calls);
+        self.spread = Spread::Bursts(calls);
         self
     }
 
-    /// One call at a time, evenly spread over the window: for servers that count by a sliding
-    /// counter.
+    /// One call at a time, evenly spread over the window, and one less than it holds: for servers that count by a
+    /// sliding counter. There the last window weighs in the one that runs, and whoever spends every call is refused
+    /// where one window ends and the next begins. Of one call in a window, every other window has one. The window is
+    /// taken to be longer by its [`slack`](Self::slack), by which calls may come closer to each other on their way.
+    ///
+    /// A bucket that holds a single call is another thing: `burst(1)`.
     ///
     /// ```
     /// use tower_backoff::Quota;
     ///
-    /// assert_eq!(Quota::per_minute(60).paced(), Quota::per_minute(60).burst(1));
+    /// let sliding_counter = Quota::per_minute(60).paced();
+    /// assert_ne!(sliding_counter, Quota::per_minute(60).burst(1));
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If it limits the calls at once.
     #[must_use]
-    pub const fn paced(self) -> Self {
-        self.burst(1)
+    pub const fn paced(mut self) -> Self {
+        assert!(
+            self.window.is_some(),
+            "calls at once have no window to spread over: write paced() on a quota per minute"
+        );
+        self.spread = Spread::Evenly;
+        self
+    }
+
+    /// So many calls in so long keep those of a window apart, if they are to be.
+    pub(super) fn apart(&self) -> Option<(u32, Duration)> {
+        let (limit, length) = (self.limit, self.window?);
+        match self.spread {
+            Spread::Bursts(calls) if calls < limit => {
+                Some((calls, length.saturating_mul(calls) / limit))
+            }
+            Spread::Evenly => {
+                // On their way calls come closer to each other, those of a whole window by its slack.
+                let (length, calls) = match limit {
+                    1 => (length.saturating_mul(2), 1),
+                    _ => (length, limit - 1),
+                };
+                Some((1, length.saturating_add(self.slack) / calls))
+            }
+            Spread::Bursts(_) | Spread::Anyhow => None,
+        }
     }
 
     /// `limit` calls in any second.

@@ -72,10 +72,8 @@ impl Window {
     pub(crate) fn of(quota: &Quota) -> impl Iterator<Item = Self> + use<> {
         let (limit, length) = (quota.limit(), quota.window());
         let own = length.map(|length| Self::new(limit, length, quota.slack));
-        let burst = quota.burst.filter(|burst| *burst < limit).zip(length);
-        let narrow = burst.map(|(burst, length)| {
-            let length = length.saturating_mul(burst) / limit;
-            let narrow = Self::new(burst, length, Duration::ZERO);
+        let narrow = quota.apart().map(|(calls, length)| {
+            let narrow = Self::new(calls, length, Duration::ZERO);
             Self {
                 narrow: true,
                 ..narrow
