@@ -49,6 +49,12 @@ impl Patience {
         self.failures = patience;
         self
     }
+
+    /// Whether it matters to the millisecond when a call began.
+    #[inline]
+    pub(crate) const fn is_short(&self) -> bool {
+        self.refusals.as_secs() == 0 || self.failures.as_secs() == 0
+    }
 }
 
 /// The moment by which a call must have been sent for the last time; put into the request's

@@ -270,6 +270,107 @@ async fn a_sliding_counter_refuses_nobody_once_it_is_declared() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bucket_smaller_than_the_quota_is_learned_from_two_refusals() {
+    // Each of them is bare, and shuts the gate for a minute.
+    for (per, ideal) in [(secs(2), secs(30)), (secs(60), secs(885))] {
+        let bucket = Bucket {
+            size: 5,
+            per,
+            refill: 20,
+            level: 5_000,
+            at: Duration::ZERO,
+        };
+        let (refused, time) = drain(bucket, Quota::new(20, per)).await;
+        assert!(
+            refused <= 17,
+            "{refused}: the first fifteen, and one or two"
+        );
+        assert_between(time, ideal + secs(60), ideal / 6 + secs(120));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sliding_counter_is_learned_from_two_refusals() {
+    let sliding = Sliding::new(20, secs(60), secs(17));
+    let (refused, time) = drain(sliding, Quota::per_minute(20)).await;
+    assert!(refused <= 45, "{refused}: two bursts at most");
+    assert_between(time, secs(885), secs(250));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_of_which_others_take_a_part_is_not_spread() {
+    let others_take_six = Fixed {
+        limit: 14,
+        length: secs(60),
+        offset: Duration::ZERO,
+        window: 0,
+        count: 0,
+    };
+    let (_, time) = drain(others_take_six, Quota::per_minute(20)).await;
+    // 22 windows; spread, the places would go to waste that are left when it is refused.
+    assert_between(time, secs(21 * 60), secs(60));
+}
+
+/// Refused twice in a row, early in a window, as the script says; then serves. How many of a burst go at once.
+async fn burst_after_two_refusals(
+    quota: Quota,
+    refuse: fn() -> support::mock::Answer,
+    served_between: u32,
+) -> usize {
+    let mock = support::mock::Mock::new(move |nth, _| match nth {
+        1 | 3 => refuse(),
+        _ => support::mock::status(200),
+    });
+    let policy = Provider::new("test").quota(quota);
+    let service = around(&mock, RetryLayer::new(policy).patience(secs(36_000)));
+    for _ in 0..3 + served_between {
+        send(&service, get(URI)).await.unwrap();
+    }
+    let length = quota.window().unwrap();
+    tokio::time::sleep(length * 2).await;
+    let before = mock.calls().len();
+    let calls: Vec<_> = (0..20).map(|_| start(&service, get(URI))).collect();
+    tokio::time::sleep(millis(10)).await;
+    let at_once = mock.calls().len() - before;
+    futures_util::future::join_all(calls).await;
+    at_once
+}
+
+fn limited() -> support::mock::Answer {
+    support::mock::answer(429, &[("retry-after", "1")], "")
+}
+
+fn unavailable() -> support::mock::Answer {
+    support::mock::answer(503, &[("retry-after", "1")], "")
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_two_refusals_by_a_limit_calls_are_spread() {
+    let quota = Quota::new(20, secs(2));
+    assert_eq!(burst_after_two_refusals(quota, limited, 100).await, 1);
+    // And after some hundreds that were served, they are no longer.
+    assert_eq!(burst_after_two_refusals(quota, limited, 700).await, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_not_available_says_nothing_about_its_limit() {
+    let quota = Quota::new(20, secs(2));
+    assert_eq!(burst_after_two_refusals(quota, unavailable, 100).await, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_an_hour_are_not_spread() {
+    let quota = Quota::per_hour(1_000);
+    assert_eq!(burst_after_two_refusals(quota, limited, 100).await, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_declared_is_not_unlearned() {
+    let quota = Quota::new(20, secs(2)).burst(5);
+    assert_eq!(burst_after_two_refusals(quota, limited, 700).await, 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_quotas_hold_at_once() {
     let mock = support::mock::Mock::new(|_, _| support::mock::status(200));
     let policy = Provider::new("test").quotas([Quota::per_minute(50), Quota::per_hour(120)]);

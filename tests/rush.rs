@@ -2,13 +2,22 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Frame;
+use support::BoxError;
 use support::mock::{Mock, answer, status};
 use support::paused::*;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tower::{Layer, Service, ServiceExt};
 use tower_backoff::policy::Provider;
-use tower_backoff::{Budget, Gates, Quota, RetryLayer};
+use tower_backoff::{Backoff, Budget, Gates, Patience, Quota, RetryLayer};
 
 const URI: &str = "https://api.test/";
 
@@ -112,8 +121,8 @@ async fn the_budget_counts_every_call() {
 #[tokio::test(start_paused = true)]
 async fn a_published_limit_is_spent_to_the_last_and_not_beyond() {
     const LIMIT: usize = 2_000;
-    let refused = std::sync::Arc::new(AtomicUsize::new(0));
-    let count = std::sync::Arc::clone(&refused);
+    let refused = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&refused);
     let begun = Instant::now();
     let mock = Mock::new(move |nth, _| {
         let window = begun.elapsed().as_secs() / 60;
@@ -158,4 +167,166 @@ async fn callers_that_are_dropped_on_the_way_are_counted_once() {
     assert_eq!((gate.in_flight, gate.spent[0].spent), (100, 240));
     tokio::time::sleep(secs(6)).await;
     assert_nobody_is_left(&gates);
+}
+
+/// Serves at once; at `/late` it refuses what was asked for at once, and the body of that comes when it is told to.
+#[derive(Clone, Default)]
+struct Peeked {
+    sent: Arc<Mutex<Vec<Instant>>>,
+    tell: Arc<Mutex<Vec<oneshot::Sender<()>>>>,
+}
+
+/// A body without data, that may end late.
+struct Late(Option<oneshot::Receiver<()>>);
+
+impl http_body::Body for Late {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(told) = &mut self.0 {
+            ready!(Pin::new(told).poll(cx)).unwrap();
+            self.0 = None;
+        }
+        Poll::Ready(None)
+    }
+}
+
+impl Service<Request<Body>> for Peeked {
+    type Response = Response<Late>;
+    type Error = BoxError;
+    type Future = std::future::Ready<Result<Response<Late>, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.sent.lock().unwrap().push(Instant::now());
+        let mut response = Response::new(Late(None));
+        if request.uri().path() == "/late" {
+            let (tell, told) = oneshot::channel();
+            self.tell.lock().unwrap().push(tell);
+            *response.status_mut() = http::StatusCode::BAD_REQUEST;
+            *response.body_mut() = Late(Some(told));
+        }
+        std::future::ready(Ok(response))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_whose_body_comes_late_frees_no_places_of_others_early() {
+    const LIMIT: usize = 3_000;
+    let server = Peeked::default();
+    let provider = Provider::new("rush")
+        .quota(Quota::per_second(LIMIT as u32))
+        .throttled_when_body_contains("slow down");
+    let service = RetryLayer::new(provider).seed(1).layer(server.clone());
+    let peeked = (0..30).map(|_| start(&service, get("https://api.test/late")));
+    let peeked: Vec<_> = peeked.collect();
+    tokio::time::sleep(millis(900)).await;
+    let tell = std::mem::take(&mut *server.tell.lock().unwrap());
+    assert_eq!(tell.len(), 30);
+    for (call, tell) in peeked.into_iter().zip(tell) {
+        for _ in 0..60 {
+            send(&service, get(URI)).await.unwrap();
+        }
+        tell.send(()).unwrap();
+        call.await.unwrap().unwrap();
+    }
+    let calls: Vec<_> = (0..3 * LIMIT).map(|_| start(&service, get(URI))).collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    let sent = server.sent.lock().unwrap().clone();
+    for pair in sent.windows(LIMIT + 1) {
+        assert!(pair[LIMIT] - pair[0] >= secs(1), "{:?}", pair[0] - sent[0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_are_free_one_window_after_the_answer_though_callers_leave() {
+    for slack in [secs(1), secs(20)] {
+        let gates = Gates::new();
+        let mock = Mock::new(|_, _| status(200)).taking_each(|_, head| match head.uri.path() {
+            "/slow" => secs(50),
+            _ => millis(0),
+        });
+        let quota = Quota::per_second(3_000).slack(slack);
+        let service = around(&mock, with_quota(&gates, quota));
+        let mut slow = Vec::new();
+        for _ in 0..30 {
+            let mut service = service.clone();
+            let ready = ServiceExt::<Request<Body>>::ready(&mut service);
+            slow.push(ready.await.unwrap().call(get("https://api.test/slow")));
+        }
+        for leaves in slow {
+            for _ in 0..50 {
+                send(&service, get(URI)).await.unwrap();
+            }
+            drop(leaves);
+        }
+        tokio::time::sleep(millis(1_100)).await;
+        let gate = &gates.all()[0];
+        assert_eq!(gate.in_flight, 0);
+        assert!(gate.spent[0].spent <= 30, "all but 30 were answered");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_nobody_asks_for_is_held_no_longer_than_the_slack() {
+    let gates = Gates::new();
+    let mock = Mock::new(|_, _| status(200));
+    let service = around(&mock, with_quota(&gates, Quota::per_second(3_000)));
+    for _ in 0..1_900 {
+        send(&service, get(URI)).await.unwrap();
+    }
+    tokio::time::sleep(millis(1_010)).await;
+    assert!(gates.all()[0].spent[0].spent < 64, "one book at most");
+    tokio::time::sleep(millis(250)).await;
+    assert_eq!(gates.all()[0].spent[0].spent, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_slack_is_long_each_place_is_free_one_window_after_its_answer() {
+    let gates = Gates::new();
+    let mock = Mock::new(|_, _| status(200));
+    let quota = Quota::per_second(3_000).slack(secs(20));
+    let service = around(&mock, with_quota(&gates, quota));
+    for _ in 0..1_900 {
+        send(&service, get(URI)).await.unwrap();
+    }
+    tokio::time::sleep(millis(1_050)).await;
+    assert_eq!(gates.all()[0].spent[0].spent, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn patience_begins_with_the_call() {
+    for said_by_the_layer in [false, true] {
+        let failed = AtomicBool::new(false);
+        let mock = Mock::new(move |_, head| match head.uri.path() {
+            "/flaky" if !failed.swap(true, Relaxed) => status(503),
+            _ => status(200),
+        });
+        let layer = layer(&Gates::new()).backoff(Backoff::exponential(millis(3)));
+        let layer = match said_by_the_layer {
+            true => layer.failure_patience(millis(7)),
+            false => layer,
+        };
+        let service = around(&mock, layer);
+        for _ in 0..WARM {
+            send(&service, get(URI)).await.unwrap();
+        }
+        tokio::time::advance(millis(8)).await;
+        let mut request = get("https://api.test/flaky");
+        if !said_by_the_layer {
+            let patience = Patience::of(millis(7));
+            request.extensions_mut().insert(patience);
+        }
+        let outcome = send(&service, request).await;
+        assert_eq!(status_of(&outcome), 200, "{:?}", report(&outcome));
+    }
 }

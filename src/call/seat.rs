@@ -43,15 +43,18 @@ impl<R: Body> Seat<R> {
     #[inline]
     pub(crate) fn arrives<B>(&mut self, message: &Message<B>, settings: &Settings) -> bool {
         let now = settings.clock.instant();
-        if let Some(deadline) = message.head.extensions.get::<Deadline>() {
+        let deadline = message.head.extensions.get::<Deadline>();
+        if deadline.is_some_and(|deadline| Moment::of(now) > deadline.moment()) {
             self.started = Moment::of(now);
-            if self.started > deadline.moment() {
-                return false;
-            }
+            return false;
         }
         let more_to_ask = self.rare.is_some() || settings.fleet.is_some();
         let (started, passes) = self.turn.arrive(more_to_ask, now);
         self.started = started;
+        // One that may not wait for long wants to know just when it began: a ticket says so to some milliseconds.
+        if settings.patience.is_short() || !message.head.extensions.is_empty() {
+            self.started = Moment::of(now);
+        }
         passes
     }
 

@@ -41,6 +41,7 @@ pub(super) fn carry_out<R: Body>(
             .headers_looked_at()
             .filter(|_| !verdict.counts_otherwise()),
         price: verdict.cost(),
+        by_a_limit: verdict.ruling() == Ruling::Throttled,
     };
     if let Some(name) = verdict.bucket() {
         let named = settings.named_bucket(&attempt.request(), own.gate(), name, heard);

@@ -1,9 +1,12 @@
 //! All that is spent before sending: the declared quotas, the calls at once, and the published quota.
 
+use std::time::Duration;
+
 use super::Spent;
 use super::at_once::AtOnce;
 use super::book::Done;
 use super::cooldown::Shut;
+use super::lessons::{Lesson, Lessons};
 use super::looks::{Looks, Unread};
 use super::published::Published;
 use super::quota::Quota;
@@ -18,6 +21,7 @@ pub(crate) struct Allowance {
     at_once: AtOnce,
     published: Published,
     looks: Looks,
+    lessons: Lessons,
 }
 
 /// The windows of the declared quotas: hardly ever more than one, which is at hand.
@@ -53,6 +57,20 @@ impl Windows {
         hold(first) && self.more.iter_mut().all(hold)
     }
 
+    /// The shortest, of which it can be learned that its calls have to be spread: nobody has said how they lie in
+    /// it. Those of an hour are let be: spread, they would be far between, and something shorter is meant.
+    fn to_learn_of(&self) -> Option<&Window> {
+        const LONGEST: Duration = Duration::from_secs(60);
+        let windows = || self.iter().filter(|window| !window.is_narrow());
+        let shortest = windows().min_by_key(|window| window.length())?;
+        let plain = shortest.length() <= LONGEST && !shortest.is_priced();
+        plain.then_some(shortest)
+    }
+
+    fn are_spread(&self) -> bool {
+        self.iter().any(Window::is_narrow)
+    }
+
     fn iter(&self) -> impl Iterator<Item = &Window> {
         self.first.iter().chain(&self.more)
     }
@@ -69,6 +87,7 @@ impl Allowance {
             at_once: AtOnce::of(quotas),
             published: Published::default(),
             looks: Looks::default(),
+            lessons: Lessons::default(),
         }
     }
 
@@ -135,16 +154,15 @@ impl Allowance {
         windows.try_fold(ahead, |ahead, window| Some(ahead.until(window.ahead(now)?)))
     }
 
-    /// So many calls of the price of one were let through at this moment, and so many of those from then have been
-    /// served by now, if it is known what time it is: if not, their places are free when the slack is over.
-    pub(super) fn catch_up(&mut self, done: Done, now: Option<Moment>) {
+    /// So many calls of the price of one were let through at a moment, and so many of those from then have been served
+    /// by now.
+    pub(super) fn catch_up(&mut self, done: Done, now: Moment) {
         let (Done { sent, served, .. }, then) = (done, done.pass.sent);
         self.windows.each(|window| {
             window.take_more(sent, then);
-            if let Some(now) = now {
-                window.more_answered(served, then, now);
-            }
+            window.more_answered(served, then, now);
         });
+        self.accepted(served);
         self.looks.skipped(sent);
         self.published.send(sent);
         self.published.over(served);
@@ -175,23 +193,24 @@ impl Allowance {
 
     /// The head of an answer is here, or the failure. Where calls at once are limited, it stays one of
     /// them until it is [released](Self::release).
-    pub(crate) fn answered(&mut self, pass: Pass, heard: Heard, now: Moment) {
+    pub(crate) fn answered(&mut self, pass: Pass, heard: Heard, in_flight: u32, now: Moment) {
         self.windows
             .each(|window| window.answered(pass.price, pass.sent, now));
-        self.note(pass, heard, now);
+        self.note(pass, heard, in_flight, now);
         self.published.over(pass.price.min(1));
     }
 
     /// The same, of an answer that nobody has looked at.
     #[inline]
     pub(crate) fn served(&mut self, pass: Pass, now: Moment) {
+        self.accepted(1);
         self.windows
             .each(|window| window.answered(pass.price, pass.sent, now));
         self.published.over(pass.price.min(1));
     }
 
     /// What an answer says about the quotas.
-    fn note(&mut self, pass: Pass, heard: Heard, now: Moment) {
+    fn note(&mut self, pass: Pass, heard: Heard, in_flight: u32, now: Moment) {
         if let Some(cost) = heard.price.filter(|cost| *cost != pass.price) {
             self.windows
                 .each(|window| window.correct(pass.price, cost, pass.sent, now));
@@ -205,6 +224,52 @@ impl Allowance {
         if heard.ending == Ending::Refused {
             self.looks.all_again();
             self.published.contradicted(pass.answered_then);
+            if heard.by_a_limit {
+                self.learn(pass.epoch, in_flight, now);
+            }
+        }
+        if heard.ending == Ending::Accepted {
+            self.accepted(1);
+        }
+    }
+
+    /// A limit refuses though places were left, and though few of the calls before were accepted: many were if
+    /// others use the key.
+    fn learn(&mut self, epoch: u16, in_flight: u32, now: Moment) {
+        let declared = self.windows.are_spread() && !self.lessons.are_spread();
+        let Some(window) = self.windows.to_learn_of().filter(|_| !declared) else {
+            return;
+        };
+        let (limit, spread) = (window.limit(), window.spread());
+        let accepted = window.sent_lately(now).saturating_sub(in_flight);
+        if self.lessons.are_spread() || accepted < limit / 2 {
+            let lesson = self.lessons.refused(epoch, limit);
+            self.heed(lesson, spread);
+        }
+    }
+
+    /// So many calls were accepted.
+    #[inline]
+    fn accepted(&mut self, calls: u32) {
+        if self.lessons.are_begun() {
+            self.none_refused(calls);
+        }
+    }
+
+    #[cold]
+    fn none_refused(&mut self, calls: u32) {
+        if let Some(window) = self.windows.to_learn_of() {
+            let spread = window.spread();
+            let lesson = self.lessons.accepted(calls, window.limit());
+            self.heed(lesson, spread);
+        }
+    }
+
+    fn heed(&mut self, lesson: Option<Lesson>, spread: Window) {
+        match lesson {
+            Some(Lesson::Spread) => self.windows.more.push(spread),
+            Some(Lesson::SpreadNoLonger) => self.windows.more.retain(|window| !window.is_narrow()),
+            None => {}
         }
     }
 

@@ -12,6 +12,7 @@ mod at_once;
 mod book;
 mod buckets;
 mod cooldown;
+mod lessons;
 mod looks;
 #[cfg(all(test, model))]
 mod model;
@@ -209,13 +210,13 @@ impl Registry {
     /// Forgets the gates that nobody holds and that remember nothing.
     fn sweep(&mut self, now: Moment) {
         self.gates
-            .retain(|_, gate| Arc::strong_count(gate) > 1 || !gate.lock_at(now).is_idle(now));
+            .retain(|_, gate| Arc::strong_count(gate) > 1 || !gate.lock().is_idle(now));
         self.sweep_at = self.gates.len() * 2;
     }
 }
 
 fn status(gate: &Gate, now: Moment) -> GateStatus {
-    let mut state = gate.lock_at(now);
+    let mut state = gate.lock();
     let spent = state.allowance.spent(now);
     let shut = state.shut_until(1, now);
     GateStatus {

@@ -359,6 +359,7 @@ fn looked_at(ending: Ending) -> Heard {
         counter: None,
         looked_at: Some(HEADERS),
         price: None,
+        by_a_limit: false,
     }
 }
 

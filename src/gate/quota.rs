@@ -99,7 +99,8 @@ impl Quota {
     const SLACK: Duration = Duration::from_millis(250);
 
     /// How long after it was sent a call may still be counted by the server, if no answer says that
-    /// it has been. A place is free again one window after the head of the answer, or after this.
+    /// it has been. A place is free again one window after the head of the answer, or after this. (While a thousand
+    /// places are free, one that was answered for may be held as long as if it had not been.)
     ///
     /// # Default
     ///
@@ -180,14 +181,7 @@ impl Quota {
             Spread::Bursts(calls) if calls < limit => {
                 Some((calls, length.saturating_mul(calls) / limit))
             }
-            Spread::Evenly => {
-                // On their way calls come closer to each other, those of a whole window by its slack.
-                let (length, calls) = match limit {
-                    1 => (length.saturating_mul(2), 1),
-                    _ => (length, limit - 1),
-                };
-                Some((1, length.saturating_add(self.slack) / calls))
-            }
+            Spread::Evenly => Some((1, evenly(limit, length, self.slack))),
             Spread::Bursts(_) | Spread::Anyhow => None,
         }
     }
@@ -216,6 +210,16 @@ impl Quota {
     pub const fn window(&self) -> Option<Duration> {
         self.window
     }
+}
+
+/// How far apart the calls of a quota are, if it is [paced](Quota::paced). On their way they come closer to each other,
+/// those of a whole window by its slack.
+pub(super) fn evenly(limit: u32, length: Duration, slack: Duration) -> Duration {
+    let (length, calls) = match limit {
+        0 | 1 => (length.saturating_mul(2), 1),
+        _ => (length, limit - 1),
+    };
+    length.saturating_add(slack) / calls
 }
 
 #[cfg(test)]

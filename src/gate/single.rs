@@ -9,7 +9,7 @@ use shuttle::sync::{Mutex, MutexGuard};
 
 use super::state::State;
 use super::words::Facts;
-use crate::moment::Moment;
+use crate::clock::Clock;
 use crate::scope::Scope;
 
 /// What is seen of a gate while nobody else sees it.
@@ -40,14 +40,7 @@ impl Gate {
     /// All that is known, with no book open.
     pub(crate) fn lock(&self) -> Locked<'_> {
         let mut state = self.lock_as_it_is();
-        state.settle(None);
-        state
-    }
-
-    /// The same, by one who knows what time it is: places that were answered for are free a little earlier.
-    pub(crate) fn lock_at(&self, now: Moment) -> Locked<'_> {
-        let mut state = self.lock_as_it_is();
-        state.settle(Some(now));
+        settle(&mut state);
         state
     }
 
@@ -59,12 +52,22 @@ impl Gate {
     }
 }
 
+/// Closes the book.
+///
+/// By when all that is ticked off in it had been answered, nobody who comes can say: they may have looked at the clock
+/// long ago. So it is asked here, under the lock, once for a whole book.
+#[inline]
+pub(super) fn settle(state: &mut State) {
+    state.settle(|| Clock::default().now());
+}
+
 #[cfg(all(test, not(model)))]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
     use crate::gate::{Ending, Heard, Turn};
+    use crate::moment::Moment;
 
     #[test]
     fn whoever_takes_the_lock_sees_what_was_done_with_tickets() {
@@ -81,6 +84,7 @@ mod tests {
                 counter: None,
                 looked_at: Some(12),
                 price: None,
+                by_a_limit: false,
             };
             arrive().answered(heard, now);
         }

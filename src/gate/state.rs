@@ -150,7 +150,7 @@ impl State {
     pub(crate) fn answered(&mut self, pass: Pass, heard: Heard, now: Moment) -> Wake {
         let counter = heard.counter.filter(|_| !self.is_stale(pass));
         self.allowance
-            .answered(pass, Heard { counter, ..heard }, now);
+            .answered(pass, Heard { counter, ..heard }, self.in_flight, now);
         match heard.ending {
             Ending::Failed => self.outage.failed(pass.sent, now),
             Ending::Accepted | Ending::Refused => self.outage.answered(now),

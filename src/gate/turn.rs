@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use super::cooldown::Closing;
 use super::looks::Unread;
-use super::single::{Gate, Locked};
+use super::single::{Gate, Locked, settle};
 use super::words::{Asks, Heard, Leaves, Pass, Standing, Wake};
 use crate::budget::{Budget, Paid};
 use crate::clock::{Clock, Timer};
@@ -99,7 +99,7 @@ impl Turn {
             }
         }
         let now = Moment::of(now);
-        state.settle(Some(now));
+        settle(&mut state);
         state.ledger().call(now);
         self.number = state.queue.arrive();
         if else_to_wait_for {
@@ -118,7 +118,7 @@ impl Turn {
 
     /// A call that was sent without asking turns out to belong here.
     pub(crate) fn was_sent(mut self, sent: Moment, now: Moment) -> Self {
-        let pass = self.gate.lock_at(now).let_through(self.price, now);
+        let pass = self.gate.lock().let_through(self.price, now);
         self.keep(Pass { sent, ..pass }, Stage::Sent);
         self
     }
@@ -169,7 +169,7 @@ impl Turn {
     /// Asks once, and says where it stands.
     pub(super) fn ask(&mut self, mut asks: Asks, now: Moment, cx: &mut Context<'_>) -> Standing {
         let waker = cx.waker().clone();
-        let mut state = self.gate.lock_at(now);
+        let mut state = self.gate.lock();
         if self.number == 0 {
             self.number = state.queue.arrive();
         }
@@ -194,7 +194,7 @@ impl Turn {
         let Some(pass) = self.pass_at(Stage::Admitted) else {
             return false;
         };
-        let holds = self.gate.lock_at(now).still_holds(pass, now);
+        let holds = self.gate.lock().still_holds(pass, now);
         match holds {
             Some(pass) => self.keep(pass, Stage::Sent),
             None => self.give_back(),
@@ -243,7 +243,7 @@ impl Turn {
     #[inline]
     fn is_served(&mut self, now: Moment) {
         let pass = self.pass();
-        let next = self.gate.lock_at(now).served(pass, now);
+        let next = self.gate.lock().served(pass, now);
         self.stage = Stage::Out;
         if let Some(next) = next {
             next.wake();
@@ -267,7 +267,7 @@ impl Turn {
         now: Moment,
     ) -> Option<Moment> {
         let pass = self.pass_at(Stage::Sent)?;
-        let stale = self.gate.lock_at(now).is_stale(pass);
+        let stale = self.gate.lock().is_stale(pass);
         let (mut state, freed) = self.hear(heard, now)?;
         let news = closing.refused || !stale;
         let closed = news.then(|| state.close(pass.epoch, closing, roll));
@@ -290,7 +290,7 @@ impl Turn {
 
     fn hear(&mut self, heard: Heard, now: Moment) -> Option<(Locked<'_>, Wake)> {
         let pass = self.pass_at(Stage::Sent)?;
-        let mut state = self.gate.lock_at(now);
+        let mut state = self.gate.lock();
         let holds = state.allowance.limits_at_once();
         self.stage = if holds { Stage::Holding } else { Stage::Out };
         let freed = state.answered(pass, heard, now);
@@ -319,7 +319,7 @@ impl Turn {
 
     /// Pays for a retry out of the scope's budget.
     pub(crate) fn pay(&self, budget: Budget, now: Moment) -> Option<Receipt> {
-        let paid = self.gate.lock_at(now).ledger().pay(budget, now)?;
+        let paid = self.gate.lock().ledger().pay(budget, now)?;
         let gate = Arc::clone(&self.gate);
         Some(Receipt {
             gate,

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::Spent;
-use super::quota::Quota;
+use super::quota::{Quota, evenly};
 use crate::moment::{Length, Moment, Slices, nanos};
 
 /// A wheel of slots, each a slice of time: so counting costs the same for twenty calls and for a
@@ -72,17 +72,47 @@ impl Window {
     pub(crate) fn of(quota: &Quota) -> impl Iterator<Item = Self> + use<> {
         let (limit, length) = (quota.limit(), quota.window());
         let own = length.map(|length| Self::new(limit, length, quota.slack));
-        let narrow = quota.apart().map(|(calls, length)| {
-            let narrow = Self::new(calls, length, Duration::ZERO);
-            Self {
-                narrow: true,
-                ..narrow
-            }
-        });
+        let narrow = quota.apart();
+        let narrow = narrow.map(|(calls, length)| Self::narrow(calls, length));
         let per_call = quota.per_call;
         own.into_iter()
             .chain(narrow)
             .map(move |window| Self { per_call, ..window })
+    }
+
+    fn narrow(calls: u32, length: Duration) -> Self {
+        Self {
+            narrow: true,
+            ..Self::new(calls, length, Duration::ZERO)
+        }
+    }
+
+    /// A narrow one, that spreads the calls of this one evenly.
+    pub(super) fn spread(&self) -> Self {
+        let (length, slack) = (self.length.duration(), self.slack.duration());
+        let per_call = self.per_call;
+        Self {
+            per_call,
+            ..Self::narrow(1, evenly(self.limit, length, slack))
+        }
+    }
+
+    /// How long it is.
+    pub(super) fn length(&self) -> Duration {
+        self.length.duration()
+    }
+
+    /// How many places were taken in the second half of the window that ends now.
+    pub(super) fn sent_lately(&self, now: Moment) -> u32 {
+        let half = Length::of(self.length.duration() / 2);
+        let since = self.slices.number(now + half).max(self.first);
+        let slices = since..self.first + SLOTS as u64;
+        slices.map(|slice| self.slots[slot(slice)]).sum()
+    }
+
+    /// Whether it is spent by prices.
+    pub(super) fn is_priced(&self) -> bool {
+        self.priced
     }
 
     /// What a call of this price takes.
@@ -146,7 +176,9 @@ impl Window {
     pub(super) fn ahead(&self, now: Moment) -> Option<Moment> {
         let left = self.limit.saturating_sub(self.taken);
         let slice = self.slice_held(now + self.slack);
-        (left >= Self::PLENTY).then(|| self.slices.end(slice) - self.slack - self.length)
+        // Ticked off and not entered, a place is held until the slack is over: then it must not be long.
+        let plenty = left >= Self::PLENTY && self.slack <= self.length;
+        plenty.then(|| self.slices.end(slice) - self.slack - self.length)
     }
 
     /// So many calls of the price of one were sent at this moment.

@@ -66,6 +66,8 @@ pub(crate) struct Heard {
     pub(crate) looked_at: Option<usize>,
     /// What the call has cost in truth, if the answer says so.
     pub(crate) price: Option<u32>,
+    /// Whether it was a limit that refused it.
+    pub(crate) by_a_limit: bool,
 }
 
 /// What a call asks of a gate.

@@ -8,9 +8,8 @@ use crate::gate::words::{Ahead, Pass};
 use crate::moment::{Length, Moment};
 use crate::sys::Instant;
 
-/// A call that comes so soon after another is one of many, of ten thousand in a second: then it is worth a look
-/// ahead.
-const UPON: Length = Length::of(Duration::from_micros(100));
+/// A call that comes so soon after another is one of many, of a thousand in a second: then it is worth a look ahead.
+const UPON: Length = Length::of(Duration::from_millis(1));
 
 /// What is sent with a ticket counts as sent when the book was opened: so it is not open for long.
 const OPEN: Duration = Duration::from_millis(10);
@@ -29,16 +28,22 @@ impl State {
         self.book.tick_off(pass)
     }
 
-    /// Closes the book, and enters what was done with it.
+    /// Closes the book, and enters what was done with it. All that is ticked off has been answered by `now`, which is
+    /// asked for late enough.
     #[inline]
-    pub(crate) fn settle(&mut self, now: Option<Moment>) {
+    pub(crate) fn settle(&mut self, now: impl FnOnce() -> Moment) {
         if let Some(done) = self.book.close() {
+            let now = if done.served > 0 {
+                now()
+            } else {
+                done.pass.sent
+            };
             self.catch_up(done, now);
         }
     }
 
     #[inline(never)]
-    fn catch_up(&mut self, done: Done, now: Option<Moment>) {
+    fn catch_up(&mut self, done: Done, now: Moment) {
         let Done { sent, served, pass } = done;
         self.ledger.more_calls(sent);
         self.in_flight = (self.in_flight + sent).saturating_sub(served);

@@ -85,7 +85,7 @@ impl Side {
     /// As a turn does it. Whether it is let through.
     fn comes(&mut self, price: u32, now: Moment) -> bool {
         if !self.opens_books {
-            self.state.settle(Some(now));
+            self.state.settle(|| now);
         }
         if price == 1 {
             if let Some((_, pass)) = self.state.tear(now.instant()) {
@@ -94,7 +94,7 @@ impl Side {
                 return true;
             }
         }
-        self.state.settle(Some(now));
+        self.state.settle(|| now);
         self.state.ledger().call(now);
         self.state.queue.arrive();
         let pass = self.state.pass_at_once(price, now);
@@ -108,19 +108,20 @@ impl Side {
         }
         let pass = self.on_their_way.remove(0);
         if !self.opens_books {
-            self.state.settle(Some(now));
+            self.state.settle(|| now);
         }
         if !pass.unread.contains(SILENT) {
-            self.state.settle(Some(now));
+            self.state.settle(|| now);
             let heard = Heard {
                 ending: Ending::Accepted,
                 counter: None,
                 looked_at: Some(SILENT),
                 price: None,
+                by_a_limit: false,
             };
             self.state.answered(pass, heard, now).now();
         } else if !self.state.tick_off(pass) {
-            self.state.settle(Some(now));
+            self.state.settle(|| now);
             self.state.served(pass, now);
         }
     }
@@ -130,12 +131,13 @@ impl Side {
             return;
         }
         let pass = self.on_their_way.remove(which % self.on_their_way.len());
-        self.state.settle(Some(now));
+        self.state.settle(|| now);
         let heard = |ending, counter| Heard {
             ending,
             counter,
             looked_at: Some(SILENT + 3),
             price: None,
+            by_a_limit: false,
         };
         match end {
             End::Dropped => self.state.dropped(pass).now(),
@@ -176,14 +178,14 @@ impl Side {
             Step::Served(calls) => (0..calls).for_each(|_| self.served(now)),
             Step::Ends(which, end) => self.ends(which, end, now),
             Step::Passes(_) => {}
-            Step::Seen => self.state.settle(Some(now)),
+            Step::Seen => self.state.settle(|| now),
         }
         None
     }
 
     /// All that follows from what has happened; of moments, those that are exact.
     fn picture(&mut self, now: Moment) -> String {
-        self.state.settle(Some(now));
+        self.state.settle(|| now);
         let State {
             in_flight,
             ramp_epoch,
@@ -245,7 +247,7 @@ fn of_many_calls_nearly_all_have_tickets() {
 
 #[test]
 fn calls_that_come_far_between_have_none() {
-    let between = Step::Passes(Duration::from_micros(200));
+    let between = Step::Passes(Duration::from_micros(1_001));
     let steps: Vec<_> = (0..100)
         .flat_map(|_| [Step::Come(1, 1), Step::Served(1), between.clone()])
         .collect();
@@ -284,7 +286,7 @@ fn with_a_book(quotas: &[Quota], start: Moment) -> Side {
         assert!(side.comes(1, start));
         side.served(start);
     }
-    side.state.settle(Some(start));
+    side.state.settle(|| start);
     assert!(side.comes(1, start));
     side.with_tickets = 0;
     side
@@ -308,8 +310,8 @@ fn good_for(quotas: &[Quota], start: Moment, micros: std::ops::Range<u64>) {
 fn a_ticket_is_good_for_ten_milliseconds_or_until_time_changes_something() {
     good_for(&[], start(), 9_999..10_000);
     // Another second begins, of those in which retries are budgeted.
-    let late = start() + Duration::from_millis(997);
-    good_for(&[], late, 2_999..3_000);
+    let late = start() + Duration::from_micros(999_500);
+    good_for(&[], late, 499..500);
     // Another slice of a window begins: a second and its slack are 510 of them, less 310 ns.
     let quota = Quota::new(1_000_000, Duration::from_secs(1));
     good_for(&[quota], start(), 0..1);
@@ -319,13 +321,13 @@ fn a_ticket_is_good_for_ten_milliseconds_or_until_time_changes_something() {
 fn a_ticket_is_good_until_a_second_has_passed_since_an_answer_was_looked_at() {
     let start = start() + Duration::from_millis(200);
     let mut side = with_a_book(&[], start);
-    let after = |millis| start + Duration::from_millis(millis);
-    assert!(side.comes(1, after(997)));
+    let before = |micros: u64| start + Duration::from_micros(1_000_000 - micros);
+    assert!(side.comes(1, before(500)));
     side.with_tickets = 0;
-    assert!(side.comes(1, after(997)));
+    assert!(side.comes(1, before(500)));
     assert_eq!(side.with_tickets, 0, "the book is opened");
-    assert!(side.state.tear(after(999).instant()).is_some());
-    assert!(side.state.tear(after(1_000).instant()).is_none());
+    assert!(side.state.tear(before(1).instant()).is_some());
+    assert!(side.state.tear(before(0).instant()).is_none());
 }
 
 #[test]
@@ -338,21 +340,22 @@ fn a_ticket_is_not_good_after_the_reset_that_a_server_names() {
         resets_in,
     };
     for _ in 0..20 {
-        side.state.settle(Some(start));
+        side.state.settle(|| start);
         let (_, pass) = (side.comes(1, start), side.on_their_way.pop().unwrap());
-        side.state.settle(Some(start));
+        side.state.settle(|| start);
         let heard = Heard {
             ending: Ending::Accepted,
-            counter: Some(counter(Duration::from_millis(3))),
+            counter: Some(counter(Duration::from_micros(300))),
             looked_at: Some(SILENT + 3),
             price: None,
+            by_a_limit: false,
         };
         side.state.answered(pass, heard, start).now();
     }
     assert!(side.comes(1, start));
-    let at = |millis| (start + Duration::from_millis(millis)).instant();
-    assert!(side.state.tear(at(2)).is_some());
-    assert!(side.state.tear(at(3)).is_none());
+    let at = |micros| (start + Duration::from_micros(micros)).instant();
+    assert!(side.state.tear(at(299)).is_some());
+    assert!(side.state.tear(at(300)).is_none());
 }
 
 #[test]
@@ -366,7 +369,7 @@ fn a_place_taken_with_a_ticket_is_free_one_window_after_the_answer() {
     assert_eq!(side.with_tickets, 5);
     (0..6).for_each(|_| side.served(start));
     let answered = start + Duration::from_millis(2);
-    side.state.settle(Some(answered));
+    side.state.settle(|| answered);
     let spent = |side: &mut Side, at| side.state.allowance.spent(at)[0].spent;
     assert_eq!(spent(&mut side, answered), 26);
     assert_eq!(
@@ -407,7 +410,7 @@ fn an_answer_that_calls_with_tickets_have_overtaken_is_old() {
     assert!(side.comes(1, later));
     assert_eq!(side.with_tickets, 1);
     side.served(later);
-    side.state.settle(Some(later));
+    side.state.settle(|| later);
     assert!(side.state.is_stale(slow));
     assert!(!side.state.is_stale(looked_at));
 }
