@@ -138,7 +138,7 @@ impl Ramp {
     }
 
     /// All but the moments.
-    #[cfg(test)]
+    #[cfg(all(test, not(model)))]
     pub(super) fn counted(&self) -> String {
         let Self {
             held,

@@ -1,0 +1,393 @@
+//! The callers, the server and the time in which they meet.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake as Wakes, Waker};
+use std::time::Duration;
+
+use shuttle::future::block_on;
+use shuttle::thread;
+
+use crate::gate::queue::Queue;
+use crate::gate::words::Standing;
+use crate::gate::{Asks, Closing, Ending, Facts, Gate, Heard, Leaves, Quota, Turn, Until, Wait};
+use crate::moment::Moment;
+use crate::scope::Scope;
+
+const FOREVER: Duration = Duration::from_secs(3_600);
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Dropped before it asks for the first time.
+    Unasked,
+    /// Dropped when it has asked once and has to wait.
+    Waiting,
+    /// Polled once, and left alone; except those on whom the others rely.
+    LeftAlone,
+    /// Dropped when it is let through and not sent yet.
+    Admitted,
+    /// Dropped on its way.
+    OnItsWay,
+    /// Answered; its body is read, or dropped.
+    Served,
+    /// Refused for so many seconds, and goes again.
+    Refused(u64),
+}
+
+/// One caller, as the gate sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    pub(super) fate: Fate,
+    pub(super) takes: Duration,
+    pub(super) patience: Duration,
+}
+
+pub(super) const fn at_once(fate: Fate) -> Plan {
+    Plan {
+        fate,
+        takes: Duration::ZERO,
+        patience: FOREVER,
+    }
+}
+
+pub(super) struct World {
+    gate: Arc<Gate>,
+    /// What the server allows, to be compared with what it sees.
+    calls_at_once: u32,
+    per_second: u32,
+    on_their_way: AtomicU32,
+    sent: Mutex<Vec<Moment>>,
+    /// When it refused somebody, and until when.
+    shut: Mutex<Vec<(Moment, Moment)>>,
+    time: Mutex<Moment>,
+    timers: Mutex<BTreeMap<(Moment, usize), Arc<Bell>>>,
+    /// How many callers can run.
+    awake: AtomicUsize,
+    left_alone: Mutex<Vec<Turn>>,
+}
+
+/// Wakes a caller, and remembers that it did.
+struct Bell {
+    world: Arc<World>,
+    rung: AtomicBool,
+    asleep: AtomicBool,
+    sleeper: Mutex<Option<Waker>>,
+}
+
+impl Bell {
+    /// From now on its caller can run.
+    fn ring(&self) {
+        self.rung.store(true, Relaxed);
+        if self.asleep.swap(false, Relaxed) {
+            self.world.awake.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn rouse(&self) {
+        let sleeper = self.sleeper.lock().unwrap().take();
+        sleeper.into_iter().for_each(Waker::wake);
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.rung.swap(false, Relaxed) {
+            return Poll::Ready(());
+        }
+        *self.sleeper.lock().unwrap() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Wakes for Bell {
+    fn wake(self: Arc<Self>) {
+        self.ring();
+        self.rouse();
+    }
+}
+
+impl World {
+    pub(super) fn new(quotas: &[Quota]) -> Self {
+        let facts = Facts {
+            quotas,
+            cold_start: None,
+        };
+        let limit = |at_once| {
+            let mut of_kind = quotas
+                .iter()
+                .filter(|quota| quota.window().is_none() == at_once);
+            of_kind.next().map_or(u32::MAX, Quota::limit)
+        };
+        let uri = "https://api.test/".parse().unwrap();
+        Self {
+            gate: Arc::new(Gate::new(Scope::origin(&uri), facts)),
+            calls_at_once: limit(true),
+            per_second: limit(false),
+            on_their_way: AtomicU32::new(0),
+            sent: Mutex::default(),
+            shut: Mutex::default(),
+            time: Mutex::new(Moment::START + FOREVER),
+            timers: Mutex::default(),
+            awake: AtomicUsize::new(0),
+            left_alone: Mutex::default(),
+        }
+    }
+
+    fn now(&self) -> Moment {
+        *self.time.lock().unwrap()
+    }
+
+    /// When the gate opens for those who have seen what happened so far.
+    fn opens(&self) -> Moment {
+        let shut = self.shut.lock().unwrap();
+        let until = shut.iter().map(|(_, until)| *until);
+        until.max().unwrap_or(Moment::START)
+    }
+
+    /// So many answers alike have been looked at.
+    pub(super) fn warm(&self, answers: u32) {
+        for _ in 0..answers {
+            let mut turn = Turn::at(Arc::clone(&self.gate), 1);
+            let (now, sent) = turn.arrive(false, self.now().instant());
+            assert!(sent, "the gate is open");
+            turn.answered(looked_at(Ending::Accepted), now);
+        }
+    }
+
+    /// One caller less can run. If it was the last, time goes on to the next timer.
+    fn rests(&self) {
+        if self.awake.fetch_sub(1, Relaxed) > 1 {
+            return;
+        }
+        let ring: Vec<_> = {
+            let mut timers = self.timers.lock().unwrap();
+            let Some((&(next, _), _)) = timers.first_key_value() else {
+                return;
+            };
+            *self.time.lock().unwrap() = next;
+            let later = timers.split_off(&(next + Duration::from_nanos(1), 0));
+            std::mem::replace(&mut *timers, later)
+                .into_values()
+                .collect()
+        };
+        // All of them, before the first can run and rest again.
+        ring.iter().for_each(|bell| bell.ring());
+        ring.iter().for_each(|bell| bell.rouse());
+    }
+
+    /// The server sees a call.
+    fn arrives(&self) {
+        let now = self.now();
+        let on_their_way = self.on_their_way.fetch_add(1, Relaxed) + 1;
+        assert!(on_their_way <= self.calls_at_once, "{on_their_way} at once");
+        let mut sent = self.sent.lock().unwrap();
+        sent.push(now);
+        let in_a_second = sent
+            .iter()
+            .filter(|sent| **sent + Duration::from_secs(1) > now);
+        let in_a_second = in_a_second.count() as u32;
+        assert!(in_a_second <= self.per_second, "{in_a_second} in a second");
+    }
+}
+
+/// A caller: a thread with a bell and at most one timer.
+struct Caller {
+    world: Arc<World>,
+    number: usize,
+    bell: Arc<Bell>,
+    plan: Plan,
+    started: Moment,
+}
+
+impl Caller {
+    fn run(world: Arc<World>, number: usize, plan: Plan) {
+        let bell = Arc::new(Bell {
+            world: Arc::clone(&world),
+            rung: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
+            sleeper: Mutex::default(),
+        });
+        let started = world.now();
+        let caller = Self {
+            world,
+            number,
+            bell,
+            plan,
+            started,
+        };
+        caller.call();
+        caller.world.rests();
+    }
+
+    fn sleep(&self, until: Option<Moment>) {
+        let timer = until.map(|until| (until, self.number));
+        if let Some(timer) = timer {
+            let bell = Arc::clone(&self.bell);
+            self.world.timers.lock().unwrap().insert(timer, bell);
+        }
+        if !self.bell.rung.swap(false, Relaxed) {
+            self.bell.asleep.store(true, Relaxed);
+            self.world.rests();
+            block_on(poll_fn(|cx| self.bell.poll(cx)));
+        }
+        if let Some(timer) = timer {
+            self.world.timers.lock().unwrap().remove(&timer);
+        }
+    }
+
+    fn sleep_for(&self, time: Duration) {
+        let until = self.world.now() + time;
+        while self.world.now() < until {
+            self.sleep(Some(until));
+        }
+    }
+
+    fn call(&self) {
+        let mut turn = Turn::at(Arc::clone(&self.world.gate), 1);
+        let mut fate = self.plan.fate;
+        let opens = self.world.opens();
+        let (now, mut sent) = turn.arrive(false, self.world.now().instant());
+        assert!(!sent || now >= opens, "sent while the gate is shut");
+        loop {
+            if !sent {
+                let Some(waited) = self.wait(turn, fate) else {
+                    return;
+                };
+                turn = waited;
+                if fate == Fate::Admitted {
+                    return;
+                }
+                sent = turn.still_holds(self.world.now());
+                continue;
+            }
+            self.world.arrives();
+            self.sleep_for(self.plan.takes);
+            self.end(&mut turn, fate);
+            match fate {
+                Fate::Refused(_) => fate = Fate::Served,
+                _ => return,
+            }
+            sent = false;
+        }
+    }
+
+    /// Until it is let through; `None` if it goes away.
+    fn wait(&self, mut turn: Turn, fate: Fate) -> Option<Turn> {
+        if fate == Fate::Unasked {
+            return None;
+        }
+        let latest = self.started + self.plan.patience;
+        let asks = Asks {
+            price: 1,
+            patience: Until {
+                latest,
+                in_an_outage: latest,
+            },
+            most_waiting: usize::MAX,
+        };
+        let waker = Waker::from(Arc::clone(&self.bell));
+        loop {
+            match turn.ask(asks, self.world.now(), &mut Context::from_waker(&waker)) {
+                Standing::Through(_) => return Some(turn),
+                Standing::Leaves(why) => {
+                    self.gives_up(&why, latest);
+                    return None;
+                }
+                _ if fate == Fate::Waiting => return None,
+                // Those who look after the others are as many as these are few: here they all can be left alone.
+                _ if fate == Fate::LeftAlone && !Queue::is_sentinel(turn.number) => {
+                    self.world.left_alone.lock().unwrap().push(turn);
+                    return None;
+                }
+                Standing::Waits(look) => self.sleep(Some(look)),
+                Standing::Sleeps => self.sleep(None),
+            }
+        }
+    }
+
+    fn gives_up(&self, why: &Leaves, latest: Moment) {
+        assert!(self.plan.patience < FOREVER, "{why:?}");
+        let late = self.world.now() - latest;
+        assert!(late <= Duration::from_millis(10), "told {late:?} late");
+    }
+
+    /// The call is over for the server, and then for the gate.
+    fn end(&self, turn: &mut Turn, fate: Fate) {
+        let now = self.world.now();
+        if fate == Fate::OnItsWay {
+            self.world.on_their_way.fetch_sub(1, Relaxed);
+            return turn.give_back();
+        }
+        if let Fate::Refused(seconds) = fate {
+            let closing = Closing {
+                wait: Wait::Named(Duration::from_secs(seconds)),
+                heard: now,
+                refused: true,
+                decided_by: "retry-after".into(),
+                at_most: None,
+            };
+            let opens = turn.shut(looked_at(Ending::Refused), closing, 0, now);
+            let opens = opens.expect("it was sent");
+            self.world.shut.lock().unwrap().push((now, opens));
+        } else if !turn.serves(HEADERS, || now) {
+            turn.answered(looked_at(Ending::Accepted), now);
+        }
+        let hold = turn.hand_over();
+        self.world.on_their_way.fetch_sub(1, Relaxed);
+        drop(hold);
+    }
+}
+
+/// So many has every answer.
+const HEADERS: usize = 12;
+
+fn looked_at(ending: Ending) -> Heard {
+    Heard {
+        ending,
+        counter: None,
+        looked_at: Some(HEADERS),
+        price: None,
+        by_a_limit: false,
+    }
+}
+
+/// Lets the callers run, until all have ended. Returns when that was.
+pub(super) fn play(quotas: &[Quota], plans: &[Plan]) -> Duration {
+    play_in(World::new(quotas), plans)
+}
+
+pub(super) fn play_in(world: World, plans: &[Plan]) -> Duration {
+    let world = Arc::new(world);
+    let begun = world.now();
+    world.awake.store(plans.len(), Relaxed);
+    let (last, others) = plans.split_last().expect("a caller");
+    let callers: Vec<_> = others
+        .iter()
+        .enumerate()
+        .map(|(number, plan)| {
+            let (world, plan) = (Arc::clone(&world), *plan);
+            thread::spawn(move || Caller::run(world, number, plan))
+        })
+        .collect();
+    Caller::run(Arc::clone(&world), others.len(), *last);
+    callers
+        .into_iter()
+        .for_each(|caller| caller.join().unwrap());
+    let ended = world.now();
+    world.left_alone.lock().unwrap().clear();
+    let mut state = world.gate.lock();
+    assert_eq!((state.queue.len(), state.in_flight()), (0, 0));
+    let at_once = state
+        .allowance
+        .spent(ended)
+        .into_iter()
+        .find(|spent| spent.window.is_none());
+    assert!(at_once.is_none_or(|at_once| at_once.spent == 0));
+    let early = |(heard, until): &(Moment, Moment)| {
+        let sent = world.sent.lock().unwrap();
+        sent.iter().any(|sent| sent > heard && sent < until)
+    };
+    assert!(!world.shut.lock().unwrap().iter().any(early), "sent early");
+    ended - begun
+}

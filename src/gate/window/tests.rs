@@ -1,0 +1,117 @@
+//! A place, from when it is taken until it is free.
+
+use super::*;
+use proptest::prelude::*;
+
+const SLACK: Duration = Duration::from_millis(250);
+
+fn window(limit: u32, seconds: u64) -> (Window, Moment) {
+    let born = Moment::now();
+    let length = Duration::from_secs(seconds);
+    (Window::new(limit, length, SLACK), born)
+}
+
+#[test]
+fn a_place_is_free_one_window_after_the_answer() {
+    let (mut window, now) = window(1, 2);
+    window.take(1, now);
+    let answered = now + Duration::from_millis(60);
+    window.answered(1, now, answered);
+    let free = answered + Duration::from_secs(2);
+    assert!(!window.has_place(1, free));
+    let next = window.next_place(1, free);
+    assert!(
+        next > free && next < free + Duration::from_millis(10),
+        "{:?}",
+        next - free
+    );
+    assert!(window.has_place(1, next));
+}
+
+#[test]
+fn without_an_answer_a_place_is_free_one_window_after_the_slack() {
+    let (mut window, now) = window(1, 2);
+    window.take(1, now);
+    assert!(!window.has_place(1, now + Duration::from_millis(2_250)));
+    assert!(window.has_place(1, now + Duration::from_millis(2_260)));
+}
+
+#[test]
+fn a_call_that_was_never_sent_gives_its_place_back_at_once() {
+    let (mut window, now) = window(1, 60);
+    window.take(1, now);
+    assert!(!window.has_place(1, now));
+    assert!(window.undo(1, now, now));
+    assert!(window.has_place(1, now));
+}
+
+#[test]
+fn an_answer_that_comes_after_a_whole_turn_of_the_wheel_takes_nothing_from_others() {
+    let (mut window, sent) = window(1, 1);
+    window.take(1, sent);
+    let later = sent + Duration::from_secs(100);
+    window.take(1, later);
+    window.answered(1, sent, later);
+    assert_eq!(window.spent(later).spent, 1);
+}
+
+#[test]
+fn it_does_not_matter_when_the_first_call_is_made() {
+    let (_, morning) = window(1, 2);
+    let waits = |start: Moment| {
+        let (mut window, _) = window(3, 2);
+        let mut now = start;
+        let mut waits = Vec::new();
+        for step in 1..40 {
+            let next = window.next_place(1, now).max(now);
+            waits.push(next - now);
+            window.take(1, next);
+            now = next + Duration::from_micros(12_345 * step);
+            window.answered(1, next, now);
+        }
+        waits
+    };
+    for nanos in [1, 777_777, 3_333_333_333] {
+        let later = morning + Duration::from_nanos(nanos);
+        assert_eq!(waits(later), waits(morning), "{nanos} ns later");
+    }
+}
+
+#[test]
+fn a_million_places_cost_no_more_than_twenty() {
+    let (mut window, now) = window(1_000_000, 1);
+    (0..1_000_000).for_each(|_| window.take(1, now));
+    assert!(!window.has_place(1, now));
+    assert_eq!(window.slots.len(), SLOTS);
+}
+
+proptest! {
+    /// The rule of the design, held against a plain list of all that was sent.
+    #[test]
+    fn a_place_is_never_given_out_while_it_is_held(
+        limit in 1u32..40,
+        steps in prop::collection::vec((0u64..300, 0u64..600), 1..400),
+    ) {
+        let (mut window, mut now) = window(limit, 2);
+        // When each call was sent, and by when the server has counted it.
+        let mut sent: Vec<(Moment, Moment)> = Vec::new();
+        let mut answers: Vec<(Moment, Moment)> = Vec::new();
+        for (wait, latency) in steps {
+            now += Duration::from_millis(wait);
+            answers.sort_unstable();
+            while answers.first().is_some_and(|(at, _)| *at <= now) {
+                let (at, of) = answers.remove(0);
+                window.answered(1, of, at);
+            }
+            if !window.has_place(1, now) {
+                continue;
+            }
+            let counted = now + Duration::from_millis(latency).min(SLACK);
+            let held = sent.iter().filter(|(_, by)| *by + window.length > now).count();
+            prop_assert!(held < limit as usize, "{held} are held of {limit}");
+            window.take(1, now);
+            sent.push((now, counted));
+            answers.push((now + Duration::from_millis(latency), now));
+        }
+    }
+}
