@@ -479,3 +479,26 @@ async fn a_call_that_was_not_sent_gives_back_its_place_in_the_bucket() {
     core.await.unwrap().unwrap();
     assert!(begun.elapsed() < secs(60), "{:?}", offsets(&mock, begun));
 }
+
+#[tokio::test(start_paused = true)]
+async fn refusals_in_flight_that_name_a_bucket_shut_it_once() {
+    let mock = Mock::new(|nth, _| {
+        let status = if nth <= 64 { 429 } else { 200 };
+        answer(status, &[("x-ratelimit-resource", "search")], "")
+    });
+    let gates = Gates::new();
+    let layer = RetryLayer::new(tower_backoff::providers::github()).gates(&gates);
+    let service = around(
+        &mock.clone().taking(millis(60)),
+        layer.patience(secs(3_600)),
+    );
+    let search = "https://api.test/search/code";
+    let calls: Vec<_> = (0..64).map(|_| start(&service, get(search))).collect();
+    tokio::time::sleep(secs(5)).await;
+    let shut = gates.all().into_iter().filter_map(|gate| gate.shut_for);
+    assert!(shut.max().is_some_and(|shut| shut < secs(57)));
+    for call in calls {
+        assert_eq!(status_of(&call.await.unwrap()), 200);
+    }
+    assert_nobody_is_left(&gates);
+}

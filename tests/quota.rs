@@ -127,6 +127,10 @@ impl Limit for Sliding {
 
 /// Drains 300 jobs with 64 workers; returns how many were refused, and the time it took.
 async fn drain(limit: impl Limit + 'static, quota: Quota) -> (usize, Duration) {
+    drain_with(limit, RetryLayer::new(Provider::new("test").quota(quota))).await
+}
+
+async fn drain_with(limit: impl Limit + 'static, layer: RetryLayer) -> (usize, Duration) {
     let start = Instant::now();
     let state = Arc::new(Mutex::new((limit, 0_usize, 0_u64)));
     let server = {
@@ -156,8 +160,7 @@ async fn drain(limit: impl Limit + 'static, quota: Quota) -> (usize, Duration) {
             }
         })
     };
-    let policy = Provider::new("test").quota(quota);
-    let service = RetryLayer::new(policy).patience(secs(36_000)).layer(server);
+    let service = layer.patience(secs(360_000)).layer(server);
     let jobs = Arc::new(Mutex::new(0..300));
     let workers = (0..64).map(|_| work(service.clone(), Arc::clone(&jobs)));
     futures_util::future::join_all(workers).await;
@@ -298,6 +301,62 @@ async fn a_sliding_counter_is_learned_from_two_refusals() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sliding_counter_of_few_calls_is_learned_too() {
+    for (limit, length) in [(1, secs(2)), (1, secs(60)), (2, secs(60)), (5, secs(60))] {
+        for tenth in [0, 3, 7] {
+            let sliding = Sliding::new(limit, length, length * tenth / 10);
+            let (refused, _) = drain(sliding, Quota::new(limit, length)).await;
+            assert!(refused < 25, "{refused}: {limit} in {length:?} at {tenth}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_quotas_the_one_that_refuses_is_learned() {
+    let fast = Quota::per_second(5);
+    for fast in [fast, fast.burst(4)] {
+        let bucket = Bucket {
+            size: 5,
+            per: secs(60),
+            refill: 20,
+            level: 5_000,
+            at: Duration::ZERO,
+        };
+        let policy = Provider::new("test").quotas([fast, Quota::per_minute(20)]);
+        let (refused, time) = drain_with(bucket, RetryLayer::new(policy)).await;
+        assert!(refused < 10, "{refused}");
+        assert_between(time, secs(885), secs(250));
+    }
+}
+
+/// Every call costs so many.
+struct Dear(Sliding, u32);
+
+impl Limit for Dear {
+    fn takes(&mut self, now: Duration) -> bool {
+        let Self(sliding, price) = self;
+        let before = sliding.count;
+        sliding.count += *price - 1;
+        let takes = sliding.takes(now);
+        if !takes {
+            sliding.count = before;
+        }
+        takes
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sliding_counter_of_points_refuses_nobody_once_it_is_declared() {
+    for tenth in [0, 3, 7, 8] {
+        let points = Dear(Sliding::new(60, secs(60), secs(6) * tenth), 10);
+        let policy = Provider::new("test").quota(Quota::per_minute(60).paced());
+        let layer = RetryLayer::new(policy).price_by(|_| 10);
+        let (refused, _) = drain_with(points, layer).await;
+        assert_eq!(refused, 0, "at {tenth} tenths");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_quota_of_which_others_take_a_part_is_not_spread() {
     let others_take_six = Fixed {
         limit: 14,
@@ -307,8 +366,8 @@ async fn a_quota_of_which_others_take_a_part_is_not_spread() {
         count: 0,
     };
     let (_, time) = drain(others_take_six, Quota::per_minute(20)).await;
-    // 22 windows; spread, the places would go to waste that are left when it is refused.
-    assert_between(time, secs(21 * 60), secs(60));
+    // 22 windows, and what it costs to find out that spreading does not help.
+    assert_between(time, secs(21 * 60), secs(2 * 60));
 }
 
 /// Refused twice in a row, early in a window, as the script says; then serves. How many of a burst go at once.

@@ -6,10 +6,11 @@ use super::Spent;
 use super::at_once::AtOnce;
 use super::book::Done;
 use super::cooldown::Shut;
-use super::lessons::{Lesson, Lessons};
+use super::lessons::{Lessons, Of};
 use super::looks::{Looks, Unread};
 use super::published::Published;
 use super::quota::Quota;
+use super::spacing::Spacing;
 use super::window::Window;
 use super::words::{Ahead, Ending, Heard, Pass};
 use crate::hint::Counter;
@@ -22,6 +23,11 @@ pub(crate) struct Allowance {
     published: Published,
     looks: Looks,
     lessons: Lessons,
+    /// The longest of the quotas whose calls may have to be spread.
+    learns: Option<Duration>,
+    spacing: Spacing,
+    /// Whether calls are spread now.
+    spaced: bool,
 }
 
 /// The windows of the declared quotas: hardly ever more than one, which is at hand.
@@ -57,20 +63,6 @@ impl Windows {
         hold(first) && self.more.iter_mut().all(hold)
     }
 
-    /// The shortest, of which it can be learned that its calls have to be spread: nobody has said how they lie in
-    /// it. Those of an hour are let be: spread, they would be far between, and something shorter is meant.
-    fn to_learn_of(&self) -> Option<&Window> {
-        const LONGEST: Duration = Duration::from_secs(60);
-        let windows = || self.iter().filter(|window| !window.is_narrow());
-        let shortest = windows().min_by_key(|window| window.length())?;
-        let plain = shortest.length() <= LONGEST && !shortest.is_priced();
-        plain.then_some(shortest)
-    }
-
-    fn are_spread(&self) -> bool {
-        self.iter().any(Window::is_narrow)
-    }
-
     fn iter(&self) -> impl Iterator<Item = &Window> {
         self.first.iter().chain(&self.more)
     }
@@ -82,8 +74,15 @@ impl Windows {
 
 impl Allowance {
     pub(crate) fn of(quotas: &[Quota]) -> Self {
+        let windows = Windows::of(quotas);
+        let learning = windows.iter().filter(|window| window.may_learn());
+        let learns = learning.map(Window::length).max();
+        let spaced = windows.iter().any(Window::is_paced);
         Self {
-            windows: Windows::of(quotas),
+            learns,
+            spaced,
+            spacing: Spacing::default(),
+            windows,
             at_once: AtOnce::of(quotas),
             published: Published::default(),
             looks: Looks::default(),
@@ -98,7 +97,35 @@ impl Allowance {
         let places = |window: &mut Window| declared = declared.max(window.next_place(price, now));
         self.windows.each(places);
         let published = self.published.next(price.min(1), now);
-        declared.max(self.at_once.next(now)).max(published)
+        let spaced = self.spaced_until(now);
+        declared
+            .max(self.at_once.next(now))
+            .max(published)
+            .max(spaced)
+    }
+
+    /// From when a call may follow the last one.
+    #[inline]
+    fn spaced_until(&self, now: Moment) -> Moment {
+        if !self.spaced {
+            return now;
+        }
+        let apart = self.apart(1);
+        apart.map_or(now, |apart| self.spacing.next(apart, now))
+    }
+
+    #[inline]
+    fn apart_if_spaced(&self, price: u32) -> Option<Duration> {
+        if self.spaced { self.apart(price) } else { None }
+    }
+
+    /// How long after a call of this price the next one follows.
+    fn apart(&self, price: u32) -> Option<Duration> {
+        let taught = self.lessons.are_spread();
+        let windows = self.windows.iter();
+        windows
+            .filter_map(|window| window.apart(price, taught))
+            .max()
     }
 
     /// Until when there is not enough for certain, and by whom.
@@ -110,7 +137,9 @@ impl Allowance {
             self.published.next(price.min(1), now),
             "the published quota",
         );
-        let (until, decided_by) = declared.into_iter().chain([published]).max()?;
+        let spaced = (self.spaced_until(now), "the pace of the quota");
+        let all = declared.into_iter().chain([published, spaced]);
+        let (until, decided_by) = all.max_by_key(|(until, _)| *until)?;
         let decided_by = decided_by.into();
         (until > now).then_some(Shut { until, decided_by })
     }
@@ -126,6 +155,7 @@ impl Allowance {
     #[inline]
     pub(crate) fn has_place(&mut self, price: u32, now: Moment) -> bool {
         self.at_once.has_place()
+            && self.spaced_until(now) <= now
             && self.published.has_place(price.min(1), now)
             && self.windows.all(|window| window.has_place(price, now))
     }
@@ -136,6 +166,9 @@ impl Allowance {
     pub(crate) fn take(&mut self, price: u32, now: Moment) -> (Unread, u32) {
         self.at_once.take();
         self.windows.each(|window| window.take(price, now));
+        if let Some(apart) = self.apart_if_spaced(price) {
+            self.spacing.let_one(apart, now);
+        }
         let unread = match self.published.plenty() {
             Some(left) => self.looks.next(left, now),
             None => Unread::default(),
@@ -145,7 +178,7 @@ impl Allowance {
 
     /// The calls of the price of one for which there is enough, too, and plenty is left after them.
     pub(super) fn ahead(&self, now: Moment) -> Option<Ahead> {
-        if self.limits_at_once() {
+        if self.limits_at_once() || self.spaced {
             return None;
         }
         let (calls, until) = self.published.ahead();
@@ -162,7 +195,7 @@ impl Allowance {
             window.take_more(sent, then);
             window.more_answered(served, then, now);
         });
-        self.accepted(served);
+        self.accepted(served, now);
         self.looks.skipped(sent);
         self.published.send(sent);
         self.published.over(served);
@@ -174,6 +207,9 @@ impl Allowance {
             window.undo(pass.price, pass.sent, now);
             window.take(pass.price, now);
         });
+        if let Some(apart) = self.apart_if_spaced(pass.price) {
+            self.spacing.sent_later(apart, now);
+        }
     }
 
     /// A call that was let through is not sent after all.
@@ -193,24 +229,24 @@ impl Allowance {
 
     /// The head of an answer is here, or the failure. Where calls at once are limited, it stays one of
     /// them until it is [released](Self::release).
-    pub(crate) fn answered(&mut self, pass: Pass, heard: Heard, in_flight: u32, now: Moment) {
+    pub(crate) fn answered(&mut self, pass: Pass, heard: Heard, now: Moment) {
         self.windows
             .each(|window| window.answered(pass.price, pass.sent, now));
-        self.note(pass, heard, in_flight, now);
+        self.note(pass, heard, now);
         self.published.over(pass.price.min(1));
     }
 
     /// The same, of an answer that nobody has looked at.
     #[inline]
     pub(crate) fn served(&mut self, pass: Pass, now: Moment) {
-        self.accepted(1);
+        self.accepted(1, now);
         self.windows
             .each(|window| window.answered(pass.price, pass.sent, now));
         self.published.over(pass.price.min(1));
     }
 
     /// What an answer says about the quotas.
-    fn note(&mut self, pass: Pass, heard: Heard, in_flight: u32, now: Moment) {
+    fn note(&mut self, pass: Pass, heard: Heard, now: Moment) {
         if let Some(cost) = heard.price.filter(|cost| *cost != pass.price) {
             self.windows
                 .each(|window| window.correct(pass.price, cost, pass.sent, now));
@@ -224,52 +260,46 @@ impl Allowance {
         if heard.ending == Ending::Refused {
             self.looks.all_again();
             self.published.contradicted(pass.answered_then);
-            if heard.by_a_limit {
-                self.learn(pass.epoch, in_flight, now);
+            // A server that says what is left needs no guessing.
+            if heard.by_a_limit && !self.published.is_known() {
+                self.learn(pass.epoch, now);
             }
         }
         if heard.ending == Ending::Accepted {
-            self.accepted(1);
+            self.accepted(1, now);
         }
     }
 
-    /// A limit refuses though places were left, and though few of the calls before were accepted: many were if
-    /// others use the key.
-    fn learn(&mut self, epoch: u16, in_flight: u32, now: Moment) {
-        let declared = self.windows.are_spread() && !self.lessons.are_spread();
-        let Some(window) = self.windows.to_learn_of().filter(|_| !declared) else {
-            return;
-        };
-        let (limit, spread) = (window.limit(), window.spread());
-        let accepted = window.sent_lately(now).saturating_sub(in_flight);
-        if self.lessons.are_spread() || accepted < limit / 2 {
-            let lesson = self.lessons.refused(epoch, limit);
-            self.heed(lesson, spread);
+    /// A limit refuses though places were left.
+    fn learn(&mut self, epoch: u16, now: Moment) {
+        if let Some(of) = self.learns_of() {
+            self.lessons.refused(epoch, of, now);
+            self.heed();
         }
     }
 
     /// So many calls were accepted.
     #[inline]
-    fn accepted(&mut self, calls: u32) {
-        if self.lessons.are_begun() {
-            self.none_refused(calls);
+    fn accepted(&mut self, calls: u32, now: Moment) {
+        if let Some(of) = self.learns_of() {
+            self.lessons.accepted(calls, of, now);
+            self.heed();
         }
     }
 
-    #[cold]
-    fn none_refused(&mut self, calls: u32) {
-        if let Some(window) = self.windows.to_learn_of() {
-            let spread = window.spread();
-            let lesson = self.lessons.accepted(calls, window.limit());
-            self.heed(lesson, spread);
-        }
+    #[inline]
+    fn learns_of(&self) -> Option<Of> {
+        let length = self.learns?;
+        let of = |window: &&Window| window.may_learn() && window.length() == length;
+        let limit = self.windows.iter().find(of)?.limit();
+        Some(Of { limit, length })
     }
 
-    fn heed(&mut self, lesson: Option<Lesson>, spread: Window) {
-        match lesson {
-            Some(Lesson::Spread) => self.windows.more.push(spread),
-            Some(Lesson::SpreadNoLonger) => self.windows.more.retain(|window| !window.is_narrow()),
-            None => {}
+    #[inline]
+    fn heed(&mut self) {
+        if self.spaced != self.lessons.are_spread() {
+            let declared = self.windows.iter().any(Window::is_paced);
+            self.spaced = declared || self.lessons.are_spread();
         }
     }
 
@@ -314,8 +344,10 @@ impl Allowance {
 
     /// Whether nothing is spent that still counts.
     pub(crate) fn is_whole(&mut self, now: Moment) -> bool {
+        let spaced = self.spaced_until(now);
         let mut windows = self.windows.iter_mut();
         windows.all(|window| window.spent(now).spent == 0)
+            && spaced <= now
             && self.published.next(1, now) <= now
             && self
                 .at_once
@@ -323,3 +355,6 @@ impl Allowance {
                 .is_none_or(|at_once| at_once.spent == 0)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,12 +46,20 @@ pub(crate) struct Cooldown {
     streak: u32,
     /// The dice of this closing, thrown once.
     roll: u64,
+    /// When the response came that began this epoch.
+    since: Moment,
 }
 
 impl Cooldown {
     #[inline]
     pub(crate) fn epoch(&self) -> u16 {
         self.epoch
+    }
+
+    /// The number of closings when a call was sent, of which it is known only now.
+    pub(crate) fn epoch_at(&self, sent: Moment) -> u16 {
+        let before = u16::from(sent < self.since);
+        self.epoch.wrapping_sub(before)
     }
 
     /// The closing that still holds.
@@ -68,6 +76,7 @@ impl Cooldown {
         let news = sent_under == self.epoch;
         if news || self.shut(closing.heard).is_none() {
             self.epoch = self.epoch.wrapping_add(1);
+            self.since = closing.heard;
             self.roll = roll;
         }
         if news {

@@ -1,101 +1,138 @@
-//! What refusals teach about a declared quota whose calls may lie anyhow in their window.
+//! What refusals teach about declared quotas whose calls may lie anyhow in their windows.
 //!
 //! A server may refuse although places are left: it counts by a sliding counter, or by a bucket that holds less than
-//! the quota. One such refusal may have another cause, a key that somebody else has used, say. After the second, if
-//! not many calls lie between them, the calls are spread evenly. If that does not help, they are so no longer; if it
-//! does, it is tried without after many calls, and more rarely each time.
+//! the quota. One such refusal may have another cause, a key that somebody else has used, say. After some, if not many
+//! calls lie between them, the calls are spread evenly. If that does not help, they are so no longer; if it does, it is
+//! tried without after many calls, and more rarely each time.
 
-/// Refusals and what lies between them, counted in calls: so a minute's wait for a window of two seconds is no time.
+use std::time::Duration;
+
+use crate::moment::Moment;
+
+/// Refusals, and what lies between them, counted in calls: so a minute's wait for a window of two seconds is no time.
 #[derive(Debug)]
 pub(super) struct Lessons {
     /// The number of closings when the calls were sent of which the last was refused: all those are one.
     under: Option<u16>,
     /// So many were accepted since.
-    accepted: u32,
-    /// Refusals that were not far from each other.
-    refusals: u32,
-    /// So many of them teach.
-    needed: u32,
-    spread: bool,
-    /// After so many windows of calls without a refusal they are no longer spread.
-    lasts: u32,
+    between: u64,
+    /// What the refusals weigh that were not far from each other,
+    weigh: u32,
+    /// and what they have to weigh.
+    teaches: u32,
+    /// Since when calls are spread, and how many were accepted since.
+    spread: Option<(Moment, u64)>,
+    /// After so many windows of calls they are no longer spread.
+    lasts: u64,
+    /// Accepted in this half of a window, and in the one before it.
+    half: Moment,
+    lately: [u32; 2],
+}
+
+/// Of which quota a call was refused or accepted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Of {
+    pub(super) limit: u32,
+    pub(super) length: Duration,
 }
 
 impl Default for Lessons {
     fn default() -> Self {
         Self {
             under: None,
-            accepted: 0,
-            refusals: 0,
-            needed: 2,
-            spread: false,
+            between: 0,
+            weigh: 0,
+            teaches: 2 * Self::EARLY,
+            spread: None,
             lasts: 30,
+            half: Moment::START,
+            lately: [0; 2],
         }
     }
-}
-
-/// What follows from a refusal or from many calls without one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lesson {
-    Spread,
-    SpreadNoLonger,
 }
 
 impl Lessons {
+    /// What a refusal weighs if few of the calls just before were accepted. If many were, the rest of the places may
+    /// well be somebody else's.
+    const EARLY: u32 = 5;
+    const LATE: u32 = 1;
     /// Two refusals with so many windows of calls between have nothing to do with each other.
-    const APART: u32 = 10;
-    const LONGEST: u32 = 1_000;
-
-    /// A call of a quota of so many was refused, though there were places.
-    pub(super) fn refused(&mut self, under: u16, limit: u32) -> Option<Lesson> {
-        if self.under == Some(under) {
-            return None;
-        }
-        self.under = Some(under);
-        let since = std::mem::take(&mut self.accepted);
-        if self.spread {
-            let helps = since >= limit;
-            return (!helps).then(|| self.give_up());
-        }
-        self.refusals += 1;
-        self.spread = self.refusals >= self.needed;
-        self.spread.then_some(Lesson::Spread)
-    }
-
-    /// It was something else.
-    fn give_up(&mut self) -> Lesson {
-        self.spread = false;
-        self.refusals = 0;
-        self.needed = (self.needed * 4).min(Self::LONGEST);
-        Lesson::SpreadNoLonger
-    }
-
-    /// Whether it matters what is accepted.
-    #[inline]
-    pub(super) fn are_begun(&self) -> bool {
-        self.refusals > 0
-    }
+    const APART: u64 = 10;
+    const MOST: u32 = 1_000;
 
     pub(super) fn are_spread(&self) -> bool {
-        self.spread
+        self.spread.is_some()
     }
 
-    /// So many calls of a quota of so many were accepted.
-    pub(super) fn accepted(&mut self, calls: u32, limit: u32) -> Option<Lesson> {
-        self.accepted = self.accepted.saturating_add(calls);
-        let windows = self.accepted / limit.max(1);
-        if self.spread && windows >= self.lasts {
-            self.spread = false;
-            self.accepted = 0;
-            // One refusal will be enough to know it again.
-            self.refusals = self.needed - 1;
-            self.lasts = (self.lasts * 2).min(Self::LONGEST);
-            return Some(Lesson::SpreadNoLonger);
+    /// A call was refused, though there were places.
+    pub(super) fn refused(&mut self, under: u16, of: Of, now: Moment) {
+        // Epochs wrap around; no call is on its way for half of them.
+        let known = |last: u16| last.wrapping_sub(under) < u16::MAX / 2;
+        if self.under.is_some_and(known) {
+            return;
         }
-        if !self.spread && windows >= Self::APART.max(self.lasts / 6) {
-            self.refusals = 0;
+        self.under = Some(under);
+        let between = std::mem::take(&mut self.between);
+        if let Some((since, _)) = self.spread {
+            // What was sent before still weighs for a window.
+            let too_soon = now < since + of.length * 2;
+            let far_apart = Self::windows(between, of.limit) >= Self::APART;
+            if !too_soon && !far_apart {
+                self.spread = None;
+                self.weigh = 0;
+                self.teaches = (self.teaches * 4).min(Self::MOST);
+            }
+            return;
         }
-        None
+        self.roll(of.length, now);
+        let early = self.lately.iter().sum::<u32>() < of.limit.div_ceil(2);
+        self.weigh += if early { Self::EARLY } else { Self::LATE };
+        if self.weigh >= self.teaches {
+            self.spread = Some((now, 0));
+        }
+    }
+
+    /// So many calls were accepted by now.
+    #[inline]
+    pub(super) fn accepted(&mut self, calls: u32, of: Of, now: Moment) {
+        self.roll(of.length, now);
+        self.lately[0] = self.lately[0].saturating_add(calls);
+        if self.weigh > 0 {
+            self.none_refused(calls, of.limit);
+        }
+    }
+
+    fn none_refused(&mut self, calls: u32, limit: u32) {
+        let calls = u64::from(calls);
+        self.between += calls;
+        if let Some((_, served)) = &mut self.spread {
+            *served += calls;
+            if Self::windows(*served, limit) >= self.lasts {
+                // One refusal will be enough to know it again.
+                self.spread = None;
+                self.weigh = self.teaches.saturating_sub(Self::EARLY).max(1);
+                self.between = 0;
+                self.lasts = (self.lasts * 2).min(u64::from(Self::MOST));
+            }
+        } else if Self::windows(self.between, limit) >= Self::APART.max(self.lasts / 6) {
+            self.weigh = 0;
+        }
+    }
+
+    /// So many windows full are so many calls.
+    fn windows(calls: u64, limit: u32) -> u64 {
+        calls / u64::from(limit.max(1))
+    }
+
+    /// The halves of windows go by.
+    #[inline]
+    fn roll(&mut self, length: Duration, now: Moment) {
+        let passed = now.since(self.half);
+        if passed >= length / 2 {
+            let last = if passed < length { self.lately[0] } else { 0 };
+            self.lately = [0, last];
+            self.half = now;
+        }
     }
 }
 
@@ -103,63 +140,160 @@ impl Lessons {
 mod tests {
     use super::*;
 
-    const LIMIT: u32 = 20;
+    const OF: Of = Of {
+        limit: 20,
+        length: Duration::from_secs(2),
+    };
 
-    fn taught() -> Lessons {
-        let mut lessons = Lessons::default();
-        assert_eq!(lessons.refused(0, LIMIT), None);
-        assert_eq!(lessons.refused(1, LIMIT), Some(Lesson::Spread));
-        lessons
+    /// A quota, and the time as it goes by with its calls.
+    struct Course {
+        lessons: Lessons,
+        now: Moment,
+        closing: u16,
+    }
+
+    impl Course {
+        fn new() -> Self {
+            Self {
+                lessons: Lessons::default(),
+                now: Moment::now(),
+                closing: 0,
+            }
+        }
+
+        fn passes(&mut self, windows: u32) {
+            self.now += OF.length * windows;
+        }
+
+        /// A window later, before anything else is accepted.
+        fn refused_early(&mut self) -> bool {
+            self.passes(1);
+            self.refused()
+        }
+
+        fn refused(&mut self) -> bool {
+            self.lessons.refused(self.closing, OF, self.now);
+            self.closing += 1;
+            self.lessons.are_spread()
+        }
+
+        fn accepted(&mut self, calls: u32) -> bool {
+            self.lessons.accepted(calls, OF, self.now);
+            self.lessons.are_spread()
+        }
+
+        fn taught() -> Self {
+            let mut course = Self::new();
+            assert!(!course.refused_early());
+            assert!(course.refused_early());
+            course
+        }
     }
 
     #[test]
-    fn the_second_refusal_teaches() {
-        let mut lessons = Lessons::default();
-        assert_eq!(lessons.refused(0, LIMIT), None);
-        assert_eq!(lessons.refused(0, LIMIT), None, "of the same closing");
-        assert_eq!(lessons.accepted(100, LIMIT), None);
-        assert_eq!(lessons.refused(1, LIMIT), Some(Lesson::Spread));
+    fn two_early_refusals_teach_and_ten_of_others() {
+        Course::taught();
+        let mut course = Course::new();
+        for _ in 0..9 {
+            course.passes(2);
+            course.accepted(14);
+            assert!(!course.refused());
+        }
+        course.accepted(14);
+        assert!(course.refused());
+    }
+
+    #[test]
+    fn of_a_quota_of_one_call_they_teach_too() {
+        let of = Of { limit: 1, ..OF };
+        let (mut lessons, mut now) = (Lessons::default(), Moment::now());
+        for closing in 0..2 {
+            lessons.accepted(1, of, now);
+            now += of.length;
+            lessons.refused(closing, of, now);
+        }
+        assert!(lessons.are_spread());
+    }
+
+    #[test]
+    fn refusals_of_one_closing_or_of_an_older_one_are_one() {
+        let mut course = Course::new();
+        course.refused_early();
+        for under in [0, 0, u16::MAX, u16::MAX - 7] {
+            course.lessons.refused(under, OF, course.now);
+        }
+        assert!(!course.lessons.are_spread());
+        assert!(course.refused_early());
+        course.passes(5);
+        course.lessons.refused(0, OF, course.now);
+        assert!(course.lessons.are_spread());
     }
 
     #[test]
     fn refusals_with_many_calls_between_teach_nothing() {
-        let mut lessons = Lessons::default();
-        for closing in 0..5 {
-            assert_eq!(lessons.refused(closing, LIMIT), None);
-            assert_eq!(lessons.accepted(10 * LIMIT, LIMIT), None);
-            assert!(!lessons.are_begun());
+        let mut course = Course::new();
+        for _ in 0..9 {
+            assert!(!course.refused_early());
+            assert!(!course.accepted(10 * OF.limit));
         }
     }
 
     #[test]
-    fn what_helps_is_given_up_more_slowly_each_time_and_taken_up_again_at_once() {
-        let mut lessons = taught();
-        for (closing, windows) in [(2, 30), (3, 60), (4, 120), (5, 240)] {
-            assert_eq!(lessons.accepted(windows * LIMIT - 1, LIMIT), None);
-            let last = lessons.accepted(1, LIMIT);
-            assert_eq!(last, Some(Lesson::SpreadNoLonger));
-            assert_eq!(lessons.accepted(2 * LIMIT, LIMIT), None);
-            assert_eq!(lessons.refused(closing, LIMIT), Some(Lesson::Spread));
-        }
+    fn refusals_while_what_was_sent_before_still_weighs_prove_nothing() {
+        let mut course = Course::taught();
+        assert!(course.refused());
+        assert!(course.refused_early());
+        course.passes(1);
+        assert!(!course.refused(), "it does not help");
     }
 
     #[test]
-    fn what_does_not_help_is_given_up_at_once_and_hardly_tried_again() {
-        let mut lessons = taught();
-        lessons.accepted(LIMIT - 1, LIMIT);
-        assert_eq!(lessons.refused(2, LIMIT), Some(Lesson::SpreadNoLonger));
-        for closing in 3..10 {
-            assert_eq!(lessons.refused(closing, LIMIT), None);
+    fn what_does_not_help_is_given_up_and_hardly_tried_again() {
+        let mut course = Course::new();
+        course.refused_early();
+        assert!(course.refused_early());
+        course.passes(2);
+        course.accepted(10 * OF.limit - 1);
+        assert!(!course.refused());
+        for _ in 0..7 {
+            assert!(!course.refused_early());
         }
-        assert_eq!(lessons.refused(10, LIMIT), Some(Lesson::Spread));
+        assert!(course.refused_early());
     }
 
     #[test]
     fn a_refusal_now_and_then_does_not_mean_that_it_does_not_help() {
-        let mut lessons = taught();
-        lessons.accepted(29 * LIMIT, LIMIT);
-        assert_eq!(lessons.refused(2, LIMIT), None);
-        assert_eq!(lessons.accepted(29 * LIMIT, LIMIT), None);
+        let mut course = Course::new();
+        course.refused_early();
+        assert!(course.refused_early());
+        for _ in 0..2 {
+            course.passes(2);
+            course.accepted(10 * OF.limit);
+            assert!(course.refused());
+        }
+        assert!(!course.accepted(10 * OF.limit), "nor does it make it last");
+    }
+
+    #[test]
+    fn what_helps_is_given_up_more_rarely_each_time_and_taken_up_again_at_once() {
+        let mut course = Course::taught();
+        for windows in [30, 60, 120, 240] {
+            assert!(course.accepted(windows * OF.limit - 1));
+            assert!(!course.accepted(1));
+            assert!(!course.accepted(4 * OF.limit));
+            assert!(course.refused_early());
+        }
+    }
+
+    #[test]
+    fn a_huge_quota_is_spread_no_longer_some_day() {
+        let limit = u32::MAX;
+        let of = Of { limit, ..OF };
+        let (mut lessons, now) = (Lessons::default(), Moment::now());
+        lessons.refused(0, of, now);
+        lessons.refused(1, of, now);
         assert!(lessons.are_spread());
+        (0..30).for_each(|_| lessons.accepted(limit, of, now));
+        assert!(!lessons.are_spread());
     }
 }

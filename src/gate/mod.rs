@@ -24,6 +24,7 @@ mod quota;
 mod ramp;
 mod siblings;
 mod single;
+mod spacing;
 mod state;
 mod turn;
 mod window;

@@ -24,7 +24,7 @@ pub struct Quota {
 
 /// How the calls of a window may lie in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Spread {
+pub(super) enum Spread {
     Anyhow,
     /// No more than so many upon each other.
     Bursts(u32),
@@ -150,7 +150,8 @@ impl Quota {
     /// One call at a time, evenly spread over the window, and one less than it holds: for servers that count by a
     /// sliding counter. There the last window weighs in the one that runs, and whoever spends every call is refused
     /// where one window ends and the next begins. Of one call in a window, every other window has one. The window is
-    /// taken to be longer by its [`slack`](Self::slack), by which calls may come closer to each other on their way.
+    /// taken to be longer by its [`slack`](Self::slack), by which calls may come closer to each other on their way, or
+    /// by an eighth if that is less. A call that costs more than one is followed by as many waits.
     ///
     /// A bucket that holds a single call is another thing: `burst(1)`.
     ///
@@ -174,16 +175,9 @@ impl Quota {
         self
     }
 
-    /// So many calls in so long keep those of a window apart, if they are to be.
-    pub(super) fn apart(&self) -> Option<(u32, Duration)> {
-        let (limit, length) = (self.limit, self.window?);
-        match self.spread {
-            Spread::Bursts(calls) if calls < limit => {
-                Some((calls, length.saturating_mul(calls) / limit))
-            }
-            Spread::Evenly => Some((1, evenly(limit, length, self.slack))),
-            Spread::Bursts(_) | Spread::Anyhow => None,
-        }
+    /// How the calls of a window may lie in it.
+    pub(super) fn spread(&self) -> Spread {
+        self.spread
     }
 
     /// `limit` calls in any second.
@@ -210,16 +204,6 @@ impl Quota {
     pub const fn window(&self) -> Option<Duration> {
         self.window
     }
-}
-
-/// How far apart the calls of a quota are, if it is [paced](Quota::paced). On their way they come closer to each other,
-/// those of a whole window by its slack.
-pub(super) fn evenly(limit: u32, length: Duration, slack: Duration) -> Duration {
-    let (length, calls) = match limit {
-        0 | 1 => (length.saturating_mul(2), 1),
-        _ => (length, limit - 1),
-    };
-    length.saturating_add(slack) / calls
 }
 
 #[cfg(test)]

@@ -118,6 +118,20 @@ impl State {
         }
     }
 
+    /// A call that was sent then turns out to belong here: if the gate has shut since, to an epoch that is over.
+    pub(crate) fn was_sent(&mut self, price: u32, sent: Moment, now: Moment) -> Pass {
+        let pass = self.let_through(price, now);
+        let epoch = self.cooldown.epoch_at(sent);
+        if !self.is_of_this_ramp(epoch) {
+            self.ramp.left(false, !self.queue.is_empty());
+        }
+        Pass {
+            sent,
+            epoch,
+            ..pass
+        }
+    }
+
     /// A call that was let through is sent only now, if the gate has stayed open.
     pub(crate) fn still_holds(&mut self, pass: Pass, now: Moment) -> Option<Pass> {
         // Every closing begins another epoch.
@@ -150,7 +164,7 @@ impl State {
     pub(crate) fn answered(&mut self, pass: Pass, heard: Heard, now: Moment) -> Wake {
         let counter = heard.counter.filter(|_| !self.is_stale(pass));
         self.allowance
-            .answered(pass, Heard { counter, ..heard }, self.in_flight, now);
+            .answered(pass, Heard { counter, ..heard }, now);
         match heard.ending {
             Ending::Failed => self.outage.failed(pass.sent, now),
             Ending::Accepted | Ending::Refused => self.outage.answered(now),
@@ -198,12 +212,17 @@ impl State {
         if accepted {
             self.cooldown.accepted(pass.epoch);
         }
-        // Epochs wrap around; no call is on its way for half of them.
-        if pass.epoch.wrapping_sub(self.ramp_epoch) < u16::MAX / 2 {
+        if self.is_of_this_ramp(pass.epoch) {
             self.ramp.left(accepted, !self.queue.is_empty());
         } else if accepted {
             self.ramp.accepted_late();
         }
+    }
+
+    /// Epochs wrap around; no call is on its way for half of them.
+    #[inline]
+    fn is_of_this_ramp(&self, epoch: u16) -> bool {
+        epoch.wrapping_sub(self.ramp_epoch) < u16::MAX / 2
     }
 
     /// Shuts the gate; those whose patience ends before it opens are told at once.

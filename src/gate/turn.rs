@@ -118,8 +118,8 @@ impl Turn {
 
     /// A call that was sent without asking turns out to belong here.
     pub(crate) fn was_sent(mut self, sent: Moment, now: Moment) -> Self {
-        let pass = self.gate.lock().let_through(self.price, now);
-        self.keep(Pass { sent, ..pass }, Stage::Sent);
+        let pass = self.gate.lock().was_sent(self.price, sent, now);
+        self.keep(pass, Stage::Sent);
         self
     }
 

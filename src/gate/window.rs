@@ -4,7 +4,8 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::Spent;
-use super::quota::{Quota, evenly};
+use super::quota::{Quota, Spread};
+use super::spacing::evenly;
 use crate::moment::{Length, Moment, Slices, nanos};
 
 /// A wheel of slots, each a slice of time: so counting costs the same for twenty calls and for a
@@ -28,6 +29,7 @@ pub(crate) struct Window {
     priced: bool,
     /// Whether it only keeps calls apart that a wider one allows.
     narrow: bool,
+    spread: Spread,
     /// As it was declared, whatever the server says.
     declared: u32,
     /// A limit that was published for a longer window: near its end it looks like this one's.
@@ -63,6 +65,7 @@ impl Window {
             per_call: false,
             priced: false,
             narrow: false,
+            spread: Spread::Anyhow,
             declared: limit,
             of_another: None,
         }
@@ -72,47 +75,45 @@ impl Window {
     pub(crate) fn of(quota: &Quota) -> impl Iterator<Item = Self> + use<> {
         let (limit, length) = (quota.limit(), quota.window());
         let own = length.map(|length| Self::new(limit, length, quota.slack));
-        let narrow = quota.apart();
-        let narrow = narrow.map(|(calls, length)| Self::narrow(calls, length));
-        let per_call = quota.per_call;
-        own.into_iter()
-            .chain(narrow)
-            .map(move |window| Self { per_call, ..window })
-    }
-
-    fn narrow(calls: u32, length: Duration) -> Self {
-        Self {
+        let burst = match quota.spread() {
+            Spread::Bursts(burst) if burst < limit => length.map(|length| (burst, length)),
+            _ => None,
+        };
+        let narrow = burst.map(|(burst, length)| Self {
             narrow: true,
-            ..Self::new(calls, length, Duration::ZERO)
-        }
+            ..Self::new(burst, length.saturating_mul(burst) / limit, Duration::ZERO)
+        });
+        let spread = quota.spread();
+        let per_call = quota.per_call;
+        own.into_iter().chain(narrow).map(move |window| Self {
+            per_call,
+            spread,
+            ..window
+        })
     }
 
-    /// A narrow one, that spreads the calls of this one evenly.
-    pub(super) fn spread(&self) -> Self {
+    /// How long after a call of this price the next one is sent, if its calls are spread: because the quota was
+    /// declared so, or because refusals have `taught` it of those whose calls may lie anyhow.
+    pub(super) fn apart(&self, price: u32, taught: bool) -> Option<Duration> {
+        let spread = self.is_paced() || taught && self.may_learn();
         let (length, slack) = (self.length.duration(), self.slack.duration());
-        let per_call = self.per_call;
-        Self {
-            per_call,
-            ..Self::narrow(1, evenly(self.limit, length, slack))
-        }
+        spread.then(|| evenly(self.limit, self.places(price), length, slack))
+    }
+
+    pub(super) fn is_paced(&self) -> bool {
+        self.spread == Spread::Evenly
+    }
+
+    /// Whether it can be learned that its calls have to be spread. Those of an hour are let be: they would be far
+    /// between, and something shorter is meant.
+    pub(super) fn may_learn(&self) -> bool {
+        const LONGEST: Duration = Duration::from_secs(60);
+        self.spread == Spread::Anyhow && self.length.duration() <= LONGEST
     }
 
     /// How long it is.
     pub(super) fn length(&self) -> Duration {
         self.length.duration()
-    }
-
-    /// How many places were taken in the second half of the window that ends now.
-    pub(super) fn sent_lately(&self, now: Moment) -> u32 {
-        let half = Length::of(self.length.duration() / 2);
-        let since = self.slices.number(now + half).max(self.first);
-        let slices = since..self.first + SLOTS as u64;
-        slices.map(|slice| self.slots[slot(slice)]).sum()
-    }
-
-    /// Whether it is spent by prices.
-    pub(super) fn is_priced(&self) -> bool {
-        self.priced
     }
 
     /// What a call of this price takes.
@@ -162,7 +163,9 @@ impl Window {
 
     #[cold]
     fn next_free(&self, places: u32) -> Moment {
-        let mut missing = self.taken.saturating_add(places).saturating_sub(self.limit);
+        let missing = self.taken.saturating_add(places).saturating_sub(self.limit);
+        // One that needs more than all of them waits until nobody has any.
+        let mut missing = missing.min(self.taken);
         let mut slices = self.first..self.first + SLOTS as u64;
         let over = slices.find(|slice| {
             missing = missing.saturating_sub(self.slots[slot(*slice)]);
@@ -239,6 +242,7 @@ impl Window {
     pub(crate) fn correct(&mut self, price: u32, truly: u32, sent: Moment, now: Moment) {
         self.turn_to(now);
         let (said, truly) = (self.places(price), self.places(truly));
+        self.priced |= truly > 1;
         if truly > said {
             self.hold(truly - said, now);
         } else {

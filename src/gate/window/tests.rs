@@ -78,6 +78,15 @@ fn it_does_not_matter_when_the_first_call_is_made() {
 }
 
 #[test]
+fn a_published_limit_of_calls_says_nothing_about_a_quota_of_which_calls_cost_more() {
+    let (mut window, now) = window(1_000, 60);
+    window.take(1, now);
+    window.correct(1, 50, now, now);
+    window.publish(7, Duration::from_secs(50));
+    assert_eq!(window.limit(), 1_000);
+}
+
+#[test]
 fn a_million_places_cost_no_more_than_twenty() {
     let (mut window, now) = window(1_000_000, 1);
     (0..1_000_000).for_each(|_| window.take(1, now));

@@ -414,3 +414,36 @@ fn an_answer_that_calls_with_tickets_have_overtaken_is_old() {
     assert!(side.state.is_stale(slow));
     assert!(!side.state.is_stale(looked_at));
 }
+
+#[test]
+fn paced_calls_have_none() {
+    let start = start();
+    let mut side = Side::new(&[Quota::per_second(100_000).paced()], true);
+    let mut sent = 0;
+    for _ in 0..2_000 {
+        sent += u32::from(side.comes(1, start));
+        side.served(start);
+    }
+    assert_eq!(side.with_tickets, 0);
+    // Those of five milliseconds, which timers cannot tell apart.
+    assert!((400..=500).contains(&sent), "{sent}");
+}
+
+#[test]
+fn a_call_that_belongs_to_a_closing_that_is_over_takes_no_place_of_a_probe() {
+    let start = start();
+    let mut side = Side::new(&[], true);
+    assert!(side.comes(1, start));
+    side.ends(
+        0,
+        End::Refused(Duration::from_secs(1)),
+        start + Duration::from_millis(60),
+    );
+    let late = start + Duration::from_millis(61);
+    let pass = side.state.was_sent(1, start, late);
+    side.on_their_way.push(pass);
+    let opens = start + Duration::from_millis(1_060);
+    assert!(side.comes(1, opens), "the one probe");
+    side.ends(0, End::Dropped, opens);
+    assert_eq!(side.state.in_flight(), 1);
+}
