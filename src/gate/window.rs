@@ -38,15 +38,13 @@ pub(crate) struct Window {
 
 const SLOTS: usize = 512;
 
-impl Window {
-    /// So many are more than are ever sent ahead.
-    const PLENTY: u32 = 1_024;
-}
-
 /// Nothing waits for longer; see [`later`](crate::clock::later).
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 impl Window {
+    /// So many places are more than are ever taken ahead.
+    const PLENTY: u32 = 1_024;
+
     pub(crate) fn new(limit: u32, length: Duration, slack: Duration) -> Self {
         let (length, slack) = (length.min(LONGEST), slack.min(LONGEST));
         // A slot more than a place is ever held for, so that the wheel never bites its tail.
@@ -216,7 +214,9 @@ impl Window {
             return;
         }
         self.turn_to(now);
-        let (held, earlier) = (self.slice_held(sent + self.slack), self.slice_held(now));
+        let held = self.slice_held(sent + self.slack);
+        // Who tells it may have looked at the clock long ago.
+        let earlier = self.slice_held(now).max(self.first);
         if held >= self.first && self.slots[slot(held)] >= places {
             self.slots[slot(held)] -= places;
             let slot = &mut self.slots[slot(earlier)];

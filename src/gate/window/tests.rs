@@ -29,6 +29,16 @@ fn a_place_is_free_one_window_after_the_answer() {
 }
 
 #[test]
+fn an_answer_that_is_told_late_frees_its_place_at_once() {
+    let (mut window, sent) = window(1, 1);
+    window.take(1, sent);
+    let after = |millis| sent + Duration::from_millis(millis);
+    assert!(!window.has_place(1, after(1_100)));
+    window.answered(1, sent, after(60));
+    assert!(window.has_place(1, after(1_103)));
+}
+
+#[test]
 fn without_an_answer_a_place_is_free_one_window_after_the_slack() {
     let (mut window, now) = window(1, 2);
     window.take(1, now);
