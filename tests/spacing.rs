@@ -3,11 +3,13 @@
 mod support;
 
 use std::pin::pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use support::mock::{Answer, Mock, answer, status};
 use support::paused::*;
 use tokio::time::Instant;
+use tower::{Layer, Service};
 use tower_backoff::policy::Provider;
 use tower_backoff::{NotBefore, Price, Quota, Retry, RetryLayer};
 
@@ -208,4 +210,58 @@ async fn calls_that_hang_do_not_hide_those_that_were_accepted() {
     serve(&service, 1).await;
     assert_eq!(burst(&mock, &service, 15).await, 15);
     hang.iter().for_each(|call| call.abort());
+}
+
+/// Ready for a second, and then not before another moment.
+#[derive(Clone)]
+struct BusyUntil(Instant, Mock);
+
+impl Service<http::Request<Body>> for BusyUntil {
+    type Response = <Mock as Service<http::Request<Body>>>::Response;
+    type Error = <Mock as Service<http::Request<Body>>>::Error;
+    type Future = <Mock as Service<http::Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let Self(until, mock) = self;
+        if Instant::now() < *until && Instant::now() > *until - secs(19) {
+            let (until, waker) = (*until, cx.waker().clone());
+            tokio::spawn(async move {
+                tokio::time::sleep_until(until).await;
+                waker.wake();
+            });
+            return Poll::Pending;
+        }
+        Service::<http::Request<Body>>::poll_ready(mock, cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        self.1.call(request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_were_held_up_within_are_no_more_at_once_than_declared() {
+    let paced = Quota::new(11, secs(10)).slack(Duration::ZERO).paced();
+    for (quota, most) in [(paced, 1), (Quota::new(2, secs(2)), 2)] {
+        let mock = Mock::new(|_, _| status(200));
+        let begun = Instant::now();
+        let until = begun + secs(20);
+        let service = layer([quota]).layer(BusyUntil(until, mock.clone()));
+        let calls: Vec<_> = (0..12).map(|_| start(&service, get(URI))).collect();
+        tokio::time::sleep(secs(19)).await;
+        let before = mock.calls().len();
+        tokio::time::sleep(millis(1_005)).await;
+        let at_once = mock.calls().len() - before;
+        assert!((1..=most).contains(&at_once), "{at_once} of {quota:?}");
+        for call in calls {
+            assert_eq!(status_of(&call.await.unwrap()), 200);
+        }
+        let sent = offsets(&mock, begun);
+        let window = quota.window().unwrap();
+        let limit = quota.limit() as usize;
+        let crowd = sent
+            .windows(limit + 1)
+            .find(|all| all[limit] - all[0] < window);
+        assert_eq!(crowd, None);
+    }
 }

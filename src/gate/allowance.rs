@@ -195,20 +195,33 @@ impl Allowance {
             window.take_more(sent, then);
             window.more_answered(served, then, now);
         });
-        self.accepted(served, now);
+        self.accepted(served, 1, now);
         self.looks.skipped(sent);
         self.published.send(sent);
         self.published.over(served);
     }
 
-    /// A call that was let through is sent only now.
+    /// Whether a call that was let through may still be sent, if it is sent only now: its places may be over, and be
+    /// somebody else's.
+    pub(crate) fn may_be_sent(&mut self, pass: Pass, now: Moment) -> bool {
+        let mut windows = self.windows.iter_mut();
+        windows.all(|window| window.still_fits(pass.price, pass.sent, now))
+            && (!self.spaced || self.spacing.may_be_sent(now))
+    }
+
+    /// It is sent only now.
     pub(crate) fn sent_later(&mut self, pass: Pass, now: Moment) {
         self.windows.each(|window| {
             window.undo(pass.price, pass.sent, now);
             window.take(pass.price, now);
         });
-        if let Some(apart) = self.apart_if_spaced(pass.price) {
-            self.spacing.sent_later(apart, now);
+    }
+
+    /// A call of this price that was let through is sent.
+    #[inline]
+    pub(crate) fn is_sent(&mut self, price: u32, now: Moment) {
+        if let Some(apart) = self.apart_if_spaced(price) {
+            self.spacing.is_sent(apart, now);
         }
     }
 
@@ -217,6 +230,9 @@ impl Allowance {
         self.windows.each(|window| {
             window.undo(pass.price, pass.sent, pass.sent);
         });
+        if let Some(apart) = self.apart_if_spaced(pass.price) {
+            self.spacing.undo(apart);
+        }
         self.published.undo(pass.price.min(1));
         self.at_once.free();
     }
@@ -239,7 +255,7 @@ impl Allowance {
     /// The same, of an answer that nobody has looked at.
     #[inline]
     pub(crate) fn served(&mut self, pass: Pass, now: Moment) {
-        self.accepted(1, now);
+        self.accepted(1, pass.price, now);
         self.windows
             .each(|window| window.answered(pass.price, pass.sent, now));
         self.published.over(pass.price.min(1));
@@ -250,6 +266,10 @@ impl Allowance {
         if let Some(cost) = heard.price.filter(|cost| *cost != pass.price) {
             self.windows
                 .each(|window| window.correct(pass.price, cost, pass.sent, now));
+            let said = self.apart_if_spaced(pass.price);
+            if let Some((said, truly)) = said.zip(self.apart_if_spaced(cost)) {
+                self.spacing.correct(said, truly);
+            }
         }
         if let Some(headers) = heard.looked_at {
             self.looks.looked(headers, heard.counter.is_some());
@@ -262,36 +282,38 @@ impl Allowance {
             self.published.contradicted(pass.answered_then);
             // A server that says what is left needs no guessing.
             if heard.by_a_limit && !self.published.is_known() {
-                self.learn(pass.epoch, now);
+                self.learn(pass, now);
             }
         }
         if heard.ending == Ending::Accepted {
-            self.accepted(1, now);
+            self.accepted(1, pass.price, now);
         }
     }
 
     /// A limit refuses though places were left.
-    fn learn(&mut self, epoch: u16, now: Moment) {
-        if let Some(of) = self.learns_of() {
-            self.lessons.refused(epoch, of, now);
+    fn learn(&mut self, pass: Pass, now: Moment) {
+        if let Some(of) = self.learns_of(pass.price) {
+            self.lessons.refused(pass.epoch, of, now);
             self.heed();
         }
     }
 
-    /// So many calls were accepted.
+    /// So many calls of this price were accepted.
     #[inline]
-    fn accepted(&mut self, calls: u32, now: Moment) {
-        if let Some(of) = self.learns_of() {
+    fn accepted(&mut self, calls: u32, price: u32, now: Moment) {
+        if let Some(of) = self.learns_of(price) {
             self.lessons.accepted(calls, of, now);
             self.heed();
         }
     }
 
+    /// Of the longest quotas the one that holds the fewest calls of this price.
     #[inline]
-    fn learns_of(&self) -> Option<Of> {
+    fn learns_of(&self, price: u32) -> Option<Of> {
         let length = self.learns?;
         let of = |window: &&Window| window.may_learn() && window.length() == length;
-        let limit = self.windows.iter().find(of)?.limit();
+        let longest = self.windows.iter().filter(of);
+        let limit = longest.map(|window| window.holds(price)).min()?;
         Some(Of { limit, length })
     }
 

@@ -4,17 +4,23 @@ use std::time::Duration;
 
 use crate::moment::{Length, Moment};
 
-/// When the next one may be sent.
+/// When the next one may go. One that is let through goes when the service within is ready: so it is asked twice.
 #[derive(Debug, Default)]
 pub(super) struct Spacing {
+    /// From when on the next one is let through,
     next: Moment,
+    /// and from when on one may be sent, after those that were.
+    sent: Moment,
 }
 
 /// Timers ring by the millisecond: of calls that are to be closer to each other than this some go together.
 const TICK: Duration = Duration::from_millis(5);
 
+/// So late a call may be without those after it being late, too.
+const ROUNDING: Duration = Duration::from_millis(1);
+
 impl Spacing {
-    /// From when on a call may be sent, where they are so far apart.
+    /// From when on a call is let through, where they are so far apart.
     pub(super) fn next(&self, apart: Duration, now: Moment) -> Moment {
         let early = Length::of(TICK.saturating_sub(apart));
         if now + early >= self.next {
@@ -24,15 +30,47 @@ impl Spacing {
         }
     }
 
-    /// A call is sent, and the next one so much later.
+    /// A call is let through, and the next one so much later.
     pub(super) fn let_one(&mut self, apart: Duration, now: Moment) {
-        self.next = self.next.max(now) + apart;
+        self.next = after(self.next, apart, now);
     }
 
-    /// It is sent only now.
-    pub(super) fn sent_later(&mut self, apart: Duration, now: Moment) {
-        self.next = self.next.max(now + apart);
+    /// Whether a call that was let through may be sent now: others that were held up may have been just now.
+    pub(super) fn may_be_sent(&self, now: Moment) -> bool {
+        now + TICK >= self.sent
     }
+
+    /// It is sent.
+    pub(super) fn is_sent(&mut self, apart: Duration, now: Moment) {
+        self.sent = after(self.sent, apart, now);
+        self.next = self.next.max(self.sent);
+    }
+
+    /// It is not sent after all.
+    pub(super) fn undo(&mut self, apart: Duration) {
+        self.next = earlier(self.next, apart).max(self.sent);
+    }
+
+    /// A call that was sent has cost more or less than it had said, and keeps the next one waiting as long.
+    pub(super) fn correct(&mut self, said: Duration, truly: Duration) {
+        for moment in [&mut self.next, &mut self.sent] {
+            let more = *moment + truly.saturating_sub(said);
+            *moment = earlier(more, said.saturating_sub(truly));
+        }
+    }
+}
+
+fn after(last: Moment, apart: Duration, now: Moment) -> Moment {
+    let late = now.since(last);
+    let since = if late <= ROUNDING { last } else { now };
+    since + apart
+}
+
+fn earlier(moment: Moment, by: Duration) -> Moment {
+    if moment.since(Moment::START) < by {
+        return Moment::START;
+    }
+    moment - Length::of(by)
 }
 
 /// How long after a call that takes so many places of a quota the next one follows, so that a sliding counter refuses
@@ -84,15 +122,58 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_is_sent_late_keeps_the_next_one_at_its_distance() {
+    fn rounding_to_milliseconds_makes_nobody_after_it_late() {
+        let apart = Duration::from_micros(6_300);
+        let in_ten_seconds = sent(apart, Duration::from_millis(1), 10_000);
+        assert!(
+            (1_580..=1_590).contains(&in_ten_seconds),
+            "{in_ten_seconds}"
+        );
+    }
+
+    #[test]
+    fn calls_that_were_held_up_are_sent_at_their_distance() {
         let (start, second) = (Moment::now(), Duration::from_secs(1));
         let mut spacing = Spacing::default();
-        spacing.let_one(second, start);
-        let late = start + second * 3;
-        spacing.sent_later(second, late);
-        assert_eq!(spacing.next(second, late), late + second);
-        spacing.sent_later(second, late);
-        assert_eq!(spacing.next(second, late), late + second);
+        for nth in 0..3 {
+            let now = start + second * nth;
+            assert_eq!(spacing.next(second, now), now);
+            spacing.let_one(second, now);
+        }
+        let ready = start + second * 20;
+        assert!(spacing.may_be_sent(ready));
+        spacing.is_sent(second, ready);
+        assert!(!spacing.may_be_sent(ready));
+        assert!(spacing.may_be_sent(ready + second));
+        assert_eq!(spacing.next(second, ready), ready + second);
+    }
+
+    #[test]
+    fn one_that_is_not_sent_gives_its_turn_back() {
+        let (now, second) = (Moment::now(), Duration::from_secs(1));
+        let mut spacing = Spacing::default();
+        spacing.let_one(second, now);
+        spacing.undo(second);
+        assert_eq!(spacing.next(second, now), now);
+        spacing.let_one(second, now);
+        spacing.is_sent(second, now);
+        spacing.undo(second);
+        assert_eq!(spacing.next(second, now), now + second);
+    }
+
+    #[test]
+    fn what_a_call_truly_costs_is_its_distance() {
+        let (now, second) = (Moment::now(), Duration::from_secs(1));
+        for (said, truly) in [(1, 30), (30, 1), (7, 7)] {
+            let mut spacing = Spacing::default();
+            spacing.let_one(second * said, now);
+            spacing.is_sent(second * said, now);
+            spacing.correct(second * said, second * truly);
+            assert_eq!(spacing.next(second, now), now + second * truly);
+        }
+        let mut spacing = Spacing::default();
+        spacing.correct(Duration::MAX, Duration::ZERO);
+        assert_eq!(spacing.next(second, now), now);
     }
 
     #[test]

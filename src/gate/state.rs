@@ -121,6 +121,7 @@ impl State {
     /// A call that was sent then turns out to belong here: if the gate has shut since, to an epoch that is over.
     pub(crate) fn was_sent(&mut self, price: u32, sent: Moment, now: Moment) -> Pass {
         let pass = self.let_through(price, now);
+        self.allowance.is_sent(price, now);
         let epoch = self.cooldown.epoch_at(sent);
         if !self.is_of_this_ramp(epoch) {
             self.ramp.left(false, !self.queue.is_empty());
@@ -132,15 +133,19 @@ impl State {
         }
     }
 
-    /// A call that was let through is sent only now, if the gate has stayed open.
+    /// A call that was let through is sent only now, if the gate has stayed open and there is still room for it.
     pub(crate) fn still_holds(&mut self, pass: Pass, now: Moment) -> Option<Pass> {
         // Every closing begins another epoch.
         if self.cooldown.epoch() != pass.epoch {
             return None;
         }
         if pass.sent != now {
+            if !self.allowance.may_be_sent(pass, now) {
+                return None;
+            }
             self.allowance.sent_later(pass, now);
         }
+        self.allowance.is_sent(pass.price, now);
         Some(Pass { sent: now, ..pass })
     }
 

@@ -120,6 +120,12 @@ impl Window {
         if self.per_call { price.min(1) } else { price }
     }
 
+    /// How many calls of this price it holds.
+    #[inline]
+    pub(super) fn holds(&self, price: u32) -> u32 {
+        (self.limit / self.places(price).max(1)).max(1)
+    }
+
     /// Whether a call of this price could ever be sent.
     pub(crate) fn can_afford(&self, price: u32) -> bool {
         self.narrow || self.places(price) <= self.declared.max(self.limit)
@@ -224,15 +230,25 @@ impl Window {
         }
     }
 
+    /// Whether a call that was let through at this moment has its places still, or may have others now.
+    pub(super) fn still_fits(&mut self, price: u32, sent: Moment, now: Moment) -> bool {
+        self.has_place(price, now) || self.holds_its(self.places(price), sent)
+    }
+
+    #[inline]
+    fn holds_its(&self, places: u32, sent: Moment) -> bool {
+        let slice = self.slice_held(sent + self.slack);
+        slice >= self.first && self.slots[slot(slice)] >= places
+    }
+
     /// The call was never sent. Answers whether its places were still held.
     #[inline]
     pub(crate) fn undo(&mut self, price: u32, sent: Moment, now: Moment) -> bool {
         self.turn_to(now);
-        let slice = self.slice_held(sent + self.slack);
         let places = self.places(price);
-        let held = slice >= self.first && self.slots[slot(slice)] >= places;
+        let held = self.holds_its(places, sent);
         if held {
-            self.slots[slot(slice)] -= places;
+            self.slots[slot(self.slice_held(sent + self.slack))] -= places;
             self.taken = self.taken.saturating_sub(places);
         }
         held

@@ -40,8 +40,97 @@ fn a_call_that_is_sent_late_keeps_the_next_one_at_its_distance() {
         sent: now,
         ..Pass::default()
     };
+    assert!(allowance.may_be_sent(pass, late));
     allowance.sent_later(pass, late);
+    allowance.is_sent(1, late);
     assert_eq!(allowance.next(1, late), late + SECOND);
+    assert!(!allowance.may_be_sent(pass, late));
+}
+
+#[test]
+fn a_call_whose_places_are_over_is_sent_if_there_are_others() {
+    let mut allowance = Allowance::of(&[Quota::new(2, SECOND)]);
+    let early = Moment::now();
+    allowance.take(1, early);
+    let held_up = Pass {
+        price: 1,
+        sent: early,
+        ..Pass::default()
+    };
+    let now = early + SECOND * 5;
+    assert!(allowance.may_be_sent(held_up, now));
+    allowance.take(1, now);
+    assert!(allowance.may_be_sent(held_up, now));
+    allowance.take(1, now);
+    assert!(!allowance.may_be_sent(held_up, now), "two others have them");
+    let just_now = Pass {
+        sent: now,
+        ..held_up
+    };
+    assert!(allowance.may_be_sent(just_now, now + SECOND / 2));
+}
+
+#[test]
+fn a_call_that_is_not_sent_gives_its_distance_back() {
+    let mut allowance = Allowance::of(&[Quota::per_hour(2).paced()]);
+    let now = Moment::now();
+    allowance.take(1, now);
+    let pass = Pass {
+        price: 1,
+        sent: now,
+        ..Pass::default()
+    };
+    allowance.undo(pass);
+    assert!(allowance.is_whole(now), "nothing was sent");
+}
+
+#[test]
+fn what_a_call_truly_costs_is_its_distance() {
+    let quota = Quota::new(61, SECOND * 60).slack(Duration::ZERO);
+    let mut allowance = Allowance::of(&[quota.paced()]);
+    let now = Moment::now();
+    allowance.take(1, now);
+    allowance.is_sent(1, now);
+    let pass = Pass {
+        price: 1,
+        sent: now,
+        ..Pass::default()
+    };
+    let heard = Heard {
+        ending: Ending::Accepted,
+        price: Some(30),
+        by_a_limit: false,
+        ..refused()
+    };
+    allowance.answered(pass, heard, now);
+    assert_eq!(allowance.next(1, now), now + SECOND * 60 * 30 / 31);
+}
+
+#[test]
+fn prices_do_not_make_what_was_learned_last() {
+    let tokens = Quota::new(3_000, SECOND * 2);
+    let calls = Quota::new(20, SECOND * 2).per_call();
+    for quotas in [vec![calls, tokens], vec![tokens, calls], vec![tokens]] {
+        let mut allowance = Allowance::of(&quotas);
+        let mut now = Moment::now();
+        for epoch in 0..2 {
+            now += SECOND * 5;
+            refuse(&mut allowance, epoch, now);
+        }
+        assert!(allowance.spaced);
+        for _ in 0..1_000 {
+            now = allowance.next(100, now);
+            allowance.take(100, now);
+            let pass = Pass {
+                epoch: 2,
+                price: 100,
+                sent: now,
+                ..Pass::default()
+            };
+            allowance.served(pass, now);
+        }
+        assert!(!allowance.spaced, "{quotas:?}");
+    }
 }
 
 #[test]

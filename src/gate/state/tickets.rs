@@ -68,6 +68,7 @@ impl State {
         }
         let before = self.ramp.last_let();
         let pass = self.let_through(price, now);
+        self.allowance.is_sent(price, now);
         if calm && before.is_some_and(|before| now < before + UPON) {
             self.open_a_book(pass, now);
         }

@@ -447,3 +447,18 @@ fn a_call_that_belongs_to_a_closing_that_is_over_takes_no_place_of_a_probe() {
     side.ends(0, End::Dropped, opens);
     assert_eq!(side.state.in_flight(), 1);
 }
+
+#[test]
+fn one_that_was_held_up_keeps_its_distance_from_one_that_passes_at_once() {
+    let (start, second) = (start(), Duration::from_secs(1));
+    let quota = Quota::new(11, second * 10).slack(Duration::ZERO);
+    let mut side = Side::new(&[quota.paced()], true);
+    let held_up = side.state.let_through(1, start);
+    let now = start + second * 20;
+    assert!(side.comes(1, now));
+    let ready = now + Duration::from_millis(1);
+    assert_eq!(side.state.still_holds(held_up, ready), None);
+    side.state.undo(held_up).now();
+    assert!(!side.comes(1, ready));
+    assert!(side.comes(1, now + second));
+}
