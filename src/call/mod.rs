@@ -255,7 +255,7 @@ where
         if self.still_holds(now) {
             return Poll::Ready(Next::Send);
         }
-        // The gate shut while the inner service made itself ready: let go of its permit.
+        // The gate shut while the inner service made itself ready, or others have its place: let go of the permit.
         self.leave_bucket();
         self.service = self.service.clone();
         Poll::Ready(Next::Admit)
