@@ -193,7 +193,7 @@ impl Allowance {
         let (Done { sent, served, .. }, then) = (done, done.pass.sent);
         self.windows.each(|window| {
             window.take_more(sent, then);
-            window.more_answered(served, then, now);
+            window.counted(served, then, now);
         });
         self.accepted(served, 1, now);
         self.looks.skipped(sent);

@@ -1,7 +1,7 @@
 //! All callers of one scope, behind one gate.
 //!
 //! ```text
-//! Gates ── scope ──► Gate ── lock ──► State { Queue, Cooldown, Allowance, Ramp, Outage, Ledger }
+//! Gates ── scope ──► Gate ── lock ──► State { Book, Queue, Cooldown, Allowance, Ramp, Outage, Ledger }
 //!                      ▲
 //!                    Turn   (one per call: waits, passes, and gives its place back when dropped)
 //! ```

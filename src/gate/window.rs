@@ -193,11 +193,6 @@ impl Window {
         self.hold(calls, then + self.slack);
     }
 
-    /// So many calls of the price of one, that were sent at this moment, have been answered by now.
-    pub(super) fn more_answered(&mut self, calls: u32, sent: Moment, now: Moment) {
-        self.counted(calls, sent, now);
-    }
-
     /// A call is sent. Until its answer is here, its places are held as if the server had seen it only
     /// at the end of the slack.
     #[inline]
@@ -213,9 +208,9 @@ impl Window {
         self.counted(self.places(price), sent, now);
     }
 
-    /// The server has counted by now what has so many places.
+    /// The server has counted by now what was sent at this moment and has so many places.
     #[inline]
-    fn counted(&mut self, places: u32, sent: Moment, now: Moment) {
+    pub(super) fn counted(&mut self, places: u32, sent: Moment, now: Moment) {
         if now >= sent + self.slack {
             return;
         }

@@ -18,11 +18,11 @@ impl std::io::Write for Log {
 }
 
 impl Log {
-    /// Listens for as long as the guard lives.
+    /// Listens for as long as the guard lives, to all that is promised: spans are for `debug`.
     pub fn listen(&self) -> tracing::subscriber::DefaultGuard {
         let log = self.clone();
         let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
+            .with_max_level(tracing::Level::DEBUG)
             .with_ansi(false)
             .with_writer(move || log.clone())
             .finish();

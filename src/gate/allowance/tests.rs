@@ -16,15 +16,19 @@ fn refused() -> Heard {
     }
 }
 
+/// Of a call that costs one.
+fn pass(sent: Moment) -> Pass {
+    Pass {
+        price: 1,
+        sent,
+        ..Pass::default()
+    }
+}
+
 /// Lets a call through, and has it refused under this epoch.
 fn refuse(allowance: &mut Allowance, epoch: u16, now: Moment) {
     allowance.take(1, now);
-    let pass = Pass {
-        epoch,
-        price: 1,
-        sent: now,
-        ..Pass::default()
-    };
+    let pass = Pass { epoch, ..pass(now) };
     allowance.answered(pass, refused(), now);
 }
 
@@ -35,11 +39,7 @@ fn a_call_that_is_sent_late_keeps_the_next_one_at_its_distance() {
     allowance.take(1, now);
     assert_eq!(allowance.next(1, now), now + SECOND);
     let late = now + SECOND * 5;
-    let pass = Pass {
-        price: 1,
-        sent: now,
-        ..Pass::default()
-    };
+    let pass = pass(now);
     assert!(allowance.may_be_sent(pass, late));
     allowance.sent_later(pass, late);
     allowance.is_sent(1, late);
@@ -52,11 +52,7 @@ fn a_call_whose_places_are_over_is_sent_if_there_are_others() {
     let mut allowance = Allowance::of(&[Quota::new(2, SECOND)]);
     let early = Moment::now();
     allowance.take(1, early);
-    let held_up = Pass {
-        price: 1,
-        sent: early,
-        ..Pass::default()
-    };
+    let held_up = pass(early);
     let now = early + SECOND * 5;
     assert!(allowance.may_be_sent(held_up, now));
     allowance.take(1, now);
@@ -75,11 +71,7 @@ fn a_call_that_is_not_sent_gives_its_distance_back() {
     let mut allowance = Allowance::of(&[Quota::per_hour(2).paced()]);
     let now = Moment::now();
     allowance.take(1, now);
-    let pass = Pass {
-        price: 1,
-        sent: now,
-        ..Pass::default()
-    };
+    let pass = pass(now);
     allowance.undo(pass);
     assert!(allowance.is_whole(now), "nothing was sent");
 }
@@ -91,11 +83,7 @@ fn what_a_call_truly_costs_is_its_distance() {
     let now = Moment::now();
     allowance.take(1, now);
     allowance.is_sent(1, now);
-    let pass = Pass {
-        price: 1,
-        sent: now,
-        ..Pass::default()
-    };
+    let pass = pass(now);
     let heard = Heard {
         ending: Ending::Accepted,
         price: Some(30),
@@ -108,9 +96,12 @@ fn what_a_call_truly_costs_is_its_distance() {
 
 #[test]
 fn prices_do_not_make_what_was_learned_last() {
-    let tokens = Quota::new(3_000, SECOND * 2);
+    let (tokens, many) = (
+        Quota::new(3_000, SECOND * 2),
+        Quota::new(30_000, SECOND * 2),
+    );
     let calls = Quota::new(20, SECOND * 2).per_call();
-    for quotas in [vec![calls, tokens], vec![tokens, calls], vec![tokens]] {
+    for quotas in [vec![calls, many], vec![many, calls], vec![tokens]] {
         let mut allowance = Allowance::of(&quotas);
         let mut now = Moment::now();
         for epoch in 0..2 {
@@ -124,8 +115,7 @@ fn prices_do_not_make_what_was_learned_last() {
             let pass = Pass {
                 epoch: 2,
                 price: 100,
-                sent: now,
-                ..Pass::default()
+                ..pass(now)
             };
             allowance.served(pass, now);
         }
