@@ -15,10 +15,41 @@ pub(super) struct Addresses {
     /// Most clients talk to one host. Never forgotten: it is one gate.
     first: OnceLock<Arc<Gate>>,
     gates: RwLock<HashMap<u64, Arc<Gate>, BuildHasherDefault<Hashed>>>,
-    keys: RandomState,
+    hash: Hash,
 }
 
-/// The keys of the map are hashes already, made with keys that nobody knows.
+/// A quick hash of an address, with keys that nobody knows. Whoever found two addresses with the same one would only
+/// make the gate of the first be looked for by its scope: so it need not be as good as that of a map of strings.
+struct Hash([u64; 2]);
+
+impl Default for Hash {
+    fn default() -> Self {
+        let keys = RandomState::new();
+        // An odd factor loses nothing of what it is multiplied with.
+        Self([keys.hash_one(0), keys.hash_one(1) | 1])
+    }
+}
+
+impl Hash {
+    #[inline]
+    fn of(&self, address: &str) -> u64 {
+        let bytes = address.as_bytes();
+        let Self([key, factor]) = self;
+        let fold = |word: u64| {
+            let product = u128::from(word) * u128::from(*factor);
+            product as u64 ^ (product >> 64) as u64
+        };
+        let mut chunks = bytes.chunks_exact(8);
+        let words = (&mut chunks).filter_map(|chunk| chunk.try_into().ok());
+        let hash = words
+            .map(u64::from_le_bytes)
+            .fold(*key ^ bytes.len() as u64, |hash, word| fold(hash ^ word));
+        let rest = chunks.remainder().iter();
+        fold(hash ^ rest.fold(0, |rest, byte| rest << 8 | u64::from(*byte)))
+    }
+}
+
+/// The keys of the map are hashes already.
 #[derive(Default)]
 struct Hashed(u64);
 
@@ -74,12 +105,14 @@ impl Addresses {
         let authority = uri.authority()?.as_str();
         // The same host by another scheme is another scope: `https` is longer than `http`.
         let scheme = uri.scheme_str().map_or(0, str::len) as u64;
-        Some(self.keys.hash_one(authority) ^ scheme)
+        Some(self.hash.of(authority) ^ scheme)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::gate::words::Facts;
     use crate::scope::Scope;
@@ -126,6 +159,21 @@ mod tests {
                 .is_some_and(|gate| Arc::ptr_eq(gate, &known))
         );
         assert!(addresses.first(&other).is_none());
+    }
+
+    #[test]
+    fn ten_thousand_addresses_have_as_many_hashes_and_none_is_foreseen() {
+        let hosts: Vec<_> = (0..10_000).map(|nth| format!("api-{nth}.test")).collect();
+        let (hash, other) = (Hash::default(), Hash::default());
+        let of = |hash: &Hash| hosts.iter().map(|host| hash.of(host)).collect::<Vec<_>>();
+        assert_eq!(of(&hash), of(&hash));
+        let mut all = [of(&hash), of(&other)].concat();
+        // A map of so many looks at the last bits first.
+        let low: HashSet<_> = of(&hash).iter().map(|hash| hash % (1 << 14)).collect();
+        assert!((7_000..8_000).contains(&low.len()), "{}", low.len());
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 20_000);
     }
 
     #[test]
