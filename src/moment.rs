@@ -44,6 +44,16 @@ impl Moment {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    /// So much earlier, or the start.
+    pub(crate) const fn earlier(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(nanos(by)))
+    }
+
+    /// The last moment before it.
+    pub(crate) const fn just_before(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+
     /// The number of whole slices of time until then.
     #[inline]
     pub(crate) fn slices(self, nanos: NonZeroU64) -> u64 {

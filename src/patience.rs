@@ -50,10 +50,11 @@ impl Patience {
         self
     }
 
-    /// Whether it matters to the millisecond when a call began.
+    /// Whether it matters to a quarter of a second when a call began.
     #[inline]
     pub(crate) const fn is_short(&self) -> bool {
-        self.refusals.as_secs() == 0 || self.failures.as_secs() == 0
+        const SHORT: u64 = 30;
+        self.refusals.as_secs() < SHORT || self.failures.as_secs() < SHORT
     }
 }
 

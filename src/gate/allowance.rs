@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::Spent;
 use super::at_once::AtOnce;
-use super::book::Done;
 use super::cooldown::Shut;
 use super::lessons::{Lessons, Of};
 use super::looks::{Looks, Unread};
@@ -187,18 +186,23 @@ impl Allowance {
         windows.try_fold(ahead, |ahead, window| Some(ahead.until(window.ahead(now)?)))
     }
 
-    /// So many calls of the price of one were let through at a moment, and so many of those from then have been served
-    /// by now.
-    pub(super) fn catch_up(&mut self, done: Done, now: Moment) {
-        let (Done { sent, served, .. }, then) = (done, done.pass.sent);
-        self.windows.each(|window| {
-            window.take_more(sent, then);
-            window.counted(served, then, now);
-        });
-        self.accepted(served, 1, now);
-        self.looks.skipped(sent);
-        self.published.send(sent);
-        self.published.over(served);
+    /// How much of what was sent has been answered.
+    pub(super) fn answered_by_now(&self) -> u32 {
+        self.published.answered()
+    }
+
+    /// So many calls of the price of one were let through, at this moment at the latest.
+    pub(super) fn let_more(&mut self, calls: u32, then: Moment) {
+        self.windows.each(|window| window.take_more(calls, then));
+        self.looks.skipped(calls);
+        self.published.send(calls);
+    }
+
+    /// So many of them have been served by now.
+    pub(super) fn more_served(&mut self, calls: u32, then: Moment, now: Moment) {
+        self.windows.each(|window| window.counted(calls, then, now));
+        self.accepted(calls, 1, now);
+        self.published.over(calls);
     }
 
     /// Whether a call that was let through may still be sent, if it is sent only now: its places may be over, and be
@@ -212,7 +216,7 @@ impl Allowance {
     /// It is sent only now.
     pub(crate) fn sent_later(&mut self, pass: Pass, now: Moment) {
         self.windows.each(|window| {
-            window.undo(pass.price, pass.sent, now);
+            window.undo(pass.price, pass.sent);
             window.take(pass.price, now);
         });
     }
@@ -228,7 +232,7 @@ impl Allowance {
     /// A call that was let through is not sent after all.
     pub(crate) fn undo(&mut self, pass: Pass) {
         self.windows.each(|window| {
-            window.undo(pass.price, pass.sent, pass.sent);
+            window.undo(pass.price, pass.sent);
         });
         if let Some(apart) = self.apart_if_spaced(pass.price) {
             self.spacing.undo(apart);

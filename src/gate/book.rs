@@ -1,5 +1,7 @@
 //! A book of tickets: passes that are made out ahead, for calls that come one upon the other.
 
+use std::time::Duration;
+
 use super::words::Pass;
 use crate::moment::Moment;
 use crate::sys::Instant;
@@ -7,7 +9,8 @@ use crate::sys::Instant;
 /// Where calls come within a moment of each other, each is let through as the one before it was: nothing has
 /// happened in between, and nothing that depends on the time has changed. So the gate looks once for all of them,
 /// and makes out as many tickets as would pass one by one, good until the time changes something. Whoever comes
-/// then tears one off; and if its answer is here while the book is open, it is ticked off.
+/// then tears one off; and if its answer is here while the book is open, it is ticked off. Since nobody notes when a
+/// ticket was torn off, all count as sent at the last moment at which they were good.
 ///
 /// Whatever else happens at the gate closes the book first, and enters what was done with it: so nothing can be
 /// told from a gate that never opened one.
@@ -18,6 +21,7 @@ pub(super) struct Book {
     left: u32,
     served: u32,
     tickets: u32,
+    opened: Moment,
     /// What each of them is good for.
     pass: Pass,
 }
@@ -27,20 +31,36 @@ pub(super) struct Book {
 pub(super) struct Done {
     /// So many calls were sent,
     pub(super) sent: u32,
-    /// and so many served; of calls, too, that were let through at the same moment without a ticket.
+    /// and so many served; of calls, too, whose tickets are of another book and were good until the same moment.
     pub(super) served: u32,
+    pub(super) opened: Moment,
     pub(super) pass: Pass,
 }
 
 impl Book {
-    pub(super) fn new(tickets: u32, until: Moment, pass: Pass) -> Self {
-        Self {
+    /// It is open for no longer than this: by so little a call may be older than it says.
+    pub(super) const OPEN: Duration = Duration::from_millis(250);
+
+    /// Whoever opens it tears off the first ticket.
+    pub(super) fn open(tickets: u32, now: Moment, until: Moment, pass: Pass) -> (Self, Pass) {
+        let pass = Pass {
+            sent: until.just_before(),
+            ..pass
+        };
+        let book = Self {
             until: Some(until.instant()),
-            left: tickets,
+            left: tickets - 1,
             served: 0,
             tickets,
+            opened: now,
             pass,
-        }
+        };
+        (book, pass)
+    }
+
+    /// When the call that tears off a ticket comes, or a little earlier.
+    pub(super) fn opened(&self) -> Moment {
+        self.opened
     }
 
     /// A ticket, if there is one and it is good.
@@ -57,8 +77,8 @@ impl Book {
         })
     }
 
-    /// A call with such a pass was served. Whether it belongs here: if it was let through at the same moment, all that
-    /// its answer shows is shown by the others, too.
+    /// A call with such a pass was served. Whether its ticket is one of these, or just like them: then its places are
+    /// where theirs are, and all that its answer shows is shown by the others, too.
     #[inline]
     pub(super) fn tick_off(&mut self, pass: Pass) -> bool {
         let Pass {
@@ -76,6 +96,7 @@ impl Book {
         Some(Done {
             sent: self.tickets - std::mem::take(&mut self.left),
             served: self.served,
+            opened: self.opened,
             pass: self.pass,
         })
     }

@@ -138,6 +138,11 @@ impl Published {
         self.refills |= answered_then > 0;
     }
 
+    /// How many calls have been answered.
+    pub(super) fn answered(&self) -> u32 {
+        self.answered
+    }
+
     /// It was never sent.
     pub(crate) fn undo(&mut self, price: u32) {
         self.answered = self.answered.wrapping_add(price);

@@ -18,10 +18,10 @@ pub(super) type Locked<'a> = MutexGuard<'a, State>;
 /// A std mutex: it is held for a few dozen instructions, never across an await, and no code of a
 /// user runs under it. Wakers are called when it is free again.
 #[derive(Debug)]
-#[repr(C)] // the lock beside what it guards, and both beside the count of the `Arc`
+#[repr(C)] // what every call touches lies together, beside the count of the `Arc`
 pub(crate) struct Gate {
-    state: Mutex<State>,
     scope: Scope,
+    state: Mutex<State>,
 }
 
 impl Gate {

@@ -48,14 +48,14 @@ impl Spacing {
 
     /// It is not sent after all.
     pub(super) fn undo(&mut self, apart: Duration) {
-        self.next = earlier(self.next, apart).max(self.sent);
+        self.next = self.next.earlier(apart).max(self.sent);
     }
 
     /// A call that was sent has cost more or less than it had said, and keeps the next one waiting as long.
     pub(super) fn correct(&mut self, said: Duration, truly: Duration) {
         for moment in [&mut self.next, &mut self.sent] {
             let more = *moment + truly.saturating_sub(said);
-            *moment = earlier(more, said.saturating_sub(truly));
+            *moment = more.earlier(said.saturating_sub(truly));
         }
     }
 }
@@ -64,13 +64,6 @@ fn after(last: Moment, apart: Duration, now: Moment) -> Moment {
     let late = now.since(last);
     let since = if late <= ROUNDING { last } else { now };
     since + apart
-}
-
-fn earlier(moment: Moment, by: Duration) -> Moment {
-    if moment.since(Moment::START) < by {
-        return Moment::START;
-    }
-    moment - Length::of(by)
 }
 
 /// How long after a call that takes so many places of a quota the next one follows, so that a sliding counter refuses

@@ -22,6 +22,7 @@ use crate::moment::Moment;
 #[repr(C)]
 pub(crate) struct State {
     book: Book,
+    pub(crate) queue: Queue,
     in_flight: u32,
     /// The first epoch of this ramp: calls from before belong to another.
     ramp_epoch: u16,
@@ -34,7 +35,6 @@ pub(crate) struct State {
     ledger: Ledger,
     ramp: Ramp,
     pub(crate) allowance: Allowance,
-    pub(crate) queue: Queue,
     /// The price of the first in the queue, once it has asked.
     first_needs: u32,
     /// How many are passed over next time, if nobody comes before.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use super::book::Book;
 use super::cooldown::Closing;
 use super::looks::Unread;
 use super::single::{Gate, Locked, settle};
@@ -91,11 +92,11 @@ impl Turn {
         let price = self.price;
         let mut state = self.gate.lock_as_it_is();
         if price == 1 && !else_to_wait_for {
-            if let Some((number, pass)) = state.tear(now) {
+            if let Some((number, since, pass)) = state.tear(now) {
                 drop(state);
                 self.number = number;
                 self.keep(pass, Stage::Sent);
-                return (pass.sent, true);
+                return (since, true);
             }
         }
         let now = Moment::of(now);
@@ -123,9 +124,9 @@ impl Turn {
         self
     }
 
-    /// When it was sent.
+    /// When it was sent, or a little earlier: with a ticket it counts as sent when the book closed.
     pub(crate) fn sent(&self) -> Moment {
-        self.sent
+        self.sent.earlier(Book::OPEN)
     }
 
     /// It was to be sent just now, and is not: another gate has shut.

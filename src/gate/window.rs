@@ -4,13 +4,14 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::Spent;
+use super::book::Book;
 use super::quota::{Quota, Spread};
 use super::spacing::evenly;
 use crate::moment::{Length, Moment, Slices, nanos};
 
 /// A wheel of slots, each a slice of time: so counting costs the same for twenty calls and for a
 /// million, and a gate's memory does not grow with its quota. A place is free at the *end* of its
-/// slice, so that rounding errs on the late side, by less than a five-hundredth of the window.
+/// slice, so that rounding errs on the late side, by less than a five-hundredth of the longest time it may be held.
 #[derive(Debug)]
 pub(crate) struct Window {
     limit: u32,
@@ -22,6 +23,8 @@ pub(crate) struct Window {
     turns: Moment,
     length: Length,
     slack: Length,
+    /// Where places are plenty, calls may count so much later than they are sent.
+    ahead: Length,
     slots: Box<[u32; SLOTS]>,
     /// Whether it counts calls, or what they cost.
     per_call: bool,
@@ -47,8 +50,13 @@ impl Window {
 
     pub(crate) fn new(limit: u32, length: Duration, slack: Duration) -> Self {
         let (length, slack) = (length.min(LONGEST), slack.min(LONGEST));
+        let ahead = if limit >= Self::PLENTY {
+            Book::OPEN.min(length / 10)
+        } else {
+            Duration::ZERO
+        };
         // A slot more than a place is ever held for, so that the wheel never bites its tail.
-        let slice = nanos(length + slack).div_ceil(SLOTS as u64 - 2);
+        let slice = nanos(length + slack + ahead).div_ceil(SLOTS as u64 - 2);
         let slice = NonZeroU64::new(slice).unwrap_or(NonZeroU64::MIN);
         let slices = Slices::around(Moment::START, slice);
         Self {
@@ -59,6 +67,7 @@ impl Window {
             turns: Moment::START,
             length: Length::of(length),
             slack: Length::of(slack),
+            ahead: Length::of(ahead),
             slots: Box::new([0; SLOTS]),
             per_call: false,
             priced: false,
@@ -178,17 +187,16 @@ impl Window {
         self.slices.end(over.unwrap_or(self.first))
     }
 
-    /// Until when the places of calls of the price of one are all free again in the same moment, if there are plenty
-    /// of places: where they are few it matters just when one of them is free.
+    /// Until when calls may count as sent that are sent now, if there are plenty of places: where they are few it
+    /// matters just when one of them is free.
     pub(super) fn ahead(&self, now: Moment) -> Option<Moment> {
         let left = self.limit.saturating_sub(self.taken);
-        let slice = self.slice_held(now + self.slack);
         // Ticked off and not entered, a place is held until the slack is over: then it must not be long.
         let plenty = left >= Self::PLENTY && self.slack <= self.length;
-        plenty.then(|| self.slices.end(slice) - self.slack - self.length)
+        plenty.then(|| now + self.ahead)
     }
 
-    /// So many calls of the price of one were sent at this moment.
+    /// So many calls of the price of one were sent at this moment at the latest.
     pub(super) fn take_more(&mut self, calls: u32, then: Moment) {
         self.hold(calls, then + self.slack);
     }
@@ -236,17 +244,14 @@ impl Window {
         slice >= self.first && self.slots[slot(slice)] >= places
     }
 
-    /// The call was never sent. Answers whether its places were still held.
+    /// The call was never sent.
     #[inline]
-    pub(crate) fn undo(&mut self, price: u32, sent: Moment, now: Moment) -> bool {
-        self.turn_to(now);
+    pub(crate) fn undo(&mut self, price: u32, sent: Moment) {
         let places = self.places(price);
-        let held = self.holds_its(places, sent);
-        if held {
+        if self.holds_its(places, sent) {
             self.slots[slot(self.slice_held(sent + self.slack))] -= places;
             self.taken = self.taken.saturating_sub(places);
         }
-        held
     }
 
     /// The call that was answered now cost another price than it had said.

@@ -98,6 +98,7 @@ pub(crate) struct Pass {
     pub(super) price: u32,
     /// How much of what was sent before it had been answered when it was sent.
     pub(super) answered_then: u32,
+    /// When it was sent, at the latest.
     pub(super) sent: Moment,
 }
 

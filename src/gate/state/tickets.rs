@@ -1,25 +1,24 @@
 //! The way past a gate that is wide open: a look ahead, and tickets for those who come meanwhile.
 
-use std::time::Duration;
-
 use super::State;
 use crate::gate::book::{Book, Done};
 use crate::gate::words::{Ahead, Pass};
 use crate::moment::{Length, Moment};
 use crate::sys::Instant;
 
-/// A call that comes so soon after another is one of many, of a thousand in a second: then it is worth a look ahead.
-const UPON: Length = Length::of(Duration::from_millis(1));
+/// A look ahead is worth while if as many more calls may be expected to come, as far from each other as this one comes
+/// after the last.
+const WORTH: u32 = 4;
 
-/// What is sent with a ticket counts as sent when the book was opened: so it is not open for long.
-const OPEN: Duration = Duration::from_millis(10);
+/// Of calls that are further from each other there are never so many.
+const UPON: Length = Length::of(Book::OPEN.checked_div(WORTH).unwrap());
 
 impl State {
     /// Passes with a ticket, if there is one: the path of nearly every call where there are many.
     #[inline]
-    pub(crate) fn tear(&mut self, now: Instant) -> Option<(u64, Pass)> {
+    pub(crate) fn tear(&mut self, now: Instant) -> Option<(u64, Moment, Pass)> {
         let pass = self.book.tear(now)?;
-        Some((self.queue.arrive(), pass))
+        Some((self.queue.arrive(), self.book.opened(), pass))
     }
 
     /// Whether a call that is served is ticked off.
@@ -33,25 +32,28 @@ impl State {
     #[inline]
     pub(crate) fn settle(&mut self, now: impl FnOnce() -> Moment) {
         if let Some(done) = self.book.close() {
-            let now = if done.served > 0 {
-                now()
-            } else {
-                done.pass.sent
-            };
             self.catch_up(done, now);
         }
     }
 
     #[inline(never)]
-    fn catch_up(&mut self, done: Done, now: Moment) {
-        let Done { sent, served, pass } = done;
-        self.ledger.more_calls(sent);
-        self.in_flight = (self.in_flight + sent).saturating_sub(served);
+    fn catch_up(&mut self, done: Done, now: impl FnOnce() -> Moment) {
+        let Done {
+            sent,
+            served,
+            opened,
+            pass,
+        } = done;
+        // The first of them was one that asked.
+        self.ledger.more_calls(sent - 1);
+        self.in_flight += sent;
         self.ramp.let_more(sent, pass.sent);
-        self.ramp.more_accepted(served);
-        self.allowance.catch_up(done, now);
+        self.allowance.let_more(sent, pass.sent);
         if served > 0 {
-            self.youngest = self.youngest.max(pass.sent);
+            self.in_flight = self.in_flight.saturating_sub(served);
+            self.ramp.more_accepted(served);
+            self.allowance.more_served(served, pass.sent, now());
+            self.youngest = self.youngest.max(opened);
             self.cooldown.accepted(pass.epoch);
         }
     }
@@ -59,6 +61,16 @@ impl State {
     /// Passes if the gate is wide open and nobody waits.
     #[inline]
     pub(crate) fn pass_at_once(&mut self, price: u32, now: Moment) -> Option<Pass> {
+        if price == 1 {
+            if let Some(pass) = self.open_a_book(now) {
+                return Some(pass);
+            }
+        }
+        self.pass_alone(price, now)
+    }
+
+    #[inline]
+    fn pass_alone(&mut self, price: u32, now: Moment) -> Option<Pass> {
         if !self.queue.is_empty() {
             return None;
         }
@@ -66,34 +78,46 @@ impl State {
         if !calm && self.opens(price, now) > now {
             return None;
         }
-        let before = self.ramp.last_let();
         let pass = self.let_through(price, now);
         self.allowance.is_sent(price, now);
-        if calm && before.is_some_and(|before| now < before + UPON) {
-            self.open_a_book(pass, now);
-        }
         Some(pass)
     }
 
-    /// Makes out tickets for those who cost one, and would pass just like this one.
-    fn open_a_book(&mut self, pass: Pass, now: Moment) {
-        let Some(ahead) = self.allowance.ahead(now) else {
-            return;
-        };
-        let ahead = ahead.until(self.ledger.over()).until(self.ramp.over());
+    /// Makes out tickets for this call, which costs one, and for those that will come upon it.
+    #[inline]
+    fn open_a_book(&mut self, now: Moment) -> Option<Pass> {
+        let before = self.ramp.last_let()?;
+        if now >= before + UPON || !self.queue.is_empty() || !self.is_calm(now) {
+            return None;
+        }
+        if !self.allowance.has_place(1, now) {
+            return None;
+        }
         let Ahead {
             calls,
             until,
             unread,
-        } = ahead.until(now + OPEN);
-        if calls > 0 && until > now {
-            let pass = Pass {
-                unread,
-                price: 1,
-                ..pass
-            };
-            self.book = Book::new(calls, until, pass);
+        } = self.ahead(now)?;
+        if calls == 0 || now + now.since(before) * WORTH >= until {
+            return None;
         }
+        let pass = Pass {
+            epoch: self.cooldown.epoch(),
+            unread,
+            price: 1,
+            sent: now,
+            answered_then: self.allowance.answered_by_now(),
+        };
+        let (book, pass) = Book::open(calls, now, until, pass);
+        self.book = book;
+        Some(pass)
+    }
+
+    /// The calls that would pass just like this one.
+    fn ahead(&self, now: Moment) -> Option<Ahead> {
+        let ahead = self.allowance.ahead(now)?;
+        let ahead = ahead.until(self.ledger.over()).until(self.ramp.over());
+        Some(ahead.until(now + Book::OPEN))
     }
 }
 

@@ -88,7 +88,7 @@ impl Side {
             self.state.settle(|| now);
         }
         if price == 1 {
-            if let Some((_, pass)) = self.state.tear(now.instant()) {
+            if let Some((_, _, pass)) = self.state.tear(now.instant()) {
                 self.with_tickets += 1;
                 self.on_their_way.push(pass);
                 return true;
@@ -97,7 +97,10 @@ impl Side {
         self.state.settle(|| now);
         self.state.ledger().call(now);
         self.state.queue.arrive();
-        let pass = self.state.pass_at_once(price, now);
+        let pass = match self.opens_books {
+            true => self.state.pass_at_once(price, now),
+            false => self.state.pass_alone(price, now),
+        };
         self.on_their_way.extend(pass);
         pass.is_some()
     }
