@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
+use tower_backoff::Quota;
+
 use crate::figure::Figure;
-use crate::gate::{Hosts, Line};
-use crate::instructions;
+use crate::gate::Line;
+use crate::{hosts, instructions};
 
 /// What is done again and again, among so many.
 #[derive(Clone, Copy, Debug)]
@@ -19,23 +21,44 @@ struct Growth {
     word: &'static str,
     among: [usize; 3],
     what: &'static str,
+    asked: Option<&'static str>,
 }
 
 const LINE: &str = "line";
 const HOSTS: &str = "hosts";
+const BY_SECOND: &str = "hosts-by-second";
+const COUNTED: &str = "hosts-counted";
 
-const GROWTHS: [Growth; 2] = [
+const GROWTHS: [Growth; 4] = [
     Growth {
         table: "a call that arrives, waits its turn, passes and is answered, at one gate",
         word: LINE,
         among: [100, 10_000, 100_000],
         what: "callers waiting",
+        asked: Some("flat"),
     },
     Growth {
-        table: "a first try, when a layer knows many hosts",
+        // Under callgrind a call takes fifty times as long: of ten thousand hosts each is then asked less than once a
+        // second, and every answer is read. So of these the nanoseconds count.
+        table: "a first try, when a layer knows many hosts, each with a quota per minute",
         word: HOSTS,
         among: [1, 100, 10_000],
         what: "hosts in turn",
+        asked: Some("flat"),
+    },
+    Growth {
+        table: "the same, with a quota of a million per second",
+        word: BY_SECOND,
+        among: [1, 100, 10_000],
+        what: "hosts in turn",
+        asked: Some("flat"),
+    },
+    Growth {
+        table: "for comparison: the bare service, and a count for each host",
+        word: COUNTED,
+        among: [1, 100, 10_000],
+        what: "hosts in turn",
+        asked: None,
     },
 ];
 
@@ -64,7 +87,10 @@ impl Growth {
         let instructions = instructions.map(|count| figure("instructions", count as f64));
         let times = [
             figure("ns", time),
-            figure("times the first", time / among_few).asked("flat"),
+            Figure {
+                asked: self.asked,
+                ..figure("times the first", time / among_few)
+            },
         ];
         instructions.into_iter().chain(times).collect()
     }
@@ -73,15 +99,18 @@ impl Growth {
 impl Subject {
     /// Back from a command line.
     pub fn read(word: &str, among: usize) -> Self {
-        let word = if word == HOSTS { HOSTS } else { LINE };
+        let growth = GROWTHS.iter().find(|growth| growth.word == word);
+        let word = growth.expect("a table's word").word;
         Self { word, among }
     }
 
     /// Everything up to the first step, and a function that makes so many.
     pub fn steps(self) -> Box<dyn FnMut(u64)> {
-        if self.word == HOSTS {
-            let mut hosts = Hosts::of(self.among);
-            return Box::new(move |steps| (0..steps).for_each(|_| hosts.step()));
+        match self.word {
+            HOSTS => return hosts::ours(self.among, Quota::per_minute(1_000_000_000)),
+            BY_SECOND => return hosts::ours(self.among, Quota::per_second(1_000_000)),
+            COUNTED => return hosts::counted(self.among),
+            _ => {}
         }
         let mut line = Line::of(self.among);
         Box::new(move |steps| (0..steps).for_each(|_| line.step()))

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 
-use http::Uri;
 use tower::{Layer, Service};
 use tower_backoff::policy::Provider;
 use tower_backoff::{Gates, Quota, Retry, RetryLayer, Scope};
@@ -14,11 +13,13 @@ use crate::mock::{Ask, Asker, Mock};
 type Ours = Retry<Mock>;
 type Call = Pin<Box<<Ours as Service<Ask>>::Future>>;
 
-/// A layer with a quota that is counted and never spent. It counts for a minute, so that no gate is
-/// idle and forgotten before its turn comes again.
+/// A layer with a quota that is counted and never spent.
 fn layer(gates: &Gates) -> RetryLayer {
-    let policy = Provider::new("bench").quota(Quota::per_minute(1_000_000_000));
-    RetryLayer::new(policy).gates(gates)
+    layer_of(Quota::per_minute(1_000_000_000), gates)
+}
+
+pub fn layer_of(quota: Quota, gates: &Gates) -> RetryLayer {
+    RetryLayer::new(Provider::new("bench").quota(quota)).gates(gates)
 }
 
 /// Behind a gate that nobody passes at once or waits at.
@@ -72,43 +73,5 @@ impl Line {
         self.arrive();
         let mut first = self.waiting.pop_front().expect("somebody has arrived");
         assert!(first.as_mut().is_over(), "its turn has come");
-    }
-}
-
-/// Hosts that are asked in turn, through one layer. All are asked the same: ten thousand requests would be more memory
-/// than what is measured.
-pub struct Hosts {
-    service: Ours,
-    asker: Asker,
-    hosts: Vec<Uri>,
-    next: usize,
-}
-
-impl Hosts {
-    /// Each of them has been asked so often that its gate knows how it answers.
-    pub fn of(hosts: usize) -> Self {
-        let host = |host| {
-            let uri = format!("https://api-{host}.example.com/v1/contacts");
-            Uri::try_from(uri).expect("an address")
-        };
-        let mut hosts = Self {
-            service: open(),
-            asker: Asker::new(),
-            hosts: (0..hosts).map(host).collect(),
-            next: 0,
-        };
-        (0..20 * hosts.hosts.len()).for_each(|_| hosts.step());
-        hosts
-    }
-
-    /// The next host is asked, and answers at once.
-    pub fn step(&mut self) {
-        let mut ask = self.asker.ask();
-        *ask.uri_mut() = self.hosts[self.next].clone();
-        self.next = (self.next + 1) % self.hosts.len();
-        assert!(
-            call(&mut self.service, ask).as_mut().is_over(),
-            "nobody waits"
-        );
     }
 }

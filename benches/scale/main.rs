@@ -16,6 +16,7 @@ mod decision;
 mod figure;
 mod gate;
 mod heap;
+mod hosts;
 mod instructions;
 mod live;
 #[path = "../overhead/mock.rs"]

@@ -1,0 +1,93 @@
+//! Many hosts that are asked in turn, and whoever counts what each of them is sent.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+
+use http::Uri;
+use http::uri::Authority;
+use tower::{Layer, Service};
+use tower_backoff::{Gates, Quota};
+
+use crate::contender::{Once, send};
+use crate::gate;
+use crate::mock::{Ask, Asker, Mock};
+
+/// All are asked the same through one service: ten thousand requests would be more memory than what is measured.
+struct Hosts<S> {
+    service: S,
+    asker: Asker,
+    hosts: Vec<Uri>,
+    next: usize,
+}
+
+/// Asks so many hosts through a layer with this quota.
+pub fn ours(hosts: usize, quota: Quota) -> Box<dyn FnMut(u64)> {
+    ask_in_turn(
+        hosts,
+        gate::layer_of(quota, &Gates::new()).layer(Mock::silent()),
+    )
+}
+
+/// Does as little as can be done for each host.
+pub fn counted(hosts: usize) -> Box<dyn FnMut(u64)> {
+    let counts = HashMap::new();
+    ask_in_turn(hosts, Counted(Mock::silent(), counts))
+}
+
+fn ask_in_turn<S>(hosts: usize, service: S) -> Box<dyn FnMut(u64)>
+where
+    S: Service<Ask, Future: 'static> + 'static,
+{
+    let mut hosts = Hosts::of(hosts, service);
+    Box::new(move |steps| (0..steps).for_each(|_| hosts.step()))
+}
+
+impl<S: Service<Ask, Future: 'static>> Hosts<S> {
+    /// Each of them has been asked so often that its gate knows how it answers.
+    fn of(hosts: usize, service: S) -> Self {
+        let host = |host| {
+            let uri = format!("https://api-{host}.example.com/v1/contacts");
+            Uri::try_from(uri).expect("an address")
+        };
+        let mut hosts = Self {
+            service,
+            asker: Asker::new(),
+            hosts: (0..hosts).map(host).collect(),
+            next: 0,
+        };
+        (0..20 * hosts.hosts.len()).for_each(|_| hosts.step());
+        hosts
+    }
+
+    /// The next host is asked, and answers at once.
+    fn step(&mut self) {
+        let mut ask = self.asker.ask();
+        *ask.uri_mut() = self.hosts[self.next].clone();
+        self.next = (self.next + 1) % self.hosts.len();
+        let mut call = Box::pin(send(&mut self.service, ask));
+        assert!(call.as_mut().is_over(), "nobody waits");
+    }
+}
+
+/// A server, and how often each host was asked.
+struct Counted(Mock, HashMap<Authority, u64>);
+
+impl Service<Ask> for Counted {
+    type Response = <Mock as Service<Ask>>::Response;
+    type Error = Infallible;
+    type Future = <Mock as Service<Ask>>::Future;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, ask: Ask) -> Self::Future {
+        let host = ask.uri().authority().expect("a host");
+        match self.1.get_mut(host) {
+            Some(count) => *count += 1,
+            None => drop(self.1.insert(host.clone(), 1)),
+        }
+        self.0.call(ask)
+    }
+}
