@@ -277,7 +277,7 @@ async fn places_are_free_one_window_after_the_answer_though_callers_leave() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_place_that_nobody_asks_for_is_held_no_longer_than_the_slack() {
+async fn a_place_that_nobody_asks_for_is_held_no_longer_than_the_slack_and_its_book() {
     let gates = Gates::new();
     let mock = Mock::new(|_, _| status(200));
     let service = around(&mock, with_quota(&gates, Quota::per_second(3_000)));
@@ -286,7 +286,8 @@ async fn a_place_that_nobody_asks_for_is_held_no_longer_than_the_slack() {
     }
     tokio::time::sleep(millis(1_010)).await;
     assert!(gates.all()[0].spent[0].spent < 64, "one book at most");
-    tokio::time::sleep(millis(250)).await;
+    // A book is open for a tenth of the window at most.
+    tokio::time::sleep(millis(350)).await;
     assert_eq!(gates.all()[0].spent[0].spent, 0);
 }
 
@@ -329,4 +330,24 @@ async fn patience_begins_with_the_call() {
         let outcome = send(&service, request).await;
         assert_eq!(status_of(&outcome), 200, "{:?}", report(&outcome));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_patience_of_seconds_begins_with_the_call() {
+    let mock = Mock::new(|_, head| match head.uri.path() {
+        "/busy" => answer(503, &[("retry-after", "2")], ""),
+        _ => status(200),
+    });
+    let patience = secs(2) + millis(150);
+    let layer = layer(&Gates::new()).patience(patience).max_retries(1);
+    let service = around(&mock, layer.failure_patience(patience));
+    // Tickets are good for a quarter of a second, and not into the next of those in which retries are counted.
+    tokio::time::advance(millis(300)).await;
+    for _ in 0..WARM {
+        send(&service, get(URI)).await.unwrap();
+    }
+    tokio::time::advance(millis(200)).await;
+    let before = mock.calls().len();
+    let outcome = send(&service, get("https://api.test/busy")).await;
+    assert_eq!(mock.calls().len(), before + 2, "{:?}", report(&outcome));
 }

@@ -163,7 +163,11 @@ mod tests {
 
     #[test]
     fn ten_thousand_addresses_have_as_many_hashes_and_none_is_foreseen() {
-        let hosts: Vec<_> = (0..10_000).map(|nth| format!("api-{nth}.test")).collect();
+        let name = |nth| match nth % 2 {
+            0 => format!("api-{nth}.test"),
+            _ => format!("api.example.com:{}", 10_000 + nth),
+        };
+        let hosts: Vec<_> = (0..10_000).map(name).collect();
         let (hash, other) = (Hash::default(), Hash::default());
         let of = |hash: &Hash| hosts.iter().map(|host| hash.of(host)).collect::<Vec<_>>();
         assert_eq!(of(&hash), of(&hash));
