@@ -351,3 +351,41 @@ async fn a_patience_of_seconds_begins_with_the_call() {
     let outcome = send(&service, get("https://api.test/busy")).await;
     assert_eq!(mock.calls().len(), before + 2, "{:?}", report(&outcome));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_not_old_because_a_call_that_was_sent_just_after_it_is_answered() {
+    let gates = Gates::new();
+    let counters = [
+        ("x-ratelimit-limit", "8000"),
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "60"),
+    ];
+    let mock = Mock::new(move |_, head| match head.uri.path() {
+        "/slow" => answer(200, &counters, ""),
+        _ => status(200),
+    });
+    let mock = mock.taking_each(|nth, head| match head.uri.path() {
+        "/slow" => millis(350),
+        _ if nth > WARM + 4 => millis(20),
+        _ => millis(0),
+    });
+    let service = around(&mock, layer(&gates));
+    for _ in 0..WARM {
+        send(&service, get(URI)).await.unwrap();
+    }
+    tokio::time::sleep(millis(1_100)).await;
+    let slow = start(&service, get("https://api.test/slow"));
+    tokio::time::sleep(millis(258)).await;
+    for _ in 0..3 {
+        send(&service, get(URI)).await.unwrap();
+        tokio::time::sleep(millis(5)).await;
+    }
+    let with_tickets: Vec<_> = (0..5).map(|_| start(&service, get(URI))).collect();
+    tokio::time::sleep(millis(10)).await;
+    // Whoever looks closes the book.
+    assert_eq!(gates.all()[0].in_flight, 6);
+    assert_eq!(all(with_tickets).await, [200; 5]);
+    slow.await.unwrap().unwrap();
+    let shut = gates.all()[0].shut_for;
+    assert!(shut.is_some_and(|shut| shut > secs(50)), "{shut:?}");
+}

@@ -93,7 +93,7 @@ fn belongs_to(bucket: &mut Option<Turn>, gate: Arc<Gate>, own: &Turn, heard: Mom
         .as_ref()
         .is_some_and(|turn| Arc::ptr_eq(turn.gate(), &gate));
     if !known {
-        *bucket = Some(Turn::at(gate, own.price()).was_sent(own.sent(), heard));
+        *bucket = Some(Turn::at(gate, own.price()).was_sent(own, heard));
     }
 }
 

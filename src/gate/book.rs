@@ -45,6 +45,7 @@ impl Book {
     pub(super) fn open(tickets: u32, now: Moment, until: Moment, pass: Pass) -> (Self, Pass) {
         let pass = Pass {
             sent: until.just_before(),
+            ticket: true,
             ..pass
         };
         let book = Self {

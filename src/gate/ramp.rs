@@ -127,9 +127,9 @@ impl Ramp {
         }
     }
 
-    /// When a call was let through last.
+    /// When a call was let through last, in the window that it counts in.
     pub(super) fn last_let(&self) -> Option<Moment> {
-        self.last_let
+        self.since.and(self.last_let)
     }
 
     /// When the window that it counts in is over.

@@ -114,20 +114,23 @@ impl State {
             unread,
             price,
             sent: now,
+            ticket: false,
             answered_then,
         }
     }
 
-    /// A call that was sent then turns out to belong here: if the gate has shut since, to an epoch that is over.
-    pub(crate) fn was_sent(&mut self, price: u32, sent: Moment, now: Moment) -> Pass {
+    /// A call that was sent when another gate let it through turns out to belong here: if this one has shut since, to
+    /// an epoch that is over.
+    pub(super) fn was_sent(&mut self, price: u32, there: Pass, now: Moment) -> Pass {
         let pass = self.let_through(price, now);
         self.allowance.is_sent(price, now);
-        let epoch = self.cooldown.epoch_at(sent);
+        let epoch = self.cooldown.epoch_at(there.sent_after());
         if !self.is_of_this_ramp(epoch) {
             self.ramp.left(false, !self.queue.is_empty());
         }
         Pass {
-            sent,
+            sent: there.sent,
+            ticket: there.ticket,
             epoch,
             ..pass
         }
@@ -146,13 +149,17 @@ impl State {
             self.allowance.sent_later(pass, now);
         }
         self.allowance.is_sent(pass.price, now);
-        Some(Pass { sent: now, ..pass })
+        Some(Pass {
+            sent: now,
+            ticket: false,
+            ..pass
+        })
     }
 
     /// A call that was let through is not sent after all.
     pub(crate) fn undo(&mut self, pass: Pass) -> Wake {
         self.allowance.undo(pass);
-        self.outage.gone(pass.sent);
+        self.outage.gone(pass.sent_after());
         self.left(pass, Ending::Unknown);
         self.wake_first()
     }
@@ -160,7 +167,7 @@ impl State {
     /// A call was dropped on its way: the server may have counted it, and its places stay taken.
     pub(crate) fn dropped(&mut self, pass: Pass) -> Wake {
         self.allowance.dropped(pass);
-        self.outage.gone(pass.sent);
+        self.outage.gone(pass.sent_after());
         self.left(pass, Ending::Unknown);
         self.wake_first()
     }
@@ -171,7 +178,7 @@ impl State {
         self.allowance
             .answered(pass, Heard { counter, ..heard }, now);
         match heard.ending {
-            Ending::Failed => self.outage.failed(pass.sent, now),
+            Ending::Failed => self.outage.failed(pass.sent_after(), now),
             Ending::Accepted | Ending::Refused => self.outage.answered(now),
             Ending::Unknown => {}
         }
@@ -211,7 +218,7 @@ impl State {
     fn left(&mut self, pass: Pass, ending: Ending) {
         let accepted = ending == Ending::Accepted;
         if accepted {
-            self.youngest = self.youngest.max(pass.sent);
+            self.youngest = self.youngest.max(pass.sent_after());
         }
         self.in_flight = self.in_flight.saturating_sub(1);
         if accepted {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::book::Book;
 use super::cooldown::Closing;
 use super::looks::Unread;
 use super::single::{Gate, Locked, settle};
@@ -25,6 +24,7 @@ pub(crate) struct Turn {
     sent: Moment,
     unread: Unread,
     epoch: u16,
+    ticket: bool,
     stage: Stage,
 }
 
@@ -51,6 +51,7 @@ impl Turn {
             sent: Moment::START,
             unread: Unread::default(),
             epoch: 0,
+            ticket: false,
             stage: Stage::New,
         }
     }
@@ -67,6 +68,7 @@ impl Turn {
             price: self.price,
             answered_then: self.answered_then,
             sent: self.sent,
+            ticket: self.ticket,
         }
     }
 
@@ -75,6 +77,7 @@ impl Turn {
         self.unread = pass.unread;
         self.answered_then = pass.answered_then;
         self.sent = pass.sent;
+        self.ticket = pass.ticket;
         self.stage = stage;
     }
 
@@ -117,16 +120,11 @@ impl Turn {
         (now, pass.is_some())
     }
 
-    /// A call that was sent without asking turns out to belong here.
-    pub(crate) fn was_sent(mut self, sent: Moment, now: Moment) -> Self {
-        let pass = self.gate.lock().was_sent(self.price, sent, now);
+    /// A call that another gate let through turns out to belong here, too.
+    pub(crate) fn was_sent(mut self, there: &Self, now: Moment) -> Self {
+        let pass = self.gate.lock().was_sent(self.price, there.pass(), now);
         self.keep(pass, Stage::Sent);
         self
-    }
-
-    /// When it was sent, or a little earlier: with a ticket it counts as sent when the book closed.
-    pub(crate) fn sent(&self) -> Moment {
-        self.sent.earlier(Book::OPEN)
     }
 
     /// It was to be sent just now, and is not: another gate has shut.

@@ -2,6 +2,7 @@
 
 use std::task::Waker;
 
+use super::book::Book;
 use super::cooldown::Shut;
 use super::looks::Unread;
 use super::quota::Quota;
@@ -98,8 +99,22 @@ pub(crate) struct Pass {
     pub(super) price: u32,
     /// How much of what was sent before it had been answered when it was sent.
     pub(super) answered_then: u32,
-    /// When it was sent, at the latest.
+    /// When it was sent; with a ticket, at the latest.
     pub(super) sent: Moment,
+    /// Whether it is a [ticket](super::book).
+    pub(super) ticket: bool,
+}
+
+impl Pass {
+    /// When the call was sent, at the earliest.
+    #[inline]
+    pub(super) fn sent_after(self) -> Moment {
+        if self.ticket {
+            self.sent.earlier(Book::OPEN)
+        } else {
+            self.sent
+        }
+    }
 }
 
 /// The calls that would be let through next, if nothing happens until then but that they come.

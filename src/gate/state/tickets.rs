@@ -47,7 +47,9 @@ impl State {
         // The first of them was one that asked.
         self.ledger.more_calls(sent - 1);
         self.in_flight += sent;
-        self.ramp.let_more(sent, pass.sent);
+        // When the last of them came, if they came at even distances.
+        let apart = pass.sent.since(opened) / sent;
+        self.ramp.let_more(sent, pass.sent.earlier(apart / 2));
         self.allowance.let_more(sent, pass.sent);
         if served > 0 {
             self.in_flight = self.in_flight.saturating_sub(served);
@@ -106,6 +108,7 @@ impl State {
             unread,
             price: 1,
             sent: now,
+            ticket: true,
             answered_then: self.allowance.answered_by_now(),
         };
         let (book, pass) = Book::open(calls, now, until, pass);

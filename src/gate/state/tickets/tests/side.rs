@@ -49,6 +49,7 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => Just(Duration::from_micros(30)),
         1 => Just(Duration::from_millis(7)),
         1 => Just(Duration::from_secs(2)),
+        1 => Just(MINUTE + Duration::from_secs(1)),
     ];
     let step = prop_oneof![
         8 => (1u32..90, prop_oneof![9 => Just(1u32), 1 => Just(7)]).prop_map(|(calls, price)| Step::Come(calls, price)),
