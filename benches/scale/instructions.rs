@@ -7,8 +7,6 @@ use std::process::Command;
 
 use crate::decision::Subject;
 
-const STEPS: u64 = 5_000;
-
 /// The word that says to make the steps of a subject and nothing else.
 pub const WORD: &str = "--steps";
 
@@ -24,17 +22,17 @@ pub fn per_step(subject: Subject) -> Option<u64> {
     let said = String::from_utf8(output.stderr).ok()?;
     let line = said.lines().find(|line| line.contains("Collected :"))?;
     let collected: u64 = line.rsplit(' ').next()?.parse().ok()?;
-    Some(collected / STEPS)
+    Some(collected / subject.counted())
 }
 
 /// What the program does when it runs itself.
 pub fn run(word: &str, among: &str) {
     let subject = Subject::read(word, among.parse().expect("a number"));
-    counted(&mut subject.steps());
+    counted(&mut subject.steps(), subject.counted());
 }
 
 /// Named on the command line of valgrind.
 #[inline(never)]
-fn counted(steps: &mut dyn FnMut(u64)) {
-    steps(STEPS);
+fn counted(steps: &mut dyn FnMut(u64), number: u64) {
+    steps(number);
 }
