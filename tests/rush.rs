@@ -286,8 +286,8 @@ async fn a_place_that_nobody_asks_for_is_held_no_longer_than_the_slack_and_its_b
     }
     tokio::time::sleep(millis(1_010)).await;
     assert!(gates.all()[0].spent[0].spent < 64, "one book at most");
-    // A book is open for a tenth of the window at most.
-    tokio::time::sleep(millis(350)).await;
+    // A book is open for a quarter of the window at most.
+    tokio::time::sleep(millis(500)).await;
     assert_eq!(gates.all()[0].spent[0].spent, 0);
 }
 

@@ -51,7 +51,7 @@ impl Window {
     pub(crate) fn new(limit: u32, length: Duration, slack: Duration) -> Self {
         let (length, slack) = (length.min(LONGEST), slack.min(LONGEST));
         let ahead = if limit >= Self::PLENTY {
-            Book::OPEN.min(length / 10)
+            Book::OPEN.min(length / 4)
         } else {
             Duration::ZERO
         };
@@ -316,14 +316,24 @@ impl Window {
         }
         let now = self.slices.number(now);
         if self.taken > 0 {
-            let last = now.min(self.first.saturating_add(SLOTS as u64));
-            for slice in self.first..last {
-                let freed = std::mem::take(&mut self.slots[slot(slice)]);
-                self.taken = self.taken.saturating_sub(freed);
-            }
+            self.free_before(now);
         }
         self.first = now;
         self.turns = self.slices.end(now);
+    }
+
+    /// Of the whole stretch at once: after a while it is a long one.
+    fn free_before(&mut self, now: u64) {
+        let over = now.saturating_sub(self.first).min(SLOTS as u64) as usize;
+        let first = slot(self.first);
+        let (before, after) = self.slots.split_at_mut(first);
+        let to_the_end = over.min(after.len());
+        let (one, other) = (&mut after[..to_the_end], &mut before[..over - to_the_end]);
+        let sum = |slots: &[u32]| slots.iter().map(|slot| u64::from(*slot)).sum::<u64>();
+        let freed = sum(one) + sum(other);
+        one.fill(0);
+        other.fill(0);
+        self.taken = u64::from(self.taken).saturating_sub(freed) as u32;
     }
 }
 

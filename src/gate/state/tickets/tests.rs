@@ -67,9 +67,9 @@ fn calls_have_tickets_if_five_of_them_come_while_a_book_is_open() {
     assert!(with_tickets_every(&[], 30_000) > 70);
     assert!(with_tickets_every(&[], 62_000) > 30);
     assert_eq!(with_tickets_every(&[], 62_500), 0);
-    let second = [Quota::new(1_000_000, Duration::from_secs(1))];
-    assert!(with_tickets_every(&second, 24_000) > 30);
-    assert_eq!(with_tickets_every(&second, 25_000), 0);
+    let short = [Quota::new(1_000_000, Duration::from_millis(400))];
+    assert!(with_tickets_every(&short, 24_000) > 30);
+    assert_eq!(with_tickets_every(&short, 25_000), 0);
 }
 
 #[test]
@@ -163,8 +163,8 @@ fn a_ticket_is_good_for_a_quarter_of_a_second_or_until_time_changes_something() 
     // Another second begins, of those in which retries are budgeted.
     let late = start() + Duration::from_micros(999_500);
     good_for(&[], late, 499..500);
-    // Of a window no more than a tenth.
-    let quota = Quota::new(1_000_000, Duration::from_secs(1));
+    // Of a window no more than a quarter.
+    let quota = Quota::new(1_000_000, Duration::from_millis(400));
     good_for(&[quota], start(), 99_999..100_000);
 }
 
