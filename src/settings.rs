@@ -87,19 +87,12 @@ impl Settings {
             Some(gate) if gate.scope().is_plainly(request.uri()) => Arc::clone(gate),
             last => match self.gates.usual(request.uri()) {
                 Some(gate) => Arc::clone(gate),
-                None => Arc::clone(last.insert(self.gate_by_address(request))),
+                None => Arc::clone(last.insert(self.another_gate_of(request))),
             },
         }
     }
 
-    /// The gate of another address than that of the last call.
-    #[inline(never)]
-    fn gate_by_address(&self, request: &RequestHead<'_>) -> Arc<Gate> {
-        let known = self.gates.at(request.uri());
-        known.unwrap_or_else(|| self.another_gate_of(request))
-    }
-
-    /// A gate that is not known by its address, or not plainly.
+    /// A gate that is not the one of the last call, or not plainly.
     #[inline(never)]
     fn another_gate_of(&self, request: &RequestHead<'_>) -> Arc<Gate> {
         let said = match &self.scope_by {

@@ -1,7 +1,5 @@
 //! A book of tickets: passes that are made out ahead, for calls that come one upon the other.
 
-use std::time::Duration;
-
 use super::words::Pass;
 use crate::moment::Moment;
 use crate::sys::Instant;
@@ -38,9 +36,6 @@ pub(super) struct Done {
 }
 
 impl Book {
-    /// It is open for no longer than this: by so little a call may be older than it says.
-    pub(super) const OPEN: Duration = Duration::from_millis(250);
-
     /// Whoever opens it tears off the first ticket.
     pub(super) fn open(tickets: u32, now: Moment, until: Moment, pass: Pass) -> (Self, Pass) {
         let pass = Pass {

@@ -4,9 +4,9 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::Spent;
-use super::book::Book;
 use super::quota::{Quota, Spread};
 use super::spacing::evenly;
+use super::words::Pass;
 use crate::moment::{Length, Moment, Slices, nanos};
 
 /// A wheel of slots, each a slice of time: so counting costs the same for twenty calls and for a
@@ -51,7 +51,7 @@ impl Window {
     pub(crate) fn new(limit: u32, length: Duration, slack: Duration) -> Self {
         let (length, slack) = (length.min(LONGEST), slack.min(LONGEST));
         let ahead = if limit >= Self::PLENTY {
-            Book::OPEN.min(length / 4)
+            Pass::UNSURE.min(length / 4)
         } else {
             Duration::ZERO
         };

@@ -1,8 +1,8 @@
 //! What a gate and the calls at it say to each other.
 
 use std::task::Waker;
+use std::time::Duration;
 
-use super::book::Book;
 use super::cooldown::Shut;
 use super::looks::Unread;
 use super::quota::Quota;
@@ -106,11 +106,14 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
+    /// So long before it says a call with a ticket may have been sent: no book is open for longer.
+    pub(super) const UNSURE: Duration = Duration::from_millis(250);
+
     /// When the call was sent, at the earliest.
     #[inline]
     pub(super) fn sent_after(self) -> Moment {
         if self.ticket {
-            self.sent.earlier(Book::OPEN)
+            self.sent.earlier(Self::UNSURE)
         } else {
             self.sent
         }

@@ -11,7 +11,7 @@ use crate::sys::Instant;
 const WORTH: u32 = 4;
 
 /// Of calls that are further from each other there are never so many.
-const UPON: Length = Length::of(Book::OPEN.checked_div(WORTH).unwrap());
+const UPON: Length = Length::of(Pass::UNSURE.checked_div(WORTH).unwrap());
 
 impl State {
     /// Passes with a ticket, if there is one: the path of nearly every call where there are many.
@@ -120,7 +120,7 @@ impl State {
     fn ahead(&self, now: Moment) -> Option<Ahead> {
         let ahead = self.allowance.ahead(now)?;
         let ahead = ahead.until(self.ledger.over()).until(self.ramp.over());
-        Some(ahead.until(now + Book::OPEN))
+        Some(ahead.until(now + Pass::UNSURE))
     }
 }
 
