@@ -30,7 +30,7 @@ use crate::body::{Heard, Hearing, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::BoxError;
 use crate::fleet::Admitting;
-use crate::gate::{Asks, Receipt, Turn, Until};
+use crate::gate::{Asks, HeadClosing, Receipt, Turn, Until};
 use crate::moment::Moment;
 use crate::report::Ended;
 use crate::settings::Settings;
@@ -89,6 +89,8 @@ struct Rare<R: Body> {
     grants: Vec<fleet::Grant>,
     /// Its turn at the gate of a bucket, if it is known to belong to one.
     bucket: Option<Turn>,
+    /// What the head of the answer has closed whose body is being read.
+    by_head: Option<HeadClosing>,
     /// The last answer, while the call goes on.
     in_hand: Option<InHand<R>>,
 }
@@ -111,6 +113,7 @@ impl<R: Body> Default for Rare<R> {
             admitting: None,
             grants: Vec::new(),
             bucket: None,
+            by_head: None,
             in_hand: None,
         }
     }

@@ -43,22 +43,22 @@ pub(super) fn carry_out<R: Body>(
         price: verdict.cost(),
         by_a_limit: verdict.ruling() == Ruling::Throttled,
     };
-    if let Some(name) = verdict.bucket() {
-        let named = settings.named_bucket(&attempt.request(), own.gate(), name, heard);
-        let rare = rare.get_or_insert_with(Box::default);
-        named
-            .into_iter()
-            .for_each(|gate| belongs_to(&mut rare.bucket, gate, own, heard));
-    }
+    note_bucket(verdict, attempt, own, rare, settings, heard);
+    let by_head = rare.as_mut().and_then(|rare| rare.by_head.take());
+    let by_head = by_head.map(|head| (head, settings.clock.now()));
     let bucket = rare.as_mut().and_then(|rare| rare.bucket.as_mut());
     let turn = whose(verdict, told, own, bucket, heard);
-    let opens = if verdict.cools() {
+    let opening = if verdict.cools() {
         let closing = closing(verdict, attempt.status(), settings, heard);
-        turn.shut(told, closing, settings.dice.roll(), heard)
+        turn.shut(told, closing, by_head, settings.dice.roll(), heard)
     } else {
         turn.answered(told, heard);
+        by_head
+            .into_iter()
+            .for_each(|(head, now)| head.take_back(now));
         None
     };
+    let opens = opening.map(|opening| opening.gate);
     let scope = turn.gate().scope();
     let refused = told.ending == Ending::Refused;
     meter::judged(scope, attempt.status(), refused);
@@ -67,9 +67,10 @@ pub(super) fn carry_out<R: Body>(
         let decided_by = decided_by(verdict, attempt.status());
         trace::shut(scope, attempt.status(), shut_for, &decided_by);
         meter::shut(scope, &decided_by);
-        if let Some(fleet) = &settings.fleet {
-            fleet.shut(scope, shut_for);
-        }
+    }
+    if let (Some(fleet), Some(opening)) = (&settings.fleet, opening) {
+        // What this response said: what else holds the gate, the fleet may have said itself.
+        fleet.shut(scope, opening.own.since(heard));
     }
     if let Some(observer) = &settings.observer {
         observer.decided(&Decision {
@@ -80,6 +81,45 @@ pub(super) fn carry_out<R: Body>(
         });
     }
     opens
+}
+
+/// Closes the gate as the head of an answer says, while its body is still to be read.
+pub(super) fn close_by_head<R: Body>(
+    verdict: &Verdict,
+    attempt: &Attempt<'_>,
+    own: &Turn,
+    rare: &mut Option<Box<Rare<R>>>,
+    settings: &Settings,
+    heard: Moment,
+) {
+    if !verdict.cools() {
+        return;
+    }
+    note_bucket(verdict, attempt, own, rare, settings, heard);
+    let rare = rare.get_or_insert_with(Box::default);
+    let bucket = rare.bucket.as_ref().filter(|_| verdict.bucket().is_some());
+    let closing = closing(verdict, attempt.status(), settings, heard);
+    let turn = bucket.unwrap_or(own);
+    rare.by_head = turn.close_by_head(closing, settings.dice.roll());
+}
+
+/// Joins the bucket that the answer names.
+fn note_bucket<R: Body>(
+    verdict: &Verdict,
+    attempt: &Attempt<'_>,
+    own: &Turn,
+    rare: &mut Option<Box<Rare<R>>>,
+    settings: &Settings,
+    heard: Moment,
+) {
+    let Some(name) = verdict.bucket() else {
+        return;
+    };
+    let named = settings.named_bucket(&attempt.request(), own.gate(), name, heard);
+    let rare = rare.get_or_insert_with(Box::default);
+    named
+        .into_iter()
+        .for_each(|gate| belongs_to(&mut rare.bucket, gate, own, heard));
 }
 
 fn failed(verdict: &Verdict, attempt: &Attempt<'_>) -> bool {
@@ -128,7 +168,7 @@ fn whose<'a>(
     }
 }
 
-pub(super) fn closing(
+fn closing(
     verdict: &Verdict,
     status: Option<StatusCode>,
     settings: &Settings,
@@ -141,6 +181,7 @@ pub(super) fn closing(
         },
         heard,
         refused: verdict.ruling() != Ruling::Accept,
+        by_a_limit: verdict.ruling() == Ruling::Throttled,
         decided_by: decided_by(verdict, status),
         at_most: settings.max_cooldown,
     }

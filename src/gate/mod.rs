@@ -34,7 +34,7 @@ pub use quota::Quota;
 
 pub(crate) use cooldown::{Closing, Shut, Wait};
 pub(crate) use single::Gate;
-pub(crate) use turn::{Hold, Receipt, Turn};
+pub(crate) use turn::{HeadClosing, Hold, Receipt, Turn};
 pub(crate) use words::{Asks, Ending, Facts, Heard, Leaves, Until};
 
 use self::addresses::Addresses;

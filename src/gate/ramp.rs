@@ -185,6 +185,18 @@ impl Ramp {
         }
     }
 
+    /// What windows were seen to hold.
+    pub(crate) fn held(&self) -> Option<Held> {
+        self.held
+    }
+
+    /// Counts the calls of a slow start that should not have interrupted this one.
+    pub(crate) fn take_over(&mut self, since: &Self) {
+        self.in_flight += since.in_flight;
+        self.accepted = self.accepted.saturating_add(since.accepted);
+        self.last_let = self.last_let.max(since.last_let);
+    }
+
     /// A call from before the last closing was accepted: it belongs to the window that was refused.
     pub(crate) fn accepted_late(&mut self) {
         if let Some(held) = self.held.as_mut().filter(|_| !self.probed) {

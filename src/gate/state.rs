@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::allowance::Allowance;
 use super::book::Book;
-use super::cooldown::{Closing, Cooldown, Shut, Wait};
+use super::cooldown::{Closing, Cooldown, HeadId, Opening, Shut, Wait};
 use super::outage::Outage;
 use super::queue::Queue;
 use super::ramp::Ramp;
@@ -39,6 +39,35 @@ pub(crate) struct State {
     first_needs: u32,
     /// How many are passed over next time, if nobody comes before.
     loiterers: usize,
+    /// The slow start that a closing by a head has interrupted, while that may still be taken back.
+    interrupted: Option<Box<Interrupted>>,
+}
+
+#[derive(Debug)]
+struct Interrupted {
+    by: HeadId,
+    ramp: Ramp,
+    ramp_epoch: u16,
+}
+
+/// What of a closing matters to the slow start after it.
+#[derive(Clone, Copy)]
+struct Restart {
+    refused: bool,
+    by_a_limit: bool,
+    named: bool,
+    heard: Moment,
+}
+
+impl Restart {
+    fn of(closing: &Closing) -> Self {
+        Self {
+            refused: closing.refused,
+            by_a_limit: closing.by_a_limit,
+            named: matches!(closing.wait, Wait::Named(_)),
+            heard: closing.heard,
+        }
+    }
 }
 
 /// A served answer that overtook a call sent this much later speaks of a window that may be over.
@@ -60,6 +89,7 @@ impl State {
             queue: Queue::default(),
             first_needs: 0,
             loiterers: 1,
+            interrupted: None,
         }
     }
 
@@ -226,7 +256,12 @@ impl State {
         }
         if self.is_of_this_ramp(pass.epoch) {
             self.ramp.left(accepted, !self.queue.is_empty());
-        } else if accepted {
+            return;
+        }
+        if let Some(before) = &mut self.interrupted {
+            before.ramp.left(accepted, !self.queue.is_empty());
+        }
+        if accepted {
             self.ramp.accepted_late();
         }
     }
@@ -237,24 +272,103 @@ impl State {
         epoch.wrapping_sub(self.ramp_epoch) < u16::MAX / 2
     }
 
-    /// Shuts the gate; those whose patience ends before it opens are told at once.
-    pub(crate) fn close(&mut self, sent_under: u16, closing: Closing, roll: u64) -> (Moment, Wake) {
-        let (refused, heard) = (closing.refused, closing.heard);
-        let named = matches!(closing.wait, Wait::Named(_));
+    /// Closes the gate; calls whose patience ends before it opens are told at once.
+    pub(crate) fn close(
+        &mut self,
+        sent_under: u16,
+        closing: Closing,
+        roll: u64,
+    ) -> (Opening, Wake) {
+        let restart = Restart::of(&closing);
         let before = self.cooldown.epoch();
-        let opens = self.cooldown.close(sent_under, closing, roll);
-        self.due = None;
-        let another = before != self.cooldown.epoch();
-        if refused && another && !self.allowance.is_published() {
-            let wait = opens.since(heard);
-            self.ramp = Ramp::one_probe(self.ramp.held_until(heard, wait, named));
-            self.ramp_epoch = self.cooldown.epoch();
+        let opening = self.cooldown.close(sent_under, closing, roll);
+        if before == self.cooldown.epoch() {
+            self.interrupted = self.interrupted.take().filter(|_| !restart.refused);
+        } else {
+            self.restart(restart, opening.gate);
         }
-        let wake = Wake {
-            others: self.queue.ending_before(opens),
-            ..Wake::default()
+        (opening, self.wake_ending())
+    }
+
+    /// Closes the gate by the head of a response whose body is still to be read. Nobody is sent away for that yet.
+    pub(crate) fn close_by_head(&mut self, sent_under: u16, closing: Closing, roll: u64) -> HeadId {
+        let restart = Restart::of(&closing);
+        let before = self.cooldown.epoch();
+        let id = self.cooldown.close_by_head(sent_under, closing, roll);
+        self.due = None;
+        let opens = self.cooldown.shut(restart.heard).map(|shut| shut.until);
+        if let Some(opens) = opens.filter(|_| before != self.cooldown.epoch()) {
+            if let Some((ramp, ramp_epoch)) = self.restart(restart, opens) {
+                let by = id;
+                self.interrupted = Some(Box::new(Interrupted {
+                    by,
+                    ramp,
+                    ramp_epoch,
+                }));
+            }
+        }
+        id
+    }
+
+    /// The whole response is known: what its head closed stands, lasts longer, or is taken back.
+    pub(crate) fn decide(
+        &mut self,
+        id: HeadId,
+        closing: Option<Closing>,
+        now: Moment,
+    ) -> (Option<Opening>, Wake) {
+        let refused = closing.as_ref().is_some_and(|closing| closing.refused);
+        let opening = self.cooldown.decide(id, closing, now);
+        let mut wake = self.wake_ending();
+        match self.interrupted.take() {
+            Some(before) if !refused && before.by == id => self.resume(*before),
+            before => self.interrupted = before.filter(|_| !refused),
+        }
+        if self.cooldown.shut(now).is_none() {
+            wake.first = self.queue.first();
+        }
+        (opening, wake)
+    }
+
+    /// The rest of the response will not be read: what its head closed stands.
+    pub(crate) fn confirm(&mut self, id: HeadId) -> Wake {
+        self.cooldown.confirm(id);
+        self.interrupted = None;
+        self.wake_ending()
+    }
+
+    /// Begins slowly after a refusal. Returns the slow start, and its first generation, that this one replaces.
+    fn restart(&mut self, restart: Restart, opens: Moment) -> Option<(Ramp, u16)> {
+        if !restart.refused || self.allowance.is_published() {
+            return None;
+        }
+        let held = if restart.by_a_limit {
+            let wait = opens.since(restart.heard);
+            self.ramp.held_until(restart.heard, wait, restart.named)
+        } else {
+            self.ramp.held()
         };
-        (opens, wake)
+        let before = std::mem::replace(&mut self.ramp, Ramp::one_probe(held));
+        let ramp_epoch = std::mem::replace(&mut self.ramp_epoch, self.cooldown.epoch());
+        Some((before, ramp_epoch))
+    }
+
+    /// The refusal that interrupted this slow start was none.
+    fn resume(&mut self, before: Interrupted) {
+        let since = std::mem::replace(&mut self.ramp, before.ramp);
+        self.ramp.take_over(&since);
+        self.ramp_epoch = before.ramp_epoch;
+    }
+
+    /// Those whose patience ends before the gate opens.
+    fn wake_ending(&mut self) -> Wake {
+        self.due = None;
+        let opens = self.cooldown.last_settled();
+        let others = opens.map(|opens| self.queue.ending_before(opens));
+        Wake {
+            others: others.unwrap_or_default(),
+            ..Wake::default()
+        }
     }
 
     /// Until when a retry that nobody named a wait for has to wait at least, because the whole scope
@@ -265,6 +379,7 @@ impl State {
 
     pub(crate) fn reopen(&mut self) -> Wake {
         self.cooldown.reopen();
+        self.interrupted = None;
         // What was learned from a wait that was wrong is wrong, too.
         self.ramp = Ramp::one_probe(None);
         self.ramp_epoch = self.cooldown.epoch();

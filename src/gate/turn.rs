@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::cooldown::Closing;
+use super::cooldown::{Closing, HeadId, Opening};
 use super::looks::Unread;
 use super::single::{Gate, Locked, settle};
 use super::words::{Asks, Heard, Leaves, Pass, Standing, Wake};
@@ -257,34 +257,53 @@ impl Turn {
         }
     }
 
-    /// The same, and the answer shuts the gate. Returns when it opens.
+    /// The same, and the answer shuts the gate, unless its head did so already. Returns when it opens.
     pub(crate) fn shut(
         &mut self,
         heard: Heard,
         closing: Closing,
+        by_head: Option<(HeadClosing, Moment)>,
         roll: u64,
         now: Moment,
-    ) -> Option<Moment> {
+    ) -> Option<Opening> {
         let pass = self.pass_at(Stage::Sent)?;
+        let by_head = by_head.and_then(|(head, now)| {
+            if Arc::ptr_eq(&head.gate, &self.gate) {
+                return Some((head.id()?, now));
+            }
+            head.take_back(now);
+            None
+        });
         let stale = self.gate.lock().is_stale(pass);
         let (mut state, freed) = self.hear(heard, now)?;
         let news = closing.refused || !stale;
-        let closed = news.then(|| state.close(pass.epoch, closing, roll));
+        let (opening, told) = match by_head {
+            Some((id, now)) => state.decide(id, news.then_some(closing), now),
+            None if news => {
+                let (opening, told) = state.close(pass.epoch, closing, roll);
+                (Some(opening), told)
+            }
+            None => (None, Wake::default()),
+        };
         drop(state);
         freed.now();
-        closed.map(|(opens, told)| {
-            told.now();
-            opens
-        })
+        told.now();
+        opening
     }
 
-    /// The head of an answer names a wait, and its body is still to be seen.
-    pub(crate) fn shut_ahead(&self, closing: Closing, roll: u64) {
-        let told = self.pass_at(Stage::Sent).map(|pass| {
-            let mut state = self.gate.lock();
-            state.close(pass.epoch, closing, roll).1
-        });
-        told.into_iter().for_each(Wake::now);
+    /// The head of an answer closes the gate, and its body is still to be read.
+    pub(crate) fn close_by_head(&self, closing: Closing, roll: u64) -> Option<HeadClosing> {
+        let pass = self.pass_at(Stage::Sent)?;
+        let mut state = self.gate.lock();
+        if !closing.refused && state.is_stale(pass) {
+            return None;
+        }
+        let id = state.close_by_head(pass.epoch, closing, roll);
+        drop(state);
+        Some(HeadClosing {
+            gate: Arc::clone(&self.gate),
+            id: Some(id),
+        })
     }
 
     fn hear(&mut self, heard: Heard, now: Moment) -> Option<(Locked<'_>, Wake)> {
@@ -360,6 +379,37 @@ impl Drop for Hold {
     fn drop(&mut self) {
         let wake = self.gate.lock().release();
         wake.now();
+    }
+}
+
+/// A closing that the head of a response asked for, until its body decides. Dropped before, it stands.
+#[derive(Debug)]
+pub(crate) struct HeadClosing {
+    gate: Arc<Gate>,
+    id: Option<HeadId>,
+}
+
+impl HeadClosing {
+    /// The body has shown that it concerns no other call.
+    pub(crate) fn take_back(mut self, now: Moment) {
+        if let Some(id) = self.id.take() {
+            let (_, wake) = self.gate.lock().decide(id, None, now);
+            wake.now();
+        }
+    }
+
+    /// Its gate decides.
+    fn id(mut self) -> Option<HeadId> {
+        self.id.take()
+    }
+}
+
+impl Drop for HeadClosing {
+    fn drop(&mut self) {
+        if let Some(id) = self.id.take() {
+            let wake = self.gate.lock().confirm(id);
+            wake.now();
+        }
     }
 }
 

@@ -324,6 +324,7 @@ impl Caller {
                 wait: Wait::Named(Duration::from_secs(seconds)),
                 heard: now,
                 refused: true,
+                by_a_limit: true,
                 decided_by: "retry-after".into(),
                 at_most: None,
             };

@@ -55,7 +55,12 @@ impl State {
             return (Standing::Through(pass), self.leave(number).and(told));
         }
         let shut = self.shut_until(price, now);
-        if now >= latest || shut.as_ref().is_some_and(|shut| shut.until > latest) {
+        // A body that is still being read may take back what its head has closed.
+        let certain = match self.cooldown.shut(now) {
+            Some(_) => self.cooldown.settled(now),
+            None => shut.as_ref(),
+        };
+        if now >= latest || certain.is_some_and(|shut| shut.until > latest) {
             return (
                 Standing::Leaves(Leaves::TooLate(shut)),
                 self.leave(number).and(told),

@@ -163,6 +163,7 @@ impl Side {
                     wait: Wait::Named(wait),
                     heard: now,
                     refused: true,
+                    by_a_limit: true,
                     decided_by: "retry-after".into(),
                     at_most: None,
                 };
