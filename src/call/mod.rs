@@ -218,24 +218,52 @@ where
             },
             most_waiting: self.settings.max_waiting,
         };
-        let clock = &self.settings.clock;
-        let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
-        if let Some(bucket) = bucket.filter(|bucket| !bucket.is_admitted()) {
-            if let Err(why) = ready!(bucket.poll(asks, clock, &mut self.timer, cx)) {
-                let scope = bucket.gate().scope().clone();
-                return Poll::Ready(Next::End(self.leave(why, scope)));
+        loop {
+            self.find_bucket();
+            let clock = &self.settings.clock;
+            let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+            if let Some(bucket) = bucket.filter(|bucket| !bucket.is_admitted()) {
+                let Poll::Ready(admitted) = bucket.poll(asks, clock, &mut self.timer, cx) else {
+                    // It holds no place at its scope, nor in its queue, while it waits for its bucket.
+                    self.turn.give_back();
+                    return Poll::Pending;
+                };
+                if let Err(why) = admitted {
+                    let scope = bucket.gate().scope().clone();
+                    return Poll::Ready(Next::End(self.leave(why, scope)));
+                }
             }
-        }
-        if !self.turn.is_admitted() {
+            if self.turn.is_admitted() {
+                break;
+            }
             if let Err(why) = ready!(self.turn.poll(asks, clock, &mut self.timer, cx)) {
                 let scope = self.turn.gate().scope().clone();
                 return Poll::Ready(Next::End(self.leave(why, scope)));
             }
+            // Others may have learned meanwhile which bucket it is.
         }
         if self.settings.fleet.is_some() {
             return self.poll_fleet(cx);
         }
         Poll::Ready(Next::Ready)
+    }
+
+    /// Looks which bucket the call belongs to: while it waited, a response to a call of its kind may have named another.
+    /// Returns whether it is the one that was known.
+    fn find_bucket(&mut self) -> bool {
+        let request = self.message.head();
+        let Some(gate) = self.settings.bucket_of(&request, self.turn.gate()) else {
+            return true;
+        };
+        let price = self.turn.price();
+        let rare = self.rare.get_or_insert_with(Box::default);
+        let known = rare.bucket.as_ref().map(Turn::gate);
+        let same = known.is_some_and(|known| Arc::ptr_eq(known, &gate));
+        if !same {
+            rare.grants.clear();
+            rare.bucket = Some(Turn::at(gate, price));
+        }
+        same
     }
 
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
@@ -283,6 +311,10 @@ where
 
     /// Whether all gates have stayed open since they let it through.
     fn still_holds(&mut self, now: Moment) -> bool {
+        if !self.find_bucket() {
+            self.turn.give_back();
+            return false;
+        }
         let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
         let Some(bucket) = bucket else {
             return self.turn.still_holds(now);
