@@ -107,6 +107,7 @@ impl Settings {
         }
         let facts = Facts {
             quotas: self.policy.quotas(request),
+            plans: self.policy.plans(request),
             cold_start: self.policy.cold_start(request),
         };
         let origin = || Scope::of_request(request.uri(), request.headers());

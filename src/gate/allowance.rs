@@ -8,10 +8,9 @@ use super::cooldown::Shut;
 use super::lessons::{Lessons, Of};
 use super::looks::{Looks, Unread};
 use super::published::Published;
-use super::quota::Quota;
 use super::spacing::Spacing;
 use super::window::Window;
-use super::words::{Ahead, Ending, Heard, Pass};
+use super::words::{Ahead, Ending, Facts, Heard, Pass};
 use crate::hint::Counter;
 use crate::moment::Moment;
 
@@ -37,8 +36,10 @@ struct Windows {
 }
 
 impl Windows {
-    fn of(quotas: &[Quota]) -> Self {
-        let mut windows = quotas.iter().flat_map(Window::of);
+    fn of(facts: Facts<'_>) -> Self {
+        let caps = facts.quotas.iter().flat_map(Window::of);
+        let plans = facts.plans.iter().flat_map(Window::of);
+        let mut windows = caps.chain(plans.map(Window::correctable));
         Self {
             first: windows.next(),
             more: windows.collect(),
@@ -72,8 +73,8 @@ impl Windows {
 }
 
 impl Allowance {
-    pub(crate) fn of(quotas: &[Quota]) -> Self {
-        let windows = Windows::of(quotas);
+    pub(crate) fn of(facts: Facts<'_>) -> Self {
+        let windows = Windows::of(facts);
         let learning = windows.iter().filter(|window| window.may_learn());
         let learns = learning.map(Window::length).max();
         let spaced = windows.iter().any(Window::is_paced);
@@ -82,7 +83,7 @@ impl Allowance {
             spaced,
             spacing: Spacing::default(),
             windows,
-            at_once: AtOnce::of(quotas),
+            at_once: AtOnce::of(facts),
             published: Published::default(),
             looks: Looks::default(),
             lessons: Lessons::default(),

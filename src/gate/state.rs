@@ -85,7 +85,7 @@ impl State {
             cooldown: Cooldown::default(),
             ledger: Ledger::default(),
             ramp: facts.cold_start.map_or_else(Ramp::open, Ramp::cold),
-            allowance: Allowance::of(facts.quotas),
+            allowance: Allowance::of(facts),
             queue: Queue::default(),
             first_needs: 0,
             loiterers: 1,

@@ -41,6 +41,8 @@ impl Wake {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Facts<'a> {
     pub(crate) quotas: &'a [Quota],
+    /// Those that published counters correct.
+    pub(crate) plans: &'a [Quota],
     /// So many in flight to begin with.
     pub(crate) cold_start: Option<u32>,
 }

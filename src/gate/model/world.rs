@@ -111,6 +111,7 @@ impl World {
     pub(super) fn new(quotas: &[Quota]) -> Self {
         let facts = Facts {
             quotas,
+            plans: &[],
             cold_start: None,
         };
         let limit = |at_once| {

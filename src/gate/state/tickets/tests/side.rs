@@ -73,6 +73,7 @@ impl Side {
     pub(super) fn new(quotas: &[Quota], opens_books: bool) -> Self {
         let facts = Facts {
             quotas,
+            plans: &[],
             cold_start: None,
         };
         Self {
