@@ -42,6 +42,7 @@ pub(super) fn carry_out<R: Body>(
             .filter(|_| !verdict.counts_otherwise()),
         price: verdict.cost(),
         by_a_limit: verdict.ruling() == Ruling::Throttled,
+        believed_for: settings.believes(is_served(verdict, attempt.status())),
     };
     note_bucket(verdict, attempt, own, rare, settings, heard);
     let by_head = rare.as_mut().and_then(|rare| rare.by_head.take());
@@ -183,7 +184,18 @@ fn closing(
         refused: verdict.ruling() != Ruling::Accept,
         by_a_limit: verdict.ruling() == Ruling::Throttled,
         decided_by: decided_by(verdict, status),
-        at_most: settings.max_cooldown,
+        at_most: Some(settings.believes(is_served(verdict, status))),
+    }
+}
+
+/// Whether the server did what was asked, or said why it never will: then it is not the answer that has to wait.
+fn is_served(verdict: &Verdict, status: Option<StatusCode>) -> bool {
+    let answered =
+        |status: StatusCode| status != StatusCode::TOO_MANY_REQUESTS && !status.is_server_error();
+    match verdict.ruling() {
+        Ruling::Accept => true,
+        Ruling::Refuse => status.is_some_and(answered),
+        Ruling::Retry | Ruling::Throttled => false,
     }
 }
 

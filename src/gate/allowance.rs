@@ -7,7 +7,7 @@ use super::at_once::AtOnce;
 use super::cooldown::Shut;
 use super::lessons::{Lessons, Of};
 use super::looks::{Looks, Unread};
-use super::published::Published;
+use super::published::{Published, Told};
 use super::spacing::Spacing;
 use super::window::Window;
 use super::words::{Ahead, Ending, Facts, Heard, Pass};
@@ -276,11 +276,15 @@ impl Allowance {
                 self.spacing.correct(said, truly);
             }
         }
-        if let Some(headers) = heard.looked_at {
-            self.looks.looked(headers, heard.counter.is_some());
+        // A counter that does not say when it is reset bounds nothing for long: each answer is read.
+        let foreseeable = |counter: &Counter| counter.resets_in.is_some();
+        if heard.counter.as_ref().is_none_or(foreseeable) {
+            if let Some(headers) = heard.looked_at {
+                self.looks.looked(headers, heard.counter.is_some());
+            }
         }
         if let Some(counter) = heard.counter {
-            self.hear(counter, pass, now);
+            self.hear(counter, pass, heard, now);
         }
         if heard.ending == Ending::Refused {
             self.looks.all_again();
@@ -292,6 +296,9 @@ impl Allowance {
         }
         if heard.ending == Ending::Accepted {
             self.accepted(1, pass.price, now);
+            if heard.counter.is_none() {
+                self.published.served_silently();
+            }
         }
     }
 
@@ -330,18 +337,30 @@ impl Allowance {
         }
     }
 
-    fn hear(&mut self, counter: Counter, pass: Pass, now: Moment) {
+    fn hear(&mut self, counter: Counter, pass: Pass, heard: Heard, now: Moment) {
         let thought = self.published.left();
-        self.published
-            .hear(counter, pass.answered_then, pass.price.min(1), now);
+        let told = Told {
+            counter,
+            answered_then: pass.answered_then,
+            price: pass.price.min(1),
+            believed_for: heard.believed_for,
+        };
+        self.published.hear(told, now);
         if Looks::are_apart(self.published.left(), thought) {
             self.looks.all_again();
         }
         // Of several declared quotas, nobody says which one is meant.
         let mut wide = self.windows.iter_mut().filter(|window| !window.is_narrow());
-        if let (Some(window), None, Some(limit)) = (wide.next(), wide.next(), counter.limit) {
-            window.publish(limit, counter.resets_in);
+        let only = (wide.next(), wide.next());
+        let told = counter.limit.zip(counter.resets_in);
+        if let ((Some(window), None), Some((limit, resets_in))) = (only, told) {
+            window.publish(limit, resets_in);
         }
+    }
+
+    /// Forgets what the server has published.
+    pub(crate) fn reopen(&mut self) {
+        self.published.forget();
     }
 
     /// A place among the calls at once is free.

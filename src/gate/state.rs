@@ -379,6 +379,8 @@ impl State {
 
     pub(crate) fn reopen(&mut self) -> Wake {
         self.cooldown.reopen();
+        self.allowance.reopen();
+        self.outage = Outage::default();
         self.interrupted = None;
         // What was learned from a wait that was wrong is wrong, too.
         self.ramp = Ramp::one_probe(None);

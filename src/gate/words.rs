@@ -71,6 +71,8 @@ pub(crate) struct Heard {
     pub(crate) price: Option<u32>,
     /// Whether it was a limit that refused it.
     pub(crate) by_a_limit: bool,
+    /// A counter's reset is believed for so long and no longer.
+    pub(crate) believed_for: Duration,
 }
 
 /// What a call asks of a gate.

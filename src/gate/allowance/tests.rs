@@ -21,6 +21,7 @@ fn refused() -> Heard {
         looked_at: None,
         price: None,
         by_a_limit: true,
+        believed_for: Duration::MAX,
     }
 }
 
@@ -153,7 +154,7 @@ fn a_server_that_says_what_is_left_teaches_nothing_by_refusing() {
             let counter = Counter {
                 limit: Some(20),
                 remaining: 19,
-                resets_in: SECOND * 60,
+                resets_in: Some(SECOND * 60),
             };
             let heard = Heard {
                 ending: Ending::Accepted,

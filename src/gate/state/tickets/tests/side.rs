@@ -123,6 +123,7 @@ impl Side {
                 looked_at: Some(SILENT),
                 price: None,
                 by_a_limit: false,
+                believed_for: Duration::MAX,
             };
             self.state.answered(pass, heard, now).now();
         } else if !self.state.tick_off(pass) {
@@ -143,6 +144,7 @@ impl Side {
             looked_at: Some(SILENT + 3),
             price: None,
             by_a_limit: false,
+            believed_for: Duration::MAX,
         };
         match end {
             End::Dropped => self.state.dropped(pass).now(),
@@ -154,7 +156,7 @@ impl Side {
                 let counter = Counter {
                     limit: Some(limit),
                     remaining,
-                    resets_in: MINUTE,
+                    resets_in: Some(MINUTE),
                 };
                 let heard = heard(Ending::Accepted, Some(counter));
                 self.state.answered(pass, heard, now).now();
