@@ -225,3 +225,53 @@ async fn a_reset_on_a_served_answer_is_believed_for_25_hours() {
         assert_between(waited, least, secs(1));
     }
 }
+
+/// Serves every call but the nth, which it refuses.
+fn refuses_only(nth: usize, status: u16, wait: &'static str) -> Mock {
+    let script = move |call, _: &Parts| match call == nth {
+        true => answer(status, &[("retry-after", wait)], ""),
+        false => answer(200, &[], ""),
+    };
+    Mock::new(script).taking(millis(50))
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_refusal_in_a_quiet_minute_teaches_no_window_of_a_minute() {
+    for (status, before, every) in [(429, 5, 10), (503, 5, 10), (429, 25, 2), (503, 50, 1)] {
+        let mock = refuses_only(before + 1, status, "3");
+        let service = around(&mock, RetryLayer::new(Provider::new("limiters")));
+        for _ in 0..before {
+            send(&service, get(URI)).await.unwrap();
+            tokio::time::sleep(secs(every)).await;
+        }
+        let begun = Instant::now();
+        let calls: Vec<_> = (0..60).map(|_| start(&service, get(URI))).collect();
+        for call in calls {
+            assert_eq!(status_of(&call.await.unwrap()), 200);
+        }
+        let took = begun.elapsed();
+        assert!(took < secs(8), "{status} after {before}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_keeps_calls_is_shown_by_the_gate_and_told_by_the_report() {
+    let mock = refuses_only(1, 429, "3");
+    let gates = Gates::new();
+    let layer = RetryLayer::new(Provider::new("limiters")).gates(&gates);
+    let service = around(&mock, layer);
+    let first = start(&service, get(URI));
+    tokio::time::sleep(secs(1)).await;
+    let calls: Vec<_> = (0..5).map(|_| start(&service, get(URI))).collect();
+    let shown = || gates.all()[0].shut_by.clone();
+    tokio::time::sleep(secs(1)).await;
+    assert_eq!(shown().as_deref(), Some("retry-after"));
+    tokio::time::sleep(millis(1_070)).await;
+    assert_eq!(shown().as_deref(), Some("the slow start after a refusal"));
+    for call in calls.into_iter().chain([first]) {
+        let outcome = call.await.unwrap();
+        let report = report(&outcome).expect("it waited");
+        assert_eq!(report.decided_by(), Some("retry-after"), "{report}");
+    }
+    assert_eq!(shown(), None);
+}

@@ -242,10 +242,24 @@ where
             }
             // Others may have learned meanwhile which bucket it is.
         }
+        self.note_what_it_waited_for();
         if self.settings.fleet.is_some() {
             return self.poll_fleet(cx);
         }
         Poll::Ready(Next::Ready)
+    }
+
+    /// Keeps for the report what the call has waited for at its gates. Slow starts and queues are told only of a call
+    /// that nothing else has kept.
+    fn note_what_it_waited_for(&mut self) {
+        let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+        let of_bucket = bucket.and_then(Turn::waited_for);
+        for (reason, words) in of_bucket.into_iter().chain(self.turn.waited_for()) {
+            let rare = self.rare.get_or_insert_with(Box::default);
+            if rare.decided_by.is_none() || reason.is_certain() {
+                rare.decided_by = Some(words);
+            }
+        }
     }
 
     /// Looks which bucket the call belongs to: while it waited, a response to a call of its kind may have named another.

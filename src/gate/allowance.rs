@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Spent;
 use super::at_once::AtOnce;
-use super::cooldown::Shut;
+use super::blocked::{Blocked, Reason};
 use super::lessons::{Lessons, Of};
 use super::looks::{Looks, Unread};
 use super::published::{Published, Told};
@@ -128,20 +128,20 @@ impl Allowance {
             .max()
     }
 
-    /// Until when there is not enough for certain, and by whom.
-    pub(crate) fn shut_until(&mut self, price: u32, now: Moment) -> Option<Shut> {
+    /// Until when there is not enough, and of what.
+    pub(crate) fn blocked(&mut self, price: u32, now: Moment) -> impl Iterator<Item = Blocked> {
         let windows = self.windows.iter_mut();
         let places = windows.map(|window| window.next_place(price, now));
-        let declared = places.max().map(|until| (until, "the declared quota"));
-        let published = (
-            self.published.next(price.min(1), now),
-            "the published quota",
-        );
-        let spaced = (self.spaced_until(now), "the pace of the quota");
-        let all = declared.into_iter().chain([published, spaced]);
-        let (until, decided_by) = all.max_by_key(|(until, _)| *until)?;
-        let decided_by = decided_by.into();
-        (until > now).then_some(Shut { until, decided_by })
+        let declared = places.max().unwrap_or(now);
+        let published = self.published.next(price.min(1), now);
+        let all = [
+            (declared, Reason::DeclaredQuota),
+            (published, Reason::PublishedQuota),
+            (self.spaced_until(now), Reason::Pace),
+            (self.at_once.next(now), Reason::AtOnce),
+        ];
+        let blocked = move |(until, reason)| Blocked::until(until, reason, now);
+        all.into_iter().filter_map(blocked)
     }
 
     /// Whether there could ever be enough for this price; if not, how much there is.

@@ -292,6 +292,12 @@ impl Cooldown {
         }
     }
 
+    /// What the last closing said for itself.
+    pub(crate) fn last_words(&self) -> Cow<'static, str> {
+        let shut = self.shut.as_ref();
+        shut.map_or(Cow::Borrowed("a refusal"), |shut| shut.decided_by.clone())
+    }
+
     /// When the last closing ends that holds whatever is still to be read.
     pub(crate) fn last_settled(&self) -> Option<Moment> {
         match &self.unsettled {

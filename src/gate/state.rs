@@ -3,10 +3,12 @@
 mod tickets;
 mod waiting;
 
+use std::borrow::Cow;
 use std::task::Waker;
 use std::time::Duration;
 
 use super::allowance::Allowance;
+use super::blocked::{Blocked, Reason};
 use super::book::Book;
 use super::cooldown::{Closing, Cooldown, HeadId, Opening, Shut, Wait};
 use super::outage::Outage;
@@ -99,25 +101,48 @@ impl State {
         self.cooldown.shut(now).is_none() && self.ramp.is_open() && self.outage.is_calm()
     }
 
-    /// Until when nobody passes for certain, and why.
+    /// Until when no call passes, whatever the others do meanwhile, and why.
     pub(crate) fn shut_until(&mut self, price: u32, now: Moment) -> Option<Shut> {
         if let Some(shut) = self.cooldown.shut(now) {
             return Some(shut.clone());
         }
-        let allowance = self.allowance.shut_until(price, now);
-        let outage = self.outage.next(now);
-        let outage = (outage > now).then(|| Shut {
-            until: outage,
-            decided_by: if self.outage.is_sure(now) {
-                "an outage".into()
-            } else {
-                "the pace after an outage".into()
-            },
-        });
-        allowance
-            .into_iter()
-            .chain(outage)
-            .max_by_key(|shut| shut.until)
+        let all = self.all_blocked(price, now);
+        let certain = all.filter(|blocked| blocked.reason.is_certain());
+        let last = certain.max_by_key(|blocked| blocked.until)?;
+        Some(Shut {
+            until: last.until,
+            decided_by: last.reason.text().into(),
+        })
+    }
+
+    /// Until when a call is kept, as far as can be known now, and by what.
+    pub(crate) fn blocked(&mut self, price: u32, now: Moment) -> Option<Blocked> {
+        if let Some(shut) = self.cooldown.shut(now) {
+            return Blocked::until(shut.until, Reason::Closing, now);
+        }
+        let all = self.all_blocked(price, now);
+        all.max_by_key(|blocked| blocked.until)
+    }
+
+    /// The same for the first in the queue, or the next to come.
+    pub(crate) fn blocked_first(&mut self, now: Moment) -> Option<Blocked> {
+        self.blocked(self.first_needs.max(1), now)
+    }
+
+    /// All that keeps a call but a closing.
+    fn all_blocked(&mut self, price: u32, now: Moment) -> impl Iterator<Item = Blocked> {
+        let by_outage = Blocked::until(self.outage.next(now), self.outage.reason(now), now);
+        let by_ramp = Blocked::until(self.ramp.next(now), self.ramp.reason(), now);
+        let by_allowance = self.allowance.blocked(price, now);
+        by_allowance.chain(by_outage).chain(by_ramp)
+    }
+
+    /// What the caller is told of a reason.
+    pub(crate) fn words_for(&self, reason: Reason) -> Cow<'static, str> {
+        match reason {
+            Reason::Closing => self.cooldown.last_words(),
+            reason => reason.text().into(),
+        }
     }
 
     /// When the next call may pass, as far as can be known now.
@@ -213,6 +238,7 @@ impl State {
             Ending::Unknown => {}
         }
         self.left(pass, heard.ending);
+        self.note_idle(now);
         // A gate that is shut does not open because of an answer.
         if self.cooldown.shut(now).is_some() {
             return Wake::default();
@@ -226,6 +252,7 @@ impl State {
         self.allowance.served(pass, now);
         self.outage.answered(now);
         self.left(pass, Ending::Accepted);
+        self.note_idle(now);
         if self.queue.is_empty() || self.cooldown.shut(now).is_some() {
             return None;
         }
@@ -263,6 +290,13 @@ impl State {
         }
         if accepted {
             self.ramp.accepted_late();
+        }
+    }
+
+    #[inline]
+    fn note_idle(&mut self, now: Moment) {
+        if self.in_flight == 0 {
+            self.ramp.idle_from(now);
         }
     }
 

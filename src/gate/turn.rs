@@ -1,8 +1,10 @@
 //! The place of one call at a gate. Whatever becomes of the call, the place is given back.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use super::blocked::Reason;
 use super::cooldown::{Closing, HeadId, Opening};
 use super::looks::Unread;
 use super::single::{Gate, Locked, settle};
@@ -26,6 +28,8 @@ pub(crate) struct Turn {
     epoch: u16,
     ticket: bool,
     stage: Stage,
+    /// What has kept it, if it had to wait.
+    kept_by: Option<Reason>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,7 @@ impl Turn {
             epoch: 0,
             ticket: false,
             stage: Stage::New,
+            kept_by: None,
         }
     }
 
@@ -152,12 +157,12 @@ impl Turn {
             match self.ask(asks, clock.now(), cx) {
                 Standing::Through(_) => return Poll::Ready(Ok(())),
                 Standing::Leaves(why) => return Poll::Ready(Err(why)),
-                Standing::Waits(look) => {
+                Standing::Waits(look, _) => {
                     let timer = timer.get_or_insert_with(|| Timer::until(look));
                     timer.set(look);
                     std::task::ready!(timer.poll(cx));
                 }
-                Standing::Sleeps => {
+                Standing::Sleeps(_) => {
                     *timer = None;
                     return Poll::Pending;
                 }
@@ -180,11 +185,28 @@ impl Turn {
         drop(state);
         match standing {
             Standing::Through(pass) => self.keep(pass, Stage::Admitted),
-            Standing::Waits(_) | Standing::Sleeps => self.stage = Stage::Waiting,
+            Standing::Waits(_, reason) | Standing::Sleeps(reason) => {
+                self.stage = Stage::Waiting;
+                self.is_kept_by(reason);
+            }
             Standing::Leaves(_) => self.stage = Stage::Out,
         }
         wake.now();
         standing
+    }
+
+    /// A limit is told, and not the queue or the slow start that comes after it.
+    fn is_kept_by(&mut self, reason: Reason) {
+        if reason.is_certain() || self.kept_by.is_none_or(|known| !known.is_certain()) {
+            self.kept_by = Some(reason);
+        }
+    }
+
+    /// What the call has waited for at this gate, in words. Forgets it.
+    pub(crate) fn waited_for(&mut self) -> Option<(Reason, Cow<'static, str>)> {
+        let reason = self.kept_by.take()?;
+        let words = self.gate.lock().words_for(reason);
+        Some((reason, words))
     }
 
     /// Whether the gate has stayed open since the call was let through: it is sent now. If not, its

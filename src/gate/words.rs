@@ -3,6 +3,7 @@
 use std::task::Waker;
 use std::time::Duration;
 
+use super::blocked::Reason;
 use super::cooldown::Shut;
 use super::looks::Unread;
 use super::quota::Quota;
@@ -153,9 +154,9 @@ pub(crate) enum Standing {
     /// It is through.
     Through(Pass),
     /// It waits, and looks again at this moment if it is not woken before.
-    Waits(Moment),
+    Waits(Moment, Reason),
     /// It waits, and is woken in its turn.
-    Sleeps,
+    Sleeps(Reason),
     /// It does not wait, and why.
     Leaves(Leaves),
 }
