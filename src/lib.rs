@@ -107,7 +107,7 @@ pub use layer::RetryLayer;
 pub use observe::{Decision, Observer};
 pub use patience::{Deadline, Idempotent, Patience};
 pub use price::Price;
-pub use report::{Ended, Report, ReportSlot};
+pub use report::{Report, ReportSlot, StopReason};
 pub use scope::Scope;
 pub use service::Retry;
 

@@ -3,9 +3,9 @@
 //! Their names are listed in `crate::metrics`.
 
 #[cfg(feature = "metrics")]
-pub(crate) use told::{again, ended, judged, paid, shut};
+pub(crate) use told::{again, judged, on_stop, paid, shut};
 #[cfg(not(feature = "metrics"))]
-pub(crate) use untold::{again, ended, judged, paid, shut};
+pub(crate) use untold::{again, judged, on_stop, paid, shut};
 
 #[cfg(feature = "metrics")]
 mod told {
@@ -14,7 +14,7 @@ mod told {
     use http::StatusCode;
     use metrics::{counter, histogram};
 
-    use crate::report::Ended;
+    use crate::report::StopReason;
     use crate::scope::Scope;
 
     /// An attempt was answered or failed.
@@ -42,7 +42,7 @@ mod told {
     }
 
     /// A call ended without being served.
-    pub(crate) fn ended(scope: &Scope, why: Ended) {
+    pub(crate) fn on_stop(scope: &Scope, why: StopReason) {
         let labels = [("scope", scope.to_string()), ("why", why.to_string())];
         counter!("tower_backoff_ended_total", &labels).increment(1);
     }
@@ -60,12 +60,12 @@ mod untold {
 
     use http::StatusCode;
 
-    use crate::report::Ended;
+    use crate::report::StopReason;
     use crate::scope::Scope;
 
     pub(crate) fn judged(_: &Scope, _: Option<StatusCode>, _: bool) {}
     pub(crate) fn shut(_: &Scope, _: &str) {}
     pub(crate) fn again(_: &Scope, _: Duration, _: &str) {}
-    pub(crate) fn ended(_: &Scope, _: Ended) {}
+    pub(crate) fn on_stop(_: &Scope, _: StopReason) {}
     pub(crate) fn paid(_: &Scope) {}
 }

@@ -25,24 +25,35 @@ pub struct Report {
     pub(crate) attempts: u32,
     pub(crate) waited: Duration,
     pub(crate) decided_by: Option<Cow<'static, str>>,
-    pub(crate) ended: Option<Ended>,
+    pub(crate) stop_reason: Option<StopReason>,
     pub(crate) not_before: Option<SystemTime>,
 }
 
 /// Why a refusal or a failure was handed back instead of being tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Ended {
-    /// The policy calls it final: another try would be answered the same way.
+pub enum StopReason {
+    /// The policy calls the response final: another try would be answered the same way.
     Final,
-    /// The next moment lies beyond the call's patience or deadline.
-    Patience,
-    /// It was retried `max_retries` times.
-    Retries,
-    /// The retry budget of its scope is spent.
-    Budget,
-    /// Its body could be sent only once.
-    SentOnce,
+    /// Another try might help, but sending the request twice is not safe.
+    ///
+    /// An `Idempotency-Key` header or [`Idempotent`](crate::Idempotent) makes it safe.
+    NotSafe,
+    /// The error is one that no retry mends.
+    ///
+    /// So are a cost above the quota ([`TooDear`](crate::TooDear)), and a client that has failed and takes no more
+    /// requests.
+    Permanent,
+    /// The request was retried `max_retries` times.
+    RetriesExhausted,
+    /// The request was refused more often than the layer allows.
+    RefusalsExhausted,
+    /// The retry budget of the scope is spent.
+    BudgetExhausted,
+    /// The next attempt would start later than the call's patience or deadline allows.
+    PatienceExceeded,
+    /// The request body cannot be sent a second time.
+    BodyNotReplayable,
 }
 
 impl Report {
@@ -62,8 +73,8 @@ impl Report {
     }
 
     /// Why the call ended although it was refused or failed. `None` if it succeeded.
-    pub fn ended(&self) -> Option<Ended> {
-        self.ended
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.stop_reason
     }
 
     /// If the call could not go on: the moment from which it may be sent again, where that is known.
@@ -78,21 +89,24 @@ impl fmt::Display for Report {
         if let Some(decided_by) = &self.decided_by {
             write!(f, " as {decided_by} said")?;
         }
-        match self.ended {
-            Some(ended) => write!(f, ", ended: {ended}"),
+        match self.stop_reason {
+            Some(reason) => write!(f, ", ended: {reason}"),
             None => Ok(()),
         }
     }
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Final => "another try would be answered the same way",
-            Self::Patience => "the next moment lies beyond its patience",
-            Self::Retries => "no retries left",
-            Self::Budget => "the retry budget is spent",
-            Self::SentOnce => "its body could be sent only once",
+            Self::NotSafe => "not safe to send twice: add an Idempotency-Key or `Idempotent(true)`",
+            Self::Permanent => "no retry mends this error",
+            Self::RetriesExhausted => "no retries left",
+            Self::RefusalsExhausted => "no more refusals allowed",
+            Self::BudgetExhausted => "the retry budget is spent",
+            Self::PatienceExceeded => "the next attempt would be later than its patience",
+            Self::BodyNotReplayable => "its body cannot be sent twice",
         })
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::report::Ended;
+use crate::report::StopReason;
 use crate::scope::Scope;
 
 #[cfg(feature = "tracing")]
@@ -55,12 +55,12 @@ pub(crate) fn again(
 }
 
 /// A call ended without an accepted answer.
-pub(crate) fn ended(scope: &Scope, attempts: u32, ended: Ended) {
+pub(crate) fn on_stop(scope: &Scope, attempts: u32, reason: StopReason) {
     event!(
         info,
         scope = %scope,
         attempts = %attempts,
-        reason = %ended,
+        reason = %reason,
         "the call ended"
     );
 }

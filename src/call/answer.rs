@@ -14,7 +14,7 @@ use crate::clock::Timer;
 use crate::error::{BoxError, NotBefore};
 use crate::moment::Moment;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
-use crate::report::{Ended, Report};
+use crate::report::{Report, StopReason};
 use crate::{meter, trace};
 
 /// A verdict, and when the gate opens if it was shut; or what has to be heard first.
@@ -200,8 +200,8 @@ where
                 }
                 Next::Drain
             }
-            Plan::End(ended, not_before) => {
-                Next::End(Ok(self.end(answer.into_response(), ended, not_before)))
+            Plan::End(reason, not_before) => {
+                Next::End(Ok(self.end(answer.into_response(), reason, not_before)))
             }
         }
     }
@@ -224,7 +224,9 @@ where
             heard,
         );
         // Told by a layer of this kind further inside: it has waited as long as it could.
-        let given_up = error.is::<NotBefore>().then_some(Ended::Patience);
+        let given_up = error
+            .is::<NotBefore>()
+            .then_some(StopReason::PatienceExceeded);
         let plan = self.plan(&verdict, given_up, opens, heard);
         let plan = self.with_body(plan, B::replay, opens);
         self.note_what_decided(&plan, &verdict, None);
@@ -234,8 +236,8 @@ where
                 self.rare().in_hand = Some(InHand::Error(error));
                 self.after_drain()
             }
-            Plan::End(ended, not_before) => {
-                Next::End(self.end_with_error(error, ended, not_before))
+            Plan::End(reason, not_before) => {
+                Next::End(self.end_with_error(error, reason, not_before))
             }
         }
     }
@@ -294,13 +296,14 @@ impl<R: Body> Answer<R> {
 
     /// Why a layer of this kind further inside has given up on it, if one has: layers in a row do not
     /// multiply their tries.
-    fn given_up(&self) -> Option<Ended> {
+    fn given_up(&self) -> Option<StopReason> {
         let extensions = match self {
             Self::Untouched(response) => response.extensions(),
             Self::Heard(head, _) => &head.extensions,
         };
-        let ended = extensions.get::<Report>()?.ended;
-        ended.filter(|ended| *ended != Ended::Final)
+        use StopReason::{Final, NotSafe, Permanent};
+        let reason = extensions.get::<Report>()?.stop_reason;
+        reason.filter(|reason| !matches!(reason, Final | NotSafe | Permanent))
     }
 
     fn into_response(self) -> Response<ResponseBody<R>> {
