@@ -90,6 +90,7 @@ pub mod policy;
 mod price;
 pub mod providers;
 mod report;
+mod rounded;
 mod scope;
 mod service;
 mod settings;

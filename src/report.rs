@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use crate::rounded::Rounded;
+
 /// How a call went: how often it was sent, how long it waited, and why it ended.
 ///
 /// It rides on the response as an extension whenever something happened: a wait, a retry, or a
@@ -26,7 +28,8 @@ pub struct Report {
     pub(crate) waited: Duration,
     pub(crate) decided_by: Option<Cow<'static, str>>,
     pub(crate) stop_reason: Option<StopReason>,
-    pub(crate) not_before: Option<SystemTime>,
+    /// By the wall clock, and how long that is from the end of the call.
+    pub(crate) not_before: Option<(SystemTime, Duration)>,
 }
 
 /// Why a refusal or a failure was handed back instead of being tried again.
@@ -79,20 +82,37 @@ impl Report {
 
     /// If the call could not go on: the moment from which it may be sent again, where that is known.
     pub fn not_before(&self) -> Option<SystemTime> {
-        self.not_before
+        self.not_before.map(|(moment, _)| moment)
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sent {} times, waited {:?}", self.attempts, self.waited)?;
-        if let Some(decided_by) = &self.decided_by {
-            write!(f, " as {decided_by} said")?;
+        match self.attempts {
+            0 => f.write_str("never sent"),
+            1 => f.write_str("sent once"),
+            2 => f.write_str("sent twice"),
+            attempts => write!(f, "sent {attempts} times"),
+        }?;
+        if !self.waited.is_zero() {
+            write!(f, ", waited {}", Rounded(self.waited))?;
         }
-        match self.stop_reason {
-            Some(reason) => write!(f, ", ended: {reason}"),
+        // It decided the last wait: the one that the call did not begin, if there is one.
+        let decided_by = |f: &mut fmt::Formatter<'_>| match &self.decided_by {
+            Some(decided_by) => write!(f, " ({decided_by})"),
             None => Ok(()),
+        };
+        if !self.waited.is_zero() && self.not_before.is_none() {
+            decided_by(f)?;
         }
+        if let Some(reason) = self.stop_reason {
+            write!(f, ", ended: {reason}")?;
+        }
+        if let Some((_, wait)) = self.not_before {
+            write!(f, ", not before {} from its end", Rounded(wait))?;
+            decided_by(f)?;
+        }
+        Ok(())
     }
 }
 

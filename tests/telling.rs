@@ -150,6 +150,36 @@ async fn a_failure_that_may_not_be_sent_twice_says_what_would_make_it_safe() {
     assert!(told.contains(words), "{told}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_printed_for_people_is_rounded_for_people() {
+    let mock = Mock::new(|nth, _| match nth {
+        1 => answer(429, &[("retry-after", "125")], ""),
+        2 => status(200),
+        _ => answer(429, &[("retry-after", "3600")], ""),
+    });
+    let service = around(&mock, standard());
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let outcome = send(&service, get("https://api.test/")).await;
+        told.push(report(&outcome).expect("a report").to_string());
+    }
+    told.push(
+        send(&service, get("https://api.test/"))
+            .await
+            .unwrap_err()
+            .to_string(),
+    );
+    assert_eq!(
+        told,
+        [
+            "sent twice, waited 2 min 5 s (retry-after)",
+            "sent once, ended: the next attempt would be later than its patience, \
+             not before 1 h from its end (retry-after)",
+            "https://api.test takes no call for another 1 h (retry-after)",
+        ]
+    );
+}
+
 /// Keeps a line about each decision.
 #[derive(Clone, Default)]
 struct Diary(Arc<Mutex<Vec<String>>>);

@@ -131,7 +131,10 @@ where
         let mut report = Report {
             attempts: self.message.attempts,
             stop_reason: reason,
-            not_before: not_before.map(|moment| self.settings.clock.wall_at(moment)),
+            not_before: not_before.map(|moment| {
+                let clock = &self.settings.clock;
+                (clock.wall_at(moment), moment.since(clock.now()))
+            }),
             ..Report::default()
         };
         if let Some(rare) = &self.rare {
