@@ -12,9 +12,11 @@ use super::{Call, InHand, Next};
 use crate::body::{Hearing, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::{BoxError, NotBefore};
+use crate::failure::Kind;
 use crate::moment::Moment;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
 use crate::report::{Report, StopReason};
+use crate::trace::Cause;
 use crate::{meter, trace};
 
 /// A verdict, and when the gate opens if it was shut; or what has to be heard first.
@@ -191,7 +193,7 @@ where
         self.note_what_decided(&plan, verdict, Some(answer.status()));
         match plan {
             Plan::Again(next) => {
-                self.go_again(Some(answer.status()), opens, next, heard);
+                self.go_again(Cause::Status(answer.status()), opens, next, heard);
                 match answer {
                     Answer::Untouched(response) => self.listen_to(response, Hearing::of, heard),
                     Answer::Heard(head, hearing) => {
@@ -232,7 +234,7 @@ where
         self.note_what_decided(&plan, &verdict, None);
         match plan {
             Plan::Again(next) => {
-                self.go_again(None, opens, next, heard);
+                self.go_again(Cause::Error(Kind::of(&*error)), opens, next, heard);
                 self.rare().in_hand = Some(InHand::Error(error));
                 self.after_drain()
             }
@@ -242,13 +244,7 @@ where
         }
     }
 
-    fn go_again(
-        &mut self,
-        status: Option<StatusCode>,
-        opens: Option<Moment>,
-        next: Moment,
-        heard: Moment,
-    ) {
+    fn go_again(&mut self, cause: Cause, opens: Option<Moment>, next: Moment, heard: Moment) {
         let attempts = self.message.attempts;
         let rare = self.rare.get_or_insert_with(Box::default);
         rare.waits_since = Some(heard);
@@ -257,7 +253,7 @@ where
         let decided_by = rare.decided_by.as_deref().unwrap_or_default();
         let scope = self.turn.gate().scope();
         meter::again(scope, next - heard, decided_by);
-        trace::again(scope, attempts, status, next - heard, decided_by);
+        trace::again(scope, attempts, cause, next - heard, decided_by);
     }
 
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {

@@ -65,7 +65,9 @@ pub(super) fn carry_out<R: Body>(
     let shut_for = opens.map(|opens| opens.since(heard));
     if let Some(shut_for) = shut_for {
         let decided_by = decided_by(verdict, attempt.status());
-        trace::shut(scope, attempt.status(), shut_for, &decided_by);
+        if let Some(cause) = trace::Cause::of(attempt) {
+            trace::shut(scope, cause, shut_for, &decided_by);
+        }
         meter::shut(scope, &decided_by);
         if let Some(fleet) = &settings.fleet {
             fleet.shut(scope, shut_for);
