@@ -58,7 +58,7 @@ where
                 .turn
                 .serves(response.headers().len(), || self.settings.clock.now());
         if plainly {
-            meter::judged(self.turn.gate().scope(), Some(response.status()), false);
+            meter::on_attempt(self.turn.gate().scope(), meter::Outcome::Served);
         }
         plainly
     }
@@ -252,7 +252,7 @@ where
         rare.sleep_until = (opens != Some(next)).then_some(next);
         let decided_by = rare.decided_by.as_deref().unwrap_or_default();
         let scope = self.turn.gate().scope();
-        meter::again(scope, next - heard, decided_by);
+        meter::on_wait(scope, next - heard);
         trace::again(scope, attempts, cause, next - heard, decided_by);
     }
 

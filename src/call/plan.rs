@@ -13,7 +13,6 @@ use crate::body::Replay;
 use crate::clock::later;
 use crate::error::BoxError;
 use crate::hint::Hint;
-use crate::meter;
 use crate::moment::Moment;
 use crate::patience::{Deadline, Patience};
 use crate::policy::{Ruling, Verdict};
@@ -134,7 +133,6 @@ where
             let Some(receipt) = self.turn.pay(budget, heard) else {
                 return Plan::End(Some(StopReason::BudgetExhausted), None);
             };
-            meter::paid(self.turn.gate().scope());
             let rare = self.rare();
             rare.retries += 1;
             rare.backed_off = wait;
