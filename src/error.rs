@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use crate::rounded::Rounded;
 use crate::scope::Scope;
 
 /// The error of every service in this crate, as in tower's own layers.
@@ -56,11 +57,14 @@ impl NotBefore {
 
 impl fmt::Display for NotBefore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} takes no call for another {:?}, says {}",
-            self.scope, self.wait, self.decided_by
-        )
+        let Self {
+            scope, decided_by, ..
+        } = self;
+        if self.wait.is_zero() {
+            return write!(f, "{scope} cannot take the call in time ({decided_by})");
+        }
+        let wait = Rounded(self.wait);
+        write!(f, "{scope} takes no call for another {wait} ({decided_by})")
     }
 }
 

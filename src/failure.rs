@@ -35,6 +35,10 @@
 //! let lost = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
 //! assert_eq!(sent(&lost), Sent::Perhaps);
 //! ```
+mod kind;
+
+pub(crate) use kind::Kind;
+
 use std::{error::Error, fmt, io, iter};
 
 type BoxError = Box<dyn Error + Send + Sync>;

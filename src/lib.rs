@@ -90,6 +90,7 @@ pub mod policy;
 mod price;
 pub mod providers;
 mod report;
+mod rounded;
 mod scope;
 mod service;
 mod settings;
@@ -107,7 +108,7 @@ pub use layer::RetryLayer;
 pub use observe::{Decision, Observer};
 pub use patience::{Deadline, Idempotent, Patience};
 pub use price::Price;
-pub use report::{Ended, Report, ReportSlot};
+pub use report::{Report, ReportSlot, StopReason};
 pub use scope::Scope;
 pub use service::Retry;
 

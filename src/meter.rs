@@ -1,71 +1,82 @@
 //! Numbers through the `metrics` crate, and nothing at all without the feature.
 //!
-//! Their names are listed in `crate::metrics`.
+//! Their names are listed in `crate::metrics`. Labels take few values, all of them chosen here.
 
 #[cfg(feature = "metrics")]
-pub(crate) use told::{again, ended, judged, paid, shut};
+pub(crate) use counting::{on_attempt, on_close, on_stop, on_wait};
 #[cfg(not(feature = "metrics"))]
-pub(crate) use untold::{again, ended, judged, paid, shut};
+pub(crate) use idle::{on_attempt, on_close, on_stop, on_wait};
+
+/// What an attempt came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Served,
+    /// By a limit.
+    Refused,
+    /// A broken connection, or an answer that the server failed.
+    Failed,
+}
 
 #[cfg(feature = "metrics")]
-mod told {
+mod counting {
     use std::time::Duration;
 
-    use http::StatusCode;
     use metrics::{counter, histogram};
 
-    use crate::report::Ended;
+    use super::Outcome;
+    use crate::report::StopReason;
     use crate::scope::Scope;
 
+    /// A server names its buckets, so they are counted under the scope that they belong to.
+    fn label(scope: &Scope) -> (&'static str, String) {
+        ("scope", scope.without_bucket().to_string())
+    }
+
     /// An attempt was answered or failed.
-    pub(crate) fn judged(scope: &Scope, status: Option<StatusCode>, refused: bool) {
-        let status = status.map_or_else(|| "none".to_owned(), |status| status.as_u16().to_string());
-        let scope = scope.to_string();
-        if refused {
-            let labels = [("scope", scope.clone()), ("status", status.clone())];
-            counter!("tower_backoff_refusals_total", &labels).increment(1);
-        }
-        let labels = [("scope", scope), ("status", status)];
+    pub(crate) fn on_attempt(scope: &Scope, outcome: Outcome) {
+        let outcome = match outcome {
+            Outcome::Served => "served",
+            Outcome::Refused => "refused",
+            Outcome::Failed => "failed",
+        };
+        let labels = [label(scope), ("outcome", outcome.to_owned())];
         counter!("tower_backoff_attempts_total", &labels).increment(1);
     }
 
-    /// A gate shut.
-    pub(crate) fn shut(scope: &Scope, by: &str) {
-        let labels = [("scope", scope.to_string()), ("decided_by", by.to_owned())];
+    /// A gate closed, for a wait that the server named or for the default one.
+    pub(crate) fn on_close(scope: &Scope, named: bool) {
+        let decided_by = if named { "server" } else { "default" };
+        let labels = [label(scope), ("decided_by", decided_by.to_owned())];
         counter!("tower_backoff_closings_total", &labels).increment(1);
     }
 
     /// A call goes again after this wait.
-    pub(crate) fn again(scope: &Scope, wait: Duration, by: &str) {
-        let labels = [("scope", scope.to_string()), ("decided_by", by.to_owned())];
-        histogram!("tower_backoff_waits_seconds", &labels).record(wait);
+    pub(crate) fn on_wait(scope: &Scope, wait: Duration) {
+        histogram!("tower_backoff_waits_seconds", &[label(scope)]).record(wait);
     }
 
     /// A call ended without being served.
-    pub(crate) fn ended(scope: &Scope, why: Ended) {
-        let labels = [("scope", scope.to_string()), ("why", why.to_string())];
-        counter!("tower_backoff_ended_total", &labels).increment(1);
-    }
-
-    /// The budget paid for a retry.
-    pub(crate) fn paid(scope: &Scope) {
-        let labels = [("scope", scope.to_string())];
-        counter!("tower_backoff_budget_paid_total", &labels).increment(1);
+    pub(crate) fn on_stop(scope: &Scope, reason: StopReason) {
+        use StopReason::{Final, NotSafe, Permanent};
+        let why = match reason {
+            Final | NotSafe | Permanent => "final",
+            _ => "gave_up",
+        };
+        let labels = [label(scope), ("why", why.to_owned())];
+        counter!("tower_backoff_stopped_total", &labels).increment(1);
     }
 }
 
 #[cfg(not(feature = "metrics"))]
-mod untold {
+mod idle {
     use std::time::Duration;
 
-    use http::StatusCode;
-
-    use crate::report::Ended;
+    use super::Outcome;
+    use crate::report::StopReason;
     use crate::scope::Scope;
 
-    pub(crate) fn judged(_: &Scope, _: Option<StatusCode>, _: bool) {}
-    pub(crate) fn shut(_: &Scope, _: &str) {}
-    pub(crate) fn again(_: &Scope, _: Duration, _: &str) {}
-    pub(crate) fn ended(_: &Scope, _: Ended) {}
-    pub(crate) fn paid(_: &Scope) {}
+    pub(crate) fn on_attempt(_: &Scope, _: Outcome) {}
+    pub(crate) fn on_close(_: &Scope, _: bool) {}
+    pub(crate) fn on_wait(_: &Scope, _: Duration) {}
+    pub(crate) fn on_stop(_: &Scope, _: StopReason) {}
 }

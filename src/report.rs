@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use crate::rounded::Rounded;
+
 /// How a call went: how often it was sent, how long it waited, and why it ended.
 ///
 /// It rides on the response as an extension whenever something happened: a wait, a retry, or a
@@ -25,24 +27,36 @@ pub struct Report {
     pub(crate) attempts: u32,
     pub(crate) waited: Duration,
     pub(crate) decided_by: Option<Cow<'static, str>>,
-    pub(crate) ended: Option<Ended>,
-    pub(crate) not_before: Option<SystemTime>,
+    pub(crate) stop_reason: Option<StopReason>,
+    /// By the wall clock, and how long that is from the end of the call.
+    pub(crate) not_before: Option<(SystemTime, Duration)>,
 }
 
 /// Why a refusal or a failure was handed back instead of being tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Ended {
-    /// The policy calls it final: another try would be answered the same way.
+pub enum StopReason {
+    /// The policy calls the response final: another try would be answered the same way.
     Final,
-    /// The next moment lies beyond the call's patience or deadline.
-    Patience,
-    /// It was retried `max_retries` times.
-    Retries,
-    /// The retry budget of its scope is spent.
-    Budget,
-    /// Its body could be sent only once.
-    SentOnce,
+    /// Another try might help, but sending the request twice is not safe.
+    ///
+    /// An `Idempotency-Key` header or [`Idempotent`](crate::Idempotent) makes it safe.
+    NotSafe,
+    /// The error is one that no retry mends.
+    ///
+    /// So are a cost above the quota ([`TooDear`](crate::TooDear)), and a client that has failed and takes no more
+    /// requests.
+    Permanent,
+    /// The request was retried `max_retries` times.
+    RetriesExhausted,
+    /// The request was refused more often than the layer allows.
+    RefusalsExhausted,
+    /// The retry budget of the scope is spent.
+    BudgetExhausted,
+    /// The next attempt would start later than the call's patience or deadline allows.
+    PatienceExceeded,
+    /// The request body cannot be sent a second time.
+    BodyNotReplayable,
 }
 
 impl Report {
@@ -62,37 +76,57 @@ impl Report {
     }
 
     /// Why the call ended although it was refused or failed. `None` if it succeeded.
-    pub fn ended(&self) -> Option<Ended> {
-        self.ended
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.stop_reason
     }
 
     /// If the call could not go on: the moment from which it may be sent again, where that is known.
     pub fn not_before(&self) -> Option<SystemTime> {
-        self.not_before
+        self.not_before.map(|(moment, _)| moment)
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sent {} times, waited {:?}", self.attempts, self.waited)?;
-        if let Some(decided_by) = &self.decided_by {
-            write!(f, " as {decided_by} said")?;
+        match self.attempts {
+            0 => f.write_str("never sent"),
+            1 => f.write_str("sent once"),
+            2 => f.write_str("sent twice"),
+            attempts => write!(f, "sent {attempts} times"),
+        }?;
+        if !self.waited.is_zero() {
+            write!(f, ", waited {}", Rounded(self.waited))?;
         }
-        match self.ended {
-            Some(ended) => write!(f, ", ended: {ended}"),
+        // It decided the last wait: the one that the call did not begin, if there is one.
+        let decided_by = |f: &mut fmt::Formatter<'_>| match &self.decided_by {
+            Some(decided_by) => write!(f, " ({decided_by})"),
             None => Ok(()),
+        };
+        if !self.waited.is_zero() && self.not_before.is_none() {
+            decided_by(f)?;
         }
+        if let Some(reason) = self.stop_reason {
+            write!(f, ", ended: {reason}")?;
+        }
+        if let Some((_, wait)) = self.not_before {
+            write!(f, ", not before {} from its end", Rounded(wait))?;
+            decided_by(f)?;
+        }
+        Ok(())
     }
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Final => "another try would be answered the same way",
-            Self::Patience => "the next moment lies beyond its patience",
-            Self::Retries => "no retries left",
-            Self::Budget => "the retry budget is spent",
-            Self::SentOnce => "its body could be sent only once",
+            Self::NotSafe => "not safe to send twice: add an Idempotency-Key or `Idempotent(true)`",
+            Self::Permanent => "no retry mends this error",
+            Self::RetriesExhausted => "no retries left",
+            Self::RefusalsExhausted => "no more refusals allowed",
+            Self::BudgetExhausted => "the retry budget is spent",
+            Self::PatienceExceeded => "the next attempt would be later than its patience",
+            Self::BodyNotReplayable => "its body cannot be sent twice",
         })
     }
 }

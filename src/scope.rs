@@ -25,7 +25,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 pub struct Scope {
     place: Place,
     key: Option<u64>,
-    bucket: Option<Arc<str>>,
+    bucket: Option<Bucket>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Bucket {
+    name: Arc<str>,
+    /// It holds for each resource apart.
+    resource: Option<u64>,
 }
 
 /// What is secret is hashed with a key that this process drew when it started.
@@ -105,13 +112,19 @@ impl Scope {
 
     /// A bucket of this scope, as the server names it, for one resource or for all.
     pub(crate) fn bucket(&self, name: &Arc<str>, resource: Option<u64>) -> Self {
-        let key = resource.map_or(self.key, |resource| {
-            Some(KEYS.hash_one((self.key, resource)))
-        });
+        let name = Arc::clone(name);
+        Self {
+            bucket: Some(Bucket { name, resource }),
+            ..self.without_bucket()
+        }
+    }
+
+    /// The scope that a bucket is a part of.
+    pub(crate) fn without_bucket(&self) -> Self {
         Self {
             place: self.place.clone(),
-            key,
-            bucket: Some(Arc::clone(name)),
+            key: self.key,
+            bucket: None,
         }
     }
 
@@ -147,7 +160,16 @@ impl fmt::Display for Scope {
             None => Ok(()),
         }?;
         match &self.bucket {
-            Some(bucket) => write!(f, ", bucket {bucket}"),
+            Some(Bucket {
+                name,
+                resource: None,
+            }) => write!(f, ", bucket {name}"),
+            Some(Bucket {
+                name,
+                resource: Some(key),
+            }) => {
+                write!(f, ", bucket {name} (resource {:04x})", *key as u16)
+            }
             None => Ok(()),
         }
     }

@@ -1,12 +1,14 @@
 //! `tracing` events, and nothing at all without the feature.
 //!
-//! They name status, scope, wait and what decided; never a credential, a path or a query string.
+//! They name status or kind of error, scope, wait and what decided; never a credential, a path or a query string.
 
 use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::report::Ended;
+use crate::failure::Kind;
+use crate::policy::Attempt;
+use crate::report::StopReason;
 use crate::scope::Scope;
 
 #[cfg(feature = "tracing")]
@@ -16,17 +18,40 @@ macro_rules! event {
 
 #[cfg(not(feature = "tracing"))]
 macro_rules! event {
-    ($level:ident, $($name:ident = %$value:expr,)* $text:literal) => { $(let _ = &$value;)* };
+    ($level:ident, $($($name:ident).+ = %$value:expr,)* $text:literal) => {{ $(let _ = &$value;)* }};
+}
+
+/// What an attempt came to.
+#[derive(Clone, Copy)]
+pub(crate) enum Cause {
+    Status(StatusCode),
+    Error(Kind),
+}
+
+impl Cause {
+    pub(crate) fn of(attempt: &Attempt<'_>) -> Option<Self> {
+        let status = attempt.status().map(Self::Status);
+        status.or_else(|| attempt.error().map(|error| Self::Error(Kind::of(error))))
+    }
+}
+
+/// Names the status, or else the kind of the error.
+macro_rules! event_about {
+    ($cause:expr, $level:ident, $($rest:tt)*) => {
+        match $cause {
+            Cause::Status(status) => event!($level, status = %status.as_u16(), $($rest)*),
+            Cause::Error(kind) => event!($level, error.type = %kind, $($rest)*),
+        }
+    };
 }
 
 /// A gate shut, or stays shut for longer.
-pub(crate) fn shut(scope: &Scope, status: Option<StatusCode>, shut_for: Duration, by: &str) {
-    let status = number(status);
+pub(crate) fn shut(scope: &Scope, cause: Cause, shut_for: Duration, by: &str) {
     let seconds = shut_for.as_secs_f64();
-    event!(
+    event_about!(
+        cause,
         warn,
         scope = %scope,
-        status = %status,
         seconds = %seconds,
         decided_by = %by,
         "the gate is shut"
@@ -34,19 +59,12 @@ pub(crate) fn shut(scope: &Scope, status: Option<StatusCode>, shut_for: Duration
 }
 
 /// A call goes again.
-pub(crate) fn again(
-    scope: &Scope,
-    attempts: u32,
-    status: Option<StatusCode>,
-    wait: Duration,
-    by: &str,
-) {
-    let status = number(status);
+pub(crate) fn again(scope: &Scope, attempts: u32, cause: Cause, wait: Duration, by: &str) {
     let seconds = wait.as_secs_f64();
-    event!(
+    event_about!(
+        cause,
         info,
         scope = %scope,
-        status = %status,
         attempts = %attempts,
         seconds = %seconds,
         decided_by = %by,
@@ -55,12 +73,12 @@ pub(crate) fn again(
 }
 
 /// A call ended without an accepted answer.
-pub(crate) fn ended(scope: &Scope, attempts: u32, ended: Ended) {
+pub(crate) fn on_stop(scope: &Scope, attempts: u32, reason: StopReason) {
     event!(
         info,
         scope = %scope,
         attempts = %attempts,
-        reason = %ended,
+        reason = %reason,
         "the call ended"
     );
 }
@@ -77,11 +95,6 @@ pub(crate) fn siblings(provider: &str) {
 /// A [`Remake`](crate::body::Remake) failed. Its error is not told: nobody knows what it names.
 pub(crate) fn not_remade() {
     event!(warn, "the request body could not be made again");
-}
-
-/// 0 stands for "no response".
-fn number(status: Option<StatusCode>) -> u16 {
-    status.map_or(0, |status| status.as_u16())
 }
 
 pub(crate) use span::{Span, attempt};

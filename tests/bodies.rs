@@ -12,7 +12,7 @@ use support::paused::{self, around, send};
 use support::wire::{self, Step, Wire};
 use tower::{Layer, ServiceExt};
 use tower_backoff::policy::Provider;
-use tower_backoff::{Backoff, BoxError, Ended, Report, RetryLayer};
+use tower_backoff::{Backoff, BoxError, Report, RetryLayer, StopReason};
 
 const NOW: &str = "retry-after: 0\r\n";
 
@@ -116,8 +116,8 @@ async fn a_refusal_that_is_handed_back_after_all_has_its_whole_body() {
     let response = client.oneshot(get(server.uri("/"))).await.unwrap();
     let report: Report = response.extensions().get().cloned().expect("a report");
     assert_eq!(
-        (report.attempts(), report.ended()),
-        (3, Some(Ended::Retries))
+        (report.attempts(), report.stop_reason()),
+        (3, Some(StopReason::RetriesExhausted))
     );
     let body = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, "{\"error\":\"slow\"}");

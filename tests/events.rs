@@ -22,7 +22,9 @@ async fn events_name_status_scope_wait_and_the_header_that_decided_and_no_secret
                 "body-secret",
             ),
             2 => status(500),
-            3 => Err("body-secret".into()),
+            3 => {
+                Err(std::io::Error::new(std::io::ErrorKind::ConnectionReset, "body-secret").into())
+            }
             _ => answer(429, &[("retry-after", "3600")], ""),
         }
     });
@@ -39,11 +41,13 @@ async fn events_name_status_scope_wait_and_the_header_that_decided_and_no_secret
         "decided_by=retry-after",
         "seconds=",
         "500",
+        "error.type=connection reset",
         "attempt{scope=https://api.test (key ",
         "method=GET number=2}: events: sending",
     ] {
         assert!(told.contains(word), "{word} is missing: {told}");
     }
+    assert!(!told.contains("status=0"), "{told}");
     for secret in [
         "credential",
         "cookie",

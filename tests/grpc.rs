@@ -25,7 +25,7 @@ use tower::{ServiceBuilder, ServiceExt};
 use tower_backoff::body::{ReplayBody, ReplayLayer, ResponseBody};
 use tower_backoff::policy::{Grpc, Provider, Streams};
 use tower_backoff::{
-    Backoff, Budget, Ended, Idempotent, NotBefore, Patience, Quota, ReportSlot, RetryLayer,
+    Backoff, Budget, Idempotent, NotBefore, Patience, Quota, ReportSlot, RetryLayer, StopReason,
 };
 
 type Body = tonic::body::Body;
@@ -219,7 +219,10 @@ async fn another_status_reaches_the_caller_whole() {
         (status.code(), status.message()),
         (Code::NotFound, "no such service")
     );
-    assert_eq!(slot.report().unwrap().ended(), Some(Ended::Final));
+    assert_eq!(
+        slot.report().unwrap().stop_reason(),
+        Some(StopReason::Final)
+    );
     assert_eq!(server.calls(), 1);
 }
 
@@ -300,8 +303,8 @@ async fn failures_cost_the_budget_what_they_cost_it_over_plain_http() {
     assert_eq!(status.code(), Code::Unavailable);
     let report = slot.report().unwrap();
     assert_eq!(
-        (report.attempts(), report.ended()),
-        (3, Some(Ended::Budget))
+        (report.attempts(), report.stop_reason()),
+        (3, Some(StopReason::BudgetExhausted))
     );
 }
 

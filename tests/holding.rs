@@ -184,7 +184,10 @@ async fn a_retry_that_is_dropped_before_it_is_sent_refunds_the_budget() {
     let outcome = send(&service, get(A)).await;
     let report = report(&outcome).unwrap();
     assert_eq!(report.attempts(), 2, "the one retry is still there");
-    assert_eq!(report.ended(), Some(tower_backoff::Ended::Budget));
+    assert_eq!(
+        report.stop_reason(),
+        Some(tower_backoff::StopReason::BudgetExhausted)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,11 +199,11 @@ async fn the_budget_bounds_the_retries_of_a_scope() {
     let calls = (0..100).map(|_| send(&service, get(A)));
     let outcomes = futures_util::future::join_all(calls).await;
     assert_eq!(mock.calls().len(), 120, "a fifth of a hundred is twenty");
-    let budget = Some(tower_backoff::Ended::Budget);
+    let budget = Some(tower_backoff::StopReason::BudgetExhausted);
     let failed = outcomes
         .iter()
         .filter(|outcome| status_of(outcome) == 500)
-        .inspect(|outcome| assert_eq!(report(outcome).unwrap().ended(), budget));
+        .inspect(|outcome| assert_eq!(report(outcome).unwrap().stop_reason(), budget));
     assert_eq!(failed.count(), 40);
 }
 

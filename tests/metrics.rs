@@ -12,7 +12,63 @@ use tower_backoff::policy::Provider;
 use tower_backoff::{Gates, Quota, RetryLayer};
 
 #[test]
-fn attempts_refusals_waits_and_gates_are_counted() {
+fn attempts_closings_waits_and_gates_are_counted() {
+    let seen = counted(calls());
+    let expected = [
+        ("attempts_total https://api.test failed", "1"),
+        ("attempts_total https://api.test refused", "2"),
+        ("attempts_total https://api.test served", "1"),
+        ("closings_total https://api.test default", "1"),
+        ("closings_total https://api.test server", "1"),
+        ("gate_closed_seconds https://api.test", "60"),
+        ("gate_in_flight https://api.test", "0"),
+        ("gate_waiting https://api.test", "0"),
+        ("quota_used_ratio https://api.test", "0.5"),
+        ("stopped_total https://api.test gave_up", "1"),
+        ("waits_seconds https://api.test", "2 of 3"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(seen, BTreeMap::from(expected));
+}
+
+#[test]
+fn a_hostile_server_makes_no_more_than_twelve_series() {
+    let seen = counted(hostile());
+    assert!(seen.len() <= 12, "{} series: {seen:#?}", seen.len());
+    assert!(seen.len() >= 10, "all kinds are there: {seen:#?}");
+}
+
+#[test]
+fn the_gauges_of_a_gate_that_was_forgotten_are_zero() {
+    let seen = counted(async {
+        let mock = Mock::new(|nth, _| match nth {
+            2 => answer(429, &[("retry-after", "90")], ""),
+            _ => status(200),
+        });
+        let gates = Gates::new();
+        let layer = RetryLayer::new(Provider::new("acme")).gates(&gates);
+        let service = around(&mock, layer.patience(secs(30)));
+        // The first gate of all is never forgotten.
+        send(&service, get("https://first.test/")).await.unwrap();
+        send(&service, get("https://api.test/")).await.unwrap();
+        tower_backoff::metrics::record(&gates);
+        tokio::time::sleep(secs(24 * 3_600)).await;
+        (0..3_000).for_each(|nth| _ = start(&service, get(&format!("https://host-{nth}.test/"))));
+        tokio::time::sleep(secs(3_600)).await;
+        assert!(
+            gates
+                .all()
+                .iter()
+                .all(|gate| gate.scope.to_string() != "https://api.test")
+        );
+        tower_backoff::metrics::record(&gates);
+    });
+    let gauge = "gate_closed_seconds https://api.test";
+    assert_eq!(seen.get(gauge).map(String::as_str), Some("0"));
+}
+
+/// What was counted meanwhile, by name and labels.
+fn counted(what: impl Future<Output = ()>) -> BTreeMap<String, String> {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
@@ -22,40 +78,58 @@ fn attempts_refusals_waits_and_gates_are_counted() {
             .start_paused(true)
             .build()
             .unwrap();
-        runtime.block_on(calls());
+        runtime.block_on(what);
     });
-    let seen: BTreeMap<String, String> = snapshotter
-        .snapshot()
-        .into_vec()
-        .into_iter()
-        .map(|(key, _, _, value)| {
-            let labels = key.key().labels().map(|label| label.value());
-            let name = key.key().name().trim_start_matches("tower_backoff_");
-            let labels: Vec<&str> = labels.collect();
-            (format!("{name} {}", labels.join(" ")), figure(&value))
-        })
-        .collect();
-    let expected = [
-        ("attempts_total https://api.test 200", "1"),
-        ("attempts_total https://api.test 429", "2"),
-        ("attempts_total https://api.test 500", "1"),
-        ("budget_paid_total https://api.test", "1"),
-        ("closings_total https://api.test a bare 429", "1"),
-        ("closings_total https://api.test retry-after", "1"),
-        (
-            "ended_total https://api.test the next moment lies beyond its patience",
-            "1",
-        ),
-        ("gate_in_flight https://api.test", "0"),
-        ("gate_shut_seconds https://api.test", "60"),
-        ("gate_waiting https://api.test", "0"),
-        ("quota_spent https://api.test 600 per 60s", "4"),
-        ("refusals_total https://api.test 429", "2"),
-        ("waits_seconds https://api.test backoff", "1 of 0"),
-        ("waits_seconds https://api.test retry-after", "1 of 3"),
-    ];
-    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    assert_eq!(seen, BTreeMap::from(expected));
+    let seen = snapshotter.snapshot().into_vec().into_iter();
+    seen.map(|(key, _, _, value)| {
+        let labels = key.key().labels().map(|label| label.value());
+        let name = key.key().name().trim_start_matches("tower_backoff_");
+        let labels: Vec<&str> = labels.collect();
+        (format!("{name} {}", labels.join(" ")), figure(&value))
+    })
+    .collect()
+}
+
+/// Statuses, waits, buckets and limits that are never the same twice.
+async fn hostile() {
+    let mock = Mock::new(|nth, _| {
+        let any = |below: usize| nth.wrapping_mul(2_654_435_761) / 7 % below;
+        if any(9) == 0 {
+            return Err("the wire broke".into());
+        }
+        let wait = (any(50_000) + 1).to_string();
+        let (limit, left) = ((nth + 10).to_string(), any(10).to_string());
+        let bucket = format!("bucket-{nth}");
+        let named = [
+            "retry-after",
+            "x-retry-in",
+            "x-ratelimit-reset",
+            "x-nothing",
+        ][any(4)];
+        let status = [200, 200, 429, 429, 503, 404, 418, 500][any(8)] + (any(3) as u16);
+        let headers = [
+            (named, &*wait),
+            ("x-ratelimit-limit", &limit),
+            ("x-ratelimit-remaining", &left),
+            ("x-bucket", &bucket),
+        ];
+        answer(status, &headers, &format!(r#"{{"retry_after": {wait}}}"#))
+    });
+    let gates = Gates::new();
+    let policy = Provider::new("acme")
+        .quota(Quota::per_minute(600))
+        .buckets_in(http::HeaderName::from_static("x-bucket"));
+    let layer = RetryLayer::new(policy).gates(&gates);
+    let service = around(&mock, layer.patience(secs(1)));
+    for nth in 0..500 {
+        let path = ["a", "b", "c", "d", "e"][nth % 5].repeat(nth % 15 + 1);
+        let _ = send(&service, get(&format!("https://api.test/{path}"))).await;
+        tower_backoff::metrics::record(&gates);
+        gates
+            .all()
+            .iter()
+            .for_each(|gate| gates.reopen(&gate.scope));
+    }
 }
 
 async fn calls() {
@@ -66,7 +140,7 @@ async fn calls() {
         _ => status(429),
     });
     let gates = Gates::new();
-    let provider = Provider::new("acme").quota(Quota::per_minute(600));
+    let provider = Provider::new("acme").quota(Quota::per_minute(8));
     let service = around(
         &mock,
         RetryLayer::new(provider).gates(&gates).patience(secs(30)),
@@ -83,9 +157,14 @@ async fn calls() {
 fn figure(value: &DebugValue) -> String {
     match value {
         DebugValue::Counter(count) => count.to_string(),
+        DebugValue::Gauge(gauge) if **gauge < 1.0 => gauge.to_string(),
         DebugValue::Gauge(gauge) => gauge.floor().to_string(),
         DebugValue::Histogram(waits) => {
-            format!("{} of {}", waits.len(), waits[0].floor())
+            format!(
+                "{} of {}",
+                waits.len(),
+                waits.iter().map(|wait| wait.floor()).sum::<f64>()
+            )
         }
     }
 }

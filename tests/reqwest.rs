@@ -12,7 +12,7 @@ use support::wire::{self, Received, Step, Wire};
 use tower::{Layer, ServiceBuilder};
 use tower_backoff::client::{reqwest as adapter, reqwest_middleware::Backoff};
 use tower_backoff::policy::Provider;
-use tower_backoff::{Ended, NotBefore, Patience, Report, ReportSlot, RetryLayer};
+use tower_backoff::{NotBefore, Patience, Report, ReportSlot, RetryLayer, StopReason};
 
 /// Fails each first request to a path.
 async fn flaky() -> Wire {
@@ -88,8 +88,8 @@ async fn a_stream_is_sent_once_and_its_refusal_comes_back_whole() {
     let response = adapter::execute(&service, request).await.unwrap();
     let report = response.extensions().get::<Report>().unwrap().clone();
     assert_eq!(
-        (report.attempts(), report.ended()),
-        (1, Some(Ended::SentOnce))
+        (report.attempts(), report.stop_reason()),
+        (1, Some(StopReason::BodyNotReplayable))
     );
     assert_eq!(response.text().await.unwrap(), "broken");
     assert_eq!(server.received().len(), 1);
@@ -164,7 +164,7 @@ async fn with_the_middleware_retry_after_and_the_60_seconds_hold() {
     let response = bare.send().await.unwrap();
     assert_eq!(response.status(), 429);
     let report = response.extensions().get::<Report>().unwrap().clone();
-    assert_eq!(report.ended(), Some(Ended::Patience));
+    assert_eq!(report.stop_reason(), Some(StopReason::PatienceExceeded));
     // And the next caller is told without being sent.
     let next = client
         .get(server.uri("/named").to_string())

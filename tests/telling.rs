@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use support::mock::{Mock, answer, status};
 use support::paused::*;
 use tower_backoff::policy::{ByHost, Policy, Provider, RequestHead, Verdict, policy_fn};
-use tower_backoff::{Decision, Ended, Gates, Observer, ReportSlot, RetryLayer, Scope};
+use tower_backoff::{Decision, Gates, Observer, ReportSlot, RetryLayer, Scope, StopReason};
 
 /// Planted in every place that must not be printed.
 const SECRETS: [&str; 6] = [
@@ -91,8 +91,8 @@ async fn a_report_slot_is_filled_also_when_the_call_ends_with_an_error() {
     );
     let report = slot.report().expect("a report");
     assert_eq!(
-        (report.attempts(), report.ended()),
-        (5, Some(Ended::Retries))
+        (report.attempts(), report.stop_reason()),
+        (5, Some(StopReason::RetriesExhausted))
     );
     assert_eq!(mock.calls().len(), 5);
 }
@@ -108,10 +108,76 @@ async fn a_report_slot_is_filled_when_nothing_was_sent() {
     assert!(send(&service, request).await.is_err());
     let report = slot.report().expect("a report");
     assert_eq!(
-        (report.attempts(), report.ended()),
-        (0, Some(Ended::Patience))
+        (report.attempts(), report.stop_reason()),
+        (0, Some(StopReason::PatienceExceeded))
     );
     assert_eq!(report.decided_by(), Some("retry-after"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_tells_what_is_not_safe_to_send_twice_from_what_is_final() {
+    use StopReason::{Final, NotSafe};
+    let failing = Provider::new("test").final_codes(["BROKE"]);
+    let said = r#"{"code":"BROKE"}"#;
+    for (method, code, body, reason) in [
+        ("POST", 500, "", NotSafe),
+        ("POST", 503, "", NotSafe),
+        ("POST", 501, "", Final),
+        ("POST", 400, "", Final),
+        ("GET", 500, said, Final),
+        ("GET", 501, "", Final),
+        ("GET", 404, "", Final),
+    ] {
+        let mock = Mock::new(move |_, _| answer(code, &[], body));
+        let service = around(&mock, RetryLayer::new(failing.clone()));
+        let outcome = send(&service, request(method, "https://api.test/")).await;
+        let report = report(&outcome).expect("a report");
+        assert_eq!(report.stop_reason(), Some(reason), "{method} {code} {body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_may_not_be_sent_twice_says_what_would_make_it_safe() {
+    let mock = Mock::new(|_, _| Err("the wire broke".into()));
+    let slot = ReportSlot::new();
+    let mut request = post("https://api.test/");
+    request.extensions_mut().insert(slot.clone());
+    assert!(send(&around(&mock, standard()), request).await.is_err());
+    let report = slot.report().expect("a report");
+    assert_eq!(report.stop_reason(), Some(StopReason::NotSafe));
+    let told = report.to_string();
+    let words = "not safe to send twice: add an Idempotency-Key or `Idempotent(true)`";
+    assert!(told.contains(words), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_printed_for_people_is_rounded_for_people() {
+    let mock = Mock::new(|nth, _| match nth {
+        1 => answer(429, &[("retry-after", "125")], ""),
+        2 => status(200),
+        _ => answer(429, &[("retry-after", "3600")], ""),
+    });
+    let service = around(&mock, standard());
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let outcome = send(&service, get("https://api.test/")).await;
+        told.push(report(&outcome).expect("a report").to_string());
+    }
+    told.push(
+        send(&service, get("https://api.test/"))
+            .await
+            .unwrap_err()
+            .to_string(),
+    );
+    assert_eq!(
+        told,
+        [
+            "sent twice, waited 2 min 5 s (retry-after)",
+            "sent once, ended: the next attempt would be later than its patience, \
+             not before 1 h from its end (retry-after)",
+            "https://api.test takes no call for another 1 h (retry-after)",
+        ]
+    );
 }
 
 /// Keeps a line about each decision.

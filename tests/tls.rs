@@ -29,7 +29,7 @@ use tokio_rustls::rustls::{self, AlertDescription, ClientConfig, RootCertStore, 
 use tower::{Layer, ServiceExt};
 use tower_backoff::failure::{Sent, sent};
 use tower_backoff::policy::Provider;
-use tower_backoff::{Backoff, Ended, Report, ReportSlot, Retry, RetryLayer};
+use tower_backoff::{Backoff, Report, ReportSlot, Retry, RetryLayer, StopReason};
 
 type Client = Retry<legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>>;
 
@@ -214,7 +214,7 @@ async fn is_refused_and_answered_on_one_connection(
         (200, version)
     );
     let report = response.extensions().get::<Report>().unwrap();
-    assert_eq!((report.attempts(), report.ended()), (2, None));
+    assert_eq!((report.attempts(), report.stop_reason()), (2, None));
     assert_eq!(report.decided_by(), Some("retry-after-ms"));
     assert!(report.waited() >= WAIT, "{report}");
     let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -255,8 +255,8 @@ async fn is_proof_that_nothing_was_sent(server: &Server, client: Client) -> BoxE
     );
     assert_eq!(sent(&*error), Sent::No);
     assert_eq!(
-        (report.attempts(), report.ended()),
-        (3, Some(Ended::Retries))
+        (report.attempts(), report.stop_reason()),
+        (3, Some(StopReason::RetriesExhausted))
     );
     assert_eq!(server.connections(), 3);
     assert_eq!(server.received(), []);
@@ -314,7 +314,10 @@ async fn a_post_that_arrived_before_its_connection_broke_is_not_sent_again() {
     for (nth, client) in [around(http1), server.client()].into_iter().enumerate() {
         let (error, report) = fails(client, server.post()).await;
         assert_eq!(sent(&*error), Sent::Perhaps, "{error:?}");
-        assert_eq!((report.attempts(), report.ended()), (1, Some(Ended::Final)));
+        assert_eq!(
+            (report.attempts(), report.stop_reason()),
+            (1, Some(StopReason::Final))
+        );
         assert_eq!(server.received().len(), nth + 1);
     }
 }

@@ -19,7 +19,7 @@ use tower::util::BoxCloneService;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_backoff::body::{Remake, ReplayLayer, ResponseBody};
 use tower_backoff::policy::Provider;
-use tower_backoff::{Backoff, BoxError, Ended, Gates, Report, ReportSlot, RetryLayer};
+use tower_backoff::{Backoff, BoxError, Gates, Report, ReportSlot, RetryLayer, StopReason};
 
 type Uploader = BoxCloneService<Request<Upload>, Response<ResponseBody<Incoming>>, BoxError>;
 
@@ -113,8 +113,8 @@ async fn first(does: Does) -> Uploads {
 fn assert_sent_once(response: &Response<ResponseBody<Incoming>>, status: u16) {
     let report: &Report = response.extensions().get().expect("a report");
     assert_eq!(
-        (report.attempts(), report.ended()),
-        (1, Some(Ended::SentOnce))
+        (report.attempts(), report.stop_reason()),
+        (1, Some(StopReason::BodyNotReplayable))
     );
     assert_eq!(response.status(), status);
 }
@@ -246,8 +246,8 @@ async fn an_outgrown_upload_that_a_broken_connection_cut_ends_with_that_error() 
     upload.extensions_mut().insert(slot.clone());
     assert!(uploader().oneshot(upload).await.is_err());
     assert_eq!(
-        slot.report().and_then(|report| report.ended()),
-        Some(Ended::SentOnce)
+        slot.report().and_then(|report| report.stop_reason()),
+        Some(StopReason::BodyNotReplayable)
     );
     assert_eq!(server.received().len(), 1);
 }
@@ -293,8 +293,8 @@ async fn a_stream_that_fails_ends_the_call_with_its_own_error() {
     );
     let report = slot.report().expect("a report");
     assert_eq!(
-        (report.attempts(), report.ended()),
-        (1, Some(Ended::SentOnce))
+        (report.attempts(), report.stop_reason()),
+        (1, Some(StopReason::BodyNotReplayable))
     );
     assert!(
         server.received().iter().all(|upload| !upload.whole),
@@ -315,8 +315,8 @@ async fn a_stream_that_fails_over_http2_ends_the_call_and_never_looks_whole() {
     assert!(client.oneshot(upload).await.is_err());
     let report = slot.report().expect("a report");
     assert_eq!(
-        (report.attempts(), report.ended()),
-        (1, Some(Ended::SentOnce))
+        (report.attempts(), report.stop_reason()),
+        (1, Some(StopReason::BodyNotReplayable))
     );
     assert!(server.received().iter().all(|upload| !upload.whole));
 }

@@ -246,7 +246,10 @@ async fn failures_are_retried_with_growing_waits_and_then_handed_back() {
         "four retries"
     );
     let report = report(&outcome).unwrap();
-    assert_eq!(report.ended(), Some(tower_backoff::Ended::Retries));
+    assert_eq!(
+        report.stop_reason(),
+        Some(tower_backoff::StopReason::RetriesExhausted)
+    );
     assert_eq!(text(outcome).await, "{}", "the body comes back whole");
 }
 
@@ -281,8 +284,8 @@ async fn failures_end_with_failure_patience_though_retries_are_left() {
     let outcome = send(&around(&mock, standard().max_retries(100)), get(API)).await;
     assert_eq!(status_of(&outcome), 500);
     assert!(offsets(&mock, start).last().unwrap() <= &secs(30));
-    let ended = report(&outcome).unwrap().ended();
-    assert_eq!(ended, Some(tower_backoff::Ended::Patience));
+    let ended = report(&outcome).unwrap().stop_reason();
+    assert_eq!(ended, Some(tower_backoff::StopReason::PatienceExceeded));
 }
 
 #[tokio::test(start_paused = true)]
@@ -294,7 +297,10 @@ async fn a_refusal_beyond_patience_ends_now_with_the_whole_response() {
     assert!(start.elapsed().is_zero(), "not a second is wasted");
     assert_eq!(status_of(&outcome), 429);
     let report = report(&outcome).unwrap();
-    assert_eq!(report.ended(), Some(tower_backoff::Ended::Patience));
+    assert_eq!(
+        report.stop_reason(),
+        Some(tower_backoff::StopReason::PatienceExceeded)
+    );
     let not_before = report.not_before().unwrap().duration_since(noon()).unwrap();
     assert_between(not_before, secs(40), millis(251));
     assert_eq!(text(outcome).await, "{}");

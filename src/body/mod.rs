@@ -10,7 +10,7 @@
 //! | [`OnceLayer`] | is passed on as it is | never |
 //!
 //! What cannot be sent again is sent once, paced like every other request, and its refusal is handed
-//! back whole with a [`Report`](crate::Report) of [`Ended::SentOnce`](crate::Ended::SentOnce).
+//! back whole with a [`Report`](crate::Report) of [`StopReason::BodyNotReplayable`](crate::StopReason::BodyNotReplayable).
 //!
 //! A body that is none of these does not compile:
 //!

@@ -10,7 +10,7 @@ use std::sync::Arc;
 ///
 /// It is asked when the retry is planned, with the answer in hand, and the body it makes is kept while
 /// the call waits. If it fails, the call ends with that answer and a [`Report`](crate::Report) of
-/// [`Ended::SentOnce`](crate::Ended::SentOnce); never is a body sent that is empty or cut. Why it failed
+/// [`StopReason::BodyNotReplayable`](crate::StopReason::BodyNotReplayable); never is a body sent that is empty or cut. Why it failed
 /// is its own to tell: its error is not logged, since it may name what is secret.
 ///
 /// `B` is the type of the request's body as the [`ReplayLayer`](super::ReplayLayer) is given it:

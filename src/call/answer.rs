@@ -12,9 +12,11 @@ use super::{Call, InHand, Next};
 use crate::body::{Hearing, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::{BoxError, NotBefore};
+use crate::failure::Kind;
 use crate::moment::Moment;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
-use crate::report::{Ended, Report};
+use crate::report::{Report, StopReason};
+use crate::trace::Cause;
 use crate::{meter, trace};
 
 /// A verdict, and when the gate opens if it was shut; or what has to be heard first.
@@ -56,7 +58,7 @@ where
                 .turn
                 .serves(response.headers().len(), || self.settings.clock.now());
         if plainly {
-            meter::judged(self.turn.gate().scope(), Some(response.status()), false);
+            meter::on_attempt(self.turn.gate().scope(), meter::Outcome::Served);
         }
         plainly
     }
@@ -194,7 +196,7 @@ where
         self.note_what_decided(&plan, verdict, Some(answer.status()));
         match plan {
             Plan::Again(next) => {
-                self.go_again(Some(answer.status()), opens, next, heard);
+                self.go_again(Cause::Status(answer.status()), opens, next, heard);
                 match answer {
                     Answer::Untouched(response) => self.listen_to(response, Hearing::of, heard),
                     Answer::Heard(head, hearing) => {
@@ -203,8 +205,8 @@ where
                 }
                 Next::Drain
             }
-            Plan::End(ended, not_before) => {
-                Next::End(Ok(self.end(answer.into_response(), ended, not_before)))
+            Plan::End(reason, not_before) => {
+                Next::End(Ok(self.end(answer.into_response(), reason, not_before)))
             }
         }
     }
@@ -227,29 +229,25 @@ where
             heard,
         );
         // Told by a layer of this kind further inside: it has waited as long as it could.
-        let given_up = error.is::<NotBefore>().then_some(Ended::Patience);
+        let given_up = error
+            .is::<NotBefore>()
+            .then_some(StopReason::PatienceExceeded);
         let plan = self.plan(&verdict, given_up, opens, heard);
         let plan = self.with_body(plan, B::replay, opens);
         self.note_what_decided(&plan, &verdict, None);
         match plan {
             Plan::Again(next) => {
-                self.go_again(None, opens, next, heard);
+                self.go_again(Cause::Error(Kind::of(&*error)), opens, next, heard);
                 self.rare().in_hand = Some(InHand::Error(error));
                 self.after_drain()
             }
-            Plan::End(ended, not_before) => {
-                Next::End(self.end_with_error(error, ended, not_before))
+            Plan::End(reason, not_before) => {
+                Next::End(self.end_with_error(error, reason, not_before))
             }
         }
     }
 
-    fn go_again(
-        &mut self,
-        status: Option<StatusCode>,
-        opens: Option<Moment>,
-        next: Moment,
-        heard: Moment,
-    ) {
+    fn go_again(&mut self, cause: Cause, opens: Option<Moment>, next: Moment, heard: Moment) {
         let attempts = self.message.attempts;
         let rare = self.rare.get_or_insert_with(Box::default);
         rare.waits_since = Some(heard);
@@ -257,8 +255,8 @@ where
         rare.sleep_until = (opens != Some(next)).then_some(next);
         let decided_by = rare.decided_by.as_deref().unwrap_or_default();
         let scope = self.turn.gate().scope();
-        meter::again(scope, next - heard, decided_by);
-        trace::again(scope, attempts, status, next - heard, decided_by);
+        meter::on_wait(scope, next - heard);
+        trace::again(scope, attempts, cause, next - heard, decided_by);
     }
 
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
@@ -297,13 +295,14 @@ impl<R: Body> Answer<R> {
 
     /// Why a layer of this kind further inside has given up on it, if one has: layers in a row do not
     /// multiply their tries.
-    fn given_up(&self) -> Option<Ended> {
+    fn given_up(&self) -> Option<StopReason> {
         let extensions = match self {
             Self::Untouched(response) => response.extensions(),
             Self::Heard(head, _) => &head.extensions,
         };
-        let ended = extensions.get::<Report>()?.ended;
-        ended.filter(|ended| *ended != Ended::Final)
+        use StopReason::{Final, NotSafe, Permanent};
+        let reason = extensions.get::<Report>()?.stop_reason;
+        reason.filter(|reason| !matches!(reason, Final | NotSafe | Permanent))
     }
 
     fn into_response(self) -> Response<ResponseBody<R>> {

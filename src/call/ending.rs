@@ -11,7 +11,7 @@ use crate::body::{Replay, ResponseBody};
 use crate::error::{BoxError, NotBefore, TooDear};
 use crate::gate::{Leaves, Shut};
 use crate::moment::Moment;
-use crate::report::{Ended, Report, ReportSlot};
+use crate::report::{Report, ReportSlot, StopReason};
 use crate::scope::Scope;
 use crate::{meter, trace};
 
@@ -41,7 +41,7 @@ where
                     limit,
                     scope,
                 };
-                self.end_with_error(Box::new(error), Some(Ended::Final), None)
+                self.end_with_error(Box::new(error), Some(StopReason::Permanent), None)
             }
         }
     }
@@ -63,19 +63,19 @@ where
         match self.rare().in_hand.take() {
             Some(InHand::Whole(head, heard)) => {
                 let response = Response::from_parts(head, ResponseBody::heard(heard));
-                Ok(self.end(response, Some(Ended::Patience), not_before))
+                Ok(self.end(response, Some(StopReason::PatienceExceeded), not_before))
             }
             Some(InHand::Hearing(head, hearing, _)) => {
                 let body = ResponseBody::heard(hearing.into_heard());
                 let response = Response::from_parts(head, body);
-                Ok(self.end(response, Some(Ended::Patience), not_before))
+                Ok(self.end(response, Some(StopReason::PatienceExceeded), not_before))
             }
             Some(InHand::Error(error)) => {
-                self.end_with_error(error, Some(Ended::Patience), not_before)
+                self.end_with_error(error, Some(StopReason::PatienceExceeded), not_before)
             }
             None => {
                 let error = Box::new(self.not_before(shut, or_else, scope));
-                self.end_with_error(error, Some(Ended::Patience), not_before)
+                self.end_with_error(error, Some(StopReason::PatienceExceeded), not_before)
             }
         }
     }
@@ -94,13 +94,13 @@ where
     pub(super) fn end(
         &mut self,
         mut response: Response<ResponseBody<R>>,
-        ended: Option<Ended>,
+        reason: Option<StopReason>,
         not_before: Option<Moment>,
     ) -> Response<ResponseBody<R>> {
         if let Some(hold) = self.turn.hand_over() {
             response.body_mut().hold(hold);
         }
-        if let Some(report) = self.report(ended, not_before) {
+        if let Some(report) = self.report(reason, not_before) {
             response.extensions_mut().insert(report);
         }
         response
@@ -109,29 +109,32 @@ where
     pub(super) fn end_with_error(
         &mut self,
         error: BoxError,
-        ended: Option<Ended>,
+        reason: Option<StopReason>,
         not_before: Option<Moment>,
     ) -> Result<Response<ResponseBody<R>>, BoxError> {
         self.turn.give_back();
         self.leave_bucket();
-        self.report(ended, not_before);
+        self.report(reason, not_before);
         Err(error)
     }
 
     /// What happened, if anything did; also into the slot that the caller left.
-    fn report(&mut self, ended: Option<Ended>, not_before: Option<Moment>) -> Option<Report> {
+    fn report(&mut self, reason: Option<StopReason>, not_before: Option<Moment>) -> Option<Report> {
         let slot = self.message.head.extensions.get::<ReportSlot>();
         let waited = self
             .rare
             .as_ref()
             .is_some_and(|rare| !rare.waited.is_zero());
-        if ended.is_none() && self.message.attempts <= 1 && !waited && slot.is_none() {
+        if reason.is_none() && self.message.attempts <= 1 && !waited && slot.is_none() {
             return None;
         }
         let mut report = Report {
             attempts: self.message.attempts,
-            ended,
-            not_before: not_before.map(|moment| self.settings.clock.wall_at(moment)),
+            stop_reason: reason,
+            not_before: not_before.map(|moment| {
+                let clock = &self.settings.clock;
+                (clock.wall_at(moment), moment.since(clock.now()))
+            }),
             ..Report::default()
         };
         if let Some(rare) = &self.rare {
@@ -141,10 +144,10 @@ where
         if let Some(slot) = slot {
             slot.fill(report.clone());
         }
-        if let Some(ended) = ended {
+        if let Some(reason) = reason {
             let scope = self.turn.gate().scope();
-            meter::ended(scope, ended);
-            trace::ended(scope, self.message.attempts, ended);
+            meter::on_stop(scope, reason);
+            trace::on_stop(scope, self.message.attempts, reason);
         }
         Some(report)
     }

@@ -32,7 +32,7 @@ use crate::error::BoxError;
 use crate::fleet::Admitting;
 use crate::gate::{Asks, HeadClosing, Receipt, Turn, Until};
 use crate::moment::Moment;
-use crate::report::Ended;
+use crate::report::StopReason;
 use crate::settings::Settings;
 use crate::trace;
 
@@ -285,7 +285,7 @@ where
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => {
                 self.turn.give_back();
-                let end = self.end_with_error(error.into(), Some(Ended::Final), None);
+                let end = self.end_with_error(error.into(), Some(StopReason::Permanent), None);
                 return Poll::Ready(Next::End(end));
             }
             Poll::Pending => {

@@ -13,17 +13,16 @@ use crate::body::Replay;
 use crate::clock::later;
 use crate::error::BoxError;
 use crate::hint::Hint;
-use crate::meter;
 use crate::moment::Moment;
 use crate::patience::{Deadline, Patience};
 use crate::policy::{Ruling, Verdict};
-use crate::report::Ended;
+use crate::report::StopReason;
 use crate::settings::Settings;
 
 /// When the call goes again, or why it does not.
 pub(super) enum Plan {
     Again(Moment),
-    End(Option<Ended>, Option<Moment>),
+    End(Option<StopReason>, Option<Moment>),
 }
 
 impl<S, B, R> Call<S, B, R>
@@ -37,15 +36,18 @@ where
     pub(super) fn plan(
         &mut self,
         verdict: &Verdict,
-        given_up: Option<Ended>,
+        given_up: Option<StopReason>,
         opens: Option<Moment>,
         heard: Moment,
     ) -> Plan {
         match verdict.ruling() {
             Ruling::Accept => Plan::End(None, None),
-            Ruling::Refuse => Plan::End(Some(Ended::Final), None),
+            Ruling::Refuse if verdict.is_not_safe() => Plan::End(Some(StopReason::NotSafe), None),
+            Ruling::Refuse => Plan::End(Some(StopReason::Final), None),
             _ if given_up.is_some() => Plan::End(given_up, None),
-            _ if self.message.body.is_none() => Plan::End(Some(Ended::SentOnce), opens),
+            _ if self.message.body.is_none() => {
+                Plan::End(Some(StopReason::BodyNotReplayable), opens)
+            }
             Ruling::Retry if self.backs_off_longer(verdict.hint()) => {
                 self.plan_by_backoff(opens, heard)
             }
@@ -67,7 +69,7 @@ where
         self.message.body = self.message.body.as_ref().and_then(replay);
         match self.message.body {
             Some(_) => plan,
-            None => Plan::End(Some(Ended::SentOnce), opens),
+            None => Plan::End(Some(StopReason::BodyNotReplayable), opens),
         }
     }
 
@@ -116,7 +118,7 @@ where
         } = *self.settings;
         let roll = self.settings.dice.roll();
         if self.rare().retries >= max_retries {
-            return Plan::End(Some(Ended::Retries), None);
+            return Plan::End(Some(StopReason::RetriesExhausted), None);
         }
         if let Some(until) = self.turn.suspends() {
             return self.plan_by_outage(until, heard);
@@ -129,9 +131,8 @@ where
         let plan = self.within(patience, next);
         if matches!(plan, Plan::Again(_)) {
             let Some(receipt) = self.turn.pay(budget, heard) else {
-                return Plan::End(Some(Ended::Budget), None);
+                return Plan::End(Some(StopReason::BudgetExhausted), None);
             };
-            meter::paid(self.turn.gate().scope());
             let rare = self.rare();
             rare.retries += 1;
             rare.backed_off = wait;
@@ -161,7 +162,7 @@ where
     fn within(&mut self, patience: Duration, next: Moment) -> Plan {
         let latest = self.until(patience);
         if next > latest {
-            return Plan::End(Some(Ended::Patience), Some(next));
+            return Plan::End(Some(StopReason::PatienceExceeded), Some(next));
         }
         let rare = self.rare();
         rare.latest = rare.latest.max(Some(latest));

@@ -61,13 +61,21 @@ pub(super) fn carry_out<R: Body>(
     };
     let opens = opening.map(|opening| opening.gate);
     let scope = turn.gate().scope();
-    let refused = told.ending == Ending::Refused;
-    meter::judged(scope, attempt.status(), refused);
+    meter::on_attempt(
+        scope,
+        match told.ending {
+            Ending::Refused => meter::Outcome::Refused,
+            Ending::Failed => meter::Outcome::Failed,
+            Ending::Accepted | Ending::Unknown => meter::Outcome::Served,
+        },
+    );
     let shut_for = opens.map(|opens| opens.since(heard));
     if let Some(shut_for) = shut_for {
         let decided_by = decided_by(verdict, attempt.status());
-        trace::shut(scope, attempt.status(), shut_for, &decided_by);
-        meter::shut(scope, &decided_by);
+        if let Some(cause) = trace::Cause::of(attempt) {
+            trace::shut(scope, cause, shut_for, &decided_by);
+        }
+        meter::on_close(scope, verdict.hint().is_some());
     }
     if let (Some(fleet), Some(opening)) = (&settings.fleet, opening) {
         // What this response said: what else holds the gate, the fleet may have said itself.

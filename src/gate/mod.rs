@@ -76,6 +76,9 @@ struct Shared {
     registry: Mutex<Registry>,
     addresses: Addresses,
     buckets: Buckets,
+    /// The scopes whose gauges were set, to be reset once their gates are forgotten.
+    #[cfg(feature = "metrics")]
+    recorded: Mutex<std::collections::HashSet<Scope>>,
 }
 
 #[derive(Default)]
@@ -192,6 +195,11 @@ impl Gates {
     pub(crate) fn name_bucket(&self, scope: &Scope, route: Route, name: &Arc<str>) -> Scope {
         self.shared.buckets.set(scope, route.key(), name);
         scope.bucket(name, route.resource())
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn recorded(&self) -> &Mutex<std::collections::HashSet<Scope>> {
+        &self.shared.recorded
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Registry> {

@@ -379,7 +379,7 @@ mod tests {
         assert_eq!((attempt.status(), attempt.headers()), (None, None));
         assert_eq!(
             (attempt.reading(), attempt.standard()),
-            (Reading::Nothing, Verdict::refuse())
+            (Reading::Nothing, Verdict::not_safe())
         );
     }
 }

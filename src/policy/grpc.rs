@@ -218,12 +218,16 @@ impl Grpc {
         let reading = self.reading(attempt, metadata);
         let named = limits && matches!(reading, Reading::Wait(_));
         let safe = attempt.is_safe_to_resend() || self.any_method.contains(&status) || named;
-        let again = safe && !forbids_retry(metadata);
-        let verdict = match (limits, again) {
-            (true, true) => Verdict::throttled(),
-            (true, false) => Verdict::refuse().cooling(),
-            (false, true) => Verdict::retry().as_failure(),
-            (false, false) => Verdict::refuse().as_failure(),
+        let refused = match forbids_retry(metadata) {
+            true => Some(Verdict::refuse()),
+            false if safe => None,
+            false => Some(Verdict::not_safe()),
+        };
+        let verdict = match (limits, refused) {
+            (true, None) => Verdict::throttled(),
+            (true, Some(refused)) => refused.cooling(),
+            (false, None) => Verdict::retry().as_failure(),
+            (false, Some(refused)) => refused.as_failure(),
         };
         match reading {
             Reading::Wait(hint) => verdict.cooling_for(hint),

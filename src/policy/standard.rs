@@ -95,7 +95,8 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
             Kind::Served => Verdict::accept(),
             Kind::Limit => Verdict::throttled(),
             Kind::Retried if may_resend(provider, attempt, status) => Verdict::retry(),
-            Kind::Retried | Kind::Down => Verdict::refuse(),
+            Kind::Retried => Verdict::not_safe(),
+            Kind::Down => Verdict::refuse(),
             // An answer about this request alone: the others wait only for an exhausted counter.
             Kind::Answer => return refuse_answer(provider, head),
         }
@@ -121,7 +122,7 @@ fn judge_failure(attempt: &Attempt<'_>) -> Verdict {
     if attempt.is_safe_to_resend() {
         Verdict::retry()
     } else {
-        Verdict::refuse()
+        Verdict::not_safe()
     }
 }
 
@@ -341,6 +342,23 @@ mod tests {
         assert_eq!((named.ruling(), wait), (Ruling::Throttled, Some(secs(5))));
         let never = judged(418, "4294967297", "");
         assert_eq!(never, Verdict::refuse().cooling().bare_wait(secs(120)));
+    }
+
+    #[test]
+    fn what_would_go_again_if_it_were_safe_is_not_final() {
+        let post = Request::post("https://api.test/").body(()).unwrap();
+        let failed: &(dyn std::error::Error + 'static) = &std::fmt::Error;
+        assert!(
+            Provider::new("test")
+                .judge(&Attempt::failed(&post, failed))
+                .is_not_safe()
+        );
+        for (status, not_safe) in [(500, true), (503, true), (501, false), (400, false)] {
+            let response = Response::builder().status(status).body(()).unwrap();
+            let verdict = Provider::new("test").judge(&Attempt::new(&post, &response));
+            let said = (verdict.ruling(), verdict.is_not_safe());
+            assert_eq!(said, (Ruling::Refuse, not_safe), "{status}");
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub struct Verdict {
     cost: Option<u32>,
     bucket: Option<Arc<str>>,
     failure: bool,
+    not_safe: bool,
     grpc_status: Option<u16>,
 }
 
@@ -59,6 +60,7 @@ impl Verdict {
             cost: None,
             bucket: None,
             failure: false,
+            not_safe: false,
             grpc_status: None,
         }
     }
@@ -82,6 +84,32 @@ impl Verdict {
     /// Final: the caller gets this response or error.
     pub const fn refuse() -> Self {
         Self::new(Ruling::Refuse, false)
+    }
+
+    /// Refuses because sending the request twice is not safe: another try might have helped.
+    ///
+    /// The caller gets this response or error, and a report of
+    /// [`StopReason::NotSafe`](crate::StopReason::NotSafe).
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Attempt, Ruling, Verdict, policy_fn};
+    ///
+    /// let policy = policy_fn(|attempt: &Attempt<'_>| match attempt.status() {
+    ///     Some(status) if status.as_u16() == 599 && attempt.is_safe_to_resend() => Verdict::retry(),
+    ///     Some(status) if status.as_u16() == 599 => Verdict::not_safe(),
+    ///     _ => attempt.standard(),
+    /// });
+    /// assert_eq!(Verdict::not_safe().ruling(), Ruling::Refuse);
+    /// # let _ = policy;
+    /// ```
+    pub const fn not_safe() -> Self {
+        let mut refused = Self::refuse();
+        refused.not_safe = true;
+        refused
+    }
+
+    pub(crate) const fn is_not_safe(&self) -> bool {
+        self.not_safe
     }
 
     /// Not before this wait is over, counted from the arrival of the response's head.
@@ -169,7 +197,7 @@ impl Verdict {
     ///     let headers = attempt.headers();
     ///     match headers.is_some_and(|headers| headers.contains_key("x-rpc-fault")) {
     ///         true if attempt.is_safe_to_resend() => Verdict::retry().as_failure(),
-    ///         true => Verdict::refuse().as_failure(),
+    ///         true => Verdict::not_safe().as_failure(),
     ///         false => attempt.standard(),
     ///     }
     /// });

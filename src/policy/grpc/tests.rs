@@ -69,6 +69,7 @@ fn unavailable_goes_again_if_that_is_safe() {
         let (request, response) = (request(said).unwrap(), head(unavailable));
         policy.judge(&Attempt::new(&request, &response)).ruling()
     };
+    assert!(self::judged(&search(), unavailable).is_not_safe());
     assert_eq!(judged(&search(), true), Retry);
     assert_eq!(judged(&trusting(), false), Refuse);
 }
