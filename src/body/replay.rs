@@ -1,5 +1,7 @@
 //! Sending a request body again.
 
+use http_body::Body;
+
 /// A request body that knows how to be sent again.
 ///
 /// Implemented for every body that is `Clone`; for [`ReplayBody`](super::ReplayBody), which buffers
@@ -16,9 +18,10 @@
     label = "this body can be read only once",
     note = "wrap the service in `tower_backoff::body::ReplayLayer` to buffer such bodies, up to a bound, while they are sent",
     note = "or in `tower_backoff::body::OnceLayer` to send them once and never again",
-    note = "or buffer the body into one that is `Clone`, such as `http_body_util::Full<bytes::Bytes>`"
+    note = "or buffer the body into one that is `Clone`, such as `http_body_util::Full<bytes::Bytes>`",
+    note = "what is no `http_body::Body` at all, such as `()`, is no body: use `http_body_util::Empty<bytes::Bytes>`"
 )]
-pub trait Replay: Sized {
+pub trait Replay: Body + Sized {
     /// The same body from its start; `None` if it cannot be had again.
     fn replay(&self) -> Option<Self>;
 
@@ -32,7 +35,7 @@ pub trait Replay: Sized {
 
 // The compiler then explains with the words above instead of "`Clone` is not satisfied".
 #[diagnostic::do_not_recommend]
-impl<B: Clone> Replay for B {
+impl<B: Clone + Body> Replay for B {
     fn replay(&self) -> Option<Self> {
         Some(self.clone())
     }

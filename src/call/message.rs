@@ -18,14 +18,20 @@ pub(crate) struct Message<B> {
     pub(super) body: Option<B>,
     /// How often it was sent.
     pub(super) attempts: u32,
+    /// Whether the request was more than its head, before it was sent.
+    pub(super) has_body: bool,
 }
 
 impl<B> Message<B> {
     #[inline]
-    pub(crate) fn new(request: Request<B>) -> Self {
+    pub(crate) fn new(request: Request<B>) -> Self
+    where
+        B: Body,
+    {
         let (head, body) = request.into_parts();
         Self {
             head,
+            has_body: !body.is_end_stream(),
             body: Some(body),
             attempts: 0,
         }
