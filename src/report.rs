@@ -41,7 +41,7 @@ pub enum Ended {
     Retries,
     /// The retry budget of its scope is spent.
     Budget,
-    /// Its body could be sent only once.
+    /// Its body could be sent only once: [`ReplayLayer`](crate::body::ReplayLayer) outside mends that.
     SentOnce,
 }
 
@@ -92,7 +92,7 @@ impl fmt::Display for Ended {
             Self::Patience => "the next moment lies beyond its patience",
             Self::Retries => "no retries left",
             Self::Budget => "the retry budget is spent",
-            Self::SentOnce => "its body could be sent only once",
+            Self::SentOnce => "its body could be sent only once, without a ReplayLayer",
         })
     }
 }

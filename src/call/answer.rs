@@ -214,7 +214,7 @@ where
             self.message.attempts,
             Received::Later(&self.settings.clock, heard),
         )
-        .with_content_if(self.message.has_body);
+        .with_content_if(self.message.has_body());
         let verdict = self.settings.policy.judge(&attempt);
         let opens = carry_out(
             &verdict,
