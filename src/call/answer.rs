@@ -213,12 +213,13 @@ where
 
     /// Judges a failure and carries the verdict out.
     fn failed(&mut self, error: BoxError, heard: Moment) -> Next<R> {
-        let attempt = Attempt::unanswered::<B>(
+        let attempt = Attempt::unanswered(
             self.message.head(),
             &*error,
             self.message.attempts,
             Received::Later(&self.settings.clock, heard),
-        );
+        )
+        .with_content_if(self.message.has_body());
         let verdict = self.settings.policy.judge(&attempt);
         let opens = carry_out(
             &verdict,

@@ -297,6 +297,9 @@ where
         if now > self.latest() {
             return Poll::Ready(self.too_late());
         }
+        if !self.message.is_whole() {
+            return Poll::Ready(self.end_with_what_is_in_hand());
+        }
         if self.still_holds(now) {
             return Poll::Ready(Next::Send);
         }
@@ -310,6 +313,31 @@ where
     fn too_late(&mut self) -> Next<R> {
         let scope = self.turn.gate().scope().clone();
         Next::End(self.give_up(None, ending::THE_CALLERS_AHEAD, scope))
+    }
+
+    /// An attempt that was given up has read on in the body while the call waited.
+    #[cold]
+    fn end_with_what_is_in_hand(&mut self) -> Next<R> {
+        self.turn.give_back();
+        self.leave_bucket();
+        self.stop_waiting();
+        let ended = Some(StopReason::BodyNotReplayable);
+        Next::End(match self.rare().in_hand.take() {
+            Some(InHand::Whole(head, heard)) => {
+                let response = Response::from_parts(head, ResponseBody::heard(heard));
+                Ok(self.end(response, ended, None))
+            }
+            Some(InHand::Hearing(head, hearing, _)) => {
+                let body = ResponseBody::heard(hearing.into_heard());
+                Ok(self.end(Response::from_parts(head, body), ended, None))
+            }
+            Some(InHand::Error(error)) => self.end_with_error(error, ended, None),
+            None => self.end_with_error(
+                StopReason::BodyNotReplayable.to_string().into(),
+                ended,
+                None,
+            ),
+        })
     }
 
     /// Lets go of the bucket's gate, and of what the fleet has granted.

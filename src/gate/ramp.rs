@@ -145,7 +145,9 @@ impl Ramp {
 
     #[inline]
     fn has_rested(&self, now: Moment) -> bool {
-        let last = self.last_let.map_or(Moment::FAR, |last| last.max(self.idle_from));
+        let last = self
+            .last_let
+            .map_or(Moment::FAR, |last| last.max(self.idle_from));
         now >= last + IDLE
     }
 

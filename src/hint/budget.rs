@@ -86,8 +86,12 @@ fn structured(headers: &HeaderMap, clock: impl FnOnce() -> Clock) -> Option<Coun
     })
 }
 
+/// A counter whose window is over by these clocks is still a counter.
 fn wait(stated: Stated) -> Option<Duration> {
-    stated.wait()
+    match stated {
+        Stated::Over => Some(Duration::ZERO),
+        stated => stated.wait(),
+    }
 }
 
 type Line<'h> = (&'h HeaderName, &'h [u8]);

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http_body::Body;
 
 use super::{Policy, Provider, RequestHead, Verdict};
 use crate::clock::Clock;
@@ -40,7 +41,7 @@ pub struct Attempt<'a> {
     trailers: Option<&'a HeaderMap>,
     number: u32,
     received: Received<'a>,
-    sends_body: bool,
+    has_body: bool,
     harmless: bool,
     worth_a_look: bool,
 }
@@ -76,16 +77,19 @@ impl<'a> Attempt<'a> {
 
     /// A first attempt that failed without an answer.
     ///
+    /// The body is asked whether there is anything in it: a request that is nothing but its head needs a
+    /// stronger proof that it was not sent.
+    ///
     /// ```
     /// use tower_backoff::policy::{Attempt, Ruling};
     ///
-    /// let request = http::Request::get("https://api.example.com/").body(())?;
+    /// let request = http::Request::get("https://api.example.com/").body(String::new())?;
     /// let error = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
     /// let attempt = Attempt::failed(&request, &error);
     /// assert_eq!(attempt.standard().ruling(), Ruling::Retry);
     /// # Ok::<(), http::Error>(())
     /// ```
-    pub fn failed<B>(request: &'a Request<B>, error: &'a (dyn Error + 'static)) -> Self {
+    pub fn failed<B: Body>(request: &'a Request<B>, error: &'a (dyn Error + 'static)) -> Self {
         let outcome = Outcome::Failure(error);
         Self::made(
             RequestHead::new(request),
@@ -93,7 +97,7 @@ impl<'a> Attempt<'a> {
             1,
             Received::Wall(sys::wall()),
         )
-        .of_body::<B>()
+        .with_content_if(!request.body().is_end_stream())
     }
 
     fn made(
@@ -109,7 +113,7 @@ impl<'a> Attempt<'a> {
             trailers: None,
             number,
             received,
-            sends_body: true,
+            has_body: false,
             harmless: false,
             worth_a_look: true,
         }
@@ -130,19 +134,18 @@ impl<'a> Attempt<'a> {
         )
     }
 
-    pub(crate) fn unanswered<B>(
+    pub(crate) fn unanswered(
         request: RequestHead<'a>,
         error: &'a (dyn Error + 'static),
         number: u32,
         received: Received<'a>,
     ) -> Self {
-        Self::made(request, Outcome::Failure(error), number, received).of_body::<B>()
+        Self::made(request, Outcome::Failure(error), number, received)
     }
 
-    /// A body type without a size, such as `Empty`, is all that can be told about a body from here:
-    /// a request that is nothing but its head needs a stronger proof that it was not sent.
-    fn of_body<B>(mut self) -> Self {
-        self.sends_body = size_of::<B>() > 0;
+    /// The same attempt of a request that is more than its head, or not.
+    pub(crate) fn with_content_if(mut self, has_body: bool) -> Self {
+        self.has_body = has_body;
         self
     }
 
@@ -305,7 +308,7 @@ impl<'a> Attempt<'a> {
             || self.request.is_idempotent()
             || self
                 .error()
-                .is_some_and(|error| failure::sent(error).is_undone(self.sends_body))
+                .is_some_and(|error| failure::sent(error).is_undone(self.has_body))
     }
 
     /// What the response says about when to come back, by the generic reader.
@@ -367,7 +370,7 @@ mod tests {
     #[test]
     fn an_attempt_that_failed_has_an_error_and_no_answer() {
         let request = Request::post("https://api.test/")
-            .body("order one")
+            .body(String::from("order one"))
             .unwrap();
         let error = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
         let attempt = Attempt::failed(&request, &error);
