@@ -7,7 +7,6 @@ use std::time::SystemTime;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use http_body::Body;
 
 use super::{Policy, Provider, RequestHead, Verdict};
 use crate::clock::Clock;
@@ -77,8 +76,8 @@ impl<'a> Attempt<'a> {
 
     /// A first attempt that failed without an answer.
     ///
-    /// The body is asked whether there is anything in it: a request that is nothing but its head needs a
-    /// stronger proof that it was not sent.
+    /// The request counts as nothing but its head, which needs a stronger proof that it was not sent. (The layer asks
+    /// the body whether there is anything in it.)
     ///
     /// ```
     /// use tower_backoff::policy::{Attempt, Ruling};
@@ -89,7 +88,7 @@ impl<'a> Attempt<'a> {
     /// assert_eq!(attempt.standard().ruling(), Ruling::Retry);
     /// # Ok::<(), http::Error>(())
     /// ```
-    pub fn failed<B: Body>(request: &'a Request<B>, error: &'a (dyn Error + 'static)) -> Self {
+    pub fn failed<B>(request: &'a Request<B>, error: &'a (dyn Error + 'static)) -> Self {
         let outcome = Outcome::Failure(error);
         Self::made(
             RequestHead::new(request),
@@ -97,7 +96,6 @@ impl<'a> Attempt<'a> {
             1,
             Received::Wall(sys::wall()),
         )
-        .with_content_if(!request.body().is_end_stream())
     }
 
     fn made(
