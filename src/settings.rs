@@ -8,6 +8,7 @@ use http::{HeaderValue, request};
 
 use crate::backoff::Backoff;
 use crate::budget::Budget;
+use crate::circuit_breaker::CircuitBreaker;
 use crate::clock::Clock;
 use crate::dice::Dice;
 use crate::fleet::Fleet;
@@ -37,6 +38,7 @@ pub(crate) struct Settings {
     pub(crate) max_waiting: usize,
     pub(crate) idempotency_keys: bool,
     pub(crate) max_cooldown: Option<Duration>,
+    pub(crate) circuit_breaker: CircuitBreaker,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) fleet: Option<Arc<dyn Fleet>>,
     pub(crate) clock: Clock,
@@ -121,6 +123,7 @@ impl Settings {
             quotas: self.policy.quotas(request),
             plans: self.policy.plans(request),
             cold_start: self.policy.cold_start(request),
+            circuit_breaker: self.circuit_breaker,
         };
         let origin = || Scope::of_request(request.uri(), request.headers());
         let scope = said.unwrap_or_else(origin);
@@ -140,7 +143,15 @@ impl Settings {
         let route = self.policy.route(request)?;
         let bucket = self.gates.bucket(gate.scope(), route)?;
         let now = self.clock.now();
-        Some(self.gates.of(bucket, Facts::default(), now))
+        Some(self.gates.of(bucket, self.bucket_facts(), now))
+    }
+
+    /// What is known of a bucket before its first call.
+    fn bucket_facts(&self) -> Facts<'static> {
+        Facts {
+            circuit_breaker: self.circuit_breaker,
+            ..Facts::default()
+        }
     }
 
     /// The gate of the bucket that a response to this request has named.
@@ -153,7 +164,7 @@ impl Settings {
     ) -> Option<Arc<Gate>> {
         let route = self.policy.route(request)?;
         let bucket = self.gates.name_bucket(gate.scope(), route, name);
-        Some(self.gates.of(bucket, Facts::default(), now))
+        Some(self.gates.of(bucket, self.bucket_facts(), now))
     }
 }
 

@@ -100,7 +100,10 @@ where
 }
 
 fn ended<R: Body>(answer: &Answer<R>) -> Option<StopReason> {
-    answer.extensions().get::<Report>().and_then(Report::stop_reason)
+    answer
+        .extensions()
+        .get::<Report>()
+        .and_then(Report::stop_reason)
 }
 
 #[tokio::test]

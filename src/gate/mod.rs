@@ -34,6 +34,7 @@ mod words;
 pub use quota::Quota;
 
 pub(crate) use cooldown::{Closing, Shut, Wait};
+pub(crate) use outage::{PathHash, Suspicion};
 pub(crate) use single::Gate;
 pub(crate) use turn::{HeadClosing, Hold, Receipt, Turn};
 pub(crate) use words::{Asks, Ending, Facts, Heard, Leaves, Until};
