@@ -125,12 +125,10 @@ impl Settings {
             return None;
         }
         let route = self.policy.route(request)?;
-        let bucket = self.gates.bucket(gate.scope(), route)?;
-        let now = self.clock.now();
-        Some(self.gates.of(bucket, Facts::default(), now))
+        self.gates.bucket(gate.scope(), route, self.clock.now())
     }
 
-    /// The gate of the bucket that a response to this request has named.
+    /// The gate of the bucket that a response to this request has named, if there is room for one.
     pub(crate) fn named_bucket(
         &self,
         request: &RequestHead<'_>,
@@ -139,8 +137,7 @@ impl Settings {
         now: Moment,
     ) -> Option<Arc<Gate>> {
         let route = self.policy.route(request)?;
-        let bucket = self.gates.name_bucket(gate.scope(), route, name);
-        Some(self.gates.of(bucket, Facts::default(), now))
+        self.gates.name_bucket(gate.scope(), route, name, now)
     }
 }
 

@@ -43,15 +43,21 @@ pub(super) fn carry_out<R: Body>(
         price: verdict.cost(),
         by_a_limit: verdict.ruling() == Ruling::Throttled,
     };
-    if let Some(name) = verdict.bucket() {
-        let named = settings.named_bucket(&attempt.request(), own.gate(), name, heard);
+    let mut told = told;
+    let named = verdict
+        .bucket()
+        .and_then(|name| settings.named_bucket(&attempt.request(), own.gate(), name, heard));
+    // One for which there is no room: what is left of it is not what is left of the scope, but its refusal counts.
+    if verdict.bucket().is_some() && named.is_none() {
+        told.counter = None;
+    }
+    let in_bucket = named.is_some();
+    if let Some(gate) = named {
         let rare = rare.get_or_insert_with(Box::default);
-        named
-            .into_iter()
-            .for_each(|gate| belongs_to(&mut rare.bucket, gate, own, heard));
+        belongs_to(&mut rare.bucket, gate, own, heard);
     }
     let bucket = rare.as_mut().and_then(|rare| rare.bucket.as_mut());
-    let turn = whose(verdict, told, own, bucket, heard);
+    let turn = whose(in_bucket, told, own, bucket, heard);
     let opens = if verdict.cools() {
         let closing = closing(verdict, attempt.status(), settings, heard);
         turn.shut(told, closing, settings.dice.roll(), heard)
@@ -108,7 +114,7 @@ fn belongs_to(bucket: &mut Option<Turn>, gate: Arc<Gate>, own: &Turn, heard: Mom
 /// Whose gate a verdict is about. The other one, if there are two, is told only how the call ended: a refusal by
 /// one limit says nothing about another, and a failure is everybody's.
 fn whose<'a>(
-    verdict: &Verdict,
+    in_bucket: bool,
     told: Heard,
     own: &'a mut Turn,
     bucket: Option<&'a mut Turn>,
@@ -117,7 +123,7 @@ fn whose<'a>(
     let Some(bucket) = bucket else {
         return own;
     };
-    let about_bucket = verdict.bucket().is_some() && told.ending != Ending::Failed;
+    let about_bucket = in_bucket && told.ending != Ending::Failed;
     let other = Heard {
         ending: match told.ending {
             Ending::Accepted => Ending::Accepted,

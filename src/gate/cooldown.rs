@@ -123,9 +123,14 @@ impl Cooldown {
         self.streak = 0;
     }
 
-    /// Whether it can be forgotten: it opened so long ago that no wait would still grow from here.
+    /// Whether it can be forgotten: it is open, and no wait would still grow from here.
     pub(crate) fn is_idle(&self, now: Moment) -> bool {
-        let opened = self.shut.as_ref().map(|shut| shut.until + LONGEST_BARE);
+        let grows = if self.streak > 0 {
+            LONGEST_BARE
+        } else {
+            Duration::ZERO
+        };
+        let opened = self.shut.as_ref().map(|shut| shut.until + grows);
         opened.is_none_or(|forgotten| forgotten <= now)
     }
 }
@@ -210,6 +215,18 @@ mod tests {
         closing.at_most = Some(Duration::from_secs(600));
         let opens = Cooldown::default().close(0, closing, 0);
         assert_eq!(opens, now + Duration::from_secs(600));
+    }
+
+    #[test]
+    fn what_does_not_grow_is_forgotten_when_it_is_over() {
+        let now = Moment::now();
+        let mut cooldown = Cooldown::default();
+        let refused = cooldown.close(0, closing(now, Wait::Named(Duration::from_secs(5))), 0);
+        assert!(!cooldown.is_idle(refused));
+        assert!(cooldown.is_idle(refused + LONGEST_BARE));
+        cooldown.accepted(cooldown.epoch());
+        assert!(cooldown.is_idle(refused));
+        assert!(!cooldown.is_idle(refused.just_before()));
     }
 
     proptest! {
