@@ -61,19 +61,15 @@ where
             self.rare().decided_by = Some(shut.decided_by.clone());
         }
         match self.rare().in_hand.take() {
-            Some(InHand::Whole(head, heard)) => {
-                let response = Response::from_parts(head, ResponseBody::heard(heard));
-                Ok(self.end(response, Some(StopReason::PatienceExceeded), not_before))
-            }
-            Some(InHand::Hearing(head, hearing, _)) => {
-                let body = ResponseBody::heard(hearing.into_heard());
-                let response = Response::from_parts(head, body);
+            Some(InHand::Kept(kept)) => {
+                let response = kept.into_response();
                 Ok(self.end(response, Some(StopReason::PatienceExceeded), not_before))
             }
             Some(InHand::Error(error)) => {
                 self.end_with_error(error, Some(StopReason::PatienceExceeded), not_before)
             }
-            None => {
+            // Nothing was answered, or more than a waiting call keeps.
+            Some(InHand::Hearing(_)) | None => {
                 let error = Box::new(self.not_before(shut, or_else, scope));
                 self.end_with_error(error, Some(StopReason::PatienceExceeded), not_before)
             }

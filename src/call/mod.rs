@@ -26,7 +26,7 @@ use http::{Request, Response, response};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::body::{Heard, Hearing, Replay, ResponseBody};
+use crate::body::{Hearing, Kept, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::BoxError;
 use crate::fleet::Admitting;
@@ -82,7 +82,7 @@ struct Rare<R: Body> {
     /// The price of the next retry.
     receipt: Option<Receipt>,
     /// Around the attempt that is on its way, if anybody listens.
-    span: Option<trace::Span>,
+    span: Option<Box<trace::Span>>,
     /// What the fleet is asked.
     admitting: Option<Admitting>,
     /// What the fleet has granted: first for the bucket, if there is one, then for the scope.
@@ -129,9 +129,9 @@ impl<R: Body> Rare<R> {
 /// What the caller gets if the call has to end.
 enum InHand<R: Body> {
     /// A refusal whose body is being listened to, and when its head arrived.
-    Hearing(response::Parts, Hearing<R>, Moment),
-    /// A refusal that was read to its end.
-    Whole(response::Parts, Heard<R>),
+    Hearing(Box<(response::Parts, Hearing<R>, Moment)>),
+    /// A refusal that was read to its end and is small.
+    Kept(Kept<R>),
     Error(BoxError),
 }
 
