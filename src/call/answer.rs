@@ -313,3 +313,6 @@ impl<R: Body> Answer<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
