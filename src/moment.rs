@@ -99,8 +99,14 @@ impl Due {
 }
 
 /// A length of time in one word, for what is added again and again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Length(u64);
+
+impl AddAssign<Duration> for Length {
+    fn add_assign(&mut self, duration: Duration) {
+        self.0 = self.0.saturating_add(nanos(duration));
+    }
+}
 
 impl Length {
     pub(crate) const fn of(duration: Duration) -> Self {

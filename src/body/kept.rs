@@ -8,7 +8,7 @@ use http_body::{Body, Frame};
 
 use super::{Heard, ResponseBody};
 
-/// Headers, trailers and body, one behind the other; and what cannot be written down.
+/// Headers, trailers and body, one behind the other as on the wire; and what cannot be written down.
 pub(crate) struct Kept<R: Body> {
     bytes: Box<[u8]>,
     status: StatusCode,
@@ -17,8 +17,8 @@ pub(crate) struct Kept<R: Body> {
     error: Option<Box<R::Error>>,
 }
 
-/// Marks the length of a value that is not to be printed.
-const SENSITIVE: u32 = 1 << 31;
+/// Stands before a value that is not to be printed: no value has such a byte in it, nor one that ends a line.
+const SENSITIVE: u8 = 0;
 
 impl<R: Body> Kept<R> {
     /// `None` if the body was not heard to its end, or was too large to be kept.
@@ -61,28 +61,34 @@ impl<R: Body> Kept<R> {
     }
 }
 
-/// How many there are, and for each of them both lengths and both texts.
+/// One to a line, with an empty line behind them.
 fn put_headers(bytes: &mut Vec<u8>, headers: &HeaderMap) {
-    bytes.put_u32(headers.len() as u32);
     for (name, value) in headers {
-        let sensitive = if value.is_sensitive() { SENSITIVE } else { 0 };
-        bytes.put_u16(name.as_str().len() as u16);
-        bytes.put_u32(value.len() as u32 | sensitive);
         bytes.put_slice(name.as_str().as_bytes());
+        bytes.put_u8(b':');
+        if value.is_sensitive() {
+            bytes.put_u8(SENSITIVE);
+        }
         bytes.put_slice(value.as_bytes());
+        bytes.put_u8(b'\n');
     }
+    bytes.put_u8(b'\n');
 }
 
 fn take_headers(bytes: &mut Bytes) -> HeaderMap {
-    let count = bytes.get_u32();
-    let mut headers = HeaderMap::with_capacity(count as usize);
-    for _ in 0..count {
-        let (name, value) = (bytes.get_u16(), bytes.get_u32());
-        let name = HeaderName::from_bytes(&bytes.split_to(name.into()));
-        let sensitive = value & SENSITIVE != 0;
-        let value = bytes.split_to((value & !SENSITIVE) as usize);
-        // They were valid when they were put there.
-        if let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_maybe_shared(value)) {
+    let mut headers = HeaderMap::new();
+    while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+        let mut line = bytes.split_to(end);
+        bytes.advance(1);
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            break;
+        };
+        let name = HeaderName::from_bytes(&line.split_to(colon));
+        line.advance(1);
+        let sensitive = line.first() == Some(&SENSITIVE);
+        line.advance(usize::from(sensitive));
+        // They were valid when they were written down.
+        if let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_maybe_shared(line)) {
             value.set_sensitive(sensitive);
             headers.append(name, value);
         }

@@ -10,7 +10,7 @@ use super::{Call, InHand};
 use crate::body::{Replay, ResponseBody};
 use crate::error::{BoxError, NotBefore, TooDear};
 use crate::gate::{Leaves, Shut};
-use crate::moment::Moment;
+use crate::moment::{Length, Moment};
 use crate::report::{Report, ReportSlot, StopReason};
 use crate::scope::Scope;
 use crate::{meter, trace};
@@ -120,7 +120,7 @@ where
         let waited = self
             .rare
             .as_ref()
-            .is_some_and(|rare| !rare.waited.is_zero());
+            .is_some_and(|rare| rare.waited != Length::default());
         if reason.is_none() && self.message.attempts <= 1 && !waited && slot.is_none() {
             return None;
         }
@@ -134,7 +134,7 @@ where
             ..Report::default()
         };
         if let Some(rare) = &self.rare {
-            report.waited = rare.waited;
+            report.waited = rare.waited.duration();
             report.decided_by = rare.decided_by.clone();
         }
         if let Some(slot) = slot {

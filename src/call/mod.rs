@@ -20,7 +20,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use http::{Request, Response, response};
 use http_body::Body;
@@ -29,9 +28,8 @@ use tower_service::Service;
 use crate::body::{Hearing, Kept, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::BoxError;
-use crate::fleet::Admitting;
 use crate::gate::{Asks, Receipt, Turn, Until};
-use crate::moment::Moment;
+use crate::moment::{Length, Moment};
 use crate::report::StopReason;
 use crate::settings::Settings;
 use crate::trace;
@@ -63,9 +61,9 @@ pub(crate) struct Call<S, B, R: Body> {
 
 /// What a call remembers once something happened to it.
 struct Rare<R: Body> {
-    waited: Duration,
+    waited: Length,
     /// How much of that the server or the gate decided: it uses up no patience with failures.
-    gated: Duration,
+    gated: Length,
     waits_since: Option<Moment>,
     /// The call's own backoff ends then; what it waits beyond is the gate's.
     backs_off_until: Option<Moment>,
@@ -74,7 +72,7 @@ struct Rare<R: Body> {
     refusals: u32,
     /// Retries that the call timed by its own backoff, and the last of their waits.
     retries: u32,
-    backed_off: Duration,
+    backed_off: Length,
     /// No attempt starts later than this, where an answer allowed more than the settings do.
     latest: Option<Moment>,
     /// The call's own timer rings then.
@@ -83,10 +81,8 @@ struct Rare<R: Body> {
     receipt: Option<Receipt>,
     /// Around the attempt that is on its way, if anybody listens.
     span: Option<Box<trace::Span>>,
-    /// What the fleet is asked.
-    admitting: Option<Admitting>,
-    /// What the fleet has granted: first for the bucket, if there is one, then for the scope.
-    grants: Vec<fleet::Grant>,
+    /// What the fleet is asked, and what it has granted.
+    fleet: Option<Box<fleet::Asked>>,
     /// Its turn at the gate of a bucket, if it is known to belong to one.
     bucket: Option<Turn>,
     /// The last answer, while the call goes on.
@@ -96,20 +92,19 @@ struct Rare<R: Body> {
 impl<R: Body> Default for Rare<R> {
     fn default() -> Self {
         Self {
-            waited: Duration::ZERO,
-            gated: Duration::ZERO,
+            waited: Length::default(),
+            gated: Length::default(),
             waits_since: None,
             backs_off_until: None,
             decided_by: None,
             refusals: 0,
             retries: 0,
-            backed_off: Duration::ZERO,
+            backed_off: Length::default(),
             latest: None,
             sleep_until: None,
             receipt: None,
             span: None,
-            admitting: None,
-            grants: Vec::new(),
+            fleet: None,
             bucket: None,
             in_hand: None,
         }
@@ -190,7 +185,9 @@ where
         if let Some(receipt) = rare.receipt.take() {
             receipt.spend();
         }
-        rare.grants.drain(..).for_each(fleet::Grant::spend);
+        if let Some(asked) = rare.fleet.take() {
+            asked.spend();
+        }
     }
 
     /// A wait is over, because the call is sent or because it ends.
@@ -272,7 +269,9 @@ where
         let Some(rare) = &mut self.rare else {
             return;
         };
-        rare.grants.clear();
+        if let Some(asked) = &mut rare.fleet {
+            asked.give_back();
+        }
         if let Some(bucket) = &mut rare.bucket {
             bucket.give_back();
         }

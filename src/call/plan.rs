@@ -13,7 +13,7 @@ use crate::body::Replay;
 use crate::clock::later;
 use crate::error::BoxError;
 use crate::hint::Hint;
-use crate::moment::Moment;
+use crate::moment::{Length, Moment};
 use crate::patience::{Deadline, Patience};
 use crate::policy::{Ruling, Verdict};
 use crate::report::StopReason;
@@ -124,8 +124,8 @@ where
             return self.plan_by_outage(until, heard);
         }
         let rare = self.rare();
-        let wait = backoff.wait(rare.retries, rare.backed_off, roll);
-        let gated = rare.gated;
+        let wait = backoff.wait(rare.retries, rare.backed_off.duration(), roll);
+        let gated = rare.gated.duration();
         let patience = self.failure_patience(gated);
         let next = later(heard, wait).max(opens.unwrap_or(heard));
         let plan = self.within(patience, next);
@@ -135,7 +135,7 @@ where
             };
             let rare = self.rare();
             rare.retries += 1;
-            rare.backed_off = wait;
+            rare.backed_off = Length::of(wait);
             rare.backs_off_until = Some(next);
             rare.receipt = Some(receipt);
         }
@@ -148,7 +148,7 @@ where
         let backoff = self.settings.backoff;
         let own = backoff.unspread(self.rare().retries);
         let next = suspended.max(later(heard, own));
-        let gated = self.rare().gated;
+        let gated = self.rare().gated.duration();
         let patience = self.failure_patience(gated);
         let plan = self.within(patience, next);
         // All of this wait is on account of failures, however long the gate makes it.
@@ -197,7 +197,10 @@ where
 
     /// The last moment at which it may, if the gate is shut because the server is out.
     pub(super) fn latest_in_an_outage(&self) -> Moment {
-        let gated = self.rare.as_ref().map_or(Duration::ZERO, |rare| rare.gated);
+        let gated = self
+            .rare
+            .as_ref()
+            .map_or(Duration::ZERO, |rare| rare.gated.duration());
         self.until(self.failure_patience(gated))
     }
 
