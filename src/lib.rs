@@ -9,7 +9,7 @@
 //! # where
 //! #     C: tower::Service<http::Request<B>, Response = http::Response<String>> + Clone,
 //! #     C::Error: Into<BoxError>,
-//! #     B: Clone,
+//! #     B: http_body::Body + Clone,
 //! # {
 //!
 //! let client = ServiceBuilder::new()

@@ -55,7 +55,7 @@ pub enum StopReason {
     BudgetExhausted,
     /// The next attempt would start later than the call's patience or deadline allows.
     PatienceExceeded,
-    /// The request body cannot be sent a second time.
+    /// The request body cannot be sent a second time: [`ReplayLayer`](crate::body::ReplayLayer) outside mends that.
     BodyNotReplayable,
 }
 
@@ -126,7 +126,7 @@ impl fmt::Display for StopReason {
             Self::RefusalsExhausted => "no more refusals allowed",
             Self::BudgetExhausted => "the retry budget is spent",
             Self::PatienceExceeded => "the next attempt would be later than its patience",
-            Self::BodyNotReplayable => "its body cannot be sent twice",
+            Self::BodyNotReplayable => "its body cannot be sent twice without a ReplayLayer",
         })
     }
 }

@@ -73,6 +73,18 @@ impl Settings {
         }
     }
 
+    /// How long a wait is believed that a response names.
+    pub(crate) fn believes(&self, served: bool) -> Duration {
+        /// A reset that a served answer names further away is a mistake, or a date of another kind.
+        const DAY_AND_AN_HOUR: Duration = Duration::from_secs(25 * 60 * 60);
+        let most = if served {
+            DAY_AND_AN_HOUR
+        } else {
+            Duration::MAX
+        };
+        self.max_cooldown.unwrap_or(most)
+    }
+
     /// The gate at which a request waits.
     #[inline]
     pub(crate) fn gate_of(
@@ -107,6 +119,7 @@ impl Settings {
         }
         let facts = Facts {
             quotas: self.policy.quotas(request),
+            plans: self.policy.plans(request),
             cold_start: self.policy.cold_start(request),
         };
         let origin = || Scope::of_request(request.uri(), request.headers());

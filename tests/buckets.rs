@@ -559,3 +559,36 @@ async fn buckets_that_are_open_again_make_room_for_others() {
     }
     assert_eq!(mock.calls().len(), 3_000);
 }
+
+/// The scope is closed for five seconds, then its search is refused by its own bucket; all else is served.
+fn closed_then_search_is_spent() -> Mock {
+    Mock::new(|nth, head| match (nth, is_search(head)) {
+        (1, _) => answer(503, &[("retry-after", "5")], ""),
+        (_, true) => answer(429, &counters(["search", "30", "0", "30"], Some("30")), ""),
+        (_, false) => status(200),
+    })
+    .taking(millis(50))
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_wait_look_for_their_bucket_again_when_the_scope_lets_them_through() {
+    let mock = closed_then_search_is_spent();
+    let service = client(&mock, github(), &Gates::new());
+    let begun = Instant::now();
+    let first = start(&service, get(CORE));
+    tokio::time::sleep(millis(100)).await;
+    let calls: Vec<_> = (0..20).map(|_| start(&service, get(SEARCH))).collect();
+    tokio::time::sleep(secs(25)).await;
+    let sent = offsets(&mock, begun);
+    let searches = mock
+        .calls()
+        .iter()
+        .filter(|call| call.uri.path().starts_with("/search"))
+        .count();
+    assert!(
+        searches <= 2,
+        "{searches} went into a closed bucket: {sent:?}"
+    );
+    assert_eq!(status_of(&first.await.unwrap()), 200, "it is of no bucket");
+    drop(calls);
+}

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use support::mock::{Mock, answer, status};
@@ -143,8 +144,76 @@ async fn a_reset_is_over_for_a_fast_clock_and_far_away_for_a_slow_one() {
     let (fast, slow) = (noon() + HOUR, noon() - HOUR);
     assert_between(refused_with(RESET, noon()).await, secs(600), secs(1));
     assert_between(refused_with(RESET, slow).await, secs(600) + HOUR, secs(1));
-    // Over is over: only the call's own backoff is left, which grows.
-    assert_between(refused_with(RESET, fast).await, millis(50), secs(1));
+    // Over by an hour it says nothing about when to come back: the floor of a bare refusal holds.
+    assert_between(refused_with(RESET, fast).await, secs(60), secs(1));
+    // Over by a second it was cut or rounded: only the call's own backoff is left, which grows.
+    let just_fast = noon() + secs(601);
+    assert_between(refused_with(RESET, just_fast).await, millis(50), secs(1));
+}
+
+/// Allows 20 calls a minute, and says in a refusal when the minute ends, by a clock of its own without a `Date`.
+fn by_its_own_clock(header: &'static str, begun: Instant) -> Mock {
+    let served = Mutex::new((0, 0));
+    Mock::new(move |_, _| {
+        let minute = begun.elapsed().as_secs() / 60;
+        let mut served = served.lock().unwrap();
+        if served.0 != minute {
+            *served = (minute, 0);
+        }
+        served.1 += 1;
+        if served.1 <= 20 {
+            return status(200);
+        }
+        let since_noon = (minute + 1) * 60;
+        let end = match header {
+            "retry-after" => format!("Mon, 02 Mar 2026 12:{:02}:00 GMT", since_noon / 60),
+            _ => (1_772_452_800 + since_noon).to_string(),
+        };
+        answer(429, &[(header, &end)], "")
+    })
+    .taking(millis(20))
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_hundred_callers_whose_clock_is_two_minutes_fast_do_not_hammer_the_server() {
+    for header in ["retry-after", "x-ratelimit-reset"] {
+        let begun = Instant::now();
+        let mock = by_its_own_clock(header, begun);
+        let fast = Clock::starting_at(noon() + secs(120));
+        let service = layer().clock(fast).seed(1).layer(mock.clone());
+        let calls: Vec<_> = (0..300).map(|_| start(&service, get(URI))).collect();
+        tokio::time::sleep(secs(300)).await;
+        let sent = offsets(&mock, begun);
+        let served = minutes(&sent).map(|(_, sent)| sent.min(20)).sum::<usize>();
+        assert!(
+            sent.len() - served <= 300,
+            "{header}: {} of {}",
+            sent.len() - served,
+            sent.len()
+        );
+        // In no minute a call is sent once a refusal has named its end.
+        for (minute, _) in minutes(&sent) {
+            let within: Vec<_> = sent
+                .iter()
+                .filter(|at| at.as_secs() / 60 == minute)
+                .collect();
+            let named = within.get(20).map(|refused| **refused + millis(21));
+            let early = within.iter().filter(|at| Some(***at) > named).count();
+            assert!(
+                named.is_none() || early == 0,
+                "{header}: {early} in minute {minute}"
+            );
+        }
+        calls.iter().for_each(|call| call.abort());
+    }
+}
+
+/// How many calls were sent in each minute in which any were.
+fn minutes(sent: &[Duration]) -> impl Iterator<Item = (u64, usize)> {
+    let mut counts = std::collections::BTreeMap::new();
+    sent.iter()
+        .for_each(|at| *counts.entry(at.as_secs() / 60).or_insert(0) += 1);
+    counts.into_iter()
 }
 
 #[tokio::test(start_paused = true)]

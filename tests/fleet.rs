@@ -404,3 +404,47 @@ async fn what_was_granted_to_a_call_whose_client_is_never_ready_goes_back() {
     assert_eq!(register.came_back(), [(API.to_owned(), 1)]);
     first.abort();
 }
+
+/// Says "not before 30 s" to the second call, whatever it hears, and keeps what it hears.
+#[derive(Default)]
+struct Listens {
+    asked: Mutex<u32>,
+    heard: Mutex<Vec<Duration>>,
+}
+
+impl Fleet for Listens {
+    fn admit(&self, _: &Scope, _: u32) -> Admitting {
+        let mut asked = self.asked.lock().unwrap();
+        *asked += 1;
+        let admission = match *asked {
+            2 => Admission::NotBefore(secs(30)),
+            _ => Admission::Granted,
+        };
+        Box::pin(async move { admission })
+    }
+
+    fn shut(&self, _: &Scope, shut_for: Duration) {
+        self.heard.lock().unwrap().push(shut_for);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_fleet_said_does_not_come_back_to_it_as_a_closing() {
+    let mock = Mock::new(|nth, _| match nth {
+        1 => answer(429, &[("retry-after", "1")], ""),
+        _ => status(200),
+    })
+    .taking(millis(500));
+    let fleet = Arc::new(Listens::default());
+    let layer = RetryLayer::new(Provider::new("acme")).fleet(Arc::clone(&fleet));
+    let service = around(&mock, layer);
+    let refused = start(&service, get(URI));
+    tokio::time::sleep(millis(100)).await;
+    let told_to_wait = start(&service, get(URI));
+    for call in [refused, told_to_wait] {
+        assert_eq!(status_of(&call.await.unwrap()), 200);
+    }
+    let heard = fleet.heard.lock().unwrap().clone();
+    assert_eq!(heard.len(), 1);
+    assert_between(heard[0], secs(1), millis(10));
+}

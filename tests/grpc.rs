@@ -675,14 +675,17 @@ fn body(frames: Frames) -> impl http_body::Body<Data = Bytes, Error = BoxError> 
 
 /// Asserts that it takes so many milliseconds until the caller has such an answer.
 async fn held_up(policy: Grpc, frames: Frames, expected: u64) {
-    let service = tower::service_fn(move |_: http::Request<()>| async move {
+    let service = tower::service_fn(move |_: http::Request<String>| async move {
         let response = http::Response::builder().header("content-type", "application/grpc+proto");
         Ok::<_, BoxError>(response.body(body(frames))?)
     });
     let service = ServiceBuilder::new().layer(layer(policy)).service(service);
     let request = http::Request::post(format!("http://grpc.test{CHECK}"));
     let begun = tokio::time::Instant::now();
-    service.oneshot(request.body(()).unwrap()).await.unwrap();
+    service
+        .oneshot(request.body(String::new()).unwrap())
+        .await
+        .unwrap();
     let expected = Duration::from_millis(expected);
     // A timer is up to a millisecond late, and there are several.
     assert_between(begun.elapsed(), expected, Duration::from_millis(4));

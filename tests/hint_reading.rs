@@ -137,18 +137,30 @@ fn moments_are_compared_with_the_servers_clock() {
 }
 
 #[test]
-fn a_moment_that_has_passed_is_a_wait_of_zero() {
+fn a_moment_that_is_just_over_is_a_wait_of_zero() {
     waits(
         429,
-        "retry-after: Thu, 01 Jan 1970 00:00:00 GMT",
-        0,
-        "retry-after",
-    );
-    waits(
-        429,
-        "retry-after: Wed, 31 Dec 1969 23:59:59 GMT",
+        "retry-after: Wed, 31 Dec 2025 23:59:58 GMT",
         0,
         "retry-after",
     );
     waits(429, "x-ratelimit-reset: 1767225599", 0, "x-ratelimit-reset");
+    waits(429, "retry-after: 0", 0, "retry-after");
+}
+
+#[test]
+fn a_moment_that_is_over_by_more_than_two_seconds_passes_the_question_on() {
+    for over in [
+        "retry-after: Thu, 01 Jan 1970 00:00:00 GMT",
+        "retry-after: Wed, 31 Dec 1969 23:59:59 GMT",
+        "retry-after: Wed, 31 Dec 2025 23:59:57 GMT",
+        "retry-after: 1767225480",
+        "x-retry-after: 2025-12-31T23:58:00Z",
+        "x-ratelimit-remaining: 0 | x-ratelimit-reset: 1767225597",
+        "x-ratelimit-remaining: 0 | x-ratelimit-reset: Wed Dec 31 2025 23:58:00 GMT+0000 (UTC)",
+    ] {
+        assert_eq!(read(429, over), Reading::Nothing, "{over}");
+        let next = format!("{over} | x-ratelimit-remaining-day: 0 | x-ratelimit-reset-day: 90");
+        waits(429, &next, 90_000, "x-ratelimit-reset-day");
+    }
 }

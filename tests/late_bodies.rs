@@ -1,4 +1,4 @@
-//! A refusal whose body comes late: nobody is sent while it is listened to.
+//! A refusal whose body comes late: its head closes the gate at once, and its body may take that back.
 mod support;
 use std::future::Future;
 use std::pin::Pin;
@@ -6,37 +6,75 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderName, Request, Response};
 use http_body::Frame;
 use support::paused::*;
-use tokio::time::Instant;
-use tower::{Layer, ServiceExt};
-use tower_backoff::RetryLayer;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tower::Layer;
 use tower_backoff::policy::Provider;
+use tower_backoff::{Gates, Patience, Retry, RetryLayer};
 
 const URI: &str = "https://api.test/";
 
-/// Says nothing, or nothing at all.
-struct Late(bool);
+/// Comes after a while, in one piece.
+struct Late {
+    comes: Option<Pin<Box<Sleep>>>,
+    text: Option<&'static str>,
+}
+
 impl http_body::Body for Late {
     type Data = Bytes;
     type Error = support::BoxError;
     fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if self.0 {
-            Poll::Pending
-        } else {
-            Poll::Ready(None)
+        if let Some(comes) = &mut self.comes {
+            std::task::ready!(comes.as_mut().poll(cx));
+            self.comes = None;
         }
+        let text = self.text.take().map(Bytes::from);
+        Poll::Ready(text.map(|text| Ok(Frame::data(text))))
     }
 }
 
-/// Its first answer is a 429 that names 30 seconds and whose body never comes.
-#[derive(Clone, Default)]
-struct Refuses(Arc<Mutex<Vec<Instant>>>);
-impl tower::Service<Request<Body>> for Refuses {
+/// An answer: its status, its headers, its body and when that comes.
+#[derive(Clone, Copy)]
+struct Answer(
+    u16,
+    &'static [(&'static str, &'static str)],
+    &'static str,
+    u64,
+);
+
+const SERVED: Answer = Answer(200, &[], "", 0);
+const FIVE_MINUTES: u64 = 300_000;
+
+/// Answers its first calls as it was told, and serves all others.
+#[derive(Clone)]
+struct Server {
+    answers: &'static [Answer],
+    sent: Arc<Mutex<Vec<Instant>>>,
+}
+
+impl Server {
+    fn new(answers: &'static [Answer]) -> Self {
+        let sent = Arc::default();
+        Self { answers, sent }
+    }
+
+    fn sent(&self) -> usize {
+        self.sent.lock().unwrap().len()
+    }
+
+    /// How long after the first call each of the others came.
+    fn after_the_first(&self) -> Vec<std::time::Duration> {
+        let sent = self.sent.lock().unwrap();
+        sent[1..].iter().map(|at| *at - sent[0]).collect()
+    }
+}
+
+impl tower::Service<Request<Body>> for Server {
     type Response = Response<Late>;
     type Error = support::BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Response<Late>, Self::Error>> + Send>>;
@@ -44,50 +82,170 @@ impl tower::Service<Request<Body>> for Refuses {
         Poll::Ready(Ok(()))
     }
     fn call(&mut self, _: Request<Body>) -> Self::Future {
-        let mut sent = self.0.lock().unwrap();
+        let mut sent = self.sent.lock().unwrap();
+        let Answer(status, headers, text, late) = *self.answers.get(sent.len()).unwrap_or(&SERVED);
         sent.push(Instant::now());
-        let response = Response::builder();
-        let response = match sent.len() {
-            1 => response
-                .status(429)
-                .header("retry-after", "30")
-                .body(Late(true)),
-            _ => response.body(Late(false)),
-        };
+        let headers = headers.iter();
+        let response = headers.fold(Response::builder().status(status), |response, line| {
+            response.header(line.0, line.1)
+        });
+        let response = response.body(Late {
+            comes: (late > 0).then(|| Box::pin(sleep(millis(late)))),
+            text: Some(text),
+        });
         Box::pin(async move { Ok(response?) })
     }
 }
 
+fn acme() -> Provider {
+    Provider::new("acme")
+        .final_codes(["INSUFFICIENT_CREDITS"])
+        .retried_codes(["LOCKED"])
+}
+
+fn client(server: &Server, provider: Provider, gates: &Gates) -> Retry<Server> {
+    let layer = RetryLayer::new(provider).gates(gates).seed(1);
+    layer.layer(server.clone())
+}
+
+fn impatient(request: Request<Body>, patience: std::time::Duration) -> Request<Body> {
+    let mut request = request;
+    request.extensions_mut().insert(Patience::of(patience));
+    request
+}
+
+const NAMED: &[(&str, &str)] = &[("retry-after", "30")];
+
 #[tokio::test(start_paused = true)]
-async fn nobody_is_sent_while_the_body_of_a_refusal_is_looked_at() {
-    let server = Refuses::default();
-    let provider = Provider::new("acme").final_codes(["INSUFFICIENT_CREDITS"]);
-    let service = RetryLayer::new(provider).seed(1).layer(server.clone());
-    let first = tokio::spawn(service.clone().oneshot(get(URI)));
-    tokio::time::sleep(millis(500)).await;
-    service.clone().oneshot(get(URI)).await.unwrap();
+async fn no_call_is_sent_while_the_body_of_a_refusal_is_read() {
+    let server = Server::new(&[Answer(429, NAMED, "", FIVE_MINUTES)]);
+    let service = client(&server, acme(), &Gates::new());
+    let first = start(&service, get(URI));
+    sleep(millis(500)).await;
+    send(&service, get(URI)).await.unwrap();
     first.await.unwrap().unwrap();
-    let sent = server.0.lock().unwrap().clone();
-    assert!(
-        sent[1] - sent[0] >= secs(30),
-        "sent {:?} after a 429 that named 30 s",
-        sent[1] - sent[0]
-    );
+    let waits = server.after_the_first();
+    assert!(waits[0] >= secs(30), "{waits:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_is_known_though_its_caller_is_dropped_while_the_body_is_looked_at() {
-    let server = Refuses::default();
-    let provider = Provider::new("acme").final_codes(["INSUFFICIENT_CREDITS"]);
-    let service = RetryLayer::new(provider).seed(1).layer(server.clone());
-    let first = tokio::time::timeout(millis(500), service.clone().oneshot(get(URI))).await;
+async fn a_refusal_closes_the_gate_though_its_caller_leaves_while_the_body_is_read() {
+    let server = Server::new(&[Answer(429, NAMED, "", FIVE_MINUTES)]);
+    let service = client(&server, acme(), &Gates::new());
+    let first = timeout(millis(500), send(&service, get(URI))).await;
     assert!(first.is_err());
-    tokio::time::sleep(secs(5)).await;
-    service.clone().oneshot(get(URI)).await.unwrap();
-    let sent = server.0.lock().unwrap().clone();
-    assert!(
-        sent[1] - sent[0] >= secs(30),
-        "sent {:?} after a 429 that named 30 s",
-        sent[1] - sent[0]
-    );
+    sleep(secs(5)).await;
+    send(&service, get(URI)).await.unwrap();
+    let waits = server.after_the_first();
+    assert!(waits[0] >= secs(30), "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bare_429_that_drips_lets_no_call_through_within_the_minute() {
+    static DRIPS: [Answer; 60] = [Answer(429, &[], "", FIVE_MINUTES); 60];
+    let server = Server::new(&DRIPS);
+    let service = client(&server, acme(), &Gates::new());
+    for _ in 0..59 {
+        let call = timeout(secs(1), send(&service, get(URI))).await;
+        assert!(call.is_err(), "it waits, or reads");
+    }
+    assert_eq!(server.sent(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_503_that_names_a_wait_holds_the_gate_though_the_post_is_not_retried() {
+    static DOWN: [Answer; 30] = [Answer(503, NAMED, "", FIVE_MINUTES); 30];
+    let server = Server::new(&DOWN);
+    let service = client(&server, acme().look_into([503]), &Gates::new());
+    for _ in 0..20 {
+        let _ = timeout(secs(1), send(&service, post(URI))).await;
+    }
+    assert_eq!(server.sent(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_closes_the_bucket_that_it_names_and_no_other_call() {
+    const BUCKET: &[(&str, &str)] = &[("x-bucket", "search"), ("retry-after", "30")];
+    let server = Server::new(&[
+        Answer(200, &[("x-bucket", "search")], "", 0),
+        Answer(429, BUCKET, "", FIVE_MINUTES),
+    ]);
+    let provider = acme().buckets_in(HeaderName::from_static("x-bucket"));
+    let gates = Gates::new();
+    let service = client(&server, provider, &gates);
+    send(&service, get("https://api.test/search"))
+        .await
+        .unwrap();
+    let refused = start(&service, get("https://api.test/search"));
+    sleep(millis(100)).await;
+    let other = timeout(secs(1), send(&service, get("https://api.test/core"))).await;
+    other.expect("another bucket is open").unwrap();
+    let same = timeout(secs(20), send(&service, get("https://api.test/search"))).await;
+    assert!(same.is_err(), "this one is closed");
+    assert_eq!(server.sent(), 3);
+    drop(refused);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_final_refusal_takes_back_what_its_head_has_closed() {
+    const HOUR: &[(&str, &str)] = &[("retry-after", "3600")];
+    let body = r#"{"code":"INSUFFICIENT_CREDITS"}"#;
+    static FINAL: [Answer; 1] = [Answer(429, HOUR, r#"{"code":"INSUFFICIENT_CREDITS"}"#, 500)];
+    let server = Server::new(&FINAL);
+    let gates = Gates::new();
+    let service = client(&server, acme(), &gates);
+    let first = start(&service, get(URI));
+    sleep(millis(100)).await;
+    let closed = gates.all()[0].shut_for.expect("its head closes the gate");
+    assert!(closed > secs(3_500), "{closed:?}");
+    // One that could not wait for an hour waits until it is known whether it has to.
+    let second = start(&service, impatient(get(URI), secs(10)));
+    let first = first.await.unwrap();
+    assert_eq!(first.unwrap().status(), 429, "{body}");
+    assert_eq!(second.await.unwrap().unwrap().status(), 200);
+    assert_eq!(gates.all()[0].shut_for, None);
+    let waits = server.after_the_first();
+    assert!(waits[0] < secs(1), "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lock_of_one_call_makes_no_other_wait() {
+    static LOCKED: [Answer; 1] = [Answer(423, NAMED, r#"{"code":"LOCKED"}"#, 300)];
+    let server = Server::new(&LOCKED);
+    let service = client(&server, acme(), &Gates::new());
+    let locked = start(&service, post(URI));
+    sleep(millis(400)).await;
+    let other = timeout(secs(1), send(&service, get(URI))).await;
+    other.expect("it does not wait").unwrap();
+    assert_eq!(locked.await.unwrap().unwrap().status(), 200);
+    let waits = server.after_the_first();
+    assert!(waits[0] < secs(1) && waits[1] >= secs(30), "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closing_that_is_taken_back_leaves_those_of_others() {
+    const HOUR: &[(&str, &str)] = &[("retry-after", "3600")];
+    static BOTH: [Answer; 2] = [
+        Answer(429, HOUR, r#"{"code":"INSUFFICIENT_CREDITS"}"#, 500),
+        Answer(429, NAMED, "", 0),
+    ];
+    let server = Server::new(&BOTH);
+    let gates = Gates::new();
+    let service = client(&server, acme(), &gates);
+    let (first, second) = (start(&service, get(URI)), start(&service, get(URI)));
+    first.await.unwrap().unwrap();
+    let closed = gates.all()[0].shut_for.expect("the second was refused");
+    assert!((secs(29)..secs(31)).contains(&closed), "{closed:?}");
+    assert_eq!(second.await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_names_a_wait_takes_the_place_of_the_bare_floor() {
+    static SAYS: [Answer; 1] = [Answer(429, &[], r#"{"retry_after":3}"#, 200)];
+    let server = Server::new(&SAYS);
+    let provider = Provider::new("acme").wait_in(tower_backoff::hint::Field::json("retry_after"));
+    let service = client(&server, provider, &Gates::new());
+    send(&service, get(URI)).await.unwrap();
+    let waits = server.after_the_first();
+    assert!((secs(3)..secs(4)).contains(&waits[0]), "{waits:?}");
 }

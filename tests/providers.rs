@@ -195,7 +195,7 @@ fn quotas_are_what_the_pages_say() {
     fn quotas(provider: &Provider, expected: &[Quota]) {
         let request = Request::get("https://api.test/").body(()).unwrap();
         let head = tower_backoff::policy::RequestHead::new(&request);
-        assert_eq!(provider.quotas(&head), expected);
+        assert_eq!(provider.plans(&head), expected);
     }
     let two_seconds = Duration::from_secs(2);
     quotas(&providers::lemlist(), &[Quota::new(20, two_seconds)]);
@@ -203,9 +203,9 @@ fn quotas_are_what_the_pages_say() {
     quotas(&providers::snippets_ai(), &[Quota::per_minute(20)]);
     quotas(&providers::enrich_engine(), &[]);
     quotas(&providers::daily_event_insurance(), &[]);
-    let sandbox = providers::daily_event_insurance().quotas(Tier::Sandbox);
+    let sandbox = providers::daily_event_insurance().plans(Tier::Sandbox);
     quotas(&sandbox, &[Quota::per_hour(100), Quota::per_minute(10)]);
-    let bigger_plan = providers::wolfeo().quota(Quota::per_minute(1_200));
+    let bigger_plan = providers::wolfeo().plan(Quota::per_minute(1_200));
     quotas(&bigger_plan, &[Quota::per_minute(1_200)]);
 }
 

@@ -16,11 +16,11 @@ use tower_backoff::{Gates, Price, Quota, RetryLayer};
 const URI: &str = "https://api.test/";
 
 fn layer(quotas: impl IntoIterator<Item = Quota>) -> RetryLayer {
-    RetryLayer::new(Provider::new("published").quotas(quotas))
+    RetryLayer::new(Provider::new("published").plans(quotas))
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_server_publishes_corrects_a_declared_quota() {
+async fn what_the_server_publishes_corrects_a_plan_both_ways() {
     async fn sent_in_a_minute(published: &'static str) -> usize {
         let left = published.parse::<usize>().unwrap();
         let mock = Mock::new(move |nth, _| {
@@ -44,6 +44,30 @@ async fn what_the_server_publishes_corrects_a_declared_quota() {
     assert_eq!(sent_in_a_minute("10").await, 10);
     // The first ten go at once: nothing is known yet.
     assert_eq!(sent_in_a_minute("5").await, 10, "and not one more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_server_raises_a_quota() {
+    for provider in [
+        Provider::new("published").quota(Quota::per_minute(20)),
+        tower_backoff::providers::wolfeo().quota(Quota::per_minute(20)),
+    ] {
+        let mock = Mock::new(|nth, _| {
+            let left = (5_000 - nth).to_string();
+            let headers = [
+                ("x-ratelimit-limit", "5000"),
+                ("x-ratelimit-remaining", &*left),
+                ("x-ratelimit-reset", "60"),
+            ];
+            answer(200, &headers, "")
+        })
+        .taking(millis(10));
+        let service = around(&mock, RetryLayer::new(provider));
+        let calls: Vec<_> = (0..400).map(|_| start(&service, get(URI))).collect();
+        tokio::time::sleep(secs(55)).await;
+        assert_eq!(mock.calls().len(), 20);
+        drop(calls);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use h2::Reason;
 use http::Request;
+use http_body::Body;
+use http_body_util::combinators::BoxBody;
 use http_body_util::{Empty, Full};
 use support::client::{HttpClient, http1_client, http1_client_of, http2_client, http2_client_of};
 use support::h2::{self as frames, H2, Last};
@@ -16,9 +18,9 @@ use support::mock::{Mock, answer, status};
 use support::paused;
 use support::wire::{self, Wire};
 use tower::{Layer, ServiceExt};
-use tower_backoff::body::OnceLayer;
+use tower_backoff::body::{OnceLayer, Replay, ReplayBody};
 use tower_backoff::policy::Provider;
-use tower_backoff::{Backoff, Idempotent, Retry, RetryLayer};
+use tower_backoff::{Backoff, BoxError, Idempotent, Retry, RetryLayer};
 
 fn quick() -> RetryLayer {
     RetryLayer::new(Provider::new("test")).backoff(Backoff::exponential(Duration::from_millis(1)))
@@ -110,25 +112,65 @@ async fn http2_refusals_that_prove_nothing_was_done_are_retried_with_any_method(
     }
 }
 
+/// How many requests a server sees that says GOAWAY to the first of them.
+async fn seen_after_a_goaway<B>(method: &str, body: B) -> usize
+where
+    B: Replay + Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
+    let server = H2::start(move |received| match received.nth {
+        1 => frames::go_away(Last::Before, Reason::NO_ERROR),
+        _ => frames::answer(200, &[], "ok"),
+    })
+    .await;
+    let client = quick().layer(http2_client_of::<B>());
+    let outcome = client
+        .oneshot(request(method, server.uri("/")).map(|_| body))
+        .await;
+    let seen = server.requests();
+    assert_eq!(outcome.is_ok(), seen == 2, "{method}");
+    seen
+}
+
 /// A GOAWAY proves that the body was not taken: it says nothing of a request that is nothing but its head.
 #[tokio::test]
-async fn a_post_without_a_body_is_not_sent_again_after_a_goaway() {
+async fn a_post_without_content_is_not_sent_again_after_a_goaway_whatever_its_type() {
+    let nothing = Empty::<bytes::Bytes>::new;
     for (method, expected) in [("GET", 2), ("POST", 1)] {
-        let server = H2::start(move |received| match received.nth {
-            1 => frames::go_away(Last::Before, Reason::NO_ERROR),
-            _ => frames::answer(200, &[], "ok"),
-        })
-        .await;
-        let client = quick().layer(http2_client_of::<Empty<bytes::Bytes>>());
-        let request = request(method, server.uri("/")).map(|_| Empty::new());
-        let outcome = client.oneshot(request).await;
-        assert_eq!(outcome.is_ok(), expected == 2, "{method}");
-        row(
-            "http2: GOAWAY, no body",
-            method,
-            server.requests(),
-            expected,
-        );
+        let boxed = ReplayBody::new(BoxBody::new(nothing()), 1024);
+        for (body, seen) in [
+            ("Empty", seen_after_a_goaway(method, nothing()).await),
+            (
+                "Full",
+                seen_after_a_goaway(method, Full::<bytes::Bytes>::default()).await,
+            ),
+            ("String", seen_after_a_goaway(method, String::new()).await),
+            ("BoxBody", seen_after_a_goaway(method, boxed).await),
+        ] {
+            row(
+                &format!("http2: GOAWAY, an empty {body}"),
+                method,
+                seen,
+                expected,
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_post_with_content_is_sent_again_after_a_goaway_whatever_its_type() {
+    let boxed = ReplayBody::new(BoxBody::new(Full::<bytes::Bytes>::from("order one")), 1024);
+    for (body, seen) in [
+        (
+            "Full",
+            seen_after_a_goaway("POST", Full::<bytes::Bytes>::from("order one")).await,
+        ),
+        (
+            "String",
+            seen_after_a_goaway("POST", String::from("order one")).await,
+        ),
+        ("BoxBody", seen_after_a_goaway("POST", boxed).await),
+    ] {
+        row(&format!("http2: GOAWAY, a {body}"), "POST", seen, 2);
     }
 }
 
@@ -309,7 +351,7 @@ async fn the_body_is_sent_whole_every_time() {
             let response = http::Response::builder()
                 .status(code)
                 .header("retry-after", "1");
-            Ok::<_, tower_backoff::BoxError>(response.body(paused::Body::default())?)
+            Ok::<_, BoxError>(response.body(paused::Body::default())?)
         }
     });
     let service = RetryLayer::new(standard()).layer(echo);

@@ -70,12 +70,14 @@ async fn one_priced_call_does_not_keep_calls_spread_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_published_limit_corrects_the_pace() {
+async fn a_published_limit_corrects_the_pace_of_a_plan() {
     for (published, left, quota, calls, least, most) in [
         ("600", "590", Quota::per_minute(20), 600, 55, 130),
         ("6", "5", Quota::per_minute(60), 3, 15, 30),
     ] {
-        let (_mock, service) = taught(layer([quota]), move |nth| match nth {
+        let plan = RetryLayer::new(Provider::new("spacing").plan(quota));
+        let plan = plan.patience(secs(36_000));
+        let (_mock, service) = taught(plan, move |nth| match nth {
             ..20 => status(200),
             _ => answer(
                 200,

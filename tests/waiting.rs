@@ -499,7 +499,7 @@ async fn of_two_retry_after_lines_the_longer_counts() {
 #[tokio::test(start_paused = true)]
 async fn a_date_of_1970_or_a_wrong_weekday_makes_no_loop_and_no_long_wait() {
     for (date, least) in [
-        ("Thu, 01 Jan 1970 00:00:00 GMT", millis(50)),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", secs(60)),
         ("Fri, 02 Mar 2026 12:00:20 GMT", secs(20)),
     ] {
         let mock = Mock::new(move |nth, _| match nth {

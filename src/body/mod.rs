@@ -2,7 +2,9 @@
 //!
 //! A request body must say how it is replayed: that is the trait [`Replay`]. Every body that is
 //! `Clone` does so already (`Full<Bytes>`, `Empty`, `String`, tower-http's and reqwest's buffered
-//! ones). A streaming body is wrapped, by one of two layers outside the retry layer:
+//! ones), if it knows its size: clones of some bodies share one stream (octocrab's), and one that tells
+//! less than the body did before it was sent is not sent. A streaming body is wrapped, by one of two
+//! layers outside the retry layer:
 //!
 //! | layer | each body | sent again |
 //! |---|---|---|

@@ -39,7 +39,7 @@ impl<B> Once<B> {
     }
 }
 
-impl<B> Replay for Once<B> {
+impl<B: Body> Replay for Once<B> {
     fn replay(&self) -> Option<Self> {
         None
     }

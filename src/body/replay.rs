@@ -1,9 +1,16 @@
 //! Sending a request body again.
 
+use http_body::Body;
+
 /// A request body that knows how to be sent again.
 ///
 /// Implemented for every body that is `Clone`; for [`ReplayBody`](super::ReplayBody), which buffers
 /// what is sent of a stream; and for [`Once`](super::Once), which says no.
+///
+/// Some bodies are `Clone` and share one stream, so that a second clone is what the first has left. A
+/// clone is therefore sent only if the body told its exact size (below 4 GiB) before it was first sent,
+/// or that it is empty, and the clone tells the same. One that does not know its size is sent once: wrap
+/// the service in [`ReplayLayer`](super::ReplayLayer) to have it sent again.
 ///
 /// ```
 /// use tower_backoff::body::Replay;
@@ -16,9 +23,14 @@
     label = "this body can be read only once",
     note = "wrap the service in `tower_backoff::body::ReplayLayer` to buffer such bodies, up to a bound, while they are sent",
     note = "or in `tower_backoff::body::OnceLayer` to send them once and never again",
-    note = "or buffer the body into one that is `Clone`, such as `http_body_util::Full<bytes::Bytes>`"
+    note = "or buffer the body into one that is `Clone`, such as `http_body_util::Full<bytes::Bytes>`",
+    note = "what is no `http_body::Body` at all, such as `()`, is no body: use `http_body_util::Empty<bytes::Bytes>`"
 )]
-pub trait Replay: Sized {
+pub trait Replay: Body + Sized {
+    /// Whether its replays are clones, which are trusted only as far as they tell their size.
+    #[doc(hidden)]
+    const IS_CLONE: bool = false;
+
     /// The same body from its start; `None` if it cannot be had again.
     fn replay(&self) -> Option<Self>;
 
@@ -32,7 +44,9 @@ pub trait Replay: Sized {
 
 // The compiler then explains with the words above instead of "`Clone` is not satisfied".
 #[diagnostic::do_not_recommend]
-impl<B: Clone> Replay for B {
+impl<B: Clone + Body> Replay for B {
+    const IS_CLONE: bool = true;
+
     fn replay(&self) -> Option<Self> {
         Some(self.clone())
     }

@@ -120,7 +120,11 @@ impl<B> Shared<B> {
     }
 }
 
-impl<B: Body> Replay for ReplayBody<B> {
+impl<B> Replay for ReplayBody<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
     fn replay(&self) -> Option<Self> {
         self.share().or_else(|| self.remake())
     }

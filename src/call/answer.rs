@@ -7,7 +7,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::plan::Plan;
-use super::verdict::{carry_out, closing};
+use super::verdict::{carry_out, close_by_head};
 use super::{Call, InHand, Next};
 use crate::body::{Hearing, Kept, Replay, ResponseBody};
 use crate::clock::Timer;
@@ -98,13 +98,16 @@ where
         if observer.is_some_and(|observer| observer.wants_body_of(status))
             || self.settings.policy.wants_body(&attempt)
         {
-            // The head names a wait: nobody is sent while the body is listened to, nor if the caller leaves.
-            let ahead = self.settings.policy.judge(&attempt);
-            let refused = matches!(ahead.ruling(), Ruling::Throttled | Ruling::Retry);
-            if refused && ahead.hint().is_some() && ahead.bucket().is_none() {
-                let closing = closing(&ahead, Some(status), &self.settings, heard);
-                self.turn.shut_ahead(closing, self.settings.dice.roll());
-            }
+            // The gate closes now: the body may come late, or its reader leave.
+            let by_head = self.settings.policy.judge(&attempt);
+            close_by_head(
+                &by_head,
+                &attempt,
+                &self.turn,
+                &mut self.rare,
+                &self.settings,
+                heard,
+            );
             return Err(Unheard::Body);
         }
         if self.settings.policy.wants_trailers(&attempt) {
@@ -212,12 +215,13 @@ where
 
     /// Judges a failure and carries the verdict out.
     fn failed(&mut self, error: BoxError, heard: Moment) -> Next<R> {
-        let attempt = Attempt::unanswered::<B>(
+        let attempt = Attempt::unanswered(
             self.message.head(),
             &*error,
             self.message.attempts,
             Received::Later(&self.settings.clock, heard),
-        );
+        )
+        .with_content_if(self.message.has_body());
         let verdict = self.settings.policy.judge(&attempt);
         let opens = carry_out(
             &verdict,

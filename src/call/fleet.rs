@@ -59,6 +59,7 @@ where
                         wait: Wait::Named(wait.max(Duration::from_millis(1))),
                         heard: self.settings.clock.now(),
                         refused: false,
+                        by_a_limit: false,
                         decided_by: "the fleet".into(),
                         at_most: self.settings.max_cooldown,
                     });

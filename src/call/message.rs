@@ -18,14 +18,19 @@ pub(crate) struct Message<B> {
     pub(super) body: Option<B>,
     /// How often it was sent.
     pub(super) attempts: u32,
+    content: Content,
 }
 
 impl<B> Message<B> {
     #[inline]
-    pub(crate) fn new(request: Request<B>) -> Self {
+    pub(crate) fn new(request: Request<B>) -> Self
+    where
+        B: Body,
+    {
         let (head, body) = request.into_parts();
         Self {
             head,
+            content: Content::of(&body),
             body: Some(body),
             attempts: 0,
         }
@@ -34,6 +39,11 @@ impl<B> Message<B> {
     #[inline]
     pub(crate) fn head(&self) -> RequestHead<'_> {
         RequestHead::from(&self.head)
+    }
+
+    /// Whether the request was more than its head, before it was sent.
+    pub(super) fn has_body(&self) -> bool {
+        self.content != Content::NOTHING
     }
 }
 
@@ -52,7 +62,9 @@ impl<B: Replay> Message<B> {
     {
         settings.key(&mut self.head);
         self.attempts += 1;
-        let copy = self.body.as_ref().and_then(Replay::replay);
+        let replayed = !B::IS_CLONE || self.content != Content::UNKNOWN;
+        let original = self.body.as_ref().filter(|_| replayed);
+        let copy = original.and_then(Replay::replay);
         let body = copy
             .or_else(|| self.body.take())
             .expect("a call goes again only with a body to send");
@@ -68,6 +80,21 @@ impl<B: Replay> Message<B> {
         sent
     }
 
+    /// Takes a copy in place of the body, if there is one. Returns whether it can be sent again.
+    pub(super) fn renew(&mut self, replay: impl FnOnce(&B) -> Option<B>) -> bool {
+        self.body = self.body.as_ref().and_then(replay);
+        self.is_whole()
+    }
+
+    /// Whether there is a body to send, and nothing has read on in it since it told its size.
+    pub(super) fn is_whole(&self) -> bool {
+        let is_whole = |body| {
+            let told = self.content != Content::UNKNOWN && self.content == Content::of(body);
+            !B::IS_CLONE || self.attempts == 0 || told
+        };
+        self.body.as_ref().is_some_and(is_whole)
+    }
+
     /// Says on the wire which attempt this is, if the provider has a header for it.
     #[cold]
     fn number(&self, request: &mut Request<B>, settings: &Settings) {
@@ -75,5 +102,26 @@ impl<B: Replay> Message<B> {
             let headers = request.headers_mut();
             headers.insert(name, HeaderValue::from(self.attempts));
         }
+    }
+}
+
+/// What a body told of its content before it was sent. In four bytes, since each call under way keeps it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Content(u32);
+
+impl Content {
+    /// It has ended before it began: the request is nothing but its head.
+    const NOTHING: Self = Self(0);
+    /// It does not know its size, or has 4 GiB and more.
+    const UNKNOWN: Self = Self(u32::MAX);
+
+    #[inline]
+    fn of(body: &impl Body) -> Self {
+        if body.is_end_stream() {
+            return Self::NOTHING;
+        }
+        let size = body.size_hint().exact();
+        let size = size.and_then(|size| u32::try_from(size).ok()?.checked_add(1));
+        size.map_or(Self::UNKNOWN, Self)
     }
 }

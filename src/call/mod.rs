@@ -28,7 +28,7 @@ use tower_service::Service;
 use crate::body::{Hearing, Kept, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::BoxError;
-use crate::gate::{Asks, Receipt, Turn, Until};
+use crate::gate::{Asks, HeadClosing, Receipt, Turn, Until};
 use crate::moment::{Length, Moment};
 use crate::report::StopReason;
 use crate::settings::Settings;
@@ -85,6 +85,8 @@ struct Rare<R: Body> {
     fleet: Option<Box<fleet::Asked>>,
     /// Its turn at the gate of a bucket, if it is known to belong to one.
     bucket: Option<Turn>,
+    /// What the head of the answer has closed whose body is being read.
+    by_head: Option<HeadClosing>,
     /// The last answer, while the call goes on.
     in_hand: Option<InHand<R>>,
 }
@@ -106,6 +108,7 @@ impl<R: Body> Default for Rare<R> {
             span: None,
             fleet: None,
             bucket: None,
+            by_head: None,
             in_hand: None,
         }
     }
@@ -212,24 +215,68 @@ where
             },
             most_waiting: self.settings.max_waiting,
         };
-        let clock = &self.settings.clock;
-        let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
-        if let Some(bucket) = bucket.filter(|bucket| !bucket.is_admitted()) {
-            if let Err(why) = ready!(bucket.poll(asks, clock, &mut self.timer, cx)) {
-                let scope = bucket.gate().scope().clone();
-                return Poll::Ready(Next::End(self.leave(why, scope)));
+        loop {
+            self.find_bucket();
+            let clock = &self.settings.clock;
+            let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+            if let Some(bucket) = bucket.filter(|bucket| !bucket.is_admitted()) {
+                let Poll::Ready(admitted) = bucket.poll(asks, clock, &mut self.timer, cx) else {
+                    // It holds no place at its scope, nor in its queue, while it waits for its bucket.
+                    self.turn.give_back();
+                    return Poll::Pending;
+                };
+                if let Err(why) = admitted {
+                    let scope = bucket.gate().scope().clone();
+                    return Poll::Ready(Next::End(self.leave(why, scope)));
+                }
             }
-        }
-        if !self.turn.is_admitted() {
+            if self.turn.is_admitted() {
+                break;
+            }
             if let Err(why) = ready!(self.turn.poll(asks, clock, &mut self.timer, cx)) {
                 let scope = self.turn.gate().scope().clone();
                 return Poll::Ready(Next::End(self.leave(why, scope)));
             }
+            // Others may have learned meanwhile which bucket it is.
         }
+        self.note_what_it_waited_for();
         if self.settings.fleet.is_some() {
             return self.poll_fleet(cx);
         }
         Poll::Ready(Next::Ready)
+    }
+
+    /// Keeps for the report what the call has waited for at its gates. Slow starts and queues are told only of a call
+    /// that nothing else has kept.
+    fn note_what_it_waited_for(&mut self) {
+        let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+        let of_bucket = bucket.and_then(Turn::waited_for);
+        for (reason, words) in of_bucket.into_iter().chain(self.turn.waited_for()) {
+            let rare = self.rare.get_or_insert_with(Box::default);
+            if rare.decided_by.is_none() || reason.is_certain() {
+                rare.decided_by = Some(words);
+            }
+        }
+    }
+
+    /// Looks which bucket the call belongs to: while it waited, a response to a call of its kind may have named another.
+    /// Returns whether it is the one that was known.
+    fn find_bucket(&mut self) -> bool {
+        let request = self.message.head();
+        let Some(gate) = self.settings.bucket_of(&request, self.turn.gate()) else {
+            return true;
+        };
+        let price = self.turn.price();
+        let rare = self.rare.get_or_insert_with(Box::default);
+        let known = rare.bucket.as_ref().map(Turn::gate);
+        let same = known.is_some_and(|known| Arc::ptr_eq(known, &gate));
+        if !same {
+            if let Some(asked) = &mut rare.fleet {
+                asked.give_back();
+            }
+            rare.bucket = Some(Turn::at(gate, price));
+        }
+        same
     }
 
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
@@ -249,6 +296,9 @@ where
         if now > self.latest() {
             return Poll::Ready(self.too_late());
         }
+        if !self.message.is_whole() {
+            return Poll::Ready(self.end_with_what_is_in_hand());
+        }
         if self.still_holds(now) {
             return Poll::Ready(Next::Send);
         }
@@ -262,6 +312,24 @@ where
     fn too_late(&mut self) -> Next<R> {
         let scope = self.turn.gate().scope().clone();
         Next::End(self.give_up(None, ending::THE_CALLERS_AHEAD, scope))
+    }
+
+    /// An attempt that was given up has read on in the body while the call waited.
+    #[cold]
+    fn end_with_what_is_in_hand(&mut self) -> Next<R> {
+        self.turn.give_back();
+        self.leave_bucket();
+        self.stop_waiting();
+        let ended = Some(StopReason::BodyNotReplayable);
+        Next::End(match self.rare().in_hand.take() {
+            Some(InHand::Kept(kept)) => Ok(self.end(kept.into_response(), ended, None)),
+            Some(InHand::Error(error)) => self.end_with_error(error, ended, None),
+            Some(InHand::Hearing(_)) | None => self.end_with_error(
+                StopReason::BodyNotReplayable.to_string().into(),
+                ended,
+                None,
+            ),
+        })
     }
 
     /// Lets go of the bucket's gate, and of what the fleet has granted.
@@ -279,6 +347,10 @@ where
 
     /// Whether all gates have stayed open since they let it through.
     fn still_holds(&mut self, now: Moment) -> bool {
+        if !self.find_bucket() {
+            self.turn.give_back();
+            return false;
+        }
         let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
         let Some(bucket) = bucket else {
             return self.turn.still_holds(now);

@@ -66,10 +66,10 @@ where
         if matches!(plan, Plan::End(..)) {
             return plan;
         }
-        self.message.body = self.message.body.as_ref().and_then(replay);
-        match self.message.body {
-            Some(_) => plan,
-            None => Plan::End(Some(StopReason::BodyNotReplayable), opens),
+        if self.message.renew(replay) {
+            plan
+        } else {
+            Plan::End(Some(StopReason::BodyNotReplayable), opens)
         }
     }
 

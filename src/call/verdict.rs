@@ -42,29 +42,29 @@ pub(super) fn carry_out<R: Body>(
             .filter(|_| !verdict.counts_otherwise()),
         price: verdict.cost(),
         by_a_limit: verdict.ruling() == Ruling::Throttled,
+        believed_for: settings.believes(is_served(verdict, attempt.status())),
     };
     let mut told = told;
-    let named = verdict
-        .bucket()
-        .and_then(|name| settings.named_bucket(&attempt.request(), own.gate(), name, heard));
+    let in_bucket = note_bucket(verdict, attempt, own, rare, settings, heard);
     // One for which there is no room: what is left of it is not what is left of the scope, but its refusal counts.
-    if verdict.bucket().is_some() && named.is_none() {
+    if verdict.bucket().is_some() && !in_bucket {
         told.counter = None;
     }
-    let in_bucket = named.is_some();
-    if let Some(gate) = named {
-        let rare = rare.get_or_insert_with(Box::default);
-        belongs_to(&mut rare.bucket, gate, own, heard);
-    }
+    let by_head = rare.as_mut().and_then(|rare| rare.by_head.take());
+    let by_head = by_head.map(|head| (head, settings.clock.now()));
     let bucket = rare.as_mut().and_then(|rare| rare.bucket.as_mut());
     let turn = whose(in_bucket, told, own, bucket, heard);
-    let opens = if verdict.cools() {
+    let opening = if verdict.cools() {
         let closing = closing(verdict, attempt.status(), settings, heard);
-        turn.shut(told, closing, settings.dice.roll(), heard)
+        turn.shut(told, closing, by_head, settings.dice.roll(), heard)
     } else {
         turn.answered(told, heard);
+        by_head
+            .into_iter()
+            .for_each(|(head, now)| head.take_back(now));
         None
     };
+    let opens = opening.map(|opening| opening.gate);
     let scope = turn.gate().scope();
     meter::on_attempt(
         scope,
@@ -81,9 +81,10 @@ pub(super) fn carry_out<R: Body>(
             trace::shut(scope, cause, shut_for, &decided_by);
         }
         meter::on_close(scope, verdict.hint().is_some());
-        if let Some(fleet) = &settings.fleet {
-            fleet.shut(scope, shut_for);
-        }
+    }
+    if let (Some(fleet), Some(opening)) = (&settings.fleet, opening) {
+        // What this response said: what else holds the gate, the fleet may have said itself.
+        fleet.shut(scope, opening.own.since(heard));
     }
     if let Some(observer) = &settings.observer {
         observer.decided(&Decision {
@@ -94,6 +95,46 @@ pub(super) fn carry_out<R: Body>(
         });
     }
     opens
+}
+
+/// Closes the gate as the head of an answer says, while its body is still to be read.
+pub(super) fn close_by_head<R: Body>(
+    verdict: &Verdict,
+    attempt: &Attempt<'_>,
+    own: &Turn,
+    rare: &mut Option<Box<Rare<R>>>,
+    settings: &Settings,
+    heard: Moment,
+) {
+    if !verdict.cools() {
+        return;
+    }
+    let in_bucket = note_bucket(verdict, attempt, own, rare, settings, heard);
+    let rare = rare.get_or_insert_with(Box::default);
+    let bucket = rare.bucket.as_ref().filter(|_| in_bucket);
+    let closing = closing(verdict, attempt.status(), settings, heard);
+    let turn = bucket.unwrap_or(own);
+    rare.by_head = turn.close_by_head(closing, settings.dice.roll());
+}
+
+/// Joins the bucket that the answer names. Whether there is one, and room for its gate.
+fn note_bucket<R: Body>(
+    verdict: &Verdict,
+    attempt: &Attempt<'_>,
+    own: &Turn,
+    rare: &mut Option<Box<Rare<R>>>,
+    settings: &Settings,
+    heard: Moment,
+) -> bool {
+    let named = verdict
+        .bucket()
+        .and_then(|name| settings.named_bucket(&attempt.request(), own.gate(), name, heard));
+    let in_bucket = named.is_some();
+    if let Some(gate) = named {
+        let rare = rare.get_or_insert_with(Box::default);
+        belongs_to(&mut rare.bucket, gate, own, heard);
+    }
+    in_bucket
 }
 
 fn failed(verdict: &Verdict, attempt: &Attempt<'_>) -> bool {
@@ -142,7 +183,7 @@ fn whose<'a>(
     }
 }
 
-pub(super) fn closing(
+fn closing(
     verdict: &Verdict,
     status: Option<StatusCode>,
     settings: &Settings,
@@ -155,8 +196,20 @@ pub(super) fn closing(
         },
         heard,
         refused: verdict.ruling() != Ruling::Accept,
+        by_a_limit: verdict.ruling() == Ruling::Throttled,
         decided_by: decided_by(verdict, status),
-        at_most: settings.max_cooldown,
+        at_most: Some(settings.believes(is_served(verdict, status))),
+    }
+}
+
+/// Whether the server did what was asked, or said why it never will: then it is not the answer that has to wait.
+fn is_served(verdict: &Verdict, status: Option<StatusCode>) -> bool {
+    let answered =
+        |status: StatusCode| status != StatusCode::TOO_MANY_REQUESTS && !status.is_server_error();
+    match verdict.ruling() {
+        Ruling::Accept => true,
+        Ruling::Refuse => status.is_some_and(answered),
+        Ruling::Retry | Ruling::Throttled => false,
     }
 }
 

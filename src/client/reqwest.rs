@@ -26,7 +26,7 @@ use std::task::{Context, Poll};
 
 use ::reqwest::{Error, Request, Response, ResponseBuilderExt, Url};
 use bytes::Bytes;
-use http_body::Body as HttpBody;
+use http_body::{Body as HttpBody, Frame, SizeHint};
 use tower_service::Service;
 
 use crate::body::Replay;
@@ -72,6 +72,30 @@ impl Body {
         // As it was: a `Uri` has no fragment.
         *request.url_mut() = self.carrier.url().clone();
         Ok(request)
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match self.carrier.body_mut() {
+            Some(body) => Pin::new(body).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.carrier.body().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let none = || SizeHint::with_exact(0);
+        self.carrier.body().map_or_else(none, HttpBody::size_hint)
     }
 }
 
@@ -165,4 +189,22 @@ pub(super) fn to_http(response: Response) -> http::Response<::reqwest::Body> {
             .extend(with_url.into_parts().0.extensions);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_says_whether_there_is_anything_in_it_and_how_much() {
+        let url = || Url::parse("https://api.test/").unwrap();
+        for (body, length) in [(None, 0), (Some(""), 0), (Some("order one"), 9)] {
+            let body = Body::of(body.map(::reqwest::Body::from), url());
+            let copy = body.replay().unwrap();
+            for body in [body, copy] {
+                assert_eq!(body.is_end_stream(), length == 0);
+                assert_eq!(body.size_hint().exact(), Some(length));
+            }
+        }
+    }
 }

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use super::Spent;
 use super::at_once::AtOnce;
-use super::cooldown::Shut;
+use super::blocked::{Blocked, Reason};
 use super::lessons::{Lessons, Of};
 use super::looks::{Looks, Unread};
-use super::published::Published;
-use super::quota::Quota;
+use super::published::{Published, Told};
 use super::spacing::Spacing;
 use super::window::Window;
-use super::words::{Ahead, Ending, Heard, Pass};
+use super::words::{Ahead, Ending, Facts, Heard, Pass};
 use crate::hint::Counter;
 use crate::moment::Moment;
 
@@ -37,8 +36,10 @@ struct Windows {
 }
 
 impl Windows {
-    fn of(quotas: &[Quota]) -> Self {
-        let mut windows = quotas.iter().flat_map(Window::of);
+    fn of(facts: Facts<'_>) -> Self {
+        let caps = facts.quotas.iter().flat_map(Window::of);
+        let plans = facts.plans.iter().flat_map(Window::of);
+        let mut windows = caps.chain(plans.map(Window::correctable));
         Self {
             first: windows.next(),
             more: windows.collect(),
@@ -72,8 +73,8 @@ impl Windows {
 }
 
 impl Allowance {
-    pub(crate) fn of(quotas: &[Quota]) -> Self {
-        let windows = Windows::of(quotas);
+    pub(crate) fn of(facts: Facts<'_>) -> Self {
+        let windows = Windows::of(facts);
         let learning = windows.iter().filter(|window| window.may_learn());
         let learns = learning.map(Window::length).max();
         let spaced = windows.iter().any(Window::is_paced);
@@ -82,7 +83,7 @@ impl Allowance {
             spaced,
             spacing: Spacing::default(),
             windows,
-            at_once: AtOnce::of(quotas),
+            at_once: AtOnce::of(facts),
             published: Published::default(),
             looks: Looks::default(),
             lessons: Lessons::default(),
@@ -127,20 +128,20 @@ impl Allowance {
             .max()
     }
 
-    /// Until when there is not enough for certain, and by whom.
-    pub(crate) fn shut_until(&mut self, price: u32, now: Moment) -> Option<Shut> {
+    /// Until when there is not enough, and of what.
+    pub(crate) fn blocked(&mut self, price: u32, now: Moment) -> impl Iterator<Item = Blocked> {
         let windows = self.windows.iter_mut();
         let places = windows.map(|window| window.next_place(price, now));
-        let declared = places.max().map(|until| (until, "the declared quota"));
-        let published = (
-            self.published.next(price.min(1), now),
-            "the published quota",
-        );
-        let spaced = (self.spaced_until(now), "the pace of the quota");
-        let all = declared.into_iter().chain([published, spaced]);
-        let (until, decided_by) = all.max_by_key(|(until, _)| *until)?;
-        let decided_by = decided_by.into();
-        (until > now).then_some(Shut { until, decided_by })
+        let declared = places.max().unwrap_or(now);
+        let published = self.published.next(price.min(1), now);
+        let all = [
+            (declared, Reason::DeclaredQuota),
+            (published, Reason::PublishedQuota),
+            (self.spaced_until(now), Reason::Pace),
+            (self.at_once.next(now), Reason::AtOnce),
+        ];
+        let blocked = move |(until, reason)| Blocked::until(until, reason, now);
+        all.into_iter().filter_map(blocked)
     }
 
     /// Whether there could ever be enough for this price; if not, how much there is.
@@ -275,11 +276,15 @@ impl Allowance {
                 self.spacing.correct(said, truly);
             }
         }
-        if let Some(headers) = heard.looked_at {
-            self.looks.looked(headers, heard.counter.is_some());
+        // A counter that does not say when it is reset bounds nothing for long: each answer is read.
+        let foreseeable = |counter: &Counter| counter.resets_in.is_some();
+        if heard.counter.as_ref().is_none_or(foreseeable) {
+            if let Some(headers) = heard.looked_at {
+                self.looks.looked(headers, heard.counter.is_some());
+            }
         }
         if let Some(counter) = heard.counter {
-            self.hear(counter, pass, now);
+            self.hear(counter, pass, heard, now);
         }
         if heard.ending == Ending::Refused {
             self.looks.all_again();
@@ -291,6 +296,9 @@ impl Allowance {
         }
         if heard.ending == Ending::Accepted {
             self.accepted(1, pass.price, now);
+            if heard.counter.is_none() {
+                self.published.served_silently();
+            }
         }
     }
 
@@ -329,18 +337,30 @@ impl Allowance {
         }
     }
 
-    fn hear(&mut self, counter: Counter, pass: Pass, now: Moment) {
+    fn hear(&mut self, counter: Counter, pass: Pass, heard: Heard, now: Moment) {
         let thought = self.published.left();
-        self.published
-            .hear(counter, pass.answered_then, pass.price.min(1), now);
+        let told = Told {
+            counter,
+            answered_then: pass.answered_then,
+            price: pass.price.min(1),
+            believed_for: heard.believed_for,
+        };
+        self.published.hear(told, now);
         if Looks::are_apart(self.published.left(), thought) {
             self.looks.all_again();
         }
         // Of several declared quotas, nobody says which one is meant.
         let mut wide = self.windows.iter_mut().filter(|window| !window.is_narrow());
-        if let (Some(window), None, Some(limit)) = (wide.next(), wide.next(), counter.limit) {
-            window.publish(limit, counter.resets_in);
+        let only = (wide.next(), wide.next());
+        let told = counter.limit.zip(counter.resets_in);
+        if let ((Some(window), None), Some((limit, resets_in))) = (only, told) {
+            window.publish(limit, resets_in);
         }
+    }
+
+    /// Forgets what the server has published.
+    pub(crate) fn reopen(&mut self) {
+        self.published.forget();
     }
 
     /// A place among the calls at once is free.

@@ -2,6 +2,7 @@
 
 use super::Spent;
 use super::quota::Quota;
+use super::words::Facts;
 use crate::moment::Moment;
 
 #[derive(Debug)]
@@ -12,8 +13,9 @@ pub(crate) struct AtOnce {
 
 impl AtOnce {
     /// The tightest of the quotas that limit calls at once; without one, nobody is held back.
-    pub(crate) fn of(quotas: &[Quota]) -> Self {
-        let at_once = quotas.iter().filter(|quota| quota.window().is_none());
+    pub(crate) fn of(facts: Facts<'_>) -> Self {
+        let quotas = facts.quotas.iter().chain(facts.plans);
+        let at_once = quotas.filter(|quota| quota.window().is_none());
         Self {
             limit: at_once.map(Quota::limit).min().unwrap_or(u32::MAX),
             held: 0,

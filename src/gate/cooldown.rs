@@ -18,6 +18,8 @@ pub(crate) struct Closing {
     pub(crate) heard: Moment,
     /// Was it a refusal, or a served answer that spent the last of a quota?
     pub(crate) refused: bool,
+    /// Whether a limit closes it, so that what was served before says what a window holds.
+    pub(crate) by_a_limit: bool,
     pub(crate) decided_by: Cow<'static, str>,
     /// A probe is sent after this long, whatever wait was named.
     pub(crate) at_most: Option<Duration>,
@@ -36,9 +38,44 @@ pub(crate) struct Shut {
     pub(crate) decided_by: Cow<'static, str>,
 }
 
+/// When the gate opens after a closing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Opening {
+    /// By this closing alone.
+    pub(crate) own: Moment,
+    /// By all that hold.
+    pub(crate) gate: Moment,
+}
+
+/// Names a closing by the head of a response whose body is still being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HeadId(u32);
+
+/// Closings that a body may still lengthen or take back.
+#[derive(Debug, Default)]
+struct Unsettled {
+    last: u32,
+    closings: Vec<ByHead>,
+    /// The closing that holds whatever becomes of these.
+    settled: Option<Shut>,
+}
+
+#[derive(Debug)]
+struct ByHead {
+    id: HeadId,
+    shut: Shut,
+    named: bool,
+    refused: bool,
+    /// The generation that it began, and whether the streak grew by it.
+    began: Option<u16>,
+    counted: bool,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Cooldown {
+    /// The latest of all closings.
     shut: Option<Box<Shut>>,
+    unsettled: Option<Box<Unsettled>>,
     /// Counts closings. A call remembers the number it was sent under: a refusal of a call from
     /// before the last closing belongs to that closing and is not another one.
     epoch: u16,
@@ -72,24 +109,209 @@ impl Cooldown {
     ///
     /// A call from before the last closing tells nothing new, so the streak does not grow; but if
     /// the gate has opened since, it shuts again, and that is another closing.
-    pub(crate) fn close(&mut self, sent_under: u16, closing: Closing, roll: u64) -> Moment {
+    pub(crate) fn close(&mut self, sent_under: u16, closing: Closing, roll: u64) -> Opening {
+        let (news, _) = self.begin(sent_under, &closing, roll);
+        self.count(news && closing.refused);
+        if !news && closing.refused {
+            self.vouch();
+        }
+        self.settle(closing)
+    }
+
+    /// Closes by the head of a response whose body is still to be read: the body
+    /// [decides](Self::decide) what becomes of it.
+    pub(crate) fn close_by_head(&mut self, sent_under: u16, closing: Closing, roll: u64) -> HeadId {
+        let (news, began) = self.begin(sent_under, &closing, roll);
+        let counted = news && closing.refused;
+        self.count(counted);
+        let until = later(closing.heard, self.length(&closing));
+        let shut = Shut {
+            until,
+            decided_by: closing.decided_by,
+        };
+        let settled = self.shut.as_deref().cloned();
+        let unsettled = self.unsettled.get_or_insert_with(|| {
+            Box::new(Unsettled {
+                settled,
+                ..Unsettled::default()
+            })
+        });
+        unsettled.last = unsettled.last.wrapping_add(1);
+        let id = HeadId(unsettled.last);
+        unsettled.closings.push(ByHead {
+            id,
+            shut: shut.clone(),
+            named: matches!(closing.wait, Wait::Named(_)),
+            refused: closing.refused,
+            began,
+            counted,
+        });
+        lengthen(&mut self.shut, shut);
+        id
+    }
+
+    /// The whole response is known: its closing stands, is longer than its head said, or is taken back. A wait that
+    /// the head named is never shortened; one that it did not name gives way to what the body says.
+    pub(crate) fn decide(
+        &mut self,
+        id: HeadId,
+        closing: Option<Closing>,
+        now: Moment,
+    ) -> Option<Opening> {
+        let head = self.remove(id)?;
+        let Some(closing) = closing else {
+            self.take_back(&head, now);
+            self.shut = self.latest();
+            self.forget_settled();
+            return None;
+        };
+        if closing.refused {
+            // A served answer, by its head, that its body makes a refusal.
+            self.count(!head.refused && head.began == Some(self.epoch));
+            self.vouch();
+        }
+        let named = head.named.then_some(head.shut);
+        let opening = self.settle(closing);
+        let own = named
+            .as_ref()
+            .map_or(opening.own, |named| named.until.max(opening.own));
+        if let Some(named) = named {
+            self.hold(named);
+        }
+        self.shut = self.latest();
+        self.forget_settled();
+        let gate = self.shut.as_ref().map_or(own, |shut| shut.until);
+        Some(Opening { own, gate })
+    }
+
+    /// The rest of the response will not be read: what its head said stands.
+    pub(crate) fn confirm(&mut self, id: HeadId) -> Option<Moment> {
+        let head = self.remove(id)?;
+        if head.refused {
+            self.vouch();
+        }
+        let until = head.shut.until;
+        self.hold(head.shut);
+        self.forget_settled();
+        Some(until)
+    }
+
+    /// Whether a closing begins a new generation and is news: sent by a call of the current one.
+    fn begin(&mut self, sent_under: u16, closing: &Closing, roll: u64) -> (bool, Option<u16>) {
         let news = sent_under == self.epoch;
-        if news || self.shut(closing.heard).is_none() {
+        let begins = news || self.shut(closing.heard).is_none();
+        if begins {
             self.epoch = self.epoch.wrapping_add(1);
             self.since = closing.heard;
             self.roll = roll;
         }
-        if news {
-            self.streak = self.streak.saturating_add(u32::from(closing.refused));
-        }
-        let until = later(closing.heard, self.length(&closing));
-        match &mut self.shut {
-            Some(shut) if shut.until >= until => shut.until,
-            shut => {
-                let decided_by = closing.decided_by;
-                *shut = Some(Box::new(Shut { until, decided_by }));
-                until
+        (news, begins.then_some(self.epoch))
+    }
+
+    fn count(&mut self, refused: bool) {
+        self.streak = self.streak.saturating_add(u32::from(refused));
+    }
+
+    /// Another refusal of the same salvo stands: what the streak grew by is no longer anybody's to take back.
+    fn vouch(&mut self) {
+        if let Some(unsettled) = &mut self.unsettled {
+            for head in &mut unsettled.closings {
+                (head.counted, head.began) = (false, None);
             }
+        }
+    }
+
+    fn settle(&mut self, closing: Closing) -> Opening {
+        let own = later(closing.heard, self.length(&closing));
+        self.hold(Shut {
+            until: own,
+            decided_by: closing.decided_by,
+        });
+        let gate = self.shut.as_ref().map_or(own, |shut| shut.until);
+        Opening { own, gate }
+    }
+
+    /// Stays shut until then whatever bodies say.
+    fn hold(&mut self, shut: Shut) {
+        if let Some(unsettled) = &mut self.unsettled {
+            if unsettled
+                .settled
+                .as_ref()
+                .is_none_or(|settled| settled.until < shut.until)
+            {
+                unsettled.settled = Some(shut.clone());
+            }
+        }
+        lengthen(&mut self.shut, shut);
+    }
+
+    fn remove(&mut self, id: HeadId) -> Option<ByHead> {
+        let closings = &mut self.unsettled.as_mut()?.closings;
+        let at = closings.iter().position(|head| head.id == id)?;
+        Some(closings.swap_remove(at))
+    }
+
+    /// Undoes what the closing did to the generation and the streak, unless another of its salvo has the same to show.
+    fn take_back(&mut self, head: &ByHead, now: Moment) {
+        let others = self
+            .unsettled
+            .iter_mut()
+            .flat_map(|rest| &mut rest.closings);
+        let heir = others.into_iter().find(|other| other.refused);
+        if let Some(heir) = heir.filter(|_| head.refused) {
+            heir.counted |= head.counted;
+            heir.began = heir.began.or(head.began);
+            return;
+        }
+        if head.counted {
+            self.streak = self.streak.saturating_sub(1);
+        }
+        // As long as it held, no call was let through in its generation.
+        if head.began == Some(self.epoch) && head.shut.until > now {
+            self.epoch = self.epoch.wrapping_sub(1);
+        }
+    }
+
+    /// The latest of all that hold.
+    fn latest(&self) -> Option<Box<Shut>> {
+        let Some(unsettled) = &self.unsettled else {
+            return self.shut.clone();
+        };
+        let by_head = unsettled.closings.iter().map(|head| &head.shut);
+        let all = unsettled.settled.iter().chain(by_head);
+        all.max_by_key(|shut| shut.until).cloned().map(Box::new)
+    }
+
+    fn forget_settled(&mut self) {
+        if self
+            .unsettled
+            .as_ref()
+            .is_some_and(|unsettled| unsettled.closings.is_empty())
+        {
+            self.unsettled = None;
+        }
+    }
+
+    /// What the last closing said for itself.
+    pub(crate) fn last_words(&self) -> Cow<'static, str> {
+        let shut = self.shut.as_ref();
+        shut.map_or(Cow::Borrowed("a refusal"), |shut| shut.decided_by.clone())
+    }
+
+    /// When the last closing ends that holds whatever is still to be read.
+    pub(crate) fn last_settled(&self) -> Option<Moment> {
+        match &self.unsettled {
+            Some(unsettled) => unsettled.settled.as_ref(),
+            None => self.shut.as_deref(),
+        }
+        .map(|shut| shut.until)
+    }
+
+    /// The closing that holds whatever is still to be read.
+    pub(crate) fn settled(&self, now: Moment) -> Option<&Shut> {
+        match &self.unsettled {
+            Some(unsettled) => unsettled.settled.as_ref().filter(|shut| shut.until > now),
+            None => self.shut(now),
         }
     }
 
@@ -120,6 +342,7 @@ impl Cooldown {
     /// Somebody knows better: open now.
     pub(crate) fn reopen(&mut self) {
         self.shut = None;
+        self.unsettled = None;
         self.streak = 0;
     }
 
@@ -135,116 +358,13 @@ impl Cooldown {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn bare(heard: Moment) -> Closing {
-        closing(heard, Wait::Bare(Duration::from_secs(60)))
-    }
-
-    fn closing(heard: Moment, wait: Wait) -> Closing {
-        Closing {
-            wait,
-            heard,
-            refused: true,
-            decided_by: "retry-after".into(),
-            at_most: None,
-        }
-    }
-
-    #[test]
-    fn sixty_four_refusals_at_once_shut_for_60_to_61_seconds() {
-        let start = Moment::now();
-        let mut cooldown = Cooldown::default();
-        let sent_under = cooldown.epoch();
-        let mut opens = start;
-        for n in 0..64 {
-            let heard = start + Duration::from_millis(n);
-            opens = cooldown.close(sent_under, bare(heard), u64::MAX);
-        }
-        assert!(opens >= start + Duration::from_secs(60));
-        assert!(opens <= start + Duration::from_secs(61));
-    }
-
-    #[test]
-    fn a_bare_wait_doubles_with_every_closing_up_to_15_minutes() {
-        let mut now = Moment::now();
-        let mut cooldown = Cooldown::default();
-        let mut minutes = Vec::new();
-        for _ in 0..6 {
-            let opens = cooldown.close(cooldown.epoch(), bare(now), 0);
-            minutes.push((opens - now).as_secs() / 60);
-            now = opens;
-        }
-        assert_eq!(minutes, [1, 2, 4, 8, 15, 15]);
-    }
-
-    #[test]
-    fn an_accepted_answer_between_closings_ends_the_growth() {
-        let now = Moment::now();
-        let mut cooldown = Cooldown::default();
-        let before = cooldown.epoch();
-        let first = cooldown.close(before, bare(now), 0);
-        cooldown.accepted(before);
-        let second = cooldown.close(cooldown.epoch(), bare(first), 0);
-        assert_eq!(
-            second - first,
-            Duration::from_secs(120),
-            "a late answer proves nothing"
-        );
-        cooldown.accepted(cooldown.epoch());
-        let third = cooldown.close(cooldown.epoch(), bare(second), 0);
-        assert_eq!(third - second, Duration::from_secs(60));
-    }
-
-    #[test]
-    fn a_shorter_hint_never_shortens_a_closing() {
-        let now = Moment::now();
-        let mut cooldown = Cooldown::default();
-        let long = cooldown.close(0, closing(now, Wait::Named(Duration::from_secs(90))), 0);
-        let same = cooldown.close(0, closing(now, Wait::Named(Duration::from_secs(5))), 0);
-        assert_eq!(long, same);
-    }
-
-    #[test]
-    fn a_cap_on_cooldowns_sends_a_probe_early() {
-        let now = Moment::now();
-        let mut closing = closing(now, Wait::Named(Duration::from_secs(86_400)));
-        closing.at_most = Some(Duration::from_secs(600));
-        let opens = Cooldown::default().close(0, closing, 0);
-        assert_eq!(opens, now + Duration::from_secs(600));
-    }
-
-    #[test]
-    fn what_does_not_grow_is_forgotten_when_it_is_over() {
-        let now = Moment::now();
-        let mut cooldown = Cooldown::default();
-        let refused = cooldown.close(0, closing(now, Wait::Named(Duration::from_secs(5))), 0);
-        assert!(!cooldown.is_idle(refused));
-        assert!(cooldown.is_idle(refused + LONGEST_BARE));
-        cooldown.accepted(cooldown.epoch());
-        assert!(cooldown.is_idle(refused));
-        assert!(!cooldown.is_idle(refused.just_before()));
-    }
-
-    proptest! {
-        #[test]
-        fn a_gate_never_opens_before_any_named_wait_is_over(
-            hints in prop::collection::vec((0u64..400_000, 0u64..90_000, any::<u64>(), 0u16..4), 1..40)
-        ) {
-            let start = Moment::now();
-            let mut cooldown = Cooldown::default();
-            let mut told = start;
-            for (heard, wait, roll, sent_under) in hints {
-                let heard = start + Duration::from_millis(heard);
-                let wait = Duration::from_millis(wait);
-                told = told.max(heard + wait);
-                cooldown.close(sent_under, closing(heard, Wait::Named(wait)), roll);
-            }
-            let just_before = start + (told - start).saturating_sub(Duration::from_millis(1));
-            prop_assert!(told == start || cooldown.shut(just_before).is_some());
-        }
+/// Never for shorter.
+fn lengthen(shut: &mut Option<Box<Shut>>, by: Shut) {
+    match shut {
+        Some(shut) if shut.until >= by.until => {}
+        shut => *shut = Some(Box::new(by)),
     }
 }
+
+#[cfg(test)]
+mod tests;

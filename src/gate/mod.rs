@@ -9,6 +9,7 @@
 mod addresses;
 mod allowance;
 mod at_once;
+mod blocked;
 mod book;
 mod buckets;
 mod cooldown;
@@ -35,7 +36,7 @@ pub use quota::Quota;
 
 pub(crate) use cooldown::{Closing, Shut, Wait};
 pub(crate) use single::Gate;
-pub(crate) use turn::{Hold, Receipt, Turn};
+pub(crate) use turn::{HeadClosing, Hold, Receipt, Turn};
 pub(crate) use words::{Asks, Ending, Facts, Heard, Leaves, Until};
 
 use self::addresses::Addresses;
@@ -89,10 +90,11 @@ struct Shared {
 pub struct GateStatus {
     /// Whose gate it is.
     pub scope: Scope,
-    /// For how long nobody passes for certain: because a response said so, because a quota is spent, or
-    /// because the server is out. `None` if it is open.
+    /// For how long the next call is kept, as far as is known: because a response said so, because a quota is spent,
+    /// because the server is out, or because the gate reopens slowly. `None` if it is open, or if that depends on
+    /// calls that are on their way.
     pub shut_for: Option<Duration>,
-    /// What shuts it: the name of a header, a rule, or which quota.
+    /// What keeps the next call: the name of a header, a rule, or which quota. `None` if it is open.
     pub shut_by: Option<String>,
     /// How many calls wait at it.
     pub waiting: usize,
@@ -251,11 +253,12 @@ impl Gates {
 fn status(gate: &Gate, now: Moment) -> GateStatus {
     let mut state = gate.lock();
     let spent = state.allowance.spent(now);
-    let shut = state.shut_until(1, now);
+    let blocked = state.blocked_first(now);
+    let known = blocked.filter(|blocked| blocked.until < Moment::FAR);
     GateStatus {
         scope: gate.scope().clone(),
-        shut_for: shut.as_ref().map(|shut| shut.until - now),
-        shut_by: shut.map(|shut| shut.decided_by.into_owned()),
+        shut_for: known.map(|blocked| blocked.until - now),
+        shut_by: blocked.map(|blocked| state.words_for(blocked.reason).into_owned()),
         waiting: state.queue.len(),
         in_flight: state.in_flight(),
         spent,
@@ -301,6 +304,7 @@ mod tests {
                 looked_at: None,
                 price: None,
                 by_a_limit: false,
+                believed_for: Duration::MAX,
             };
             turn.answered(heard, now);
         }

@@ -5,6 +5,7 @@
 //! when it is, the pace grows from a few calls a second. One broken endpoint among good ones never
 //! gets there, since the good ones answer.
 
+use super::blocked::Reason;
 use super::pace::Pace;
 use crate::moment::Moment;
 use std::time::Duration;
@@ -55,6 +56,15 @@ impl Outage {
     pub(crate) fn next(&self, now: Moment) -> Moment {
         let trouble = self.trouble.as_ref();
         trouble.map_or(now, |trouble| trouble.next(now))
+    }
+
+    /// What keeps calls, if anything here does.
+    pub(crate) fn reason(&self, now: Moment) -> Reason {
+        if self.is_sure(now) {
+            Reason::Outage
+        } else {
+            Reason::RecoveryPace
+        }
     }
 
     /// Whether it is an outage and not a hiccup.

@@ -17,23 +17,55 @@ pub(crate) struct Published {
     /// These two wrap around; only their difference counts.
     sent: u32,
     answered: u32,
+    /// Calls that were sent when so many had been answered knew of the window.
+    known_from: Option<u32>,
     /// A reset does not bring back the whole limit: the server refills bit by bit.
     refills: bool,
+}
+
+/// What the response of a call says, that was sent when so many had been answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told {
+    pub(crate) counter: Counter,
+    pub(crate) answered_then: u32,
+    pub(crate) price: u32,
+    pub(crate) believed_for: Duration,
 }
 
 #[derive(Debug)]
 struct Window {
     resets: Moment,
+    /// Whether a response has named that moment; else it is a guess, and one call finds out.
+    reset_told: bool,
     /// How long it was until the reset when it was last told.
     told: Duration,
     /// No response has spoken of this window yet.
     guessed: bool,
+    /// A response had said when it begins, so that all of its limit was spent.
+    is_whole: bool,
     limit: Option<u32>,
     left: i64,
     at_most: i64,
 }
 
 impl Window {
+    /// Whether no response has spoken of it, nor of the end of the one before.
+    fn is_a_guess(&self) -> bool {
+        self.guessed && !self.is_whole
+    }
+
+    /// Another limit is another counter, of another endpoint say.
+    fn is_another(&self, counter: Counter) -> bool {
+        let both = self.limit.zip(counter.limit);
+        both.is_some_and(|(limit, other)| limit != other)
+    }
+
+    /// Whether less was left, when it began, than its limit.
+    fn began_less_than_whole(&self, remaining: i64, spent: u32) -> bool {
+        let whole = self.limit.map(|limit| i64::from(limit) - i64::from(spent));
+        whole.is_none_or(|whole| remaining < whole)
+    }
+
     /// Whether there is enough left; of a call that costs more than the whole window, all of it.
     fn affords(&self, price: u32) -> bool {
         let most = self.limit.unwrap_or(u32::MAX).max(1);
@@ -135,7 +167,23 @@ impl Published {
 
     /// A call was refused that was sent when something had been left, as far as was known then.
     pub(crate) fn contradicted(&mut self, answered_then: u32) {
-        self.refills |= answered_then > 0;
+        let knew = |from: u32| answered_then.wrapping_sub(from) < u32::MAX / 2;
+        // Who finds out whether a guessed end was right contradicts no one.
+        let asked = self.window.as_ref().is_some_and(Window::is_a_guess);
+        self.refills |= self.known_from.is_some_and(knew) && !asked;
+    }
+
+    /// A call was served, and its answer says nothing of what is left. Where the end of the last window was a guess, two
+    /// more may follow.
+    pub(crate) fn served_silently(&mut self) {
+        if let Some(window) = self.window.as_mut().filter(|window| window.is_a_guess()) {
+            window.left = (window.left + 2).min(window.at_most);
+        }
+    }
+
+    /// Somebody knows better.
+    pub(crate) fn forget(&mut self) {
+        (self.window, self.known_from, self.refills) = (None, None, false);
     }
 
     /// How many calls have been answered.
@@ -152,24 +200,35 @@ impl Published {
         }
     }
 
-    /// What the response of a call says, that was sent when so many had been answered.
-    pub(crate) fn hear(&mut self, counter: Counter, answered_then: u32, price: u32, heard: Moment) {
-        let resets = heard + counter.resets_in;
+    /// What the response of a call says.
+    pub(crate) fn hear(&mut self, told: Told, heard: Moment) {
+        let Told {
+            counter,
+            answered_then,
+            price,
+            believed_for,
+        } = told;
         if counter.limit.is_some_and(|limit| counter.remaining > limit) {
             return; // a counter that cannot be true
         }
-        // Of a window that is over by now nothing is left but what this says.
-        let over = counter.resets_in.is_zero();
         // Sent by now, and perhaps not counted by the server when it wrote this.
         let unknown = self.sent.wrapping_sub(answered_then).saturating_sub(price);
+        let Some(resets_in) = counter.resets_in else {
+            return self.hear_no_reset(counter, unknown, price);
+        };
+        let reset_told = resets_in <= believed_for;
+        let resets_in = resets_in.min(believed_for);
+        let resets = heard + resets_in;
+        // Of a window that is over by now nothing is left but what this says.
+        let over = resets_in.is_zero();
         let remaining = i64::from(counter.remaining);
         let at_least = remaining - i64::from(unknown);
         let on_their_way = self.sent.wrapping_sub(self.answered).saturating_sub(price);
         let known = self.window.as_ref();
-        // Another limit is another counter, of another endpoint say.
-        let other = known.is_some_and(|window| {
-            window.limit.is_some() && counter.limit.is_some() && window.limit != counter.limit
-        });
+        let other = known.is_some_and(|window| window.is_another(counter));
+        if known.is_none() && !over {
+            self.known_from = Some(self.answered.wrapping_add(price));
+        }
         match &mut self.window {
             Some(window) if over && self.refills => {
                 (window.left, window.at_most) = (at_least, remaining);
@@ -178,14 +237,13 @@ impl Published {
             // Of a window that is over.
             Some(window) if !other && !window.guessed && resets + SAME < window.resets => {}
             Some(window) if !other && window.guessed => {
-                let whole = window
-                    .limit
-                    .map(|limit| i64::from(limit) - i64::from(unknown + price));
-                self.refills &= whole.is_none_or(|whole| remaining < whole);
+                self.refills &= window.began_less_than_whole(remaining, unknown + price);
                 *window = Window {
                     resets,
-                    told: counter.resets_in,
+                    reset_told,
+                    told: resets_in,
                     guessed: false,
+                    is_whole: false,
                     limit: counter.limit.or(window.limit),
                     left: at_least,
                     at_most: remaining,
@@ -193,7 +251,8 @@ impl Published {
             }
             Some(window) if !other && resets <= window.resets + SAME => {
                 window.resets = window.resets.min(resets);
-                window.told = counter.resets_in;
+                window.reset_told = reset_told;
+                window.told = resets_in;
                 window.limit = counter.limit.or(window.limit);
                 window.at_most = window.at_most.min(remaining);
                 window.left = window.left.max(at_least).min(window.at_most);
@@ -201,8 +260,10 @@ impl Published {
             window => {
                 *window = Some(Window {
                     resets,
-                    told: counter.resets_in,
+                    reset_told,
+                    told: resets_in,
                     guessed: false,
+                    is_whole: false,
                     limit: counter.limit,
                     left: remaining - i64::from(on_their_way),
                     at_most: remaining,
@@ -211,8 +272,27 @@ impl Published {
         }
     }
 
+    /// A counter that does not say when it is reset bounds what is left of a window that is known.
+    fn hear_no_reset(&mut self, counter: Counter, unknown: u32, price: u32) {
+        let Some(window) = &mut self.window else {
+            return;
+        };
+        if window.is_another(counter) {
+            return;
+        }
+        let remaining = i64::from(counter.remaining);
+        let at_least = remaining - i64::from(unknown);
+        if window.guessed {
+            self.refills &= window.began_less_than_whole(remaining, unknown + price);
+            (window.left, window.at_most, window.guessed) = (at_least, remaining, false);
+        } else {
+            window.at_most = window.at_most.min(remaining);
+            window.left = window.left.max(at_least).min(window.at_most);
+        }
+    }
+
     /// After the reset there is a whole window to spend, less what is on its way; of an unknown size,
-    /// one call to find out.
+    /// or if nobody has said that it is over, one call to find out.
     fn roll(&mut self, now: Moment) {
         let Some(over) = self.window.take_if(|window| window.resets <= now) else {
             return;
@@ -222,8 +302,10 @@ impl Published {
         self.window = over.limit.filter(|limit| *limit > 0).map(|limit| Window {
             resets: now + over.told.max(Duration::from_secs(1)),
             guessed: true,
+            reset_told: false,
+            is_whole: over.reset_told && !refills,
             // Always one: a call that hangs must not hold everybody up for ever.
-            left: if refills {
+            left: if refills || !over.reset_told {
                 1
             } else {
                 (i64::from(limit) - on_their_way).max(1)
@@ -243,8 +325,19 @@ mod tests {
         Counter {
             limit: Some(limit),
             remaining,
-            resets_in: Duration::from_secs(seconds),
+            resets_in: Some(Duration::from_secs(seconds)),
         }
+    }
+
+    /// The answer of a call that was sent when so many had been answered.
+    fn hear(published: &mut Published, counter: Counter, answered_then: u32, now: Moment) {
+        let told = Told {
+            counter,
+            answered_then,
+            price: 1,
+            believed_for: Duration::MAX,
+        };
+        published.hear(told, now);
     }
 
     #[track_caller]
@@ -262,7 +355,7 @@ mod tests {
         let now = Moment::now();
         let mut published = Published::default();
         let tickets: Vec<_> = (0..64).map(|_| published.send(1)).collect();
-        published.hear(counter(100, 99, 60), tickets[0], 1, now);
+        hear(&mut published, counter(100, 99, 60), tickets[0], now);
         published.over(1);
         assert_eq!(may_send(&mut published, now), 36);
     }
@@ -272,7 +365,7 @@ mod tests {
         let now = Moment::now();
         let mut published = Published::default();
         let ticket = published.send(1);
-        published.hear(counter(20, 0, 60), ticket, 1, now);
+        hear(&mut published, counter(20, 0, 60), ticket, now);
         published.over(1);
         let reset = now + Duration::from_secs(60);
         assert_eq!(published.next(1, now), reset);
@@ -284,10 +377,10 @@ mod tests {
         let now = Moment::now();
         let mut published = Published::default();
         let ticket = published.send(1);
-        published.hear(counter(100, 99, 60), ticket, 1, now);
+        hear(&mut published, counter(100, 99, 60), ticket, now);
         published.over(1);
         let ticket = published.send(1);
-        published.hear(counter(100, 3, 60), ticket, 1, now);
+        hear(&mut published, counter(100, 3, 60), ticket, now);
         published.over(1);
         assert_eq!(may_send(&mut published, now), 3);
     }
@@ -298,9 +391,9 @@ mod tests {
         let mut published = Published::default();
         let late = published.send(1);
         let ticket = published.send(1);
-        published.hear(counter(10, 9, 60), ticket, 1, now);
+        hear(&mut published, counter(10, 9, 60), ticket, now);
         published.over(1);
-        published.hear(counter(10, 0, 5), late, 1, now);
+        hear(&mut published, counter(10, 0, 5), late, now);
         published.over(1);
         assert!(may_send(&mut published, now) >= 8);
     }
@@ -310,7 +403,7 @@ mod tests {
         let now = Moment::now();
         let mut published = Published::default();
         let ticket = published.send(1);
-        published.hear(counter(10, 4_000_000_000, 60), ticket, 1, now);
+        hear(&mut published, counter(10, 4_000_000_000, 60), ticket, now);
         assert!(published.window.is_none());
     }
 
@@ -319,7 +412,7 @@ mod tests {
         let mut now = Moment::now();
         let mut published = Published::default();
         let ticket = published.send(1);
-        published.hear(counter(100, 0, 1), ticket, 1, now);
+        hear(&mut published, counter(100, 0, 1), ticket, now);
         published.over(1);
         now += Duration::from_secs(1);
         assert_eq!(may_send(&mut published, now), 100, "a window, it seems");
@@ -327,7 +420,8 @@ mod tests {
         published.over(100);
         now += Duration::from_secs(1);
         assert_eq!(may_send(&mut published, now), 1);
-        published.hear(counter(100, 2, 1), published.answered, 1, now);
+        let answered = published.answered;
+        hear(&mut published, counter(100, 2, 1), answered, now);
         published.over(1);
         assert_eq!(
             may_send(&mut published, now),
@@ -337,7 +431,8 @@ mod tests {
         published.over(2);
         now += Duration::from_secs(1);
         assert_eq!(may_send(&mut published, now), 1);
-        published.hear(counter(100, 99, 60), published.answered, 1, now);
+        let answered = published.answered;
+        hear(&mut published, counter(100, 99, 60), answered, now);
         published.over(1);
         now += Duration::from_secs(60);
         assert_eq!(may_send(&mut published, now), 100, "a window after all");
@@ -369,7 +464,7 @@ mod tests {
                 }
                 let (ticket, nth) = on_their_way.swap_remove(index.index(on_their_way.len()));
                 if nth <= limit {
-                    published.hear(counter(limit, limit - nth, 60), ticket, 1, now);
+                    hear(&mut published, counter(limit, limit - nth, 60), ticket, now);
                 }
                 published.over(1);
                 while published.window.is_some() && published.next(1, now) <= now {

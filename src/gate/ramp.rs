@@ -1,6 +1,7 @@
 //! Reopening without a stampede: one probe, then twice as many with every round of answers, and never
 //! more than one call beyond what a window was seen to hold.
 
+use super::blocked::Reason;
 use crate::moment::Moment;
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ const WORTH: u32 = 10;
 
 /// Before anything was refused, what was accepted is counted over windows of this length.
 const UNKNOWN: Duration = Duration::from_secs(60);
+
+/// A scope without a call for so long rests: the window that a refusal speaks of began after that.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// What a window of the server was seen to hold: so many calls in so long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +44,8 @@ pub(crate) struct Ramp {
     /// When the window that began then is over.
     over: Moment,
     last_let: Option<Moment>,
+    /// Since when none is in flight, if none is.
+    idle_from: Moment,
     /// Windows since the last refusal, the one after it included.
     windows: u32,
     /// Those of them that could have held more, and were not refused.
@@ -72,6 +78,7 @@ impl Ramp {
             since: None,
             over: Moment::FAR,
             last_let: None,
+            idle_from: Moment::START,
             windows: 1,
             calm: 0,
         }
@@ -119,11 +126,44 @@ impl Ramp {
     #[inline]
     pub(crate) fn let_one(&mut self, now: Moment) {
         self.roll(now);
+        if self.in_flight == 0 && self.held.is_none() && self.has_rested(now) {
+            self.begin_after_a_rest();
+        }
         self.in_flight += 1;
         self.last_let = Some(now);
         if self.since.is_none() {
             self.since = Some(now);
             self.over = now + self.held.map_or(UNKNOWN, |held| held.length);
+        }
+    }
+
+    /// None is in flight.
+    #[inline]
+    pub(crate) fn idle_from(&mut self, now: Moment) {
+        self.idle_from = now;
+    }
+
+    #[inline]
+    fn has_rested(&self, now: Moment) -> bool {
+        let last = self
+            .last_let
+            .map_or(Moment::FAR, |last| last.max(self.idle_from));
+        now >= last + IDLE
+    }
+
+    /// What came before a rest says nothing about what a window holds.
+    #[cold]
+    fn begin_after_a_rest(&mut self) {
+        self.accepted = 0;
+        (self.since, self.over) = (None, Moment::FAR);
+    }
+
+    /// What keeps calls, if it does.
+    pub(crate) fn reason(&self) -> Reason {
+        if self.held.is_some() && self.probed {
+            Reason::LearnedWindow
+        } else {
+            Reason::SlowStart
         }
     }
 
@@ -137,20 +177,19 @@ impl Ramp {
         self.over
     }
 
-    /// All but the moments.
+    /// All but the moments, and what depends on them: a rest begins 250 ms later where a book is closed.
     #[cfg(all(test, not(model)))]
     pub(super) fn counted(&self) -> String {
         let Self {
             held,
             allowed,
             in_flight,
-            accepted,
             probed,
             windows,
             calm,
             ..
         } = self;
-        format!("{held:?} {allowed:?} {in_flight} {accepted} {probed} {windows} {calm}")
+        format!("{held:?} {allowed:?} {in_flight} {probed} {windows} {calm}")
     }
 
     /// While it is open, so many calls were let through at this moment.
@@ -183,6 +222,18 @@ impl Ramp {
             let spare = |allowed: &u32| *allowed <= self.in_flight.saturating_add(1);
             self.allowed = self.allowed.filter(spare);
         }
+    }
+
+    /// What windows were seen to hold.
+    pub(crate) fn held(&self) -> Option<Held> {
+        self.held
+    }
+
+    /// Counts the calls of a slow start that should not have interrupted this one.
+    pub(crate) fn take_over(&mut self, since: &Self) {
+        self.in_flight += since.in_flight;
+        self.accepted = self.accepted.saturating_add(since.accepted);
+        self.last_let = self.last_let.max(since.last_let);
     }
 
     /// A call from before the last closing was accepted: it belongs to the window that was refused.

@@ -85,6 +85,7 @@ mod tests {
                 looked_at: Some(12),
                 price: None,
                 by_a_limit: false,
+                believed_for: std::time::Duration::MAX,
             };
             arrive().answered(heard, now);
         }

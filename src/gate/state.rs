@@ -3,12 +3,14 @@
 mod tickets;
 mod waiting;
 
+use std::borrow::Cow;
 use std::task::Waker;
 use std::time::Duration;
 
 use super::allowance::Allowance;
+use super::blocked::{Blocked, Reason};
 use super::book::Book;
-use super::cooldown::{Closing, Cooldown, Shut, Wait};
+use super::cooldown::{Closing, Cooldown, HeadId, Opening, Shut, Wait};
 use super::outage::Outage;
 use super::queue::Queue;
 use super::ramp::Ramp;
@@ -39,6 +41,35 @@ pub(crate) struct State {
     first_needs: u32,
     /// How many are passed over next time, if nobody comes before.
     loiterers: usize,
+    /// The slow start that a closing by a head has interrupted, while that may still be taken back.
+    interrupted: Option<Box<Interrupted>>,
+}
+
+#[derive(Debug)]
+struct Interrupted {
+    by: HeadId,
+    ramp: Ramp,
+    ramp_epoch: u16,
+}
+
+/// What of a closing matters to the slow start after it.
+#[derive(Clone, Copy)]
+struct Restart {
+    refused: bool,
+    by_a_limit: bool,
+    named: bool,
+    heard: Moment,
+}
+
+impl Restart {
+    fn of(closing: &Closing) -> Self {
+        Self {
+            refused: closing.refused,
+            by_a_limit: closing.by_a_limit,
+            named: matches!(closing.wait, Wait::Named(_)),
+            heard: closing.heard,
+        }
+    }
 }
 
 /// A served answer that overtook a call sent this much later speaks of a window that may be over.
@@ -56,10 +87,11 @@ impl State {
             cooldown: Cooldown::default(),
             ledger: Ledger::default(),
             ramp: facts.cold_start.map_or_else(Ramp::open, Ramp::cold),
-            allowance: Allowance::of(facts.quotas),
+            allowance: Allowance::of(facts),
             queue: Queue::default(),
             first_needs: 0,
             loiterers: 1,
+            interrupted: None,
         }
     }
 
@@ -69,25 +101,48 @@ impl State {
         self.cooldown.shut(now).is_none() && self.ramp.is_open() && self.outage.is_calm()
     }
 
-    /// Until when nobody passes for certain, and why.
+    /// Until when no call passes, whatever the others do meanwhile, and why.
     pub(crate) fn shut_until(&mut self, price: u32, now: Moment) -> Option<Shut> {
         if let Some(shut) = self.cooldown.shut(now) {
             return Some(shut.clone());
         }
-        let allowance = self.allowance.shut_until(price, now);
-        let outage = self.outage.next(now);
-        let outage = (outage > now).then(|| Shut {
-            until: outage,
-            decided_by: if self.outage.is_sure(now) {
-                "an outage".into()
-            } else {
-                "the pace after an outage".into()
-            },
-        });
-        allowance
-            .into_iter()
-            .chain(outage)
-            .max_by_key(|shut| shut.until)
+        let all = self.all_blocked(price, now);
+        let certain = all.filter(|blocked| blocked.reason.is_certain());
+        let last = certain.max_by_key(|blocked| blocked.until)?;
+        Some(Shut {
+            until: last.until,
+            decided_by: last.reason.text().into(),
+        })
+    }
+
+    /// Until when a call is kept, as far as can be known now, and by what.
+    pub(crate) fn blocked(&mut self, price: u32, now: Moment) -> Option<Blocked> {
+        if let Some(shut) = self.cooldown.shut(now) {
+            return Blocked::until(shut.until, Reason::Closing, now);
+        }
+        let all = self.all_blocked(price, now);
+        all.max_by_key(|blocked| blocked.until)
+    }
+
+    /// The same for the first in the queue, or the next to come.
+    pub(crate) fn blocked_first(&mut self, now: Moment) -> Option<Blocked> {
+        self.blocked(self.first_needs.max(1), now)
+    }
+
+    /// All that keeps a call but a closing.
+    fn all_blocked(&mut self, price: u32, now: Moment) -> impl Iterator<Item = Blocked> {
+        let by_outage = Blocked::until(self.outage.next(now), self.outage.reason(now), now);
+        let by_ramp = Blocked::until(self.ramp.next(now), self.ramp.reason(), now);
+        let by_allowance = self.allowance.blocked(price, now);
+        by_allowance.chain(by_outage).chain(by_ramp)
+    }
+
+    /// What the caller is told of a reason.
+    pub(crate) fn words_for(&self, reason: Reason) -> Cow<'static, str> {
+        match reason {
+            Reason::Closing => self.cooldown.last_words(),
+            reason => reason.text().into(),
+        }
     }
 
     /// When the next call may pass, as far as can be known now.
@@ -183,6 +238,7 @@ impl State {
             Ending::Unknown => {}
         }
         self.left(pass, heard.ending);
+        self.note_idle(now);
         // A gate that is shut does not open because of an answer.
         if self.cooldown.shut(now).is_some() {
             return Wake::default();
@@ -196,6 +252,7 @@ impl State {
         self.allowance.served(pass, now);
         self.outage.answered(now);
         self.left(pass, Ending::Accepted);
+        self.note_idle(now);
         if self.queue.is_empty() || self.cooldown.shut(now).is_some() {
             return None;
         }
@@ -226,8 +283,20 @@ impl State {
         }
         if self.is_of_this_ramp(pass.epoch) {
             self.ramp.left(accepted, !self.queue.is_empty());
-        } else if accepted {
+            return;
+        }
+        if let Some(before) = &mut self.interrupted {
+            before.ramp.left(accepted, !self.queue.is_empty());
+        }
+        if accepted {
             self.ramp.accepted_late();
+        }
+    }
+
+    #[inline]
+    fn note_idle(&mut self, now: Moment) {
+        if self.in_flight == 0 {
+            self.ramp.idle_from(now);
         }
     }
 
@@ -237,24 +306,103 @@ impl State {
         epoch.wrapping_sub(self.ramp_epoch) < u16::MAX / 2
     }
 
-    /// Shuts the gate; those whose patience ends before it opens are told at once.
-    pub(crate) fn close(&mut self, sent_under: u16, closing: Closing, roll: u64) -> (Moment, Wake) {
-        let (refused, heard) = (closing.refused, closing.heard);
-        let named = matches!(closing.wait, Wait::Named(_));
+    /// Closes the gate; calls whose patience ends before it opens are told at once.
+    pub(crate) fn close(
+        &mut self,
+        sent_under: u16,
+        closing: Closing,
+        roll: u64,
+    ) -> (Opening, Wake) {
+        let restart = Restart::of(&closing);
         let before = self.cooldown.epoch();
-        let opens = self.cooldown.close(sent_under, closing, roll);
-        self.due = None;
-        let another = before != self.cooldown.epoch();
-        if refused && another && !self.allowance.is_published() {
-            let wait = opens.since(heard);
-            self.ramp = Ramp::one_probe(self.ramp.held_until(heard, wait, named));
-            self.ramp_epoch = self.cooldown.epoch();
+        let opening = self.cooldown.close(sent_under, closing, roll);
+        if before == self.cooldown.epoch() {
+            self.interrupted = self.interrupted.take().filter(|_| !restart.refused);
+        } else {
+            self.restart(restart, opening.gate);
         }
-        let wake = Wake {
-            others: self.queue.ending_before(opens),
-            ..Wake::default()
+        (opening, self.wake_ending())
+    }
+
+    /// Closes the gate by the head of a response whose body is still to be read. Nobody is sent away for that yet.
+    pub(crate) fn close_by_head(&mut self, sent_under: u16, closing: Closing, roll: u64) -> HeadId {
+        let restart = Restart::of(&closing);
+        let before = self.cooldown.epoch();
+        let id = self.cooldown.close_by_head(sent_under, closing, roll);
+        self.due = None;
+        let opens = self.cooldown.shut(restart.heard).map(|shut| shut.until);
+        if let Some(opens) = opens.filter(|_| before != self.cooldown.epoch()) {
+            if let Some((ramp, ramp_epoch)) = self.restart(restart, opens) {
+                let by = id;
+                self.interrupted = Some(Box::new(Interrupted {
+                    by,
+                    ramp,
+                    ramp_epoch,
+                }));
+            }
+        }
+        id
+    }
+
+    /// The whole response is known: what its head closed stands, lasts longer, or is taken back.
+    pub(crate) fn decide(
+        &mut self,
+        id: HeadId,
+        closing: Option<Closing>,
+        now: Moment,
+    ) -> (Option<Opening>, Wake) {
+        let refused = closing.as_ref().is_some_and(|closing| closing.refused);
+        let opening = self.cooldown.decide(id, closing, now);
+        let mut wake = self.wake_ending();
+        match self.interrupted.take() {
+            Some(before) if !refused && before.by == id => self.resume(*before),
+            before => self.interrupted = before.filter(|_| !refused),
+        }
+        if self.cooldown.shut(now).is_none() {
+            wake.first = self.queue.first();
+        }
+        (opening, wake)
+    }
+
+    /// The rest of the response will not be read: what its head closed stands.
+    pub(crate) fn confirm(&mut self, id: HeadId) -> Wake {
+        self.cooldown.confirm(id);
+        self.interrupted = None;
+        self.wake_ending()
+    }
+
+    /// Begins slowly after a refusal. Returns the slow start, and its first generation, that this one replaces.
+    fn restart(&mut self, restart: Restart, opens: Moment) -> Option<(Ramp, u16)> {
+        if !restart.refused || self.allowance.is_published() {
+            return None;
+        }
+        let held = if restart.by_a_limit {
+            let wait = opens.since(restart.heard);
+            self.ramp.held_until(restart.heard, wait, restart.named)
+        } else {
+            self.ramp.held()
         };
-        (opens, wake)
+        let before = std::mem::replace(&mut self.ramp, Ramp::one_probe(held));
+        let ramp_epoch = std::mem::replace(&mut self.ramp_epoch, self.cooldown.epoch());
+        Some((before, ramp_epoch))
+    }
+
+    /// The refusal that interrupted this slow start was none.
+    fn resume(&mut self, before: Interrupted) {
+        let since = std::mem::replace(&mut self.ramp, before.ramp);
+        self.ramp.take_over(&since);
+        self.ramp_epoch = before.ramp_epoch;
+    }
+
+    /// Those whose patience ends before the gate opens.
+    fn wake_ending(&mut self) -> Wake {
+        self.due = None;
+        let opens = self.cooldown.last_settled();
+        let others = opens.map(|opens| self.queue.ending_before(opens));
+        Wake {
+            others: others.unwrap_or_default(),
+            ..Wake::default()
+        }
     }
 
     /// Until when a retry that nobody named a wait for has to wait at least, because the whole scope
@@ -265,6 +413,9 @@ impl State {
 
     pub(crate) fn reopen(&mut self) -> Wake {
         self.cooldown.reopen();
+        self.allowance.reopen();
+        self.outage = Outage::default();
+        self.interrupted = None;
         // What was learned from a wait that was wrong is wrong, too.
         self.ramp = Ramp::one_probe(None);
         self.ramp_epoch = self.cooldown.epoch();

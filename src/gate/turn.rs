@@ -1,9 +1,11 @@
 //! The place of one call at a gate. Whatever becomes of the call, the place is given back.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::cooldown::Closing;
+use super::blocked::Reason;
+use super::cooldown::{Closing, HeadId, Opening};
 use super::looks::Unread;
 use super::single::{Gate, Locked, settle};
 use super::words::{Asks, Heard, Leaves, Pass, Standing, Wake};
@@ -26,6 +28,8 @@ pub(crate) struct Turn {
     epoch: u16,
     ticket: bool,
     stage: Stage,
+    /// What has kept it, if it had to wait.
+    kept_by: Option<Reason>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,7 @@ impl Turn {
             epoch: 0,
             ticket: false,
             stage: Stage::New,
+            kept_by: None,
         }
     }
 
@@ -152,12 +157,12 @@ impl Turn {
             match self.ask(asks, clock.now(), cx) {
                 Standing::Through(_) => return Poll::Ready(Ok(())),
                 Standing::Leaves(why) => return Poll::Ready(Err(why)),
-                Standing::Waits(look) => {
+                Standing::Waits(look, _) => {
                     let timer = timer.get_or_insert_with(|| Timer::until(look));
                     timer.set(look);
                     std::task::ready!(timer.poll(cx));
                 }
-                Standing::Sleeps => {
+                Standing::Sleeps(_) => {
                     *timer = None;
                     return Poll::Pending;
                 }
@@ -180,11 +185,28 @@ impl Turn {
         drop(state);
         match standing {
             Standing::Through(pass) => self.keep(pass, Stage::Admitted),
-            Standing::Waits(_) | Standing::Sleeps => self.stage = Stage::Waiting,
+            Standing::Waits(_, reason) | Standing::Sleeps(reason) => {
+                self.stage = Stage::Waiting;
+                self.is_kept_by(reason);
+            }
             Standing::Leaves(_) => self.stage = Stage::Out,
         }
         wake.now();
         standing
+    }
+
+    /// A limit is told, and not the queue or the slow start that comes after it.
+    fn is_kept_by(&mut self, reason: Reason) {
+        if reason.is_certain() || self.kept_by.is_none_or(|known| !known.is_certain()) {
+            self.kept_by = Some(reason);
+        }
+    }
+
+    /// What the call has waited for at this gate, in words. Forgets it.
+    pub(crate) fn waited_for(&mut self) -> Option<(Reason, Cow<'static, str>)> {
+        let reason = self.kept_by.take()?;
+        let words = self.gate.lock().words_for(reason);
+        Some((reason, words))
     }
 
     /// Whether the gate has stayed open since the call was let through: it is sent now. If not, its
@@ -257,34 +279,53 @@ impl Turn {
         }
     }
 
-    /// The same, and the answer shuts the gate. Returns when it opens.
+    /// The same, and the answer shuts the gate, unless its head did so already. Returns when it opens.
     pub(crate) fn shut(
         &mut self,
         heard: Heard,
         closing: Closing,
+        by_head: Option<(HeadClosing, Moment)>,
         roll: u64,
         now: Moment,
-    ) -> Option<Moment> {
+    ) -> Option<Opening> {
         let pass = self.pass_at(Stage::Sent)?;
+        let by_head = by_head.and_then(|(head, now)| {
+            if Arc::ptr_eq(&head.gate, &self.gate) {
+                return Some((head.id()?, now));
+            }
+            head.take_back(now);
+            None
+        });
         let stale = self.gate.lock().is_stale(pass);
         let (mut state, freed) = self.hear(heard, now)?;
         let news = closing.refused || !stale;
-        let closed = news.then(|| state.close(pass.epoch, closing, roll));
+        let (opening, told) = match by_head {
+            Some((id, now)) => state.decide(id, news.then_some(closing), now),
+            None if news => {
+                let (opening, told) = state.close(pass.epoch, closing, roll);
+                (Some(opening), told)
+            }
+            None => (None, Wake::default()),
+        };
         drop(state);
         freed.now();
-        closed.map(|(opens, told)| {
-            told.now();
-            opens
-        })
+        told.now();
+        opening
     }
 
-    /// The head of an answer names a wait, and its body is still to be seen.
-    pub(crate) fn shut_ahead(&self, closing: Closing, roll: u64) {
-        let told = self.pass_at(Stage::Sent).map(|pass| {
-            let mut state = self.gate.lock();
-            state.close(pass.epoch, closing, roll).1
-        });
-        told.into_iter().for_each(Wake::now);
+    /// The head of an answer closes the gate, and its body is still to be read.
+    pub(crate) fn close_by_head(&self, closing: Closing, roll: u64) -> Option<HeadClosing> {
+        let pass = self.pass_at(Stage::Sent)?;
+        let mut state = self.gate.lock();
+        if !closing.refused && state.is_stale(pass) {
+            return None;
+        }
+        let id = state.close_by_head(pass.epoch, closing, roll);
+        drop(state);
+        Some(HeadClosing {
+            gate: Arc::clone(&self.gate),
+            id: Some(id),
+        })
     }
 
     fn hear(&mut self, heard: Heard, now: Moment) -> Option<(Locked<'_>, Wake)> {
@@ -360,6 +401,37 @@ impl Drop for Hold {
     fn drop(&mut self) {
         let wake = self.gate.lock().release();
         wake.now();
+    }
+}
+
+/// A closing that the head of a response asked for, until its body decides. Dropped before, it stands.
+#[derive(Debug)]
+pub(crate) struct HeadClosing {
+    gate: Arc<Gate>,
+    id: Option<HeadId>,
+}
+
+impl HeadClosing {
+    /// The body has shown that it concerns no other call.
+    pub(crate) fn take_back(mut self, now: Moment) {
+        if let Some(id) = self.id.take() {
+            let (_, wake) = self.gate.lock().decide(id, None, now);
+            wake.now();
+        }
+    }
+
+    /// Its gate decides.
+    fn id(mut self) -> Option<HeadId> {
+        self.id.take()
+    }
+}
+
+impl Drop for HeadClosing {
+    fn drop(&mut self) {
+        if let Some(id) = self.id.take() {
+            let wake = self.gate.lock().confirm(id);
+            wake.now();
+        }
     }
 }
 

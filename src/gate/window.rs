@@ -39,6 +39,8 @@ pub(crate) struct Window {
     spread: Spread,
     /// As it was declared, whatever the server says.
     declared: u32,
+    /// Whether the server may correct it.
+    is_plan: bool,
     /// A limit that was published for a longer window: near its end it looks like this one's.
     of_another: Option<u32>,
 }
@@ -76,6 +78,7 @@ impl Window {
             narrow: false,
             spread: Spread::Anyhow,
             declared: limit,
+            is_plan: false,
             of_another: None,
         }
     }
@@ -99,6 +102,14 @@ impl Window {
             spread,
             ..window
         })
+    }
+
+    /// Lets published limits correct it.
+    pub(super) fn correctable(self) -> Self {
+        Self {
+            is_plan: true,
+            ..self
+        }
     }
 
     /// How long after a call of this price the next one is sent, if its calls are spread: because the quota was
@@ -274,8 +285,11 @@ impl Window {
         }
     }
 
-    /// The server says how much a window of about this length holds.
+    /// The server says how much a window of about this length holds: that corrects a plan, and no cap.
     pub(crate) fn publish(&mut self, limit: u32, resets_in: Duration) {
+        if !self.is_plan {
+            return;
+        }
         const ROUNDED: Duration = Duration::from_millis(1_500);
         let length = self.length.duration();
         let is_mine = resets_in > length / 2 && resets_in <= length + ROUNDED;

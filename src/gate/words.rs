@@ -3,6 +3,7 @@
 use std::task::Waker;
 use std::time::Duration;
 
+use super::blocked::Reason;
 use super::cooldown::Shut;
 use super::looks::Unread;
 use super::quota::Quota;
@@ -41,6 +42,8 @@ impl Wake {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Facts<'a> {
     pub(crate) quotas: &'a [Quota],
+    /// Those that published counters correct.
+    pub(crate) plans: &'a [Quota],
     /// So many in flight to begin with.
     pub(crate) cold_start: Option<u32>,
 }
@@ -69,6 +72,8 @@ pub(crate) struct Heard {
     pub(crate) price: Option<u32>,
     /// Whether it was a limit that refused it.
     pub(crate) by_a_limit: bool,
+    /// A counter's reset is believed for so long and no longer.
+    pub(crate) believed_for: Duration,
 }
 
 /// What a call asks of a gate.
@@ -149,9 +154,9 @@ pub(crate) enum Standing {
     /// It is through.
     Through(Pass),
     /// It waits, and looks again at this moment if it is not woken before.
-    Waits(Moment),
+    Waits(Moment, Reason),
     /// It waits, and is woken in its turn.
-    Sleeps,
+    Sleeps(Reason),
     /// It does not wait, and why.
     Leaves(Leaves),
 }

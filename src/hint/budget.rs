@@ -19,17 +19,18 @@ use std::time::{Duration, SystemTime};
 pub(crate) struct Counter {
     pub(crate) limit: Option<u32>,
     pub(crate) remaining: u32,
-    pub(crate) resets_in: Duration,
+    /// `None` if it does not say when, or no moment to come.
+    pub(crate) resets_in: Option<Duration>,
 }
 
 impl Counter {
     /// The less is left, and the longer that lasts, the smaller.
-    pub(super) fn tightness(&self) -> (u32, Reverse<Duration>) {
+    pub(super) fn tightness(&self) -> (u32, Reverse<Option<Duration>>) {
         (self.remaining, Reverse(self.resets_in))
     }
 }
 
-/// The counter with the least left, of those that count calls and say when they are reset.
+/// The counter with the least left, of those that count calls.
 pub(super) fn read(
     headers: &HeaderMap,
     glance: &Glance<'_>,
@@ -62,27 +63,35 @@ fn plain(
     unit_of: impl FnOnce(&HeaderName) -> Option<Unit>,
 ) -> Option<Counter> {
     let kin = Kin::of(headers, tightest.around);
-    let (name, reset) = kin.reset_after.or(kin.reset)?;
-    let unit = unit_of(name).unwrap_or_else(|| Name::unit(name.as_str()));
+    let reset = kin.reset_after.or(kin.reset);
+    let resets_in = reset.and_then(|(name, reset)| {
+        let unit = unit_of(name).unwrap_or_else(|| Name::unit(name.as_str()));
+        wait(clock().read(reset, unit)?)
+    });
     Some(Counter {
         limit: kin.limit.and_then(|(_, limit)| whole(limit)),
         remaining: tightest.remaining,
-        resets_in: wait(clock().read(reset, unit)?)?,
+        resets_in,
     })
 }
 
 fn structured(headers: &HeaderMap, clock: impl FnOnce() -> Clock) -> Option<Counter> {
     let items = ratelimit::items(headers).filter_map(ratelimit::Item::budget);
     let (remaining, reset) = items.min_by_key(|(remaining, _)| *remaining)?;
+    let resets_in = reset.and_then(|reset| wait(clock().read(reset, Unit::Auto)?));
     Some(Counter {
         limit: None,
         remaining,
-        resets_in: wait(clock().read(reset?, Unit::Auto)?)?,
+        resets_in,
     })
 }
 
+/// A counter whose window is over by these clocks is still a counter.
 fn wait(stated: Stated) -> Option<Duration> {
-    stated.wait()
+    match stated {
+        Stated::Over => Some(Duration::ZERO),
+        stated => stated.wait(),
+    }
 }
 
 type Line<'h> = (&'h HeaderName, &'h [u8]);
@@ -132,7 +141,7 @@ mod tests {
         let expected = expected.map(|(limit, remaining, seconds)| Counter {
             limit,
             remaining,
-            resets_in: Duration::from_secs(seconds),
+            resets_in: (seconds > 0).then_some(Duration::from_secs(seconds)),
         });
         assert_eq!(found, expected, "{lines:?}");
     }
@@ -181,15 +190,24 @@ mod tests {
     }
 
     #[test]
-    fn without_a_reset_or_a_number_nothing_is_counted() {
-        reads(&[("x-ratelimit-remaining", "5")], None);
+    fn a_counter_without_a_reset_is_a_counter() {
+        reads(&[("x-ratelimit-remaining", "5")], Some((None, 5, 0)));
+        reads(
+            &[
+                ("x-ratelimit-limit", "60"),
+                ("x-ratelimit-remaining", "59"),
+                ("x-ratelimit-reset", "soon"),
+            ],
+            Some((Some(60), 59, 0)),
+        );
+        reads(&[("ratelimit", "\"burst\";r=12")], Some((None, 12, 0)));
+    }
+
+    #[test]
+    fn without_a_number_nothing_is_counted() {
         reads(
             &[("x-ratelimit-remaining", "-5"), ("x-ratelimit-reset", "9")],
             None,
-        );
-        reads(
-            &[("x-ratelimit-remaining", "5"), ("x-ratelimit-reset", "0")],
-            Some((None, 5, 0)),
         );
         reads(
             &[

@@ -83,7 +83,7 @@ fn retry_after(headers: &HeaderMap, clock: Clock, units: &Units) -> Reading {
     match longest.into_iter().flatten().next() {
         Some((Stated::Wait(wait), name)) => Reading::Wait(Hint::of(wait, Kind::RetryAfter, name)),
         Some((Stated::TooFar, _)) => Reading::Never(RETRY_AFTER.as_str()),
-        None => Reading::Nothing,
+        Some((Stated::Over, _)) | None => Reading::Nothing,
     }
 }
 
@@ -123,7 +123,11 @@ fn asked(headers: &HeaderMap, name: &HeaderName, clock: Clock, units: &Units) ->
         .flat_map(|line| list::items(line.as_bytes()));
     let stated = values.filter_map(|value| clock.read(value, unit));
     stated
-        .filter(|stated| *name == RETRY_AFTER || *stated != Stated::TooFar)
+        .filter(|stated| match stated {
+            Stated::Wait(_) => true,
+            Stated::TooFar => *name == RETRY_AFTER,
+            Stated::Over => false,
+        })
         .max()
 }
 

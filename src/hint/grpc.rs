@@ -44,7 +44,7 @@ pub fn read_grpc(metadata: &HeaderMap) -> Reading {
     match longest.max_by_key(|(stated, _)| *stated) {
         Some((Stated::Wait(wait), name)) => Reading::Wait(Hint::new(wait, Kind::RetryAfter, name)),
         Some((Stated::TooFar, name)) => Reading::Never(name),
-        None => Reading::Nothing,
+        Some((Stated::Over, _)) | None => Reading::Nothing,
     }
 }
 

@@ -37,6 +37,9 @@
 //! An answer that was **served** names a wait only if a counter says that nothing is left. Any **other 4xx** is
 //! read like it, except that `Retry-After` also counts if there are no counters at all.
 //!
+//! A moment that is over by more than two seconds names no wait, and the next source is asked: two clocks
+//! disagree. One that is over by less is a wait of nothing, as is `Retry-After: 0`, which is a statement.
+//!
 //! Every wait is rounded up to a whole millisecond. Absolute moments are compared with the response's own `Date`.
 //! Counters of a cached response (`Age` above 0) and of a `Beta-` header do not count.
 //!

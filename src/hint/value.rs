@@ -29,6 +29,8 @@ pub enum Unit {
 /// A value that one of the grammars reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stated {
+    /// A moment that was over when the head arrived, by more than [`CUT`]: it names no wait.
+    Over,
     /// So long from the arrival of the head, in whole milliseconds.
     Wait(Duration),
     /// More than a year from then, or a number of no plausible size.
@@ -48,13 +50,17 @@ impl Stated {
     pub(super) fn wait(self) -> Option<Duration> {
         match self {
             Stated::Wait(wait) => Some(wait),
-            Stated::TooFar => None,
+            Stated::Over | Stated::TooFar => None,
         }
     }
 }
 
 /// The longest wait that is believed. A leap year is a year, too.
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
+
+/// By how much a moment may be over and still be a wait of nothing: spellings cut off up to a second,
+/// `Date` another. Beyond that two clocks disagree, and the moment says nothing about when to come back.
+const CUT: SignedDuration = SignedDuration::from_secs(2);
 
 /// What absolute moments are compared with.
 #[derive(Clone, Copy, Debug)]
@@ -146,10 +152,12 @@ impl Clock {
         moment.map_or(Stated::TooFar, |moment| self.until(moment))
     }
 
-    /// A moment that has passed is no wait at all.
     fn until(self, moment: Timestamp) -> Stated {
-        let left = moment.duration_since(self.now).max(SignedDuration::ZERO);
-        Stated::of(left.unsigned_abs())
+        let left = moment.duration_since(self.now);
+        if left < -CUT {
+            return Stated::Over;
+        }
+        Stated::of(left.max(SignedDuration::ZERO).unsigned_abs())
     }
 }
 
@@ -193,7 +201,7 @@ mod tests {
         waits("1767225630", Unit::Auto, 30_000);
         waits("1767225630.0001", Unit::Auto, 30_001);
         waits("1767225630001", Unit::Auto, 30_001);
-        waits("1000000000", Unit::Auto, 0);
+        assert_eq!(read("1000000000", Unit::Auto), Some(Stated::Over));
         for far in [
             "99999999",
             "100000000",
@@ -212,7 +220,7 @@ mod tests {
         waits("2500.5", Unit::Millis, 2_501);
         waits("1767225630000", Unit::Millis, 30_000);
         waits("19", Unit::Minutes, 1_140_000);
-        waits("5", Unit::EpochSeconds, 0);
+        assert_eq!(read("5", Unit::EpochSeconds), Some(Stated::Over));
         waits("1767225630000", Unit::EpochMillis, 30_000);
         assert_eq!(read("1767225630", Unit::Seconds), Some(Stated::TooFar));
         for unit in [
@@ -235,6 +243,29 @@ mod tests {
         waits("6m0s", Unit::Millis, 360_000);
         waits("2026-01-01T00:00:30Z", Unit::Minutes, 30_000);
         waits("\"00:00:05\"", Unit::Millis, 5_000);
+    }
+
+    #[test]
+    fn a_moment_that_is_over_by_more_than_two_seconds_names_no_wait() {
+        for (text, over) in [
+            ("1767225600", false),
+            ("1767225598", false),
+            ("1767225597", true),
+            ("1767225597999", true),
+            ("1767225598000", false),
+            ("2025-12-31T23:59:58Z", false),
+            ("2025-12-31T23:59:57.999Z", true),
+            ("Wed, 31 Dec 2025 23:59:58 GMT", false),
+            ("Wed, 31 Dec 2025 23:59:57 GMT", true),
+            ("Wed Dec 31 2025 23:59:57 GMT+0000 (UTC)", true),
+        ] {
+            let expected = if over {
+                Stated::Over
+            } else {
+                Stated::Wait(Duration::ZERO)
+            };
+            assert_eq!(read(text, Unit::Auto), Some(expected), "{text}");
+        }
     }
 
     #[test]

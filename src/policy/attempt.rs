@@ -40,7 +40,7 @@ pub struct Attempt<'a> {
     trailers: Option<&'a HeaderMap>,
     number: u32,
     received: Received<'a>,
-    sends_body: bool,
+    has_body: bool,
     harmless: bool,
     worth_a_look: bool,
 }
@@ -76,10 +76,13 @@ impl<'a> Attempt<'a> {
 
     /// A first attempt that failed without an answer.
     ///
+    /// The request counts as nothing but its head, which needs a stronger proof that it was not sent. (The layer asks
+    /// the body whether there is anything in it.)
+    ///
     /// ```
     /// use tower_backoff::policy::{Attempt, Ruling};
     ///
-    /// let request = http::Request::get("https://api.example.com/").body(())?;
+    /// let request = http::Request::get("https://api.example.com/").body(String::new())?;
     /// let error = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
     /// let attempt = Attempt::failed(&request, &error);
     /// assert_eq!(attempt.standard().ruling(), Ruling::Retry);
@@ -93,7 +96,6 @@ impl<'a> Attempt<'a> {
             1,
             Received::Wall(sys::wall()),
         )
-        .of_body::<B>()
     }
 
     fn made(
@@ -109,7 +111,7 @@ impl<'a> Attempt<'a> {
             trailers: None,
             number,
             received,
-            sends_body: true,
+            has_body: false,
             harmless: false,
             worth_a_look: true,
         }
@@ -130,19 +132,18 @@ impl<'a> Attempt<'a> {
         )
     }
 
-    pub(crate) fn unanswered<B>(
+    pub(crate) fn unanswered(
         request: RequestHead<'a>,
         error: &'a (dyn Error + 'static),
         number: u32,
         received: Received<'a>,
     ) -> Self {
-        Self::made(request, Outcome::Failure(error), number, received).of_body::<B>()
+        Self::made(request, Outcome::Failure(error), number, received)
     }
 
-    /// A body type without a size, such as `Empty`, is all that can be told about a body from here:
-    /// a request that is nothing but its head needs a stronger proof that it was not sent.
-    fn of_body<B>(mut self) -> Self {
-        self.sends_body = size_of::<B>() > 0;
+    /// The same attempt of a request that is more than its head, or not.
+    pub(crate) fn with_content_if(mut self, has_body: bool) -> Self {
+        self.has_body = has_body;
         self
     }
 
@@ -305,7 +306,7 @@ impl<'a> Attempt<'a> {
             || self.request.is_idempotent()
             || self
                 .error()
-                .is_some_and(|error| failure::sent(error).is_undone(self.sends_body))
+                .is_some_and(|error| failure::sent(error).is_undone(self.has_body))
     }
 
     /// What the response says about when to come back, by the generic reader.
@@ -367,7 +368,7 @@ mod tests {
     #[test]
     fn an_attempt_that_failed_has_an_error_and_no_answer() {
         let request = Request::post("https://api.test/")
-            .body("order one")
+            .body(String::from("order one"))
             .unwrap();
         let error = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
         let attempt = Attempt::failed(&request, &error);

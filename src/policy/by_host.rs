@@ -104,6 +104,10 @@ impl Policy for ByHost {
         self.of(request).quotas(request)
     }
 
+    fn plans(&self, request: &RequestHead<'_>) -> &[Quota] {
+        self.of(request).plans(request)
+    }
+
     fn cold_start(&self, request: &RequestHead<'_>) -> Option<u32> {
         self.of(request).cold_start(request)
     }

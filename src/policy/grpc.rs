@@ -337,6 +337,10 @@ impl Policy for Grpc {
         Policy::quotas(&self.provider, request)
     }
 
+    fn plans(&self, request: &RequestHead<'_>) -> &[Quota] {
+        Policy::plans(&self.provider, request)
+    }
+
     fn cold_start(&self, request: &RequestHead<'_>) -> Option<u32> {
         Policy::cold_start(&self.provider, request)
     }

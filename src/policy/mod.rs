@@ -119,8 +119,14 @@ pub trait Policy: Send + Sync {
         None
     }
 
-    /// What the provider allows per window, as its page says. The default says nothing.
+    /// Caps on what is sent per window, which no server raises. The default says nothing.
     fn quotas(&self, request: &RequestHead<'_>) -> &[Quota] {
+        let _ = request;
+        &[]
+    }
+
+    /// What the provider allows per window, as its page says; published counters correct it. The default says nothing.
+    fn plans(&self, request: &RequestHead<'_>) -> &[Quota] {
         let _ = request;
         &[]
     }
@@ -171,6 +177,9 @@ macro_rules! policy_by_pointer {
             }
             fn quotas(&self, request: &RequestHead<'_>) -> &[Quota] {
                 (**self).quotas(request)
+            }
+            fn plans(&self, request: &RequestHead<'_>) -> &[Quota] {
+                (**self).plans(request)
             }
             fn cold_start(&self, request: &RequestHead<'_>) -> Option<u32> {
                 (**self).cold_start(request)

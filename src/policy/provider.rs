@@ -68,6 +68,7 @@ pub struct Provider {
     pub(super) pauses: Vec<Field>,
     page: Option<Cow<'static, str>>,
     quotas: Vec<Quota>,
+    plans: Vec<Quota>,
     cold_start: Option<u32>,
     attempts: Option<HeaderName>,
     pub(super) buckets: Option<Buckets>,
@@ -101,6 +102,7 @@ impl Provider {
             pauses: Vec::new(),
             page: None,
             quotas: Vec::new(),
+            plans: Vec::new(),
             cold_start: None,
             attempts: None,
             buckets: None,
@@ -131,13 +133,58 @@ impl Provider {
         self
     }
 
-    /// What the provider allows. The first call replaces the quotas of a preset.
+    /// A cap on what is sent: in no window of its length pass more calls than it says, whatever the server publishes.
+    ///
+    /// It replaces the quotas and the plan of a preset.
+    ///
+    /// ```
+    /// use tower_backoff::{Quota, providers};
+    ///
+    /// let half_of_ours = providers::wolfeo().quota(Quota::per_minute(300));
+    /// # let _ = half_of_ours;
+    /// ```
     #[must_use]
     pub fn quota(self, quota: Quota) -> Self {
         self.quotas([quota])
     }
 
-    /// Several quotas that hold at once, in place of those before.
+    /// What the provider's page says that it allows. Published counters correct it both ways: a bigger plan is used to
+    /// its end, a smaller one is not exceeded.
+    ///
+    /// It replaces the quotas and the plan that were there. A cap that no server may raise is
+    /// [`quota`](Self::quota).
+    ///
+    /// ```
+    /// use tower_backoff::{Quota, policy::Provider};
+    ///
+    /// let acme = Provider::new("acme").plan(Quota::per_minute(600));
+    /// # let _ = acme;
+    /// ```
+    #[must_use]
+    pub fn plan(self, quota: Quota) -> Self {
+        self.plans([quota])
+    }
+
+    /// Several plans that hold at once, in place of the quotas and plans before.
+    ///
+    /// ```
+    /// use tower_backoff::{Quota, policy::Provider};
+    ///
+    /// let acme = Provider::new("acme").plans([Quota::per_second(5), Quota::per_hour(1_000)]);
+    /// # let _ = acme;
+    /// ```
+    #[must_use]
+    pub fn plans(self, quotas: impl IntoIterator<Item = Quota>) -> Self {
+        let plans = quotas.into_iter().collect();
+        let quotas = Vec::new();
+        Self {
+            quotas,
+            plans,
+            ..self
+        }
+    }
+
+    /// Several caps that hold at once, in place of the quotas and plans before.
     ///
     /// ```
     /// use tower_backoff::{Quota, policy::Provider};
@@ -148,6 +195,7 @@ impl Provider {
     #[must_use]
     pub fn quotas(mut self, quotas: impl IntoIterator<Item = Quota>) -> Self {
         self.quotas = quotas.into_iter().collect();
+        self.plans = Vec::new();
         self
     }
 
@@ -281,6 +329,10 @@ impl Policy for Provider {
 
     fn quotas(&self, _: &RequestHead<'_>) -> &[Quota] {
         &self.quotas
+    }
+
+    fn plans(&self, _: &RequestHead<'_>) -> &[Quota] {
+        &self.plans
     }
 
     fn cold_start(&self, _: &RequestHead<'_>) -> Option<u32> {

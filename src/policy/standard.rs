@@ -102,6 +102,8 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
         }
     };
     match wait {
+        // A lock, say: the others need not wait for it.
+        Some(hint) if alone => verdict.after(hint),
         Some(hint) => verdict.cooling_for(hint),
         None => verdict,
     }

@@ -18,7 +18,7 @@ use crate::policy::Provider;
 pub fn airtable() -> Provider {
     Provider::new("airtable")
         .page("https://airtable.com/developers/web/api/rate-limits")
-        .quota(Quota::per_second(5))
+        .plan(Quota::per_second(5))
         .per_path_segment(1)
         .bare_429_wait(Duration::from_secs(30))
         .final_codes(["PUBLIC_API_BILLING_LIMIT_EXCEEDED"])

@@ -20,7 +20,7 @@ use crate::policy::Provider;
 pub fn binance() -> Provider {
     Provider::new("binance")
         .page("https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits")
-        .quota(Quota::per_minute(6_000))
+        .plan(Quota::per_minute(6_000))
         .joins_hosts()
         .blocked_with([418], Duration::from_secs(2 * 60))
         .throttled_codes(["-1003", "-1015"])

@@ -15,6 +15,6 @@ pub fn cloudflare() -> Provider {
     let five_minutes = Duration::from_secs(5 * 60);
     Provider::new("cloudflare")
         .page("https://developers.cloudflare.com/fundamentals/api/reference/limits/")
-        .quotas([Quota::new(1_200, five_minutes), Quota::per_second(200)])
+        .plans([Quota::new(1_200, five_minutes), Quota::per_second(200)])
         .bare_429_wait(five_minutes)
 }

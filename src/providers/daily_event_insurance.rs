@@ -17,7 +17,7 @@ use crate::policy::Provider;
 /// ```
 /// use tower_backoff::providers::{self, daily_event_insurance::Tier};
 ///
-/// let sandbox = providers::daily_event_insurance().quotas(Tier::Sandbox);
+/// let sandbox = providers::daily_event_insurance().plans(Tier::Sandbox);
 /// # let _ = sandbox;
 /// ```
 pub fn daily_event_insurance() -> Provider {

@@ -13,6 +13,6 @@ use crate::policy::Provider;
 pub fn digitalocean() -> Provider {
     Provider::new("digitalocean")
         .page("https://docs.digitalocean.com/reference/api/digitalocean/#section/Introduction/Rate-Limit")
-        .quotas([Quota::per_hour(5_000), Quota::per_minute(250)])
+        .plans([Quota::per_hour(5_000), Quota::per_minute(250)])
         .per_credential([AUTHORIZATION])
 }

@@ -19,7 +19,7 @@ use crate::policy::Provider;
 pub fn discord() -> Provider {
     Provider::new("discord")
         .page("https://discord.com/developers/docs/topics/rate-limits")
-        .quota(Quota::per_second(50))
+        .plan(Quota::per_second(50))
         .per_credential([AUTHORIZATION])
         .buckets_in(HeaderName::from_static("x-ratelimit-bucket"))
         .buckets_per_resource()

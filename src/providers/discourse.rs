@@ -14,7 +14,7 @@ use crate::policy::Provider;
 pub fn discourse() -> Provider {
     Provider::new("discourse")
         .page("https://meta.discourse.org/t/global-rate-limits-and-throttling-in-discourse/78612")
-        .quota(Quota::per_minute(60))
+        .plan(Quota::per_minute(60))
         .per_credential([
             HeaderName::from_static("api-key"),
             HeaderName::from_static("user-api-key"),

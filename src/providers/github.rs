@@ -21,7 +21,7 @@ use crate::policy::Provider;
 pub fn github() -> Provider {
     Provider::new("github")
         .page("https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api")
-        .quotas([Quota::concurrent(100), Quota::per_minute(900)])
+        .plans([Quota::concurrent(100), Quota::per_minute(900)])
         .per_credential([AUTHORIZATION])
         .buckets_in(HeaderName::from_static("x-ratelimit-resource"))
         .bare_429_wait(Duration::from_secs(60))

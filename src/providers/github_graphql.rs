@@ -21,7 +21,7 @@ pub fn github_graphql() -> Provider {
         .page(
             "https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api",
         )
-        .quotas([Quota::concurrent(100), Quota::per_minute(2_000)])
+        .plans([Quota::concurrent(100), Quota::per_minute(2_000)])
         .per_credential([AUTHORIZATION])
         .bare_429_wait(Duration::from_secs(60))
         .look_into([200])

@@ -12,6 +12,6 @@ use crate::policy::Provider;
 pub fn heroku() -> Provider {
     Provider::new("heroku")
         .page("https://devcenter.heroku.com/articles/platform-api-reference#rate-limits")
-        .quota(Quota::per_hour(4_500))
+        .plan(Quota::per_hour(4_500))
         .per_credential([AUTHORIZATION])
 }

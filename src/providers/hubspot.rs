@@ -28,7 +28,7 @@ pub fn hubspot() -> Provider {
     let ten_seconds = Duration::from_secs(10);
     Provider::new("hubspot")
         .page("https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines")
-        .quota(Quota::new(100, ten_seconds))
+        .plan(Quota::new(100, ten_seconds))
         .per_credential([AUTHORIZATION])
         .blocked_when_body_contains("TEN_SECONDLY_ROLLING", ten_seconds)
 }

@@ -15,6 +15,6 @@ use crate::policy::Provider;
 pub fn intercom() -> Provider {
     Provider::new("intercom")
         .page("https://developers.intercom.com/docs/references/rest-api/errors/rate-limiting")
-        .quota(Quota::new(1_666, Duration::from_secs(10)))
+        .plan(Quota::new(1_666, Duration::from_secs(10)))
         .per_credential([AUTHORIZATION])
 }

@@ -26,7 +26,7 @@ use crate::policy::Provider;
 pub fn lemlist() -> Provider {
     Provider::new("lemlist")
         .page("https://developer.lemlist.com/api-reference/getting-started/rate-limits")
-        .quota(Quota::new(20, Duration::from_secs(2)))
+        .plan(Quota::new(20, Duration::from_secs(2)))
         .per_credential([AUTHORIZATION])
         .final_on([400, 401, 403, 404, 405])
 }

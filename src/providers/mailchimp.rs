@@ -13,6 +13,6 @@ use crate::policy::Provider;
 pub fn mailchimp() -> Provider {
     Provider::new("mailchimp")
         .page("https://mailchimp.com/developer/marketing/docs/fundamentals/")
-        .quota(Quota::concurrent(10))
+        .plan(Quota::concurrent(10))
         .per_credential([AUTHORIZATION])
 }

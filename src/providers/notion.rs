@@ -11,6 +11,6 @@ use crate::policy::Provider;
 pub fn notion() -> Provider {
     Provider::new("notion")
         .page("https://developers.notion.com/reference/request-limits")
-        .quota(Quota::per_second(3))
+        .plan(Quota::per_second(3))
         .per_credential([AUTHORIZATION])
 }

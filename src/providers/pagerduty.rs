@@ -12,6 +12,6 @@ use crate::policy::Provider;
 pub fn pagerduty() -> Provider {
     Provider::new("pagerduty")
         .page("https://developer.pagerduty.com/docs/rest-api-rate-limits")
-        .quota(Quota::per_minute(960))
+        .plan(Quota::per_minute(960))
         .per_credential([AUTHORIZATION])
 }

@@ -14,5 +14,5 @@ pub fn reddit() -> Provider {
         .page(
             "https://support.reddithelp.com/hc/en-us/articles/16160319875092-Reddit-Data-API-Wiki",
         )
-        .quota(Quota::new(1_000, Duration::from_secs(10 * 60)))
+        .plan(Quota::new(1_000, Duration::from_secs(10 * 60)))
 }

@@ -18,6 +18,6 @@ use crate::policy::Provider;
 pub fn shopify() -> Provider {
     Provider::new("shopify")
         .page("https://shopify.dev/docs/api/admin-rest/usage/rate-limits")
-        .quota(Quota::new(40, Duration::from_secs(20)))
+        .plan(Quota::new(40, Duration::from_secs(20)))
         .per_credential([HeaderName::from_static("x-shopify-access-token")])
 }

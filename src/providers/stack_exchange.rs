@@ -16,7 +16,7 @@ use crate::policy::Provider;
 pub fn stack_exchange() -> Provider {
     Provider::new("stack-exchange")
         .page("https://api.stackexchange.com/docs/throttle")
-        .quota(Quota::per_second(30))
+        .plan(Quota::per_second(30))
         .look_into([200])
         .pause_in(Field::json("backoff"))
         .throttled_codes(["throttle_violation"])

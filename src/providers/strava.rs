@@ -18,7 +18,7 @@ pub fn strava() -> Provider {
     const WINDOWS: [Duration; 2] = [QUARTER, DAY];
     Provider::new("strava")
         .page("https://developers.strava.com/docs/rate-limits/")
-        .quotas([Quota::new(100, QUARTER), Quota::new(1_000, DAY)])
+        .plans([Quota::new(100, QUARTER), Quota::new(1_000, DAY)])
         .bare_429_wait(QUARTER)
         .usage_in("x-readratelimit-usage", "x-readratelimit-limit", WINDOWS)
         .usage_in("x-ratelimit-usage", "x-ratelimit-limit", WINDOWS)

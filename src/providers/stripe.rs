@@ -21,7 +21,7 @@ use crate::policy::Provider;
 pub fn stripe() -> Provider {
     Provider::new("stripe")
         .page("https://docs.stripe.com/rate-limits")
-        .quota(Quota::per_second(100))
+        .plan(Quota::per_second(100))
         .per_credential([AUTHORIZATION])
         .bare_429_wait(Duration::from_secs(1))
         .should_retry_header(HeaderName::from_static("stripe-should-retry"))

@@ -23,7 +23,7 @@ use crate::policy::Provider;
 /// ```
 pub fn wolfeo() -> Provider {
     Provider::new("wolfeo")
-        .quota(Quota::per_minute(600))
+        .plan(Quota::per_minute(600))
         .bare_429_wait(Duration::from_secs(60))
         .final_codes([
             "UNAUTHORIZED",

@@ -102,7 +102,7 @@ fn quotas_are_what_the_pages_say() {
     #[track_caller]
     fn allows(provider: impl Policy, expected: &[Quota]) {
         let request = Request::get("https://api.test/").body(()).unwrap();
-        assert_eq!(provider.quotas(&RequestHead::new(&request)), expected);
+        assert_eq!(provider.plans(&RequestHead::new(&request)), expected);
     }
     let seconds = Duration::from_secs;
     let points = [Quota::concurrent(100), Quota::per_minute(900)];

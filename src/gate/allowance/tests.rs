@@ -3,8 +3,16 @@
 use std::time::Duration;
 
 use super::*;
+use crate::gate::quota::Quota;
 
 const SECOND: Duration = Duration::from_secs(1);
+
+fn declared(quotas: &[Quota]) -> Allowance {
+    Allowance::of(Facts {
+        quotas,
+        ..Facts::default()
+    })
+}
 
 fn refused() -> Heard {
     Heard {
@@ -13,6 +21,7 @@ fn refused() -> Heard {
         looked_at: None,
         price: None,
         by_a_limit: true,
+        believed_for: Duration::MAX,
     }
 }
 
@@ -34,7 +43,7 @@ fn refuse(allowance: &mut Allowance, epoch: u16, now: Moment) {
 
 #[test]
 fn a_call_that_is_sent_late_keeps_the_next_one_at_its_distance() {
-    let mut allowance = Allowance::of(&[Quota::new(11, SECOND * 10).slack(Duration::ZERO).paced()]);
+    let mut allowance = declared(&[Quota::new(11, SECOND * 10).slack(Duration::ZERO).paced()]);
     let now = Moment::now();
     allowance.take(1, now);
     assert_eq!(allowance.next(1, now), now + SECOND);
@@ -49,7 +58,7 @@ fn a_call_that_is_sent_late_keeps_the_next_one_at_its_distance() {
 
 #[test]
 fn a_call_whose_places_are_over_is_sent_if_there_are_others() {
-    let mut allowance = Allowance::of(&[Quota::new(2, SECOND)]);
+    let mut allowance = declared(&[Quota::new(2, SECOND)]);
     let early = Moment::now();
     allowance.take(1, early);
     let held_up = pass(early);
@@ -68,7 +77,7 @@ fn a_call_whose_places_are_over_is_sent_if_there_are_others() {
 
 #[test]
 fn a_call_that_is_not_sent_gives_its_distance_back() {
-    let mut allowance = Allowance::of(&[Quota::per_hour(2).paced()]);
+    let mut allowance = declared(&[Quota::per_hour(2).paced()]);
     let now = Moment::now();
     allowance.take(1, now);
     let pass = pass(now);
@@ -79,7 +88,7 @@ fn a_call_that_is_not_sent_gives_its_distance_back() {
 #[test]
 fn what_a_call_truly_costs_is_its_distance() {
     let quota = Quota::new(61, SECOND * 60).slack(Duration::ZERO);
-    let mut allowance = Allowance::of(&[quota.paced()]);
+    let mut allowance = declared(&[quota.paced()]);
     let now = Moment::now();
     allowance.take(1, now);
     allowance.is_sent(1, now);
@@ -102,7 +111,7 @@ fn prices_do_not_make_what_was_learned_last() {
     );
     let calls = Quota::new(20, SECOND * 2).per_call();
     for quotas in [vec![calls, many], vec![many, calls], vec![tokens]] {
-        let mut allowance = Allowance::of(&quotas);
+        let mut allowance = declared(&quotas);
         let mut now = Moment::now();
         for epoch in 0..2 {
             now += SECOND * 5;
@@ -130,7 +139,7 @@ fn the_widest_distance_counts() {
         Quota::new(11, SECOND * 100).slack(Duration::ZERO).paced(),
         Quota::per_second(100),
     ];
-    let mut allowance = Allowance::of(&quotas);
+    let mut allowance = declared(&quotas);
     let now = Moment::now();
     allowance.take(1, now);
     assert_eq!(allowance.next(1, now), now + SECOND * 10);
@@ -139,13 +148,13 @@ fn the_widest_distance_counts() {
 #[test]
 fn a_server_that_says_what_is_left_teaches_nothing_by_refusing() {
     for publishes in [false, true] {
-        let mut allowance = Allowance::of(&[Quota::new(20, SECOND)]);
+        let mut allowance = declared(&[Quota::new(20, SECOND)]);
         let mut now = Moment::now();
         if publishes {
             let counter = Counter {
                 limit: Some(20),
                 remaining: 19,
-                resets_in: SECOND * 60,
+                resets_in: Some(SECOND * 60),
             };
             let heard = Heard {
                 ending: Ending::Accepted,

@@ -111,6 +111,7 @@ impl World {
     pub(super) fn new(quotas: &[Quota]) -> Self {
         let facts = Facts {
             quotas,
+            plans: &[],
             cold_start: None,
         };
         let limit = |at_once| {
@@ -324,6 +325,7 @@ impl Caller {
                 wait: Wait::Named(Duration::from_secs(seconds)),
                 heard: now,
                 refused: true,
+                by_a_limit: true,
                 decided_by: "retry-after".into(),
                 at_most: None,
             };

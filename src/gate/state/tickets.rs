@@ -54,7 +54,9 @@ impl State {
         if served > 0 {
             self.in_flight = self.in_flight.saturating_sub(served);
             self.ramp.more_accepted(served);
-            self.allowance.more_served(served, pass.sent, now());
+            let now = now();
+            self.allowance.more_served(served, pass.sent, now);
+            self.note_idle(now.min(pass.sent));
             self.youngest = self.youngest.max(opened);
             self.cooldown.accepted(pass.epoch);
         }

@@ -4,6 +4,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::State;
+use crate::gate::blocked::Reason;
 use crate::gate::words::{Asks, Leaves, Standing, Wake};
 use crate::moment::Moment;
 
@@ -42,7 +43,8 @@ impl State {
         } else {
             price.max(self.first_needs)
         };
-        let opens = self.opens(needed, now);
+        let blocked = self.blocked(needed, now);
+        let opens = blocked.map_or(now, |blocked| blocked.until);
         let open = opens <= now && now <= latest;
         let told = if open && !self.queue.is_first(number) {
             self.pass_over_loiterers(now)
@@ -55,7 +57,12 @@ impl State {
             return (Standing::Through(pass), self.leave(number).and(told));
         }
         let shut = self.shut_until(price, now);
-        if now >= latest || shut.as_ref().is_some_and(|shut| shut.until > latest) {
+        // A body that is still being read may take back what its head has closed.
+        let certain = match self.cooldown.shut(now) {
+            Some(_) => self.cooldown.settled(now),
+            None => shut.as_ref(),
+        };
+        if now >= latest || certain.is_some_and(|shut| shut.until > latest) {
             return (
                 Standing::Leaves(Leaves::TooLate(shut)),
                 self.leave(number).and(told),
@@ -86,16 +93,17 @@ impl State {
         } else {
             known.max(now) + LOITERS
         };
-        (self.waits(number, look, latest), wake.and(told))
+        let reason = blocked.map_or(Reason::CallersAhead, |blocked| blocked.reason);
+        (self.waits(number, look, latest, reason), wake.and(told))
     }
 
     /// Who has a timer looks after those who have none.
-    fn waits(&mut self, number: u64, look: Moment, latest: Moment) -> Standing {
+    fn waits(&mut self, number: u64, look: Moment, latest: Moment, reason: Reason) -> Standing {
         if !self.queue.watches_the_clock(number, latest) {
-            return Standing::Sleeps;
+            return Standing::Sleeps(reason);
         }
         let soonest = self.queue.soonest().unwrap_or(look);
-        Standing::Waits(look.min(latest).min(soonest + Self::LATE))
+        Standing::Waits(look.min(latest).min(soonest + Self::LATE), reason)
     }
 
     /// So much later than its patience ends, a call without a timer is told at the latest.

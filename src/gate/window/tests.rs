@@ -89,7 +89,8 @@ fn it_does_not_matter_when_the_first_call_is_made() {
 
 #[test]
 fn a_published_limit_of_calls_says_nothing_about_a_quota_of_which_calls_cost_more() {
-    let (mut window, now) = window(1_000, 60);
+    let (window, now) = window(1_000, 60);
+    let mut window = window.correctable();
     window.take(1, now);
     window.correct(1, 50, now, now);
     window.publish(7, Duration::from_secs(50));

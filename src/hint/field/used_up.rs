@@ -19,7 +19,7 @@ pub(super) fn left<'h>(
         Some(Counter {
             limit: Some(limit),
             remaining: limit.saturating_sub(used),
-            resets_in: clock.next(*window)?,
+            resets_in: Some(clock.next(*window)?),
         })
     })
 }
@@ -33,7 +33,7 @@ pub(super) fn wait(
 ) -> Option<Duration> {
     left(usage, limit, windows, clock)
         .filter(|counter| counter.remaining == 0)
-        .map(|counter| counter.resets_in)
+        .filter_map(|counter| counter.resets_in)
         .max()
 }
 

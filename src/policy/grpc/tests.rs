@@ -218,6 +218,7 @@ fn what_is_no_grpc_is_judged_as_http() {
         assert_eq!(verdict.ruling(), ruling, "{kind} {status}");
     }
     let error = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    let request = request.map(|()| String::new());
     let failed = Attempt::failed(&request, &error);
     assert_eq!(search().judge(&failed).ruling(), Refuse);
     assert_eq!(trusting().judge(&failed).ruling(), Retry);

@@ -36,7 +36,7 @@ impl Provider {
             ("page", self.page.as_deref().unwrap_or_default().to_owned()),
             ("sent again", self.sent_again()),
             ("bare wait", spoken(self.bare_wait)),
-            ("quota", listed(self.quotas.iter().map(allowed))),
+            ("quota", self.allows()),
             ("counted per", self.counted_per()),
             ("final", self.what_is_final()),
             ("peculiarities", self.peculiarities()),
@@ -55,6 +55,15 @@ impl Provider {
             said.push(format!("as `{header}` says"));
         }
         said.join("; ")
+    }
+
+    fn allows(&self) -> String {
+        let plans = self.plans.iter().map(allowed);
+        let caps = self
+            .quotas
+            .iter()
+            .map(|cap| format!("at most {}", allowed(cap)));
+        listed(plans.chain(caps))
     }
 
     fn counted_per(&self) -> String {
@@ -207,7 +216,13 @@ mod tests {
             "429, 500; any method: 503; by code: `LOCKED`; as `x-should-retry` says",
         );
         says(&provider, "bare wait", "1.5s");
-        says(&provider, "quota", "10 at once, 5 per h, 20 per 2 s");
+        says(
+            &provider,
+            "quota",
+            "at most 10 at once, at most 5 per h, at most 20 per 2 s",
+        );
+        let planned = Provider::new("acme").plan(Quota::per_hour(5));
+        says(&planned, "quota", "5 per h");
         says(
             &provider,
             "counted per",

@@ -195,7 +195,7 @@ fn a_ticket_is_not_good_after_the_reset_that_a_server_names() {
     let counter = |resets_in| Counter {
         limit: Some(8_000),
         remaining: 7_000,
-        resets_in,
+        resets_in: Some(resets_in),
     };
     for _ in 0..20 {
         side.state.settle(|| start);
@@ -207,6 +207,7 @@ fn a_ticket_is_not_good_after_the_reset_that_a_server_names() {
             looked_at: Some(SILENT + 3),
             price: None,
             by_a_limit: false,
+            believed_for: Duration::MAX,
         };
         side.state.answered(pass, heard, start).now();
     }

@@ -73,6 +73,7 @@ impl Side {
     pub(super) fn new(quotas: &[Quota], opens_books: bool) -> Self {
         let facts = Facts {
             quotas,
+            plans: &[],
             cold_start: None,
         };
         Self {
@@ -122,6 +123,7 @@ impl Side {
                 looked_at: Some(SILENT),
                 price: None,
                 by_a_limit: false,
+                believed_for: Duration::MAX,
             };
             self.state.answered(pass, heard, now).now();
         } else if !self.state.tick_off(pass) {
@@ -142,6 +144,7 @@ impl Side {
             looked_at: Some(SILENT + 3),
             price: None,
             by_a_limit: false,
+            believed_for: Duration::MAX,
         };
         match end {
             End::Dropped => self.state.dropped(pass).now(),
@@ -153,7 +156,7 @@ impl Side {
                 let counter = Counter {
                     limit: Some(limit),
                     remaining,
-                    resets_in: MINUTE,
+                    resets_in: Some(MINUTE),
                 };
                 let heard = heard(Ending::Accepted, Some(counter));
                 self.state.answered(pass, heard, now).now();
@@ -163,6 +166,7 @@ impl Side {
                     wait: Wait::Named(wait),
                     heard: now,
                     refused: true,
+                    by_a_limit: true,
                     decided_by: "retry-after".into(),
                     at_most: None,
                 };
