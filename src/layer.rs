@@ -8,6 +8,7 @@ use tower_layer::Layer;
 
 use crate::backoff::Backoff;
 use crate::budget::Budget;
+use crate::circuit_breaker::CircuitBreaker;
 use crate::clock::Clock;
 use crate::dice::Dice;
 use crate::fleet::Fleet;
@@ -42,6 +43,7 @@ use crate::trace;
 /// | [`max_waiting`](Self::max_waiting) | none: any number of calls may wait |
 /// | [`idempotency_keys`](Self::idempotency_keys) | none are made |
 /// | [`max_cooldown`](Self::max_cooldown) | none: a gate is shut for as long as the server said |
+/// | [`circuit_breaker`](Self::circuit_breaker) | after 5 failures in a row over 1 s, if none was served for 10 s |
 /// | [`observe`](Self::observe) | nobody |
 /// | [`fleet`](Self::fleet) | nobody: the gates of this process decide alone |
 ///
@@ -90,6 +92,7 @@ impl RetryLayer {
             max_waiting: usize::MAX,
             idempotency_keys: false,
             max_cooldown: None,
+            circuit_breaker: CircuitBreaker::default(),
             observer: None,
             fleet: None,
             clock: Clock::default(),
@@ -237,6 +240,21 @@ impl RetryLayer {
             "a cooldown of zero ignores the server: write the longest wait that you believe"
         );
         self.set(|settings| settings.max_cooldown = Some(longest))
+    }
+
+    /// When all calls of a scope wait for a probe, because the server is out of order.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_backoff::{CircuitBreaker, RetryLayer, providers};
+    ///
+    /// let slow_to_open = CircuitBreaker::after(20).lasting(Duration::from_secs(5));
+    /// let layer = RetryLayer::new(providers::wolfeo()).circuit_breaker(slow_to_open);
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn circuit_breaker(self, breaker: CircuitBreaker) -> Self {
+        self.set(|settings| settings.circuit_breaker = breaker)
     }
 
     /// Tells this observer every decision.

@@ -101,6 +101,7 @@ mod backoff;
 pub mod body;
 mod budget;
 mod call;
+mod circuit_breaker;
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub mod client;
 mod clock;
@@ -131,6 +132,7 @@ mod trace;
 
 pub use backoff::{Backoff, Jitter};
 pub use budget::Budget;
+pub use circuit_breaker::CircuitBreaker;
 #[cfg(feature = "test-util")]
 pub use clock::Clock;
 pub use error::{BoxError, NotBefore, TooDear};

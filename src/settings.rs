@@ -8,6 +8,7 @@ use http::{HeaderValue, request};
 
 use crate::backoff::Backoff;
 use crate::budget::Budget;
+use crate::circuit_breaker::CircuitBreaker;
 use crate::clock::Clock;
 use crate::dice::Dice;
 use crate::fleet::Fleet;
@@ -37,6 +38,7 @@ pub(crate) struct Settings {
     pub(crate) max_waiting: usize,
     pub(crate) idempotency_keys: bool,
     pub(crate) max_cooldown: Option<Duration>,
+    pub(crate) circuit_breaker: CircuitBreaker,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) fleet: Option<Arc<dyn Fleet>>,
     pub(crate) clock: Clock,
@@ -121,6 +123,7 @@ impl Settings {
             quotas: self.policy.quotas(request),
             plans: self.policy.plans(request),
             cold_start: self.policy.cold_start(request),
+            circuit_breaker: self.circuit_breaker,
         };
         let origin = || Scope::of_request(request.uri(), request.headers());
         let scope = said.unwrap_or_else(origin);
@@ -138,7 +141,17 @@ impl Settings {
             return None;
         }
         let route = self.policy.route(request)?;
-        self.gates.bucket(gate.scope(), route, self.clock.now())
+        let facts = self.bucket_facts();
+        self.gates
+            .bucket(gate.scope(), route, facts, self.clock.now())
+    }
+
+    /// What is known of a bucket before its first call.
+    fn bucket_facts(&self) -> Facts<'static> {
+        Facts {
+            circuit_breaker: self.circuit_breaker,
+            ..Facts::default()
+        }
     }
 
     /// The gate of the bucket that a response to this request has named, if there is room for one.
@@ -150,7 +163,9 @@ impl Settings {
         now: Moment,
     ) -> Option<Arc<Gate>> {
         let route = self.policy.route(request)?;
-        self.gates.name_bucket(gate.scope(), route, name, now)
+        let facts = self.bucket_facts();
+        self.gates
+            .name_bucket(gate.scope(), route, name, facts, now)
     }
 }
 

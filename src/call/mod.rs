@@ -17,6 +17,7 @@ pub(crate) use seat::Seat;
 
 use std::borrow::Cow;
 use std::future::Future;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -26,9 +27,9 @@ use http_body::Body;
 use tower_service::Service;
 
 use crate::body::{Hearing, Kept, Replay, ResponseBody};
-use crate::clock::Timer;
+use crate::clock::{Timer, later};
 use crate::error::BoxError;
-use crate::gate::{Asks, HeadClosing, Receipt, Turn, Until};
+use crate::gate::{Asks, HeadClosing, PathHash, Receipt, Turn, Until};
 use crate::moment::{Length, Moment};
 use crate::report::StopReason;
 use crate::settings::Settings;
@@ -75,6 +76,8 @@ struct Rare<R: Body> {
     backed_off: Length,
     /// No attempt starts later than this, where an answer allowed more than the settings do.
     latest: Option<Moment>,
+    /// It waits because its scope may be out, and looks now and then whether that is so.
+    suspended: bool,
     /// The call's own timer rings then.
     sleep_until: Option<Moment>,
     /// The price of the next retry.
@@ -103,6 +106,7 @@ impl<R: Body> Default for Rare<R> {
             retries: 0,
             backed_off: Length::default(),
             latest: None,
+            suspended: false,
             sleep_until: None,
             receipt: None,
             span: None,
@@ -209,6 +213,7 @@ where
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
         let asks = Asks {
             price: self.turn.price(),
+            path: path_hash(self.message.head.uri.path()),
             patience: Until {
                 latest: self.latest(),
                 in_an_outage: self.latest_in_an_outage(),
@@ -374,11 +379,34 @@ where
     pub(crate) fn poll_sleep(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
         if let Some(timer) = &mut self.timer {
             ready!(timer.poll(cx));
+            if self.rare.as_ref().is_some_and(|rare| rare.suspended) {
+                while let Some(look) = self.still_suspended() {
+                    let timer = self.timer.get_or_insert_with(|| Timer::until(look));
+                    timer.set(look);
+                    ready!(timer.poll(cx));
+                }
+            }
         }
         Poll::Ready(Next::Admit)
+    }
+
+    /// When a retry looks again that waits because its scope may be out, if that is still open.
+    fn still_suspended(&mut self) -> Option<Moment> {
+        let (now, latest) = (self.settings.clock.now(), self.latest_in_an_outage());
+        let known = self.turn.suspected_until(now).filter(|_| now < latest);
+        let again = later(now, plan::look_again(self.settings.dice.roll()));
+        let look = known.map(|known| known.min(again).min(latest));
+        self.rare().suspended = look.is_some();
+        look
     }
 
     fn rare(&mut self) -> &mut Rare<R> {
         self.rare.get_or_insert_with(Box::default)
     }
+}
+
+/// What the path of a request is known by while its server is out.
+fn path_hash(path: &str) -> PathHash {
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(path);
+    PathHash(hash as u32)
 }

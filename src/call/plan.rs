@@ -12,6 +12,7 @@ use crate::backoff::{Backoff, upward};
 use crate::body::Replay;
 use crate::clock::later;
 use crate::error::BoxError;
+use crate::gate::Suspicion;
 use crate::hint::Hint;
 use crate::moment::{Length, Moment};
 use crate::patience::{Deadline, Patience};
@@ -120,8 +121,8 @@ where
         if self.rare().retries >= max_retries {
             return Plan::End(Some(StopReason::RetriesExhausted), None);
         }
-        if let Some(until) = self.turn.suspends() {
-            return self.plan_by_outage(until, heard);
+        if let Some(suspicion) = self.turn.suspends(heard) {
+            return self.plan_by_outage(suspicion, roll, heard);
         }
         let rare = self.rare();
         let wait = backoff.wait(rare.retries, rare.backed_off.duration(), roll);
@@ -144,10 +145,14 @@ where
 
     /// The whole scope fails: the gate says when, and it costs a retry, but no budget: the gate
     /// bounds the load.
-    fn plan_by_outage(&mut self, suspended: Moment, heard: Moment) -> Plan {
+    fn plan_by_outage(&mut self, suspicion: Suspicion, roll: u64, heard: Moment) -> Plan {
         let backoff = self.settings.backoff;
-        let own = backoff.unspread(self.rare().retries);
-        let next = suspended.max(later(heard, own));
+        let own = later(heard, backoff.unspread(self.rare().retries));
+        let next = match suspicion {
+            Suspicion::Open(probe) => own.max(probe),
+            Suspicion::Until(_) => own.max(later(heard, look_again(roll))),
+        };
+        self.rare().suspended = matches!(suspicion, Suspicion::Until(_));
         let gated = self.rare().gated.duration();
         let patience = self.failure_patience(gated);
         let plan = self.within(patience, next);
@@ -214,4 +219,10 @@ where
             self.rare().decided_by = Some(decided_by(verdict, status));
         }
     }
+}
+
+/// How long a retry waits until it looks whether the scope is still suspected to be out.
+pub(super) fn look_again(roll: u64) -> Duration {
+    const LEAST: Duration = Duration::from_secs(1);
+    LEAST + LEAST.mul_f64(roll as f64 / u64::MAX as f64)
 }

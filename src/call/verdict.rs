@@ -7,7 +7,8 @@ use http::StatusCode;
 use http_body::Body;
 
 use super::Rare;
-use crate::gate::{Closing, Ending, Gate, Heard, Turn, Wait};
+use super::path_hash;
+use crate::gate::{Closing, Ending, Gate, Heard, PathHash, Turn, Wait};
 use crate::moment::Moment;
 use crate::observe::Decision;
 use crate::policy::{Attempt, Ruling, Verdict};
@@ -25,7 +26,7 @@ pub(super) fn carry_out<R: Body>(
     heard: Moment,
 ) -> Option<Moment> {
     let ending = match verdict.ruling() {
-        _ if failed(verdict, attempt) && !verdict.cools() => Ending::Failed,
+        _ if failed(verdict, attempt) && !verdict.cools() => failure(verdict, attempt),
         Ruling::Accept => Ending::Accepted,
         Ruling::Throttled => Ending::Refused,
         Ruling::Retry | Ruling::Refuse if verdict.cools() => Ending::Refused,
@@ -33,10 +34,15 @@ pub(super) fn carry_out<R: Body>(
     };
     let told = Heard {
         ending,
-        // A failure is everybody's, the counter of a bucket is not.
+        path: if ending == Ending::Failed {
+            path_hash(attempt.uri().path())
+        } else {
+            PathHash::default()
+        },
+        // A failure concerns the whole scope, the counter of a bucket does not.
         counter: verdict
             .counter()
-            .filter(|_| verdict.bucket().is_none() || ending != Ending::Failed),
+            .filter(|_| verdict.bucket().is_none() || !is_failure(ending)),
         looked_at: attempt
             .headers_looked_at()
             .filter(|_| !verdict.counts_otherwise()),
@@ -70,7 +76,7 @@ pub(super) fn carry_out<R: Body>(
         scope,
         match told.ending {
             Ending::Refused => meter::Outcome::Refused,
-            Ending::Failed => meter::Outcome::Failed,
+            Ending::Failed | Ending::Errored => meter::Outcome::Failed,
             Ending::Accepted | Ending::Unknown => meter::Outcome::Served,
         },
     );
@@ -137,6 +143,26 @@ fn note_bucket<R: Body>(
     in_bucket
 }
 
+/// Whether a failure shows that the server is out, or says nothing of it as a whole: a 500 shows that it works, and
+/// what the policy accepts or calls final is an answer.
+fn failure(verdict: &Verdict, attempt: &Attempt<'_>) -> Ending {
+    let Some(status) = attempt.status() else {
+        return Ending::Failed;
+    };
+    let is_final = verdict.ruling() == Ruling::Refuse && !verdict.is_not_safe();
+    let is_answer = is_final || verdict.ruling() == Ruling::Accept;
+    let is_out = verdict.is_failure() || matches!(status.as_u16(), 502..=504 | 520..=529);
+    if is_out && !is_answer {
+        Ending::Failed
+    } else {
+        Ending::Errored
+    }
+}
+
+fn is_failure(ending: Ending) -> bool {
+    matches!(ending, Ending::Failed | Ending::Errored)
+}
+
 fn failed(verdict: &Verdict, attempt: &Attempt<'_>) -> bool {
     let status = attempt.status();
     verdict.is_failure() || status.is_none_or(|status| status.is_server_error())
@@ -164,7 +190,7 @@ fn whose<'a>(
     let Some(bucket) = bucket else {
         return own;
     };
-    let about_bucket = in_bucket && told.ending != Ending::Failed;
+    let about_bucket = in_bucket && !is_failure(told.ending);
     let other = Heard {
         ending: match told.ending {
             Ending::Accepted => Ending::Accepted,

@@ -331,6 +331,11 @@ impl Cooldown {
         least.saturating_mul(1 << doublings).min(longest)
     }
 
+    /// Whether a call that was sent under this number asks if the limit is lifted.
+    pub(crate) fn is_probe(&self, sent_under: u16) -> bool {
+        sent_under == self.epoch && self.streak > 0
+    }
+
     /// An answer was accepted: if the call was sent since the last closing, the limit is lifted.
     #[inline]
     pub(crate) fn accepted(&mut self, sent_under: u16) {

@@ -35,6 +35,7 @@ mod words;
 pub use quota::Quota;
 
 pub(crate) use cooldown::{Closing, Shut, Wait};
+pub(crate) use outage::{PathHash, Suspicion};
 pub(crate) use single::Gate;
 pub(crate) use turn::{HeadClosing, Hold, Receipt, Turn};
 pub(crate) use words::{Asks, Ending, Facts, Heard, Leaves, Until};
@@ -178,9 +179,15 @@ impl Gates {
 
     /// The gate of the bucket that the last response to such a request named. `None` also if the scope has no room
     /// for another one.
-    pub(crate) fn bucket(&self, scope: &Scope, route: Route, now: Moment) -> Option<Arc<Gate>> {
+    pub(crate) fn bucket(
+        &self,
+        scope: &Scope,
+        route: Route,
+        facts: Facts<'_>,
+        now: Moment,
+    ) -> Option<Arc<Gate>> {
         let name = self.shared.buckets.get(scope, route.key())?;
-        self.bucket_named(scope, route, &name, now)
+        self.bucket_named(scope, route, &name, facts, now)
     }
 
     /// The gate of the bucket that a response has named.
@@ -189,10 +196,11 @@ impl Gates {
         scope: &Scope,
         route: Route,
         name: &Arc<str>,
+        facts: Facts<'_>,
         now: Moment,
     ) -> Option<Arc<Gate>> {
         self.shared.buckets.set(scope, route.key(), name);
-        self.bucket_named(scope, route, name, now)
+        self.bucket_named(scope, route, name, facts, now)
     }
 
     fn bucket_named(
@@ -200,12 +208,13 @@ impl Gates {
         scope: &Scope,
         route: Route,
         name: &Arc<str>,
+        facts: Facts<'_>,
         now: Moment,
     ) -> Option<Arc<Gate>> {
         let bucket = scope.bucket(name, route.resource());
         let mut registry = self.lock();
         self.make_room(&mut registry, now);
-        let gate = registry.bucket(scope, bucket, now);
+        let gate = registry.bucket(scope, bucket, facts, now);
         self.shared.sweep_due.at_latest(registry.next_sweep(now));
         gate
     }
@@ -305,6 +314,7 @@ mod tests {
                 price: None,
                 by_a_limit: false,
                 believed_for: Duration::MAX,
+                path: PathHash::default(),
             };
             turn.answered(heard, now);
         }
@@ -362,15 +372,20 @@ mod tests {
         let (gates, start) = (Gates::new(), Moment::now());
         let route = Route::named("a kind");
         let name = |nth: u32| Arc::from(format!("bucket-{nth}"));
-        let bucket = |nth, now| gates.name_bucket(&scope(0), route, &name(nth), now);
+        let bucket =
+            |nth, now| gates.name_bucket(&scope(0), route, &name(nth), Facts::default(), now);
         let held: Vec<_> = (0..1_024).filter_map(|nth| bucket(nth, start)).collect();
         assert_eq!(held.len(), 1_024);
         assert!(bucket(5, start).is_some(), "it is known");
         assert!(bucket(2_000, start).is_none(), "calls are at all of them");
-        assert!(gates.bucket(&scope(0), route, start).is_none());
         assert!(
             gates
-                .name_bucket(&scope(1), route, &name(1), start)
+                .bucket(&scope(0), route, Facts::default(), start)
+                .is_none()
+        );
+        assert!(
+            gates
+                .name_bucket(&scope(1), route, &name(1), Facts::default(), start)
                 .is_some()
         );
         drop(held);

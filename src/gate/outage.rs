@@ -1,28 +1,45 @@
-//! A server that is out, or that has just come back.
+//! A server that is out, or that has just come back: the circuit breaker of a gate.
 //!
-//! One failure is a call's own affair; five in a row, over at least a second and with no answer below
-//! 500 between, are everybody's: then one probe at growing intervals asks whether it is back, and
-//! when it is, the pace grows from a few calls a second. One broken endpoint among good ones never
-//! gets there, since the good ones answer.
+//! One failure is a call's own affair; five in a row, over at least a second, while no call of the scope was served in
+//! the last ten seconds, concern all calls: then one probe at growing intervals asks whether the server is back, and
+//! when it is, the pace grows from a few calls a second. A broken route among good ones never gets there, since the good
+//! ones are served; and where they are called rarely, a call to a path that has not failed is a probe at once.
 
 use super::blocked::Reason;
 use super::pace::Pace;
+use crate::circuit_breaker::CircuitBreaker;
 use crate::moment::Moment;
 use std::time::Duration;
 
-const IN_A_ROW: u32 = 5;
 /// After an outage, so many failures in a row mean that the pace is too fast; one is a hiccup.
 const TOO_FAST: u32 = 3;
-const FOR_AT_LEAST: Duration = Duration::from_secs(1);
 const FIRST_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(8);
 /// A probe that keeps silent for this long is followed by another.
 const SILENCE: Duration = Duration::from_secs(10);
+/// More paths than this are not told apart.
+const PATHS: usize = 8;
+/// So many calls to the path that failed last let others go first, at each probe.
+const STEPS_BACK: u32 = 16;
+
+/// A hash of the path of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PathHash(pub(crate) u32);
+
+/// What a retry has to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Suspicion {
+    /// The breaker is open: the next probe goes then.
+    Open(Moment),
+    /// It opens then, unless a call is served before: all is well then.
+    Until(Moment),
+}
 
 /// What has failed lately; usually nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Outage {
     trouble: Option<Box<Trouble>>,
+    breaker: Option<Box<CircuitBreaker>>,
 }
 
 #[derive(Debug, Default)]
@@ -36,15 +53,34 @@ struct Trouble {
 /// What looks like an outage, from the fifth failure on.
 #[derive(Debug)]
 struct Out {
-    /// Until then it may be a hiccup: only retries wait.
-    sure_from: Moment,
+    /// From then on all calls wait for a probe; before, it may be a hiccup, or one broken route.
+    opens: Moment,
     /// A failure after that has made it sure.
     sure: bool,
     interval: Duration,
     probe_at: Moment,
+    /// The paths that have failed, the last one last.
+    failed: Vec<PathHash>,
+    /// When the call was sent that asks on a path that has not failed, while it is on its way.
+    other_path: Option<Moment>,
+    steps_back: u32,
 }
 
 impl Outage {
+    /// With a setting of its own, if that is not the default.
+    pub(crate) fn with(breaker: CircuitBreaker) -> Self {
+        let own = (breaker != CircuitBreaker::default()).then(|| Box::new(breaker));
+        Self {
+            trouble: None,
+            breaker: own,
+        }
+    }
+
+    /// Forgets what has failed.
+    pub(crate) fn reopen(&mut self) {
+        self.trouble = None;
+    }
+
     /// Nothing has failed lately, and nothing is paced: the rule.
     #[inline]
     pub(crate) fn is_calm(&self) -> bool {
@@ -60,7 +96,7 @@ impl Outage {
 
     /// What keeps calls, if anything here does.
     pub(crate) fn reason(&self, now: Moment) -> Reason {
-        if self.is_sure(now) {
+        if self.is_open(now) {
             Reason::Outage
         } else {
             Reason::RecoveryPace
@@ -69,13 +105,59 @@ impl Outage {
 
     /// Whether it is an outage and not a hiccup.
     pub(crate) fn is_sure(&self, now: Moment) -> bool {
-        let trouble = self.trouble.as_ref();
-        trouble.is_some_and(|trouble| trouble.is_sure(now))
+        self.out(now).is_some_and(|out| out.sure)
     }
 
-    /// Until when retries have to wait, because it looks as if the server were out.
-    pub(crate) fn suspected_until(&self) -> Option<Moment> {
-        self.trouble.as_ref()?.suspected_until()
+    /// Whether all calls wait for a probe.
+    fn is_open(&self, now: Moment) -> bool {
+        self.out(now).is_some()
+    }
+
+    fn out(&self, now: Moment) -> Option<&Out> {
+        let out = self.trouble.as_ref()?.out.as_ref()?;
+        Some(out).filter(|out| now >= out.opens)
+    }
+
+    /// Whether it looks as if the server were out, and until when retries have to wait then.
+    pub(crate) fn suspicion(&self, now: Moment) -> Option<Suspicion> {
+        let out = self.trouble.as_ref()?.out.as_ref()?;
+        Some(if now >= out.opens {
+            Suspicion::Open(out.probe_at)
+        } else {
+            Suspicion::Until(out.opens)
+        })
+    }
+
+    /// Whether a call to this path may ask at once: the path has not failed, and no other one asks.
+    pub(crate) fn is_probe_at_once(&self, path: PathHash, now: Moment) -> bool {
+        let asks = |since: Moment| now < since + SILENCE;
+        let may = |out: &Out| !out.failed.contains(&path) && !out.other_path.is_some_and(asks);
+        self.out(now).is_some_and(may)
+    }
+
+    /// A call to a path that has not failed is sent.
+    pub(crate) fn probe_at_once(&mut self, now: Moment) {
+        let out = self
+            .trouble
+            .as_mut()
+            .and_then(|trouble| trouble.out.as_mut());
+        if let Some(out) = out {
+            out.other_path = Some(now);
+        }
+    }
+
+    /// Whether a call to this path lets the others go first: it is the path that failed last.
+    pub(crate) fn steps_back(&mut self, path: PathHash, now: Moment) -> bool {
+        let out = self
+            .trouble
+            .as_mut()
+            .and_then(|trouble| trouble.out.as_mut());
+        let Some(out) = out.filter(|out| now >= out.opens && now >= out.probe_at) else {
+            return false;
+        };
+        let steps = out.failed.last() == Some(&path) && out.steps_back < STEPS_BACK;
+        out.steps_back += u32::from(steps);
+        steps
     }
 
     #[inline]
@@ -85,21 +167,27 @@ impl Outage {
         }
     }
 
-    /// A 5xx without a wait, or a broken connection, of a call that was sent then.
-    pub(crate) fn failed(&mut self, sent: Moment, now: Moment) {
+    /// A failure of a call to this path that was sent then; `served` is when one was served last.
+    pub(crate) fn failed(&mut self, path: PathHash, sent: Moment, served: Moment, now: Moment) {
+        let breaker = self.breaker.as_deref().copied().unwrap_or_default();
+        let Some(failures) = breaker.failures else {
+            return;
+        };
         let trouble = self.trouble.get_or_insert_default();
-        trouble.failed(sent, now);
+        let opens = served + breaker.served_within;
+        trouble.failed(path, sent, now);
+        trouble.suspect(failures, breaker.lasting, path, opens, now);
     }
 
-    /// A call that was let through at this moment was not answered, but dropped: somebody else may
-    /// probe.
+    /// A call that was let through at this moment was not answered, but dropped, or its answer says neither that the
+    /// server is back nor that it is out: another one may probe.
     pub(crate) fn gone(&mut self, sent: Moment) {
         if let Some(trouble) = &mut self.trouble {
             trouble.gone(sent);
         }
     }
 
-    /// Any answer below 500.
+    /// A call was served, or refused: the server works.
     #[inline]
     pub(crate) fn answered(&mut self, now: Moment) {
         if let Some(trouble) = &mut self.trouble {
@@ -119,64 +207,73 @@ impl Trouble {
 
     /// From when one more may go.
     fn next(&self, now: Moment) -> Moment {
-        let out = self.out.as_ref().filter(|out| now >= out.sure_from);
+        let out = self.out.as_ref().filter(|out| now >= out.opens);
         let paced = self.pace.as_ref().map_or(now, Pace::next);
         out.map_or(paced, |out| out.probe_at)
     }
 
-    /// Whether it is an outage and not a hiccup.
-    fn is_sure(&self, now: Moment) -> bool {
-        let out = self.out.as_ref().filter(|out| now >= out.sure_from);
-        out.is_some_and(|out| out.sure)
-    }
-
-    /// Until when retries have to wait, because it looks as if the server were out.
-    fn suspected_until(&self) -> Option<Moment> {
-        self.out.as_ref().map(|out| out.probe_at)
-    }
-
     fn let_one(&mut self, now: Moment) {
         self.forget_old_pace(now);
-        if let Some(out) = self.out.as_mut().filter(|out| now >= out.sure_from) {
+        if let Some(out) = self.out.as_mut().filter(|out| now >= out.opens) {
             out.probe_at = now + SILENCE;
+            out.steps_back = 0;
         }
         if let Some(pace) = &mut self.pace {
             pace.let_one(now);
         }
     }
 
-    /// A 5xx without a wait, or a broken connection, of a call that was sent then.
-    fn failed(&mut self, sent: Moment, now: Moment) {
+    fn failed(&mut self, path: PathHash, sent: Moment, now: Moment) {
         self.in_a_row = self.in_a_row.saturating_add(1);
         let too_fast = self.in_a_row >= TOO_FAST;
         if let Some(pace) = self.pace.as_mut().filter(|_| too_fast) {
             pace.failed(sent, now);
         }
-        let first = *self.first.get_or_insert(now);
-        match &mut self.out {
-            // Calls that were on their way before it was sure say nothing new.
-            Some(out) if now >= out.sure_from && sent >= out.sure_from => {
-                out.interval = (out.interval * 2).min(LONGEST_INTERVAL);
-                out.probe_at = now + out.interval;
-                out.sure = true;
-            }
-            None if self.in_a_row >= IN_A_ROW => {
-                let sure_from = (first + FOR_AT_LEAST).max(now);
-                self.out = Some(Out {
-                    sure_from,
-                    sure: false,
-                    interval: FIRST_INTERVAL / 2,
-                    probe_at: sure_from,
-                });
-            }
-            _ => {}
+        self.first.get_or_insert(now);
+        let Some(out) = &mut self.out else {
+            return;
+        };
+        out.note(path);
+        // Calls that were on their way before it opened say nothing new.
+        if now >= out.opens && sent >= out.opens {
+            out.interval = (out.interval * 2).min(LONGEST_INTERVAL);
+            out.probe_at = now + out.interval;
+            out.sure = true;
         }
     }
 
-    /// A call that was let through at this moment was not answered, but dropped: somebody else may
-    /// probe.
+    /// So many failures in a row look like an outage.
+    fn suspect(
+        &mut self,
+        failures: u32,
+        lasting: Duration,
+        path: PathHash,
+        opens: Moment,
+        now: Moment,
+    ) {
+        if self.in_a_row < failures || self.out.is_some() {
+            return;
+        }
+        let first = self.first.unwrap_or(now);
+        let opens = (first + lasting).max(opens).max(now);
+        self.out = Some(Out {
+            opens,
+            sure: false,
+            interval: FIRST_INTERVAL / 2,
+            probe_at: opens,
+            failed: vec![path],
+            other_path: None,
+            steps_back: 0,
+        });
+    }
+
     fn gone(&mut self, sent: Moment) {
-        if let Some(out) = self.out.as_mut().filter(|out| sent >= out.sure_from) {
+        let Some(out) = &mut self.out else {
+            return;
+        };
+        if out.other_path == Some(sent) {
+            out.other_path = None;
+        } else if sent >= out.opens {
             out.probe_at = out.probe_at.min(sent + out.interval);
         }
     }
@@ -187,7 +284,6 @@ impl Trouble {
         }
     }
 
-    /// Any answer below 500.
     fn answered(&mut self, now: Moment) {
         self.forget_old_pace(now);
         (self.in_a_row, self.first) = (0, None);
@@ -203,12 +299,28 @@ impl Trouble {
     }
 }
 
+impl Out {
+    /// This path has failed, too.
+    fn note(&mut self, path: PathHash) {
+        self.other_path = None;
+        self.failed.retain(|known| *known != path);
+        if self.failed.len() == PATHS {
+            self.failed.remove(0);
+        }
+        self.failed.push(path);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ROUTE: PathHash = PathHash(1);
+    /// Long ago.
+    const NEVER: Moment = Moment::START;
+
     fn fail(outage: &mut Outage, times: u32, now: Moment) {
-        (0..times).for_each(|_| outage.failed(now, now));
+        (0..times).for_each(|_| outage.failed(ROUTE, now, NEVER, now));
     }
 
     #[test]
@@ -219,7 +331,7 @@ mod tests {
         assert!(!outage.is_sure(now), "all at once prove nothing");
         assert_eq!(outage.next(now), now, "new calls go on");
         let later = now + Duration::from_secs(1);
-        assert_eq!(outage.suspected_until(), Some(later), "retries wait");
+        assert_eq!(outage.suspicion(now), Some(Suspicion::Until(later)));
         outage.let_one(later);
         assert!(outage.next(later) > later, "one asks");
         fail(&mut outage, 1, later);
@@ -251,7 +363,7 @@ mod tests {
             let probe = outage.next(now);
             intervals.push((probe - now).as_secs());
             outage.let_one(probe);
-            outage.failed(probe, probe);
+            outage.failed(ROUTE, probe, NEVER, probe);
             now = probe;
         }
         assert_eq!(intervals, [1, 2, 4, 8, 8, 8]);
@@ -274,5 +386,72 @@ mod tests {
             now = outage.next(now).max(now);
         }
         assert!(seconds[0] <= 21 && seconds[3] >= 120, "{seconds:?}");
+    }
+
+    #[test]
+    fn it_does_not_open_within_ten_seconds_of_a_served_call() {
+        let served = Moment::now();
+        let mut outage = Outage::default();
+        let mut now = served;
+        for _ in 0..99 {
+            outage.failed(ROUTE, now, served, now);
+            assert_eq!(outage.next(now), now);
+            now += Duration::from_millis(100);
+        }
+        now = served + Duration::from_secs(10);
+        outage.failed(ROUTE, now, served, now);
+        assert!(outage.is_sure(now));
+    }
+
+    #[test]
+    fn a_path_that_has_not_failed_is_asked_at_once_and_one_at_a_time() {
+        let mut now = Moment::now();
+        let mut outage = Outage::default();
+        fail(&mut outage, 5, now);
+        now += Duration::from_secs(1);
+        fail(&mut outage, 1, now);
+        let (good, other) = (PathHash(2), PathHash(3));
+        assert!(!outage.is_probe_at_once(ROUTE, now));
+        assert!(outage.is_probe_at_once(good, now));
+        outage.probe_at_once(now);
+        assert!(!outage.is_probe_at_once(other, now), "one at a time");
+        outage.failed(good, now, NEVER, now);
+        assert!(!outage.is_probe_at_once(good, now), "it has failed, too");
+        assert!(outage.is_probe_at_once(other, now));
+        outage.probe_at_once(now);
+        outage.gone(now);
+        assert!(outage.is_probe_at_once(other, now), "its caller has left");
+    }
+
+    #[test]
+    fn no_more_than_eight_paths_are_kept() {
+        let now = Moment::now();
+        let mut outage = Outage::default();
+        let later = now + Duration::from_secs(1);
+        (0..1_000).for_each(|path| outage.failed(PathHash(path), now, NEVER, now));
+        assert!(outage.is_probe_at_once(PathHash(991), later));
+        assert!(!outage.is_probe_at_once(PathHash(992), later));
+    }
+
+    #[test]
+    fn the_path_that_failed_last_lets_the_others_go_first() {
+        let now = Moment::now();
+        let mut outage = Outage::default();
+        fail(&mut outage, 5, now);
+        let probe = now + Duration::from_secs(1);
+        assert!(!outage.steps_back(PathHash(2), probe));
+        let steps = (0..100).filter(|_| outage.steps_back(ROUTE, probe)).count();
+        assert_eq!(steps, STEPS_BACK as usize, "and then it goes itself");
+    }
+
+    #[test]
+    fn one_that_is_off_never_opens() {
+        let mut now = Moment::now();
+        let mut outage = Outage::with(CircuitBreaker::off());
+        for _ in 0..100 {
+            fail(&mut outage, 5, now);
+            assert!(outage.is_calm());
+            now += Duration::from_secs(1);
+        }
     }
 }

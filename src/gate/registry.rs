@@ -55,7 +55,13 @@ impl Registry {
     }
 
     /// The gate of a bucket, or `None` if its scope has no room for another one.
-    pub(super) fn bucket(&mut self, of: &Scope, bucket: Scope, now: Moment) -> Option<Arc<Gate>> {
+    pub(super) fn bucket(
+        &mut self,
+        of: &Scope,
+        bucket: Scope,
+        facts: Facts<'_>,
+        now: Moment,
+    ) -> Option<Arc<Gate>> {
         if !self.buckets.contains_key(of) {
             let buckets = Buckets {
                 gates: HashMap::new(),
@@ -72,7 +78,7 @@ impl Registry {
             return None;
         }
         self.total -= before - buckets.gates.len();
-        let gate = Arc::new(Gate::new(bucket.clone(), Facts::default()));
+        let gate = Arc::new(Gate::new(bucket.clone(), facts));
         buckets.gates.insert(bucket, Arc::clone(&gate));
         self.total += 1;
         Some(gate)

@@ -86,6 +86,7 @@ mod tests {
                 price: None,
                 by_a_limit: false,
                 believed_for: std::time::Duration::MAX,
+                path: Default::default(),
             };
             arrive().answered(heard, now);
         }

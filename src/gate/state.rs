@@ -11,7 +11,7 @@ use super::allowance::Allowance;
 use super::blocked::{Blocked, Reason};
 use super::book::Book;
 use super::cooldown::{Closing, Cooldown, HeadId, Opening, Shut, Wait};
-use super::outage::Outage;
+use super::outage::{Outage, Suspicion};
 use super::queue::Queue;
 use super::ramp::Ramp;
 use super::words::{Ending, Facts, Heard, Pass, Wake};
@@ -81,7 +81,7 @@ impl State {
             book: Book::default(),
             in_flight: 0,
             ramp_epoch: 0,
-            outage: Outage::default(),
+            outage: Outage::with(facts.circuit_breaker),
             youngest: Moment::START,
             due: None,
             cooldown: Cooldown::default(),
@@ -159,10 +159,14 @@ impl State {
 
     #[inline]
     pub(crate) fn let_through(&mut self, price: u32, now: Moment) -> Pass {
+        self.outage.let_one(now);
+        self.let_past_the_outage(price, now)
+    }
+
+    fn let_past_the_outage(&mut self, price: u32, now: Moment) -> Pass {
         self.in_flight += 1;
         self.due = None;
         self.ramp.let_one(now);
-        self.outage.let_one(now);
         let (unread, answered_then) = self.allowance.take(price, now);
         Pass {
             epoch: self.cooldown.epoch(),
@@ -233,8 +237,13 @@ impl State {
         self.allowance
             .answered(pass, Heard { counter, ..heard }, now);
         match heard.ending {
-            Ending::Failed => self.outage.failed(pass.sent_after(), now),
+            Ending::Failed => {
+                let served = self.youngest;
+                self.outage
+                    .failed(heard.path, pass.sent_after(), served, now);
+            }
             Ending::Accepted | Ending::Refused => self.outage.answered(now),
+            Ending::Errored => self.outage.gone(pass.sent_after()),
             Ending::Unknown => {}
         }
         self.left(pass, heard.ending);
@@ -304,6 +313,11 @@ impl State {
     #[inline]
     fn is_of_this_ramp(&self, epoch: u16) -> bool {
         epoch.wrapping_sub(self.ramp_epoch) < u16::MAX / 2
+    }
+
+    /// Whether a call was sent after the last closing, and none has been served since.
+    pub(crate) fn was_probe(&self, pass: Pass) -> bool {
+        self.cooldown.is_probe(pass.epoch)
     }
 
     /// Closes the gate; calls whose patience ends before it opens are told at once.
@@ -405,16 +419,15 @@ impl State {
         }
     }
 
-    /// Until when a retry that nobody named a wait for has to wait at least, because the whole scope
-    /// seems to be out.
-    pub(crate) fn suspected_until(&self) -> Option<Moment> {
-        self.outage.suspected_until()
+    /// What a retry that no response named a wait for has to wait for, because the whole scope seems to be out.
+    pub(crate) fn suspicion(&self, now: Moment) -> Option<Suspicion> {
+        self.outage.suspicion(now)
     }
 
     pub(crate) fn reopen(&mut self) -> Wake {
         self.cooldown.reopen();
         self.allowance.reopen();
-        self.outage = Outage::default();
+        self.outage.reopen();
         self.interrupted = None;
         // What was learned from a wait that was wrong is wrong, too.
         self.ramp = Ramp::one_probe(None);

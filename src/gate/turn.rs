@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use super::blocked::Reason;
 use super::cooldown::{Closing, HeadId, Opening};
 use super::looks::Unread;
+use super::outage::Suspicion;
 use super::single::{Gate, Locked, settle};
 use super::words::{Asks, Heard, Leaves, Pass, Standing, Wake};
 use crate::budget::{Budget, Paid};
@@ -181,6 +182,8 @@ impl Turn {
         if self.stage != Stage::New {
             asks.most_waiting = usize::MAX;
         }
+        let (behind, others) = state.step_back(self.number, asks.path, now);
+        self.number = behind;
         let (standing, wake) = state.pass_in_turn(self.number, asks, now, waker);
         drop(state);
         match standing {
@@ -192,6 +195,7 @@ impl Turn {
             Standing::Leaves(_) => self.stage = Stage::Out,
         }
         wake.now();
+        others.now();
         standing
     }
 
@@ -291,7 +295,8 @@ impl Turn {
         let pass = self.pass_at(Stage::Sent)?;
         let by_head = by_head.and_then(|(head, now)| {
             if Arc::ptr_eq(&head.gate, &self.gate) {
-                return Some((head.id()?, now));
+                let probe = head.was_probe;
+                return Some((head.id()?, probe, now));
             }
             head.take_back(now);
             None
@@ -299,8 +304,10 @@ impl Turn {
         let stale = self.gate.lock().is_stale(pass);
         let (mut state, freed) = self.hear(heard, now)?;
         let news = closing.refused || !stale;
+        let was_probe = by_head.map_or_else(|| state.was_probe(pass), |(_, probe, _)| probe);
+        let behind = (closing.refused && was_probe).then(|| state.queue.arrive());
         let (opening, told) = match by_head {
-            Some((id, now)) => state.decide(id, news.then_some(closing), now),
+            Some((id, _, now)) => state.decide(id, news.then_some(closing), now),
             None if news => {
                 let (opening, told) = state.close(pass.epoch, closing, roll);
                 (Some(opening), told)
@@ -310,6 +317,8 @@ impl Turn {
         drop(state);
         freed.now();
         told.now();
+        // A refused probe goes behind the others: an endpoint that is always refused must not starve its host.
+        self.number = behind.unwrap_or(self.number);
         opening
     }
 
@@ -320,10 +329,12 @@ impl Turn {
         if !closing.refused && state.is_stale(pass) {
             return None;
         }
+        let was_probe = state.was_probe(pass);
         let id = state.close_by_head(pass.epoch, closing, roll);
         drop(state);
         Some(HeadClosing {
             gate: Arc::clone(&self.gate),
+            was_probe,
             id: Some(id),
         })
     }
@@ -347,14 +358,21 @@ impl Turn {
         Some(Hold { gate })
     }
 
-    /// See [`State::suspected_until`](super::state::State::suspected_until). The call then asks again
-    /// behind all others, so that a broken endpoint at the head of the queue does not keep the good
-    /// ones waiting.
-    pub(crate) fn suspends(&mut self) -> Option<Moment> {
+    /// Whether a retry has to wait because the whole scope seems to be out. The call then asks again behind all others,
+    /// so that a broken endpoint at the head of the queue does not keep the good ones waiting.
+    pub(crate) fn suspends(&mut self, now: Moment) -> Option<Suspicion> {
         let mut state = self.gate.lock();
-        let until = state.suspected_until()?;
+        let suspicion = state.suspicion(now)?;
         self.number = state.queue.arrive();
-        Some(until)
+        Some(suspicion)
+    }
+
+    /// Until when the scope may still turn out to be well.
+    pub(crate) fn suspected_until(&self, now: Moment) -> Option<Moment> {
+        match self.gate.lock().suspicion(now)? {
+            Suspicion::Until(moment) => Some(moment),
+            Suspicion::Open(_) => None,
+        }
     }
 
     /// Pays for a retry out of the scope's budget.
@@ -408,6 +426,7 @@ impl Drop for Hold {
 #[derive(Debug)]
 pub(crate) struct HeadClosing {
     gate: Arc<Gate>,
+    was_probe: bool,
     id: Option<HeadId>,
 }
 

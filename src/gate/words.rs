@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::blocked::Reason;
 use super::cooldown::Shut;
 use super::looks::Unread;
+use super::outage::PathHash;
 use super::quota::Quota;
+use crate::circuit_breaker::CircuitBreaker;
 use crate::hint::Counter;
 use crate::moment::Moment;
 
@@ -46,6 +48,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) plans: &'a [Quota],
     /// So many in flight to begin with.
     pub(crate) cold_start: Option<u32>,
+    pub(crate) circuit_breaker: CircuitBreaker,
 }
 
 /// How a call ended, as far as the gate is concerned.
@@ -55,8 +58,10 @@ pub(crate) enum Ending {
     Accepted,
     /// Refused by a limit, or by a server that names a wait.
     Refused,
-    /// A 5xx without a wait, or no answer at all.
+    /// No connection, or a status that says that the server is out.
     Failed,
+    /// A 5xx that says nothing about the server as a whole.
+    Errored,
     /// Dropped.
     Unknown,
 }
@@ -65,6 +70,8 @@ pub(crate) enum Ending {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Heard {
     pub(crate) ending: Ending,
+    /// What was asked for, if it failed.
+    pub(crate) path: PathHash,
     pub(crate) counter: Option<Counter>,
     /// How many headers there were, if they were looked at.
     pub(crate) looked_at: Option<usize>,
@@ -80,6 +87,7 @@ pub(crate) struct Heard {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asks {
     pub(crate) price: u32,
+    pub(crate) path: PathHash,
     pub(crate) patience: Until,
     /// It does not wait behind so many others.
     pub(crate) most_waiting: usize,

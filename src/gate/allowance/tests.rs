@@ -22,6 +22,7 @@ fn refused() -> Heard {
         price: None,
         by_a_limit: true,
         believed_for: Duration::MAX,
+        path: Default::default(),
     }
 }
 

@@ -113,6 +113,7 @@ impl World {
             quotas,
             plans: &[],
             cold_start: None,
+            circuit_breaker: Default::default(),
         };
         let limit = |at_once| {
             let mut of_kind = quotas

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::State;
 use crate::gate::blocked::Reason;
+use crate::gate::outage::PathHash;
 use crate::gate::words::{Asks, Leaves, Standing, Wake};
 use crate::moment::Moment;
 
@@ -30,6 +31,11 @@ impl State {
         } = asks;
         if let Err(most) = self.allowance.affords(price) {
             return (Standing::Leaves(Leaves::TooDear(most)), self.leave(number));
+        }
+        if self.is_probe_at_once(asks, now) {
+            self.outage.probe_at_once(now);
+            let pass = self.let_past_the_outage(price, now);
+            return (Standing::Through(pass), self.leave(number));
         }
         let latest = if self.outage.is_sure(now) {
             patience.latest.min(patience.in_an_outage)
@@ -95,6 +101,26 @@ impl State {
         };
         let reason = blocked.map_or(Reason::CallersAhead, |blocked| blocked.reason);
         (self.waits(number, look, latest, reason), wake.and(told))
+    }
+
+    /// Whether nothing but an outage keeps this call, and its path is one that has not failed.
+    fn is_probe_at_once(&mut self, asks: Asks, now: Moment) -> bool {
+        self.outage.is_probe_at_once(asks.path, now)
+            && now <= asks.patience.latest
+            && self.cooldown.shut(now).is_none()
+            && self.ramp.next(now) <= now
+            && self.allowance.next(asks.price, now) <= now
+    }
+
+    /// The first call in the queue goes behind the others, if it would ask the path that failed last. Returns its
+    /// number from now on.
+    pub(crate) fn step_back(&mut self, number: u64, path: PathHash, now: Moment) -> (u64, Wake) {
+        let others_wait = self.queue.len() > 1 && self.queue.is_first(number);
+        if !others_wait || !self.outage.steps_back(path, now) {
+            return (number, Wake::default());
+        }
+        let wake = self.leave(number);
+        (self.queue.arrive(), wake)
     }
 
     /// Who has a timer looks after those who have none.

@@ -208,6 +208,7 @@ fn a_ticket_is_not_good_after_the_reset_that_a_server_names() {
             price: None,
             by_a_limit: false,
             believed_for: Duration::MAX,
+            path: Default::default(),
         };
         side.state.answered(pass, heard, start).now();
     }

@@ -75,6 +75,7 @@ impl Side {
             quotas,
             plans: &[],
             cold_start: None,
+            circuit_breaker: Default::default(),
         };
         Self {
             state: State::new(facts),
@@ -124,6 +125,7 @@ impl Side {
                 price: None,
                 by_a_limit: false,
                 believed_for: Duration::MAX,
+                path: Default::default(),
             };
             self.state.answered(pass, heard, now).now();
         } else if !self.state.tick_off(pass) {
@@ -145,6 +147,7 @@ impl Side {
             price: None,
             by_a_limit: false,
             believed_for: Duration::MAX,
+            path: Default::default(),
         };
         match end {
             End::Dropped => self.state.dropped(pass).now(),

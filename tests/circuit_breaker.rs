@@ -1,0 +1,215 @@
+//! What one broken route, one endpoint that is always refused, and a server that is out do to the other calls.
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::Request;
+use http::request::Parts;
+use support::mock::{Answer, Mock, answer, status};
+use support::paused::*;
+use tokio::time::Instant;
+use tower_backoff::policy::{Provider, Verdict, policy_fn};
+use tower_backoff::{CircuitBreaker, Gates, Patience, Retry, RetryLayer, StopReason};
+
+const GOOD: &str = "https://api.test/good";
+const BAD: &str = "https://api.test/bad/route";
+
+fn on_bad(head: &Parts) -> bool {
+    head.uri.path().starts_with("/bad")
+}
+
+/// One route answers like this, all others are served.
+fn broken(bad: impl Fn() -> Answer + Send + Sync + 'static) -> Mock {
+    let script = move |_: usize, head: &Parts| if on_bad(head) { bad() } else { status(200) };
+    Mock::new(script).taking(millis(50))
+}
+
+fn standard() -> RetryLayer {
+    RetryLayer::new(Provider::new("test"))
+}
+
+/// So many callers ask for the broken route, one call after the other.
+fn loop_on(service: &Retry<Mock>, callers: usize, request: fn(&str) -> Request<Body>) {
+    for _ in 0..callers {
+        let service = service.clone();
+        tokio::spawn(async move {
+            loop {
+                let _ = send(&service, request(BAD)).await;
+                tokio::time::sleep(millis(500)).await;
+            }
+        });
+    }
+}
+
+/// So many calls to the good route, one in so much time: how many are answered, and the longest wait.
+async fn healthy(service: &Retry<Mock>, calls: usize, every: Duration) -> (usize, Duration) {
+    let (mut answered, mut longest) = (0, Duration::ZERO);
+    for _ in 0..calls {
+        tokio::time::sleep(every).await;
+        let begun = Instant::now();
+        let answer = send(service, get(GOOD)).await;
+        answered += usize::from(answer.is_ok_and(|answer| answer.status() == 200));
+        longest = longest.max(begun.elapsed());
+    }
+    (answered, longest)
+}
+
+async fn stops_no_other_route(
+    name: &str,
+    bad: impl Fn() -> Answer + Clone + Send + Sync + 'static,
+    layer: impl Fn() -> RetryLayer,
+    request: fn(&str) -> Request<Body>,
+) {
+    for (callers, calls, every) in [(3, 72, millis(500)), (8, 5, secs(30))] {
+        let service = around(&broken(bad.clone()), layer());
+        loop_on(&service, callers, request);
+        let (answered, longest) = healthy(&service, calls, every).await;
+        assert_eq!(answered, calls, "{name}, one in {every:?}");
+        assert!(longest <= secs(1), "{name}, one in {every:?}: {longest:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_route_stops_no_other_route_of_its_host() {
+    for code in [500, 501, 502, 503, 504, 520] {
+        let name = code.to_string();
+        stops_no_other_route(&name, move || status(code), standard, get).await;
+    }
+    let lost = || Err("the connection was lost".into());
+    stops_no_other_route("lost", lost, standard, get).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_does_one_whose_failures_are_not_retried() {
+    for code in [500, 503] {
+        let bad = move || status(code);
+        stops_no_other_route("post", bad, standard, post).await;
+        let provider = || Provider::new("test").final_on([500, 503]);
+        stops_no_other_route("final", bad, || RetryLayer::new(provider()), get).await;
+        stops_no_other_route("no retries", bad, || standard().max_retries(0), get).await;
+        let accepts = || RetryLayer::new(policy_fn(|_| Verdict::accept()));
+        stops_no_other_route("accepted", bad, accepts, get).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_get_that_is_always_answered_500_ends_after_its_retries() {
+    let mut longest = Duration::ZERO;
+    for _ in 0..5 {
+        let service = around(&broken(|| status(500)), standard());
+        let begun = Instant::now();
+        let outcome = send(&service, get(BAD)).await;
+        let reason = report(&outcome).and_then(|report| report.stop_reason());
+        assert_eq!(reason, Some(StopReason::RetriesExhausted));
+        longest = longest.max(begun.elapsed());
+    }
+    assert!(longest < secs(3), "{longest:?}");
+}
+
+/// Out until then, served after.
+fn out_until(back: Duration) -> Mock {
+    let begun = Instant::now();
+    let script = move |_: usize, _: &Parts| match begun.elapsed() < back {
+        true => status(503),
+        false => status(200),
+    };
+    Mock::new(script).taking(millis(50))
+}
+
+async fn sixty_callers(service: &Retry<Mock>) -> usize {
+    let calls: Vec<_> = (0..60)
+        .map(|_| {
+            let mut request = get(GOOD);
+            request.extensions_mut().insert(Patience::of(secs(3_600)));
+            start(service, request)
+        })
+        .collect();
+    let mut served = 0;
+    for call in calls {
+        served += usize::from(status_of(&call.await.unwrap()) == 200);
+    }
+    served
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_out_is_asked_by_one_probe_at_a_time() {
+    let mock = out_until(secs(300));
+    let gates = Gates::new();
+    let service = around(&mock, standard().gates(&gates));
+    assert_eq!(sixty_callers(&service).await, 60);
+    let sent = mock.calls().len();
+    assert!(sent < 60 + 60 + 60, "{sent}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_breaker_each_call_is_on_its_own() {
+    let mock = out_until(secs(300));
+    let gates = Gates::new();
+    let layer = standard()
+        .gates(&gates)
+        .circuit_breaker(CircuitBreaker::off());
+    let service = around(&mock, layer.max_retries(2));
+    assert_eq!(sixty_callers(&service).await, 0);
+    assert_eq!(gates.all()[0].shut_by, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hiccup_of_two_seconds_keeps_retries_for_little_longer() {
+    let begun = Instant::now();
+    let script = move |_: usize, _: &Parts| match begun.elapsed() {
+        at if at > secs(60) && at < secs(62) => status(503),
+        _ => status(200),
+    };
+    let mock = Mock::new(script).taking(millis(50));
+    let service = around(&mock, standard());
+    send(&service, get(GOOD)).await.unwrap();
+    tokio::time::sleep(millis(59_000)).await;
+    send(&service, get(GOOD)).await.unwrap();
+    let mut calls = Vec::new();
+    for _ in 0..60 {
+        tokio::time::sleep(millis(50)).await;
+        calls.push(start(&service, get(GOOD)));
+    }
+    for call in calls {
+        assert_eq!(status_of(&call.await.unwrap()), 200);
+    }
+    let over = begun.elapsed();
+    assert!(over < secs(65), "{over:?}");
+}
+
+/// One endpoint is refused whenever it is called, all others are served.
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_is_always_refused_starves_no_other_call() {
+    let looks_at_bodies = || RetryLayer::new(Provider::new("test").final_codes(["BROKE"]));
+    for (callers, wait, layer) in [
+        (1, "1", standard()),
+        (3, "1", standard()),
+        (1, "2", standard()),
+        (3, "1", looks_at_bodies()),
+    ] {
+        let refused = move || answer(429, &[("retry-after", wait)], "");
+        let service = around(&broken(refused), layer);
+        loop_on(&service, callers, get);
+        let longest = Arc::new(Mutex::new(Duration::ZERO));
+        let calls: Vec<_> = (0..120)
+            .map(|nth| {
+                let (service, longest) = (service.clone(), Arc::clone(&longest));
+                tokio::spawn(async move {
+                    tokio::time::sleep(millis(nth * 250)).await;
+                    let begun = Instant::now();
+                    let answer = send(&service, get(GOOD)).await;
+                    let mut longest = longest.lock().unwrap();
+                    *longest = longest.max(begun.elapsed());
+                    status_of(&answer)
+                })
+            })
+            .collect();
+        for call in calls {
+            assert_eq!(call.await.unwrap(), 200);
+        }
+        let longest = *longest.lock().unwrap();
+        assert!(longest <= secs(10), "{callers}: {longest:?}");
+    }
+}
