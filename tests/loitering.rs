@@ -185,3 +185,36 @@ async fn the_patience_of_a_caller_without_a_timer_ends_in_time() {
     drop((hanging, patient));
     assert_eq!(gates.all()[0].waiting, 100, "the tasks go on");
 }
+
+#[tokio::test(start_paused = true)]
+async fn patience_ends_in_time_though_the_task_with_the_timers_is_never_polled_again() {
+    for calls in [40, 120, 400] {
+        let patience = secs(300);
+        let never = std::time::Duration::from_secs(100_000);
+        let mock = Mock::new(|_, _| status(200)).taking(never);
+        let layer = RetryLayer::new(Provider::new("loitering").quota(Quota::concurrent(1)));
+        let service = around(&mock, layer.patience(patience));
+        let hangs = start(&service, named("hangs"));
+        tokio::task::yield_now().await;
+        // Two tasks take turns to make their calls. One of them stops polling, whichever.
+        for stops in [0, 1] {
+            let begun = Instant::now();
+            let mut stuck = Vec::new();
+            let mut polled = Vec::new();
+            for nth in 0..calls {
+                if nth % 2 == stops {
+                    stuck.push(left_alone(&service, named("stuck")));
+                } else {
+                    polled.push(start(&service, named(nth)));
+                }
+                tokio::task::yield_now().await;
+            }
+            for call in polled {
+                assert!(call.await.unwrap().is_err(), "its patience ends");
+            }
+            let took = begun.elapsed();
+            assert!(took <= patience + secs(1), "{calls}: {took:?}");
+        }
+        hangs.abort();
+    }
+}

@@ -7,6 +7,7 @@
 //! ```
 
 mod addresses;
+mod alarm;
 mod allowance;
 mod at_once;
 mod blocked;

@@ -1,6 +1,6 @@
 //! Who waits at a gate, in order of arrival.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::task::Waker;
 
 use crate::moment::Moment;
@@ -21,9 +21,9 @@ pub(crate) struct Queue {
     returned: BTreeMap<u64, Waiting>,
     /// Those who were passed over, since they did not ask when they could have passed.
     absent: BTreeMap<u64, Waiting>,
-    /// How many of all these have a number that makes them look at the clock.
-    sentinels: usize,
-    /// Whether somebody has no timer.
+    /// The numbers of those whose timers have not rung.
+    timed: HashSet<u64>,
+    /// Whether a call without a timer waits.
     some_sleep: bool,
     /// No waiting call's patience ends before this.
     soonest: Option<Moment>,
@@ -38,10 +38,10 @@ struct Waiting {
 }
 
 impl Queue {
-    /// With no more than this many, everybody looks at the clock.
+    /// With no more than this many, each has a timer.
     const FEW: usize = if cfg!(model) { 2 } else { 64 };
-    /// Of more, the first does, and one in so many: should the first be asleep, it is noticed.
-    const SENTINELS: u64 = if cfg!(model) { 3 } else { 16 };
+    /// Of more, the first has one, and one in so many: should the first be asleep, it is noticed.
+    const TIMER_HOLDERS: u64 = if cfg!(model) { 3 } else { 32 };
 
     /// A number for a new call.
     pub(crate) fn arrive(&mut self) -> u64 {
@@ -64,22 +64,42 @@ impl Queue {
     }
 
     /// Whether this call, whose patience ends at `latest`, needs a timer of its own; all others are woken in
-    /// their turn. Those before it, who watch their own patience, only see to it that it is woken before that ends
-    /// if theirs is no longer.
-    pub(crate) fn watches_the_clock(&mut self, number: u64, latest: Moment) -> bool {
-        let all = self.all_watch();
+    /// their turn. The timers of those before it only see to it that it is woken before its patience ends if theirs is
+    /// no longer.
+    pub(crate) fn takes_a_timer(&mut self, number: u64, latest: Moment) -> bool {
+        self.timed.remove(&number);
         let hasty = Some(latest) < self.longest;
-        self.some_sleep |= !all;
-        all || hasty || Self::is_sentinel(number) || self.is_first(number)
+        let takes = self.len <= Self::FEW
+            || self.timed.is_empty()
+            || hasty
+            || Self::holds_a_timer(number)
+            || self.is_first(number);
+        if takes {
+            self.timed.insert(number);
+        } else {
+            self.some_sleep = true;
+        }
+        takes
     }
 
-    /// Whether they are few, or nobody else would watch.
-    fn all_watch(&self) -> bool {
-        self.len <= Self::FEW || self.sentinels == 0
+    /// Chosen by no pattern that calls could arrive in: all timers in one task would be none if it stops.
+    const fn holds_a_timer(number: u64) -> bool {
+        let mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (mixed ^ mixed >> 32) % Self::TIMER_HOLDERS == 0
     }
 
-    pub(super) const fn is_sentinel(number: u64) -> bool {
-        number % Self::SENTINELS == 0
+    /// The timer of this call has rung: it is woken, and the next in turn, and those whose patience has ended. If it was
+    /// the last timer, all are, so that one of them takes another.
+    pub(crate) fn alarm(&mut self, number: u64, now: Moment) -> Vec<Waker> {
+        self.timed.remove(&number);
+        if self.timed.is_empty() && self.some_sleep {
+            self.some_sleep = false;
+            return self.wakers();
+        }
+        let mut woken = self.ending_before(now);
+        woken.extend(self.get(number).map(|waiting| waiting.waker.clone()));
+        woken.extend(self.first());
+        woken
     }
 
     /// When the patience of the first of all ends, or a little before.
@@ -102,10 +122,7 @@ impl Queue {
         } else {
             self.reach(number).replace(waiting)
         };
-        if before.is_none() {
-            self.len += 1;
-            self.sentinels += usize::from(Self::is_sentinel(number));
-        }
+        self.len += usize::from(before.is_none());
         before.map(|waiting| waiting.waker)
     }
 
@@ -135,12 +152,20 @@ impl Queue {
     /// Gives the place up. Returns the waker that was there.
     pub(crate) fn leave(&mut self, number: u64) -> Option<Waker> {
         let left = self.take(number);
-        if left.is_some() {
-            self.len -= 1;
-            self.sentinels -= usize::from(Self::is_sentinel(number));
-        }
+        self.len -= usize::from(left.is_some());
+        self.timed.remove(&number);
         self.close_up();
         left.map(|waiting| waiting.waker)
+    }
+
+    fn get(&self, number: u64) -> Option<&Waiting> {
+        match number.checked_sub(self.base) {
+            Some(at) => self.line.get(at as usize)?.as_ref(),
+            None => {
+                let returned = self.returned.get(&number);
+                returned.or_else(|| self.absent.get(&number))
+            }
+        }
     }
 
     fn take(&mut self, number: u64) -> Option<Waiting> {
@@ -160,8 +185,9 @@ impl Queue {
             self.base += 1;
         }
         if self.len == 0 {
-            (self.soonest, self.longest) = (None, None);
+            (self.soonest, self.longest, self.some_sleep) = (None, None, false);
             self.line.shrink_to(Self::FEW);
+            self.timed.shrink_to(Self::FEW);
         }
     }
 
@@ -216,9 +242,10 @@ impl Queue {
         ending
     }
 
-    /// Everybody, once they have become so few that all of them have to look at the clock.
+    /// All of them, once they are so few that each takes a timer, or if none has one.
     pub(crate) fn few_left(&mut self) -> Vec<Waker> {
-        if !self.some_sleep || !self.all_watch() {
+        let few = self.len <= Self::FEW || self.timed.is_empty();
+        if !self.some_sleep || !few {
             return Vec::new();
         }
         self.some_sleep = false;

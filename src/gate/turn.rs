@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use super::alarm::Alarm;
 use super::blocked::Reason;
 use super::cooldown::{Closing, HeadId, Opening};
 use super::looks::Unread;
@@ -161,7 +162,8 @@ impl Turn {
                 Standing::Waits(look, _) => {
                     let timer = timer.get_or_insert_with(|| Timer::until(look));
                     timer.set(look);
-                    std::task::ready!(timer.poll(cx));
+                    let alarm = Alarm::waker(&self.gate, self.number);
+                    std::task::ready!(timer.poll(&mut Context::from_waker(&alarm)));
                 }
                 Standing::Sleeps(_) => {
                     *timer = None;

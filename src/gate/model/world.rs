@@ -10,7 +10,6 @@ use std::time::Duration;
 use shuttle::future::block_on;
 use shuttle::thread;
 
-use crate::gate::queue::Queue;
 use crate::gate::words::Standing;
 use crate::gate::{Asks, Closing, Ending, Facts, Gate, Heard, Leaves, Quota, Turn, Until, Wait};
 use crate::moment::Moment;
@@ -25,7 +24,7 @@ pub(super) enum Fate {
     Unasked,
     /// Dropped when it has asked once and has to wait.
     Waiting,
-    /// Polled once, and left alone; except those on whom the others rely.
+    /// Polled once, and left alone.
     LeftAlone,
     /// Dropped when it is let through and not sent yet.
     Admitted,
@@ -63,7 +62,8 @@ pub(super) struct World {
     /// When it refused somebody, and until when.
     shut: Mutex<Vec<(Moment, Moment)>>,
     time: Mutex<Moment>,
-    timers: Mutex<BTreeMap<(Moment, usize), Arc<Bell>>>,
+    /// Of which caller, with which number in the queue if it waits there.
+    timers: Mutex<BTreeMap<(Moment, usize), (Arc<Bell>, Option<u64>)>>,
     /// How many callers can run.
     awake: AtomicUsize,
     left_alone: Mutex<Vec<Turn>>,
@@ -159,23 +159,27 @@ impl World {
 
     /// One caller less can run. If it was the last, time goes on to the next timer.
     fn rests(&self) {
-        if self.awake.fetch_sub(1, Relaxed) > 1 {
-            return;
-        }
-        let ring: Vec<_> = {
-            let mut timers = self.timers.lock().unwrap();
-            let Some((&(next, _), _)) = timers.first_key_value() else {
-                return;
+        while self.awake.fetch_sub(1, Relaxed) == 1 {
+            let ring: Vec<_> = {
+                let mut timers = self.timers.lock().unwrap();
+                let Some((&(next, _), _)) = timers.first_key_value() else {
+                    return;
+                };
+                *self.time.lock().unwrap() = next;
+                let later = timers.split_off(&(next + Duration::from_nanos(1), 0));
+                std::mem::replace(&mut *timers, later)
+                    .into_values()
+                    .collect()
             };
-            *self.time.lock().unwrap() = next;
-            let later = timers.split_off(&(next + Duration::from_nanos(1), 0));
-            std::mem::replace(&mut *timers, later)
-                .into_values()
-                .collect()
-        };
-        // All of them, before the first can run and rest again.
-        ring.iter().for_each(|bell| bell.ring());
-        ring.iter().for_each(|bell| bell.rouse());
+            // Time stands still until all have rung.
+            self.awake.fetch_add(1, Relaxed);
+            for (bell, number) in ring {
+                match number {
+                    Some(number) => self.gate.lock().alarm(number, self.now()).now(),
+                    None => Wakes::wake(bell),
+                }
+            }
+        }
     }
 
     /// The server sees a call.
@@ -222,11 +226,11 @@ impl Caller {
         caller.world.rests();
     }
 
-    fn sleep(&self, until: Option<Moment>) {
+    fn sleep(&self, until: Option<Moment>, number: Option<u64>) {
         let timer = until.map(|until| (until, self.number));
         if let Some(timer) = timer {
-            let bell = Arc::clone(&self.bell);
-            self.world.timers.lock().unwrap().insert(timer, bell);
+            let rings = (Arc::clone(&self.bell), number);
+            self.world.timers.lock().unwrap().insert(timer, rings);
         }
         if !self.bell.rung.swap(false, Relaxed) {
             self.bell.asleep.store(true, Relaxed);
@@ -241,7 +245,7 @@ impl Caller {
     fn sleep_for(&self, time: Duration) {
         let until = self.world.now() + time;
         while self.world.now() < until {
-            self.sleep(Some(until));
+            self.sleep(Some(until), None);
         }
     }
 
@@ -282,6 +286,7 @@ impl Caller {
         let latest = self.started + self.plan.patience;
         let asks = Asks {
             price: 1,
+            path: Default::default(),
             patience: Until {
                 latest,
                 in_an_outage: latest,
@@ -297,13 +302,18 @@ impl Caller {
                     return None;
                 }
                 _ if fate == Fate::Waiting => return None,
-                // Those who look after the others are as many as these are few: here they all can be left alone.
-                _ if fate == Fate::LeftAlone && !Queue::is_sentinel(turn.number) => {
+                standing if fate == Fate::LeftAlone => {
+                    if let Standing::Waits(look, _) = standing {
+                        // It rings, and the caller does not come.
+                        let rings = (Arc::clone(&self.bell), Some(turn.number));
+                        let mut timers = self.world.timers.lock().unwrap();
+                        timers.insert((look, self.number), rings);
+                    }
                     self.world.left_alone.lock().unwrap().push(turn);
                     return None;
                 }
-                Standing::Waits(look) => self.sleep(Some(look)),
-                Standing::Sleeps => self.sleep(None),
+                Standing::Waits(look, _) => self.sleep(Some(look), Some(turn.number)),
+                Standing::Sleeps(_) => self.sleep(None, None),
             }
         }
     }
@@ -330,8 +340,8 @@ impl Caller {
                 decided_by: "retry-after".into(),
                 at_most: None,
             };
-            let opens = turn.shut(looked_at(Ending::Refused), closing, 0, now);
-            let opens = opens.expect("it was sent");
+            let opening = turn.shut(looked_at(Ending::Refused), closing, None, 0, now);
+            let opens = opening.expect("it was sent").gate;
             self.world.shut.lock().unwrap().push((now, opens));
         } else if !turn.serves(HEADERS, || now) {
             turn.answered(looked_at(Ending::Accepted), now);
@@ -352,6 +362,8 @@ fn looked_at(ending: Ending) -> Heard {
         looked_at: Some(HEADERS),
         price: None,
         by_a_limit: false,
+        believed_for: Duration::MAX,
+        path: Default::default(),
     }
 }
 

@@ -201,9 +201,9 @@ proptest! {
         }
     }
 
-    /// However they leave: whoever is left has a timer, or somebody else has who wakes it.
+    /// However they leave: each call that is left has a timer, or another one has that wakes it.
     #[test]
-    fn as_long_as_anybody_waits_somebody_behind_the_first_watches_the_clock(
+    fn as_long_as_a_call_waits_one_has_a_timer(
         many in 2usize..300,
         order in prop::collection::vec(any::<prop::sample::Index>(), 300),
         back_to_front in any::<bool>(),
@@ -215,7 +215,7 @@ proptest! {
         }
         for (number, waker, watches) in &mut waiting {
             queue.wait(*number, second(60), waker.clone());
-            *watches = queue.watches_the_clock(*number, second(60));
+            *watches = queue.takes_a_timer(*number, second(60));
         }
         for leaves in order {
             if waiting.len() < 2 {
@@ -226,13 +226,34 @@ proptest! {
             let woken = queue.few_left();
             for (number, waker, watches) in &mut waiting {
                 if woken.iter().any(|woken| woken.will_wake(waker)) {
-                    *watches = queue.watches_the_clock(*number, second(60));
+                    *watches = queue.takes_a_timer(*number, second(60));
                 }
             }
-            let others = waiting.iter().filter(|(number, ..)| !queue.is_first(*number));
-            let watch = others.clone().any(|(.., watches)| *watches);
-            prop_assert!(watch || others.count() == 0, "{} wait", waiting.len());
+            let watch = waiting.iter().any(|(.., watches)| *watches);
+            prop_assert!(watch || waiting.is_empty(), "{} wait", waiting.len());
         }
+    }
+
+    /// Whichever calls are never polled again: the others are woken when the last timer of those has rung.
+    #[test]
+    fn when_no_timer_is_left_all_are_woken(many in 65usize..300, polled in any::<prop::sample::Index>()) {
+        let mut queue = Queue::default();
+        let calls: Vec<_> = (0..many).map(|_| (queue.arrive(), Waker::from(Arc::new(Bell)))).collect();
+        let polled = &calls[polled.index(many)];
+        let mut timed = Vec::new();
+        for (number, waker) in &calls {
+            queue.wait(*number, second(60), waker.clone());
+            if queue.takes_a_timer(*number, second(60)) {
+                timed.push(*number);
+            }
+        }
+        let mut woken = false;
+        for number in timed {
+            let rung = queue.alarm(number, second(1));
+            woken |= rung.iter().any(|waker| waker.will_wake(&polled.1));
+        }
+        prop_assert!(woken);
+        prop_assert!(queue.takes_a_timer(polled.0, second(60)), "it looks after the others now");
     }
 }
 
@@ -248,21 +269,22 @@ fn wait_all(queue: &mut Queue, latest: impl IntoIterator<Item = u64>) -> Vec<u64
 }
 
 #[test]
-fn of_many_only_the_first_and_every_sixteenth_watch_the_clock() {
+fn of_many_only_the_first_and_one_in_thirty_two_have_timers() {
     let mut queue = Queue::default();
     let numbers = wait_all(&mut queue, [300; 1_000]);
-    let watches = |number: &u64| queue.watches_the_clock(*number, second(300));
-    assert_eq!(numbers.into_iter().filter(watches).count(), 1 + 62);
+    let watches = |number: &u64| queue.takes_a_timer(*number, second(300));
+    let timers = numbers.into_iter().filter(watches).count();
+    assert!((15..50).contains(&timers), "{timers}");
 }
 
 #[test]
-fn who_is_less_patient_than_those_before_watches_the_clock() {
+fn a_call_less_patient_than_those_before_has_a_timer() {
     let mut queue = Queue::default();
     wait_all(&mut queue, [300; 100]);
     let hasty = wait_all(&mut queue, [3])[0];
-    assert!(queue.watches_the_clock(hasty, second(3)));
+    assert!(queue.takes_a_timer(hasty, second(3)));
     let patient = wait_all(&mut queue, [300])[0];
-    assert!(!queue.watches_the_clock(patient, second(300)));
+    assert!(!queue.takes_a_timer(patient, second(300)));
 }
 
 #[test]

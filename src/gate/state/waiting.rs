@@ -17,6 +17,13 @@ const LOITERS: Duration = Duration::from_secs(1);
 /// told, may not come.
 const UNKNOWN: Duration = Duration::from_secs(4);
 
+/// Timers that would ring together ring one after the other, so that the last one rings when the first call that was
+/// woken has taken another.
+fn spread(number: u64) -> Duration {
+    const WITHIN: u64 = 250;
+    Duration::from_millis(number % WITHIN)
+}
+
 impl State {
     /// Passes, waits or gives up.
     pub(crate) fn pass_in_turn(
@@ -97,7 +104,7 @@ impl State {
             (self.first_needs, self.due) = (price, None);
             known
         } else {
-            known.max(now) + LOITERS
+            known.max(now) + LOITERS + spread(number)
         };
         let reason = blocked.map_or(Reason::CallersAhead, |blocked| blocked.reason);
         (self.waits(number, look, latest, reason), wake.and(told))
@@ -123,9 +130,17 @@ impl State {
         (self.queue.arrive(), wake)
     }
 
-    /// Who has a timer looks after those who have none.
+    /// The timer of a waiting call has rung.
+    pub(crate) fn alarm(&mut self, number: u64, now: Moment) -> Wake {
+        Wake {
+            others: self.queue.alarm(number, now),
+            ..Wake::default()
+        }
+    }
+
+    /// A call with a timer looks after those that have none.
     fn waits(&mut self, number: u64, look: Moment, latest: Moment, reason: Reason) -> Standing {
-        if !self.queue.watches_the_clock(number, latest) {
+        if !self.queue.takes_a_timer(number, latest) {
             return Standing::Sleeps(reason);
         }
         let soonest = self.queue.soonest().unwrap_or(look);
