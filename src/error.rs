@@ -14,8 +14,9 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// The call ends without an answer, because the moment from which it may be sent lies beyond its
 /// patience.
 ///
-/// As a rule nothing was sent. (If it was, there was a refusal that was too large to be kept.) It says when, for whom, and which header said so, so that a job queue can put the job back with
-/// the right date:
+/// As a rule nothing was sent. If it was, it was refused with a body of more than 4 KiB, which a waiting call does not
+/// keep. The error says when, for whom, and which header said so, so that a job queue can put the job back with the
+/// right date:
 ///
 /// ```
 /// use tower_backoff::{BoxError, NotBefore};

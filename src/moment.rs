@@ -6,6 +6,7 @@
 use std::num::NonZeroU64;
 use std::ops::{Add, AddAssign, Sub};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::sys::Instant;
@@ -72,9 +73,40 @@ pub(crate) const fn nanos(duration: Duration) -> u64 {
     seconds.saturating_add(duration.subsec_nanos() as u64)
 }
 
+/// A moment that every call compares with now, and that is hardly ever set.
+#[derive(Debug)]
+pub(crate) struct Due(AtomicU64);
+
+impl Default for Due {
+    fn default() -> Self {
+        Self(AtomicU64::new(Moment::FAR.0))
+    }
+}
+
+impl Due {
+    #[inline]
+    pub(crate) fn is_over(&self, now: Moment) -> bool {
+        self.0.load(Ordering::Relaxed) <= now.0
+    }
+
+    pub(crate) fn set(&self, moment: Moment) {
+        self.0.store(moment.0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn at_latest(&self, moment: Moment) {
+        self.0.fetch_min(moment.0, Ordering::Relaxed);
+    }
+}
+
 /// A length of time in one word, for what is added again and again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Length(u64);
+
+impl AddAssign<Duration> for Length {
+    fn add_assign(&mut self, duration: Duration) {
+        self.0 = self.0.saturating_add(nanos(duration));
+    }
+}
 
 impl Length {
     pub(crate) const fn of(duration: Duration) -> Self {

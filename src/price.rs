@@ -7,6 +7,10 @@
 /// [`Verdict::costing`](crate::policy::Verdict::costing). A call that costs more than a declared quota ever
 /// allows ends at once with [`TooDear`](crate::TooDear).
 ///
+/// It is spent of the quotas of a window. A call is one call of a [`Quota::concurrent`](crate::Quota::concurrent) and
+/// of a [`Quota::per_call`](crate::Quota::per_call) whatever it costs, and one that costs more than a
+/// [`Quota::burst`](crate::Quota::burst) is sent, alone, since that bounds only what comes at once.
+///
 /// ```
 /// use tower_backoff::Price;
 ///

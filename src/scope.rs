@@ -104,6 +104,16 @@ impl Scope {
     /// let (mine, yours) = (Scope::layer().keyed(b"sk-1"), Scope::layer().keyed(b"sk-2"));
     /// assert_ne!(mine, yours);
     /// ```
+    ///
+    /// Two secrets combine, such as a key and a tenant:
+    ///
+    /// ```
+    /// use tower_backoff::Scope;
+    ///
+    /// let key = Scope::layer().keyed(b"sk-1");
+    /// assert_ne!(key.clone().keyed(b"tenant-1"), key.clone().keyed(b"tenant-2"));
+    /// assert_ne!(key.clone().keyed(b"tenant-1"), key);
+    /// ```
     #[must_use]
     pub fn keyed(mut self, secret: &[u8]) -> Self {
         self.key = Some(KEYS.hash_one((self.key, secret)));

@@ -14,7 +14,60 @@ use crate::future::ResponseFuture;
 use crate::gate::Gate;
 use crate::settings::Settings;
 
+/// A client that can be cloned: a call that waits holds a clone that is not ready.
+#[diagnostic::on_unimplemented(
+    message = "the client `{Self}` beneath `RetryLayer` is not `Clone`",
+    label = "a call that waits does so on a clone, and this cannot be cloned",
+    note = "wrap it in `tower::buffer::Buffer`, whose handles are `Clone`, or put what is shared of it into an `Arc`",
+    note = "bare connections of hyper have services in `tower_backoff::client::connection` that are `Clone`"
+)]
+#[expect(unnameable_types, reason = "every `Clone` client has it, and no other")]
+pub trait Clonable: Clone {}
+
+// The compiler then explains with the words above instead of "`Clone` is not satisfied".
+#[diagnostic::do_not_recommend]
+impl<S: Clone> Clonable for S {}
+
 /// A client behind a [`RetryLayer`](crate::RetryLayer). Clones share their gates.
+///
+/// The client has to be `Clone`: a call that waits does so on a clone that is not ready, so that it holds no permit and
+/// no connection. One that is not does not compile:
+///
+/// ```compile_fail
+/// use hyper::client::conn::http1::SendRequest;
+/// use tower::{Layer, Service, service_fn};
+/// use tower_backoff::{RetryLayer, providers};
+///
+/// type Request = http::Request<String>;
+///
+/// fn serve(_: impl Service<Request>) {}
+///
+/// fn over(connection: SendRequest<String>) {
+///     let mut connection = connection; // of one caller at a time
+///     let client = service_fn(move |request: Request| connection.send_request(request));
+///     serve(RetryLayer::new(providers::lemlist()).layer(client));
+/// }
+/// ```
+///
+/// and the compiler says that *the client beneath `RetryLayer` is not `Clone`*, and what helps. With
+/// `tower::buffer::Buffer` between the two it compiles:
+///
+/// ```
+/// use hyper::client::conn::http1::SendRequest;
+/// use tower::{Service, ServiceBuilder, service_fn};
+/// use tower_backoff::{RetryLayer, providers};
+///
+/// type Request = http::Request<String>;
+///
+/// fn serve(_: impl Service<Request>) {}
+///
+/// fn over(connection: SendRequest<String>) {
+///     let mut connection = connection;
+///     let client = service_fn(move |request: Request| connection.send_request(request));
+///     let layer = RetryLayer::new(providers::lemlist());
+///     serve(ServiceBuilder::new().layer(layer).buffer(8).service(client));
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Retry<S> {
     inner: S,
@@ -35,7 +88,7 @@ impl<S> Retry<S> {
 
 impl<S, B, R> Service<Request<B>> for Retry<S>
 where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S: Service<Request<B>, Response = Response<R>> + Clonable,
     S::Error: Into<BoxError>,
     B: Replay,
     R: Body,

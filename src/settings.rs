@@ -141,9 +141,9 @@ impl Settings {
             return None;
         }
         let route = self.policy.route(request)?;
-        let bucket = self.gates.bucket(gate.scope(), route)?;
-        let now = self.clock.now();
-        Some(self.gates.of(bucket, self.bucket_facts(), now))
+        let facts = self.bucket_facts();
+        self.gates
+            .bucket(gate.scope(), route, facts, self.clock.now())
     }
 
     /// What is known of a bucket before its first call.
@@ -154,7 +154,7 @@ impl Settings {
         }
     }
 
-    /// The gate of the bucket that a response to this request has named.
+    /// The gate of the bucket that a response to this request has named, if there is room for one.
     pub(crate) fn named_bucket(
         &self,
         request: &RequestHead<'_>,
@@ -163,8 +163,9 @@ impl Settings {
         now: Moment,
     ) -> Option<Arc<Gate>> {
         let route = self.policy.route(request)?;
-        let bucket = self.gates.name_bucket(gate.scope(), route, name);
-        Some(self.gates.of(bucket, self.bucket_facts(), now))
+        let facts = self.bucket_facts();
+        self.gates
+            .name_bucket(gate.scope(), route, name, facts, now)
     }
 }
 

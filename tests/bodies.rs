@@ -12,7 +12,7 @@ use support::paused::{self, around, send};
 use support::wire::{self, Step, Wire};
 use tower::{Layer, ServiceExt};
 use tower_backoff::policy::Provider;
-use tower_backoff::{Backoff, BoxError, Report, RetryLayer, StopReason};
+use tower_backoff::{Backoff, BoxError, NotBefore, Report, RetryLayer, StopReason};
 
 const NOW: &str = "retry-after: 0\r\n";
 
@@ -85,6 +85,72 @@ async fn a_body_of_64_kib_is_looked_into_and_one_byte_more_is_not() {
             .unwrap();
         assert_eq!(mock.calls().len(), sent, "{length} bytes");
     }
+}
+
+/// What a call ends with that was refused with such a body, and then waits while another refusal makes the wait too
+/// long for it.
+async fn outcome_of_a_wait(body: String) -> paused::Outcome {
+    let mock = Mock::new(move |nth, _| {
+        let wait = if nth == 1 { "10" } else { "3600" };
+        let headers = [
+            ("retry-after", wait),
+            ("set-cookie", "one"),
+            ("set-cookie", "two"),
+            ("x-empty", ""),
+        ];
+        let mut refusal = answer(429, &headers, &body)?;
+        *refusal.version_mut() = http::Version::HTTP_2;
+        refusal.extensions_mut().insert(nth);
+        let cookies = refusal.headers_mut().get_mut("set-cookie");
+        cookies.expect("two cookies").set_sensitive(true);
+        Ok(refusal)
+    })
+    .taking_each(|nth, _| Duration::from_secs(nth as u64));
+    let service = around(&mock, RetryLayer::new(Provider::new("test")));
+    let first = paused::start(&service, paused::get("https://a.test/"));
+    let second = paused::start(&service, paused::get("https://a.test/"));
+    let outcome = first.await.unwrap();
+    assert_eq!(mock.calls().len(), 2);
+    drop(second);
+    outcome
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_call_that_has_to_end_gives_its_small_refusal_back_whole() {
+    let body = "x".repeat(4 * 1024);
+    let response = outcome_of_a_wait(body.clone()).await.expect("a refusal");
+    assert_eq!(
+        (response.status().as_u16(), response.version()),
+        (429, http::Version::HTTP_2)
+    );
+    let report: &Report = response.extensions().get().expect("a report");
+    assert_eq!(report.stop_reason(), Some(StopReason::PatienceExceeded));
+    assert_eq!(response.extensions().get::<usize>(), Some(&1));
+    let headers = response.headers();
+    let cookies = headers.get_all("set-cookie").iter();
+    let cookies: Vec<_> = cookies
+        .map(|cookie| (cookie.to_str().unwrap(), cookie.is_sensitive()))
+        .collect();
+    assert_eq!(cookies, [("one", true), ("two", false)]);
+    assert_eq!(
+        (&headers["retry-after"], &headers["x-empty"]),
+        (&"10".parse().unwrap(), &"".parse().unwrap())
+    );
+    assert_eq!(headers.len(), 4);
+    assert_eq!(paused::text(Ok(response)).await, body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_call_that_has_to_end_gives_no_part_of_a_large_refusal_back() {
+    let error = outcome_of_a_wait("x".repeat(4 * 1024 + 1))
+        .await
+        .unwrap_err();
+    let not_before: &NotBefore = error.downcast_ref().expect("it says when");
+    paused::assert_between(
+        not_before.wait(),
+        Duration::from_secs(3_600),
+        Duration::from_secs(1),
+    );
 }
 
 #[tokio::test]

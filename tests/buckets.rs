@@ -512,6 +512,54 @@ async fn refusals_in_flight_that_name_a_bucket_shut_it_once() {
     }
 }
 
+/// A path like no other, without anything that looks like an id.
+fn path(nth: u32) -> String {
+    let letter = |digit: u8| char::from(b'a' + (digit - b'0'));
+    let name: String = format!("{nth:04}").bytes().map(letter).collect();
+    format!("https://api.test/{name}")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_names_ever_new_buckets_makes_no_more_than_1024_gates() {
+    let mock = Mock::new(|nth, _| {
+        let bucket = format!("bucket-{nth}");
+        answer(
+            429,
+            &[("x-ratelimit-resource", &*bucket), ("retry-after", "3600")],
+            "",
+        )
+    });
+    let gates = Gates::new();
+    let service = around(&mock, RetryLayer::new(github()).gates(&gates));
+    for nth in 0..3_000 {
+        let _ = send(&service, get(&path(nth))).await;
+    }
+    assert_eq!(gates.all().len(), 1_025, "1,024 buckets, and their scope");
+    assert_eq!(mock.calls().len(), 1_025, "then the scope itself is shut");
+    let own = gates.all().into_iter();
+    let mut own = own.filter(|gate| gate.scope.to_string() == "https://api.test");
+    let shut = own.next().and_then(|gate| gate.shut_for);
+    assert!(shut.is_some_and(|shut| shut >= secs(3_600)), "{shut:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn buckets_that_are_open_again_make_room_for_others() {
+    let mock = Mock::new(|nth, _| {
+        let bucket = format!("bucket-{nth}");
+        answer(200, &counters([&bucket, "10", "0", "30"], None), "")
+    });
+    let gates = Gates::new();
+    let service = around(&mock, RetryLayer::new(github()).gates(&gates));
+    for nth in 0..3_000 {
+        if nth % 1_000 == 0 {
+            tokio::time::sleep(secs(60)).await;
+        }
+        send(&service, get(&path(nth))).await.unwrap();
+        assert!(gates.all().len() <= 1_025);
+    }
+    assert_eq!(mock.calls().len(), 3_000);
+}
+
 /// The scope is closed for five seconds, then its search is refused by its own bucket; all else is served.
 fn closed_then_search_is_spent() -> Mock {
     Mock::new(|nth, head| match (nth, is_search(head)) {

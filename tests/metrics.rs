@@ -53,7 +53,7 @@ fn the_gauges_of_a_gate_that_was_forgotten_are_zero() {
         send(&service, get("https://api.test/")).await.unwrap();
         tower_backoff::metrics::record(&gates);
         tokio::time::sleep(secs(24 * 3_600)).await;
-        (0..3_000).for_each(|nth| _ = start(&service, get(&format!("https://host-{nth}.test/"))));
+        (0..100).for_each(|nth| _ = start(&service, get(&format!("https://host-{nth}.test/"))));
         tokio::time::sleep(secs(3_600)).await;
         assert!(
             gates

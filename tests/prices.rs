@@ -63,6 +63,29 @@ async fn a_quota_per_call_counts_one_whatever_the_price() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_is_one_of_those_at_once_whatever_its_price() {
+    let mock = Mock::new(|_, _| status(200)).taking(secs(1));
+    let service = around(&mock, layer([Quota::concurrent(2)]));
+    let begun = Instant::now();
+    let calls: Vec<_> = (0..3).map(|_| start(&service, priced(100))).collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    let sent = offsets(&mock, begun);
+    assert_eq!(sent[..2], [secs(0); 2]);
+    assert_between(sent[2], secs(1), millis(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_price_above_the_burst_is_no_reason_to_end_a_call() {
+    let mock = Mock::new(|_, _| status(200));
+    let service = around(&mock, layer([Quota::per_minute(600).burst(10)]));
+    send(&service, priced(50)).await.unwrap();
+    send(&service, priced(50)).await.unwrap();
+    assert_eq!(mock.calls().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_price_above_the_quota_is_refused_at_once_with_the_reason() {
     let mock = Mock::new(|_, _| status(200));
     let service = around(&mock, layer([Quota::per_minute(10), Quota::per_hour(100)]));

@@ -214,3 +214,92 @@ fn the_future_is_small() {
     let own = size_of_val(&future) - copy - answer;
     assert!(own <= 104, "{own} bytes of its own");
 }
+
+/// `{"code":"BROKE"}`, by gzip.
+const BROKE: &[u8] = &[
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xab, 0x56, 0x4a, 0xce, 0x4f, 0x49,
+    0x55, 0xb2, 0x52, 0x72, 0x0a, 0xf2, 0xf7, 0x76, 0x55, 0xaa, 0x05, 0x00, 0x62, 0xb1, 0x7a, 0x2a,
+    0x10, 0x00, 0x00, 0x00,
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_final_code_in_a_compressed_body_is_seen_if_decompression_stands_inside() {
+    use tower_http::decompression::DecompressionLayer;
+    let broke = || {
+        Mock::new(|_, _| {
+            let mut refusal = answer(
+                429,
+                &[("retry-after", "1"), ("content-encoding", "gzip")],
+                "",
+            )?;
+            *refusal.body_mut() = Full::from(BROKE);
+            Ok(refusal)
+        })
+    };
+    let layer = RetryLayer::new(Provider::new("test").final_codes(["BROKE"])).patience(LONG);
+    let mock = broke();
+    let inside = ServiceBuilder::new()
+        .layer(layer.clone())
+        .layer(DecompressionLayer::new())
+        .service(mock.clone());
+    assert_eq!(inside.oneshot(get(API)).await.unwrap().status(), 429);
+    assert_eq!(mock.calls().len(), 1, "out of credits: once is enough");
+    let mock = broke();
+    let outside = ServiceBuilder::new()
+        .layer(DecompressionLayer::new())
+        .layer(layer)
+        .service(mock.clone());
+    assert_eq!(outside.oneshot(get(API)).await.unwrap().status(), 429);
+    assert!(mock.calls().len() > 1, "the code was not seen");
+}
+
+#[tokio::test(start_paused = true)]
+async fn load_shedding_outside_does_not_see_who_waits_and_max_waiting_does() {
+    let layer = standard().max_waiting(2);
+    let mock = Mock::new(|_, _| answer(429, &[("retry-after", "30")], ""));
+    let service = ServiceBuilder::new().load_shed().layer(layer).service(mock);
+    let waiting: Vec<_> = (0..2).map(|_| start(&service, get(API))).collect();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let over = waiting.iter().filter(|call| call.is_finished());
+    assert_eq!(over.count(), 0, "the layer is ready all the time");
+    let error = send(&service, get(API)).await.unwrap_err();
+    assert!(error.is::<tower_backoff::NotBefore>(), "{error}");
+}
+
+/// When all calls to the other hosts are over, while one host of ten makes its calls wait for a second.
+macro_rules! others_are_over_after {
+    ($stack:expr) => {{
+        let mock = Mock::new(|nth, _| match nth {
+            1 => answer(429, &[("retry-after", "1")], ""),
+            _ => status(200),
+        });
+        let service = $stack.service(mock.taking(Duration::from_millis(50)));
+        let begun = tokio::time::Instant::now();
+        let call = |nth: u32| {
+            start(
+                &service,
+                get(&format!("https://host-{}.test/{}", nth % 10, nth / 10)),
+            )
+        };
+        let calls: Vec<_> = (0..200).map(call).collect();
+        for (nth, call) in calls.into_iter().enumerate() {
+            if nth % 10 != 0 {
+                call.await.unwrap().unwrap();
+            }
+        }
+        begun.elapsed()
+    }};
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_concurrency_limit_over_many_hosts_belongs_inside() {
+    let builder = ServiceBuilder::new;
+    let inside = others_are_over_after!(builder().layer(standard()).concurrency_limit(10));
+    let outside = others_are_over_after!(builder().concurrency_limit(10).layer(standard()));
+    println!("inside {inside:?}, outside {outside:?}");
+    assert!(inside <= Duration::from_millis(1_000), "{inside:?}");
+    assert!(
+        outside >= inside + Duration::from_millis(300),
+        "{outside:?}"
+    );
+}

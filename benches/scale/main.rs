@@ -25,6 +25,7 @@ mod mock;
 #[path = "../overhead/peers.rs"]
 #[allow(dead_code)]
 mod peers;
+mod refused;
 mod threads;
 
 use figure::{Figure, print_tables};
@@ -42,7 +43,12 @@ fn main() {
     {
         return instructions::run(word, among);
     }
-    let measure = [heap::measure, decision::measure, threads::measure];
+    let measure = [
+        heap::measure,
+        refused::measure,
+        decision::measure,
+        threads::measure,
+    ];
     let figures: Vec<Figure> = measure.iter().flat_map(|measure| measure()).collect();
     if words.iter().any(|word| word == "--json") {
         figures.iter().for_each(Figure::print_json);

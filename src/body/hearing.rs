@@ -22,6 +22,8 @@ pub(crate) struct Hearing<R: Body> {
     /// The listening ends here, whatever comes.
     timer: Timer,
     timed_out: bool,
+    /// It is heard only so that its connection is free; no more of it is kept than is small.
+    drains: bool,
     /// Only for the trailers: a second message shows that it is a stream.
     briefly: bool,
 }
@@ -29,6 +31,8 @@ pub(crate) struct Hearing<R: Body> {
 /// What was heard, and what is left to be heard: put together again, the whole body.
 pub(crate) struct Heard<R: Body> {
     pub(super) frames: VecDeque<Frame<Bytes>>,
+    /// The frames were let go of.
+    pub(super) cut: bool,
     pub(super) error: Option<R::Error>,
     pub(super) rest: Option<Pin<Box<R>>>,
 }
@@ -38,6 +42,8 @@ impl<R: Body> Hearing<R> {
     pub(crate) const PEEK: usize = 64 * 1024;
     /// Bodies beyond this are not listened to: their connection is given up.
     pub(crate) const DRAIN: usize = 256 * 1024;
+    /// A call that waits keeps no body that is larger than this.
+    pub(crate) const KEPT: usize = 4 * 1024;
     const FRAMES_AT_ONCE: usize = 64;
     const LONGEST: Duration = Duration::from_secs(2);
     /// The trailers of an answer that is one message come with it, or right after; a stream that was taken
@@ -59,6 +65,7 @@ impl<R: Body> Hearing<R> {
         Self {
             heard: Heard {
                 frames: VecDeque::new(),
+                cut: false,
                 error: None,
                 rest: Some(Box::pin(body)),
             },
@@ -66,6 +73,7 @@ impl<R: Body> Hearing<R> {
             cost: 0,
             timer: Timer::until(until),
             timed_out: false,
+            drains: false,
             briefly: false,
         }
     }
@@ -95,6 +103,20 @@ impl<R: Body> Hearing<R> {
         Poll::Pending
     }
 
+    /// Listens on, to free the connection: what it was will be told only if it is small.
+    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.drains = true;
+        self.let_go_of_much();
+        self.poll(Self::DRAIN, cx)
+    }
+
+    fn let_go_of_much(&mut self) {
+        if self.drains && self.bytes > Self::KEPT {
+            self.heard.frames = VecDeque::new();
+            self.heard.cut = true;
+        }
+    }
+
     fn hear(&mut self, frame: Option<Result<Frame<R::Data>, R::Error>>) {
         match frame {
             Some(Ok(frame)) => {
@@ -103,6 +125,7 @@ impl<R: Body> Hearing<R> {
                 self.bytes += bytes;
                 self.cost += bytes.max(size_of::<Frame<Bytes>>());
                 self.heard.frames.push_back(frame);
+                self.let_go_of_much();
             }
             Some(Err(error)) => {
                 self.heard.error = Some(error);
@@ -155,7 +178,7 @@ fn too_large(left: SizeHint, heard: usize, most: usize) -> bool {
 }
 
 impl<R: Body> Heard<R> {
-    fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+    pub(super) fn pieces(&self) -> impl Iterator<Item = &Bytes> {
         self.frames.iter().filter_map(Frame::data_ref)
     }
 
@@ -167,8 +190,8 @@ impl<R: Body> Heard<R> {
         bytes as u64 > first
     }
 
-    /// Whether nothing is left on the connection.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.rest.is_none()
+    /// Whether nothing is left on the connection, and all that was heard is here.
+    pub(super) fn is_whole(&self) -> bool {
+        self.rest.is_none() && !self.cut
     }
 }

@@ -60,10 +60,12 @@
 //!
 //! A call under [`ReplayLayer`] keeps its bound at most, 64 KiB unless it is told otherwise, however
 //! large its body is. Frames are shared, so a frame that is a small slice of a larger allocation keeps
-//! all of that alive while it is buffered. The body of a refusal is listened to up to 256 KiB.
+//! all of that alive while it is buffered. The body of a refusal is listened to up to 256 KiB,
+//! and a call that waits keeps a copy of it if it has at most 4 KiB.
 
 mod buffer;
 mod hearing;
+mod kept;
 mod once;
 mod remake;
 mod replay;
@@ -80,3 +82,4 @@ pub use replay_layer::{ReplayLayer, ReplayService};
 pub use response::ResponseBody;
 
 pub(crate) use hearing::{Heard, Hearing};
+pub(crate) use kept::Kept;

@@ -9,7 +9,7 @@ use tower_service::Service;
 use super::plan::Plan;
 use super::verdict::{carry_out, close_by_head};
 use super::{Call, InHand, Next};
-use crate::body::{Hearing, Replay, ResponseBody};
+use crate::body::{Hearing, Kept, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::{BoxError, NotBefore};
 use crate::failure::Kind;
@@ -133,17 +133,18 @@ where
     ) {
         let (head, body) = response.into_parts();
         let hearing = listen(body, self.settings.clock.now());
-        self.rare().in_hand = Some(InHand::Hearing(head, hearing, heard));
+        self.rare().in_hand = Some(InHand::Hearing(Box::new((head, hearing, heard))));
     }
 
     pub(crate) fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
         let rare = self.rare();
-        if let Some(InHand::Hearing(_, hearing, _)) = &mut rare.in_hand {
-            ready!(hearing.poll(Hearing::<R>::PEEK, cx));
+        if let Some(InHand::Hearing(refusal)) = &mut rare.in_hand {
+            ready!(refusal.1.poll(Hearing::<R>::PEEK, cx));
         }
-        let Some(InHand::Hearing(head, hearing, heard)) = rare.in_hand.take() else {
+        let Some(InHand::Hearing(refusal)) = rare.in_hand.take() else {
             unreachable!("the body of a refusal is in hand while it is peeked at");
         };
+        let (head, hearing, heard) = *refusal;
         let (verdict, opens) = self.judge_whole(&head, &hearing, heard);
         Poll::Ready(self.answered(Answer::Heard(head, hearing), &verdict, opens, heard))
     }
@@ -200,7 +201,8 @@ where
                 match answer {
                     Answer::Untouched(response) => self.listen_to(response, Hearing::of, heard),
                     Answer::Heard(head, hearing) => {
-                        self.rare().in_hand = Some(InHand::Hearing(head, hearing, heard));
+                        let refusal = Box::new((head, hearing, heard));
+                        self.rare().in_hand = Some(InHand::Hearing(refusal));
                     }
                 }
                 Next::Drain
@@ -262,13 +264,13 @@ where
 
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
         let rare = self.rare();
-        if let Some(InHand::Hearing(_, hearing, _)) = &mut rare.in_hand {
-            ready!(hearing.poll(Hearing::<R>::DRAIN, cx));
+        if let Some(InHand::Hearing(refusal)) = &mut rare.in_hand {
+            ready!(refusal.1.poll_drain(cx));
         }
-        if let Some(InHand::Hearing(head, hearing, _)) = rare.in_hand.take() {
-            let heard = hearing.into_heard();
+        if let Some(InHand::Hearing(refusal)) = rare.in_hand.take() {
+            let (head, hearing, _) = *refusal;
             // One that was not heard to its end is let go of, and its connection with it.
-            rare.in_hand = heard.is_complete().then(|| InHand::Whole(head, heard));
+            rare.in_hand = Kept::of(head, hearing.into_heard()).map(InHand::Kept);
         }
         Poll::Ready(self.after_drain())
     }
@@ -315,3 +317,6 @@ impl<R: Body> Answer<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use super::{Call, InHand};
 use crate::body::{Replay, ResponseBody};
 use crate::error::{BoxError, NotBefore, TooDear};
 use crate::gate::{Leaves, Shut};
-use crate::moment::Moment;
+use crate::moment::{Length, Moment};
 use crate::report::{Report, ReportSlot, StopReason};
 use crate::scope::Scope;
 use crate::{meter, trace};
@@ -61,19 +61,15 @@ where
             self.rare().decided_by = Some(shut.decided_by.clone());
         }
         match self.rare().in_hand.take() {
-            Some(InHand::Whole(head, heard)) => {
-                let response = Response::from_parts(head, ResponseBody::heard(heard));
-                Ok(self.end(response, Some(StopReason::PatienceExceeded), not_before))
-            }
-            Some(InHand::Hearing(head, hearing, _)) => {
-                let body = ResponseBody::heard(hearing.into_heard());
-                let response = Response::from_parts(head, body);
+            Some(InHand::Kept(kept)) => {
+                let response = kept.into_response();
                 Ok(self.end(response, Some(StopReason::PatienceExceeded), not_before))
             }
             Some(InHand::Error(error)) => {
                 self.end_with_error(error, Some(StopReason::PatienceExceeded), not_before)
             }
-            None => {
+            // Nothing was answered, or more than a waiting call keeps.
+            Some(InHand::Hearing(_)) | None => {
                 let error = Box::new(self.not_before(shut, or_else, scope));
                 self.end_with_error(error, Some(StopReason::PatienceExceeded), not_before)
             }
@@ -124,7 +120,7 @@ where
         let waited = self
             .rare
             .as_ref()
-            .is_some_and(|rare| !rare.waited.is_zero());
+            .is_some_and(|rare| rare.waited != Length::default());
         if reason.is_none() && self.message.attempts <= 1 && !waited && slot.is_none() {
             return None;
         }
@@ -138,7 +134,7 @@ where
             ..Report::default()
         };
         if let Some(rare) = &self.rare {
-            report.waited = rare.waited;
+            report.waited = rare.waited.duration();
             report.decided_by = rare.decided_by.clone();
         }
         if let Some(slot) = slot {

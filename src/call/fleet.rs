@@ -12,7 +12,7 @@ use tower_service::Service;
 use super::{Call, Next};
 use crate::body::Replay;
 use crate::error::BoxError;
-use crate::fleet::{Admission, Fleet};
+use crate::fleet::{Admission, Admitting, Fleet};
 use crate::gate::{Closing, Wait};
 use crate::scope::Scope;
 
@@ -29,21 +29,22 @@ where
             return Poll::Ready(Next::Ready);
         };
         let rare = &mut **self.rare.get_or_insert_with(Box::default);
+        let asked = rare.fleet.get_or_insert_with(Box::default);
         loop {
-            let bucket = rare.bucket.as_mut().filter(|_| rare.grants.is_empty());
+            let bucket = rare.bucket.as_mut().filter(|_| asked.grants.is_empty());
             let asks_for_bucket = bucket.is_some();
             let turn = bucket.unwrap_or(&mut self.turn);
-            let admitting = rare
+            let admitting = asked
                 .admitting
                 .get_or_insert_with(|| fleet.admit(turn.gate().scope(), turn.price()));
             let Poll::Ready(admission) = admitting.as_mut().poll(cx) else {
                 ready!(self.poll_patience(cx));
                 return Poll::Ready(self.too_late());
             };
-            rare.admitting = None;
+            asked.admitting = None;
             match admission {
                 Admission::Granted => {
-                    rare.grants.push(Grant {
+                    asked.grants.push(Grant {
                         fleet: Arc::clone(fleet),
                         scope: turn.gate().scope().clone(),
                         price: turn.price(),
@@ -72,8 +73,27 @@ where
     }
 }
 
+/// What the fleet is asked, and what it has granted: first for the bucket, if there is one, then for the scope.
+#[derive(Default)]
+pub(super) struct Asked {
+    admitting: Option<Admitting>,
+    grants: Vec<Grant>,
+}
+
+impl Asked {
+    /// The call is sent.
+    pub(super) fn spend(self) {
+        self.grants.into_iter().for_each(Grant::spend);
+    }
+
+    /// The call lets go of what it was granted.
+    pub(super) fn give_back(&mut self) {
+        self.grants.clear();
+    }
+}
+
 /// What the fleet has granted; it goes back if the call is not sent.
-pub(super) struct Grant {
+struct Grant {
     fleet: Arc<dyn Fleet>,
     scope: Scope,
     price: u32,
@@ -81,8 +101,7 @@ pub(super) struct Grant {
 }
 
 impl Grant {
-    /// The call is sent.
-    pub(super) fn spend(mut self) {
+    fn spend(mut self) {
         self.used = true;
     }
 }

@@ -76,7 +76,7 @@ impl<B: Replay> Message<B> {
             return service.call(request);
         };
         let sent = span.in_scope(|| service.call(request));
-        rare.get_or_insert_with(Box::default).span = Some(span);
+        rare.get_or_insert_with(Box::default).span = Some(Box::new(span));
         sent
     }
 

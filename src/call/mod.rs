@@ -21,18 +21,16 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use http::{Request, Response, response};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::body::{Heard, Hearing, Replay, ResponseBody};
+use crate::body::{Hearing, Kept, Replay, ResponseBody};
 use crate::clock::{Timer, later};
 use crate::error::BoxError;
-use crate::fleet::Admitting;
 use crate::gate::{Asks, HeadClosing, PathHash, Receipt, Turn, Until};
-use crate::moment::Moment;
+use crate::moment::{Length, Moment};
 use crate::report::StopReason;
 use crate::settings::Settings;
 use crate::trace;
@@ -64,9 +62,9 @@ pub(crate) struct Call<S, B, R: Body> {
 
 /// What a call remembers once something happened to it.
 struct Rare<R: Body> {
-    waited: Duration,
+    waited: Length,
     /// How much of that the server or the gate decided: it uses up no patience with failures.
-    gated: Duration,
+    gated: Length,
     waits_since: Option<Moment>,
     /// The call's own backoff ends then; what it waits beyond is the gate's.
     backs_off_until: Option<Moment>,
@@ -75,7 +73,7 @@ struct Rare<R: Body> {
     refusals: u32,
     /// Retries that the call timed by its own backoff, and the last of their waits.
     retries: u32,
-    backed_off: Duration,
+    backed_off: Length,
     /// No attempt starts later than this, where an answer allowed more than the settings do.
     latest: Option<Moment>,
     /// It waits because its scope may be out, and looks now and then whether that is so.
@@ -85,11 +83,9 @@ struct Rare<R: Body> {
     /// The price of the next retry.
     receipt: Option<Receipt>,
     /// Around the attempt that is on its way, if anybody listens.
-    span: Option<trace::Span>,
-    /// What the fleet is asked.
-    admitting: Option<Admitting>,
-    /// What the fleet has granted: first for the bucket, if there is one, then for the scope.
-    grants: Vec<fleet::Grant>,
+    span: Option<Box<trace::Span>>,
+    /// What the fleet is asked, and what it has granted.
+    fleet: Option<Box<fleet::Asked>>,
     /// Its turn at the gate of a bucket, if it is known to belong to one.
     bucket: Option<Turn>,
     /// What the head of the answer has closed whose body is being read.
@@ -101,21 +97,20 @@ struct Rare<R: Body> {
 impl<R: Body> Default for Rare<R> {
     fn default() -> Self {
         Self {
-            waited: Duration::ZERO,
-            gated: Duration::ZERO,
+            waited: Length::default(),
+            gated: Length::default(),
             waits_since: None,
             backs_off_until: None,
             decided_by: None,
             refusals: 0,
             retries: 0,
-            backed_off: Duration::ZERO,
+            backed_off: Length::default(),
             latest: None,
             suspended: false,
             sleep_until: None,
             receipt: None,
             span: None,
-            admitting: None,
-            grants: Vec::new(),
+            fleet: None,
             bucket: None,
             by_head: None,
             in_hand: None,
@@ -136,9 +131,9 @@ impl<R: Body> Rare<R> {
 /// What the caller gets if the call has to end.
 enum InHand<R: Body> {
     /// A refusal whose body is being listened to, and when its head arrived.
-    Hearing(response::Parts, Hearing<R>, Moment),
-    /// A refusal that was read to its end.
-    Whole(response::Parts, Heard<R>),
+    Hearing(Box<(response::Parts, Hearing<R>, Moment)>),
+    /// A refusal that was read to its end and is small.
+    Kept(Kept<R>),
     Error(BoxError),
 }
 
@@ -197,7 +192,9 @@ where
         if let Some(receipt) = rare.receipt.take() {
             receipt.spend();
         }
-        rare.grants.drain(..).for_each(fleet::Grant::spend);
+        if let Some(asked) = rare.fleet.take() {
+            asked.spend();
+        }
     }
 
     /// A wait is over, because the call is sent or because it ends.
@@ -279,7 +276,9 @@ where
         let known = rare.bucket.as_ref().map(Turn::gate);
         let same = known.is_some_and(|known| Arc::ptr_eq(known, &gate));
         if !same {
-            rare.grants.clear();
+            if let Some(asked) = &mut rare.fleet {
+                asked.give_back();
+            }
             rare.bucket = Some(Turn::at(gate, price));
         }
         same
@@ -328,16 +327,9 @@ where
         self.stop_waiting();
         let ended = Some(StopReason::BodyNotReplayable);
         Next::End(match self.rare().in_hand.take() {
-            Some(InHand::Whole(head, heard)) => {
-                let response = Response::from_parts(head, ResponseBody::heard(heard));
-                Ok(self.end(response, ended, None))
-            }
-            Some(InHand::Hearing(head, hearing, _)) => {
-                let body = ResponseBody::heard(hearing.into_heard());
-                Ok(self.end(Response::from_parts(head, body), ended, None))
-            }
+            Some(InHand::Kept(kept)) => Ok(self.end(kept.into_response(), ended, None)),
             Some(InHand::Error(error)) => self.end_with_error(error, ended, None),
-            None => self.end_with_error(
+            Some(InHand::Hearing(_)) | None => self.end_with_error(
                 StopReason::BodyNotReplayable.to_string().into(),
                 ended,
                 None,
@@ -350,7 +342,9 @@ where
         let Some(rare) = &mut self.rare else {
             return;
         };
-        rare.grants.clear();
+        if let Some(asked) = &mut rare.fleet {
+            asked.give_back();
+        }
         if let Some(bucket) = &mut rare.bucket {
             bucket.give_back();
         }

@@ -14,7 +14,7 @@ use crate::clock::later;
 use crate::error::BoxError;
 use crate::gate::Suspicion;
 use crate::hint::Hint;
-use crate::moment::Moment;
+use crate::moment::{Length, Moment};
 use crate::patience::{Deadline, Patience};
 use crate::policy::{Ruling, Verdict};
 use crate::report::StopReason;
@@ -125,8 +125,8 @@ where
             return self.plan_by_outage(suspicion, roll, heard);
         }
         let rare = self.rare();
-        let wait = backoff.wait(rare.retries, rare.backed_off, roll);
-        let gated = rare.gated;
+        let wait = backoff.wait(rare.retries, rare.backed_off.duration(), roll);
+        let gated = rare.gated.duration();
         let patience = self.failure_patience(gated);
         let next = later(heard, wait).max(opens.unwrap_or(heard));
         let plan = self.within(patience, next);
@@ -136,7 +136,7 @@ where
             };
             let rare = self.rare();
             rare.retries += 1;
-            rare.backed_off = wait;
+            rare.backed_off = Length::of(wait);
             rare.backs_off_until = Some(next);
             rare.receipt = Some(receipt);
         }
@@ -153,7 +153,7 @@ where
             Suspicion::Until(_) => own.max(later(heard, look_again(roll))),
         };
         self.rare().suspended = matches!(suspicion, Suspicion::Until(_));
-        let gated = self.rare().gated;
+        let gated = self.rare().gated.duration();
         let patience = self.failure_patience(gated);
         let plan = self.within(patience, next);
         // All of this wait is on account of failures, however long the gate makes it.
@@ -202,7 +202,10 @@ where
 
     /// The last moment at which it may, if the gate is shut because the server is out.
     pub(super) fn latest_in_an_outage(&self) -> Moment {
-        let gated = self.rare.as_ref().map_or(Duration::ZERO, |rare| rare.gated);
+        let gated = self
+            .rare
+            .as_ref()
+            .map_or(Duration::ZERO, |rare| rare.gated.duration());
         self.until(self.failure_patience(gated))
     }
 

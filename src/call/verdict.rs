@@ -50,11 +50,16 @@ pub(super) fn carry_out<R: Body>(
         by_a_limit: verdict.ruling() == Ruling::Throttled,
         believed_for: settings.believes(is_served(verdict, attempt.status())),
     };
-    note_bucket(verdict, attempt, own, rare, settings, heard);
+    let mut told = told;
+    let in_bucket = note_bucket(verdict, attempt, own, rare, settings, heard);
+    // One for which there is no room: what is left of it is not what is left of the scope, but its refusal counts.
+    if verdict.bucket().is_some() && !in_bucket {
+        told.counter = None;
+    }
     let by_head = rare.as_mut().and_then(|rare| rare.by_head.take());
     let by_head = by_head.map(|head| (head, settings.clock.now()));
     let bucket = rare.as_mut().and_then(|rare| rare.bucket.as_mut());
-    let turn = whose(verdict, told, own, bucket, heard);
+    let turn = whose(in_bucket, told, own, bucket, heard);
     let opening = if verdict.cools() {
         let closing = closing(verdict, attempt.status(), settings, heard);
         turn.shut(told, closing, by_head, settings.dice.roll(), heard)
@@ -110,15 +115,15 @@ pub(super) fn close_by_head<R: Body>(
     if !verdict.cools() {
         return;
     }
-    note_bucket(verdict, attempt, own, rare, settings, heard);
+    let in_bucket = note_bucket(verdict, attempt, own, rare, settings, heard);
     let rare = rare.get_or_insert_with(Box::default);
-    let bucket = rare.bucket.as_ref().filter(|_| verdict.bucket().is_some());
+    let bucket = rare.bucket.as_ref().filter(|_| in_bucket);
     let closing = closing(verdict, attempt.status(), settings, heard);
     let turn = bucket.unwrap_or(own);
     rare.by_head = turn.close_by_head(closing, settings.dice.roll());
 }
 
-/// Joins the bucket that the answer names.
+/// Joins the bucket that the answer names. Whether there is one, and room for its gate.
 fn note_bucket<R: Body>(
     verdict: &Verdict,
     attempt: &Attempt<'_>,
@@ -126,15 +131,16 @@ fn note_bucket<R: Body>(
     rare: &mut Option<Box<Rare<R>>>,
     settings: &Settings,
     heard: Moment,
-) {
-    let Some(name) = verdict.bucket() else {
-        return;
-    };
-    let named = settings.named_bucket(&attempt.request(), own.gate(), name, heard);
-    let rare = rare.get_or_insert_with(Box::default);
-    named
-        .into_iter()
-        .for_each(|gate| belongs_to(&mut rare.bucket, gate, own, heard));
+) -> bool {
+    let named = verdict
+        .bucket()
+        .and_then(|name| settings.named_bucket(&attempt.request(), own.gate(), name, heard));
+    let in_bucket = named.is_some();
+    if let Some(gate) = named {
+        let rare = rare.get_or_insert_with(Box::default);
+        belongs_to(&mut rare.bucket, gate, own, heard);
+    }
+    in_bucket
 }
 
 /// Whether a failure shows that the server is out, or says nothing of it as a whole: a 500 shows that it works, and
@@ -175,7 +181,7 @@ fn belongs_to(bucket: &mut Option<Turn>, gate: Arc<Gate>, own: &Turn, heard: Mom
 /// Whose gate a verdict is about. The other one, if there are two, is told only how the call ended: a refusal by
 /// one limit says nothing about another, and a failure is everybody's.
 fn whose<'a>(
-    verdict: &Verdict,
+    in_bucket: bool,
     told: Heard,
     own: &'a mut Turn,
     bucket: Option<&'a mut Turn>,
@@ -184,7 +190,7 @@ fn whose<'a>(
     let Some(bucket) = bucket else {
         return own;
     };
-    let about_bucket = verdict.bucket().is_some() && !is_failure(told.ending);
+    let about_bucket = in_bucket && !is_failure(told.ending);
     let other = Heard {
         ending: match told.ending {
             Ending::Accepted => Ending::Accepted,

@@ -103,7 +103,7 @@ impl Addresses {
     /// Lets go of all gates but the first.
     pub(super) fn clear(&self) {
         let mut gates = self.gates.write().unwrap_or_else(PoisonError::into_inner);
-        gates.clear();
+        *gates = HashMap::default(); // and of the table's memory
     }
 
     fn key(&self, uri: &Uri) -> Option<u64> {

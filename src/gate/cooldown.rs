@@ -351,9 +351,14 @@ impl Cooldown {
         self.streak = 0;
     }
 
-    /// Whether it can be forgotten: it opened so long ago that no wait would still grow from here.
+    /// Whether it can be forgotten: it is open, and no wait would still grow from here.
     pub(crate) fn is_idle(&self, now: Moment) -> bool {
-        let opened = self.shut.as_ref().map(|shut| shut.until + LONGEST_BARE);
+        let grows = if self.streak > 0 {
+            LONGEST_BARE
+        } else {
+            Duration::ZERO
+        };
+        let opened = self.shut.as_ref().map(|shut| shut.until + grows);
         opened.is_none_or(|forgotten| forgotten <= now)
     }
 }

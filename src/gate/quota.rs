@@ -53,7 +53,7 @@ impl Quota {
     }
 
     /// `limit` calls at once: each holds its place until the body of its response has ended or was
-    /// dropped.
+    /// dropped. Each is one, whatever its [`Price`](crate::Price).
     ///
     /// ```
     /// use tower_backoff::{Quota, policy::Provider};
@@ -122,7 +122,7 @@ impl Quota {
     }
 
     /// The server takes no more than `calls` at once, and refills evenly: a token bucket smaller
-    /// than the quota.
+    /// than the quota. A call whose [`Price`](crate::Price) is higher is sent alone.
     ///
     /// ```
     /// use tower_backoff::Quota;

@@ -459,6 +459,11 @@ impl State {
         self.in_flight
     }
 
+    /// Whether a call that was sent after this moment has been accepted.
+    pub(super) fn was_used_after(&self, moment: Moment) -> bool {
+        self.youngest > moment
+    }
+
     /// Whether it can be forgotten: nobody is here, and nothing is remembered that still counts.
     pub(crate) fn is_idle(&mut self, now: Moment) -> bool {
         self.queue.is_empty()

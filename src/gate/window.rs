@@ -1,5 +1,9 @@
 //! The places of one declared quota, and when each of them is free again.
 
+mod ring;
+
+use ring::{Ring, SLOTS};
+
 use std::num::NonZeroU64;
 use std::time::Duration;
 
@@ -25,7 +29,7 @@ pub(crate) struct Window {
     slack: Length,
     /// Where places are plenty, calls may count so much later than they are sent.
     ahead: Length,
-    slots: Box<[u32; SLOTS]>,
+    slots: Ring,
     /// Whether it counts calls, or what they cost.
     per_call: bool,
     /// Whether it was spent by prices: what is published counts calls.
@@ -40,8 +44,6 @@ pub(crate) struct Window {
     /// A limit that was published for a longer window: near its end it looks like this one's.
     of_another: Option<u32>,
 }
-
-const SLOTS: usize = 512;
 
 /// Nothing waits for longer; see [`later`](crate::clock::later).
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
@@ -70,7 +72,7 @@ impl Window {
             length: Length::of(length),
             slack: Length::of(slack),
             ahead: Length::of(ahead),
-            slots: Box::new([0; SLOTS]),
+            slots: Ring::for_limit(limit),
             per_call: false,
             priced: false,
             narrow: false,
@@ -192,7 +194,7 @@ impl Window {
         let mut missing = missing.min(self.taken);
         let mut slices = self.first..self.first + SLOTS as u64;
         let over = slices.find(|slice| {
-            missing = missing.saturating_sub(self.slots[slot(*slice)]);
+            missing = missing.saturating_sub(self.slots.get(*slice));
             missing == 0
         });
         self.slices.end(over.unwrap_or(self.first))
@@ -237,10 +239,9 @@ impl Window {
         let held = self.slice_held(sent + self.slack);
         // Who tells it may have looked at the clock long ago.
         let earlier = self.slice_held(now).max(self.first);
-        if held >= self.first && self.slots[slot(held)] >= places {
-            self.slots[slot(held)] -= places;
-            let slot = &mut self.slots[slot(earlier)];
-            *slot = slot.saturating_add(places);
+        if held >= self.first && self.slots.get(held) >= places {
+            self.slots.subtract(held, places);
+            self.slots.add(earlier, places);
         }
     }
 
@@ -252,7 +253,7 @@ impl Window {
     #[inline]
     fn holds_its(&self, places: u32, sent: Moment) -> bool {
         let slice = self.slice_held(sent + self.slack);
-        slice >= self.first && self.slots[slot(slice)] >= places
+        slice >= self.first && self.slots.get(slice) >= places
     }
 
     /// The call was never sent.
@@ -260,7 +261,8 @@ impl Window {
     pub(crate) fn undo(&mut self, price: u32, sent: Moment) {
         let places = self.places(price);
         if self.holds_its(places, sent) {
-            self.slots[slot(self.slice_held(sent + self.slack))] -= places;
+            let held = self.slice_held(sent + self.slack);
+            self.slots.subtract(held, places);
             self.taken = self.taken.saturating_sub(places);
         }
     }
@@ -276,9 +278,8 @@ impl Window {
             // Where its own places are: an answer that took longer than the slack has not moved them.
             let slice = self.slice_held(now.min(sent + self.slack));
             if slice >= self.first {
-                let slot = &mut self.slots[slot(slice)];
-                let back = (said - truly).min(*slot);
-                *slot -= back;
+                let back = (said - truly).min(self.slots.get(slice));
+                self.slots.subtract(slice, back);
                 self.taken = self.taken.saturating_sub(back);
             }
         }
@@ -303,8 +304,7 @@ impl Window {
     #[inline]
     fn hold(&mut self, places: u32, counted: Moment) {
         let slice = self.slice_held(counted).max(self.first);
-        let slot = &mut self.slots[slot(slice)];
-        *slot = slot.saturating_add(places);
+        self.slots.add(slice, places);
         self.taken = self.taken.saturating_add(places);
     }
 
@@ -336,23 +336,10 @@ impl Window {
         self.turns = self.slices.end(now);
     }
 
-    /// Of the whole stretch at once: after a while it is a long one.
     fn free_before(&mut self, now: u64) {
-        let over = now.saturating_sub(self.first).min(SLOTS as u64) as usize;
-        let first = slot(self.first);
-        let (before, after) = self.slots.split_at_mut(first);
-        let to_the_end = over.min(after.len());
-        let (one, other) = (&mut after[..to_the_end], &mut before[..over - to_the_end]);
-        let sum = |slots: &[u32]| slots.iter().map(|slot| u64::from(*slot)).sum::<u64>();
-        let freed = sum(one) + sum(other);
-        one.fill(0);
-        other.fill(0);
+        let freed = self.slots.empty(self.first, now.saturating_sub(self.first));
         self.taken = u64::from(self.taken).saturating_sub(freed) as u32;
     }
-}
-
-const fn slot(slice: u64) -> usize {
-    slice as usize % SLOTS
 }
 
 #[cfg(test)]

@@ -17,6 +17,19 @@ fn closing(heard: Moment, wait: Wait) -> Closing {
 }
 
 #[test]
+fn what_does_not_grow_is_forgotten_when_it_is_over() {
+    let now = Moment::now();
+    let mut cooldown = Cooldown::default();
+    let named = closing(now, Wait::Named(Duration::from_secs(5)));
+    let refused = cooldown.close(0, named, 0).gate;
+    assert!(!cooldown.is_idle(refused));
+    assert!(cooldown.is_idle(refused + LONGEST_BARE));
+    cooldown.accepted(cooldown.epoch());
+    assert!(cooldown.is_idle(refused));
+    assert!(!cooldown.is_idle(refused.just_before()));
+}
+
+#[test]
 fn sixty_four_refusals_at_once_shut_for_60_to_61_seconds() {
     let start = Moment::now();
     let mut cooldown = Cooldown::default();

@@ -13,6 +13,20 @@ impl Provider {
     /// # Default
     ///
     /// 408, 425, 429, 500, 502, 503, 504, and any other 5xx that names a wait.
+    ///
+    /// A 429 that is left out is not sent again, but it closes the gate all the same: the limit holds for the other
+    /// calls, too.
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Attempt, Policy, Provider, Ruling};
+    ///
+    /// let acme = Provider::new("acme").retry_on([500, 503]);
+    /// let request = http::Request::get("https://api.example.com/").body(())?;
+    /// let response = http::Response::builder().status(429).body(())?;
+    /// let verdict = acme.judge(&Attempt::new(&request, &response));
+    /// assert!(verdict.ruling() == Ruling::Refuse && verdict.cools());
+    /// # Ok::<(), http::Error>(())
+    /// ```
     #[must_use]
     pub fn retry_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
         self.retried = Some(self.named(statuses));
@@ -41,6 +55,21 @@ impl Provider {
     }
 
     /// These statuses are final, whatever else the response says.
+    ///
+    /// A 403 that names a wait counts as a refusal by a limit, as GitHub sends it. Where it never is one, say so:
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Attempt, Policy, Provider, Ruling};
+    ///
+    /// let request = http::Request::get("https://api.example.com/").body(())?;
+    /// let response = http::Response::builder().status(403).header("retry-after", "30").body(())?;
+    /// let attempt = Attempt::new(&request, &response);
+    ///
+    /// let acme = Provider::new("acme");
+    /// assert_eq!(acme.judge(&attempt).ruling(), Ruling::Throttled);
+    /// assert_eq!(acme.final_on([403]).judge(&attempt).ruling(), Ruling::Refuse);
+    /// # Ok::<(), http::Error>(())
+    /// ```
     #[must_use]
     pub fn final_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
         let statuses = self.named(statuses);
