@@ -74,6 +74,9 @@ impl Sent {
 
 /// Marks an error as one that happened before anything was sent.
 ///
+/// The retry layer sends such a request again whatever its method, gives back what it took of a quota, and does not
+/// hold the failure against the server.
+///
 /// For clients and layers that know it although their error type is unknown here: a load shedder, a circuit
 /// breaker, a connector of one's own.
 ///
@@ -112,6 +115,20 @@ impl Error for Unsent {
 /// The outermost error that this crate knows decides, since it saw the most of what happened.
 pub fn sent(error: &(dyn Error + 'static)) -> Sent {
     chain(error).find_map(verdict).unwrap_or(Sent::Perhaps)
+}
+
+/// Whether the caller's own side has kept the request back: it is marked as [`Unsent`], or one `says` so. The outermost
+/// error that is known decides here, too: beneath the failure of a client it is the connector that speaks, and that of
+/// a server which cannot be reached is no different.
+pub(crate) fn was_kept_back(
+    error: &(dyn Error + 'static),
+    says: impl Fn(&(dyn Error + 'static)) -> bool,
+) -> bool {
+    let kept_back = |error: &(dyn Error + 'static)| match error.is::<Unsent>() || says(error) {
+        true => Some(true),
+        false => verdict(error).map(|_| false),
+    };
+    chain(error).find_map(kept_back).unwrap_or(false)
 }
 
 /// Real chains are five long; a bound keeps an error that names itself as its source from hanging the caller.

@@ -1,5 +1,6 @@
 //! What a layer was told, shared by all its clones and by every call.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use crate::backoff::Backoff;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::dice::Dice;
+use crate::failure;
 use crate::fleet::Fleet;
 use crate::gate::{Facts, Gate, Gates};
 use crate::moment::Moment;
@@ -21,6 +23,7 @@ use crate::scope::Scope;
 
 type PriceBy = dyn Fn(&RequestHead<'_>) -> u32 + Send + Sync;
 type ScopeBy = dyn Fn(&RequestHead<'_>) -> Scope + Send + Sync;
+type NotSent = dyn Fn(&(dyn Error + 'static)) -> bool + Send + Sync;
 
 #[derive(Clone)]
 pub(crate) struct Settings {
@@ -35,6 +38,7 @@ pub(crate) struct Settings {
     pub(crate) scope_by: Option<Arc<ScopeBy>>,
     pub(crate) price_by: Option<Arc<PriceBy>>,
     pub(crate) max_waiting: usize,
+    pub(crate) not_sent: Option<Arc<NotSent>>,
     pub(crate) idempotency_keys: bool,
     pub(crate) max_cooldown: Option<Duration>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
@@ -52,6 +56,12 @@ impl Settings {
             (None, Some(price_by)) => price_by(request),
             (None, None) => 1,
         }
+    }
+
+    /// Whether an error means that the caller's own side has kept the request back.
+    pub(crate) fn was_kept_back(&self, error: &(dyn Error + 'static)) -> bool {
+        let says = self.not_sent.as_deref();
+        failure::was_kept_back(error, |error| says.is_some_and(|says| says(error)))
     }
 
     /// Gives a request a key of its own, if it needs one to be sent twice.

@@ -214,7 +214,8 @@ where
             self.message.attempts,
             Received::Later(&self.settings.clock, heard),
         )
-        .with_content_if(self.message.has_body());
+        .with_content_if(self.message.has_body())
+        .kept_back_if(self.settings.was_kept_back(&*error));
         let verdict = self.settings.policy.judge(&attempt);
         let opens = carry_out(
             &verdict,

@@ -50,7 +50,13 @@ pub(super) fn carry_out<R: Body>(
             .into_iter()
             .for_each(|gate| belongs_to(&mut rare.bucket, gate, own, heard));
     }
-    let bucket = rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+    let mut bucket = rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+    if attempt.was_kept_back() && !verdict.cools() && !verdict.is_failure() {
+        not_sent(own, settings);
+        bucket
+            .iter_mut()
+            .for_each(|bucket| not_sent(bucket, settings));
+    }
     let turn = whose(verdict, told, own, bucket, heard);
     let opens = if verdict.cools() {
         let closing = closing(verdict, attempt.status(), settings, heard);
@@ -80,6 +86,14 @@ pub(super) fn carry_out<R: Body>(
         });
     }
     opens
+}
+
+/// Nothing was sent: what was taken for the call goes back, and the gate learns nothing.
+fn not_sent(turn: &mut Turn, settings: &Settings) {
+    turn.not_sent();
+    if let Some(fleet) = &settings.fleet {
+        fleet.returned(turn.gate().scope(), turn.price());
+    }
 }
 
 fn failed(verdict: &Verdict, attempt: &Attempt<'_>) -> bool {

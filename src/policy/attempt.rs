@@ -43,6 +43,7 @@ pub struct Attempt<'a> {
     received: Received<'a>,
     has_body: bool,
     harmless: bool,
+    kept_back: bool,
     worth_a_look: bool,
 }
 
@@ -115,6 +116,7 @@ impl<'a> Attempt<'a> {
             received,
             has_body: false,
             harmless: false,
+            kept_back: false,
             worth_a_look: true,
         }
     }
@@ -147,6 +149,16 @@ impl<'a> Attempt<'a> {
     pub(crate) fn with_content_if(mut self, has_body: bool) -> Self {
         self.has_body = has_body;
         self
+    }
+
+    /// The same attempt, if the caller's own side has kept its request back.
+    pub(crate) fn kept_back_if(mut self, kept_back: bool) -> Self {
+        self.kept_back = kept_back;
+        self
+    }
+
+    pub(crate) fn was_kept_back(&self) -> bool {
+        self.kept_back
     }
 
     /// The same attempt with the body that came back.
@@ -305,6 +317,7 @@ impl<'a> Attempt<'a> {
     /// never sent.
     pub fn is_safe_to_resend(&self) -> bool {
         self.harmless
+            || self.kept_back
             || self.request.is_idempotent()
             || self
                 .error()
