@@ -64,6 +64,13 @@
 //! is given back while a call waits), tracing of each request on the wire. What stands outside sees
 //! one call: a timeout for all of it, a buffer, tracing of the whole. A client that follows redirects
 //! or retries by itself belongs outside, or has to be told not to.
+//!
+//! # What it runs on
+//!
+//! A call that waits sleeps on tokio's timer (in a browser on the page's). One that need not wait needs no
+//! runtime; one that has to, and is polled outside of any, ends with an error that says what is missing.
+//! A runtime that was built without `enable_time` cannot be asked for that: there tokio panics when the
+//! first call waits.
 
 mod backoff;
 pub mod body;

@@ -93,9 +93,10 @@ where
         let attempt = Attempt::answered(head, status, headers, self.message.attempts, received)
             .looked_at_if(self.turn.wants_a_look(headers.len()));
         let observer = self.settings.observer.as_ref();
-        if observer.is_some_and(|observer| observer.wants_body_of(status))
-            || self.settings.policy.wants_body(&attempt)
-        {
+        let wanted = observer.is_some_and(|observer| observer.wants_body_of(status))
+            || self.settings.policy.wants_body(&attempt);
+        // What cannot be waited for is judged by its head.
+        if wanted && Timer::is_available() {
             // The head names a wait: nobody is sent while the body is listened to, nor if the caller leaves.
             let ahead = self.settings.policy.judge(&attempt);
             let refused = matches!(ahead.ruling(), Ruling::Throttled | Ruling::Retry);
@@ -105,7 +106,7 @@ where
             }
             return Err(Unheard::Body);
         }
-        if self.settings.policy.wants_trailers(&attempt) {
+        if self.settings.policy.wants_trailers(&attempt) && Timer::is_available() {
             return Err(Unheard::Trailers);
         }
         let verdict = self.settings.policy.judge(&attempt);
@@ -190,6 +191,7 @@ where
         let plan = self.with_body(plan, B::replay_after_answer, opens);
         self.note_what_decided(&plan, verdict, Some(answer.status()));
         match plan {
+            Plan::Again(_) if !Timer::is_available() => Next::End(self.end_without_a_timer()),
             Plan::Again(next) => {
                 self.go_again(Some(answer.status()), opens, next, heard);
                 match answer {
@@ -231,6 +233,7 @@ where
         let plan = self.with_body(plan, B::replay, opens);
         self.note_what_decided(&plan, &verdict, None);
         match plan {
+            Plan::Again(_) if !Timer::is_available() => Next::End(self.end_without_a_timer()),
             Plan::Again(next) => {
                 self.go_again(None, opens, next, heard);
                 self.rare().in_hand = Some(InHand::Error(error));
