@@ -9,7 +9,7 @@
 //!
 //! | proves that nothing was sent | why |
 //! |---|---|
-//! | [`Unsent`] | a client says so itself |
+//! | [`Unsent`] | a client says so itself; [`Unproven`] says the contrary |
 //! | hyper-util's client: `is_connect()` | there was no connection to send on |
 //! | hyper: `is_canceled()` of a request | it left the queue without ever reaching the encoder |
 //! | hyper: `is_closed()` | the connection was gone before it took the request |
@@ -23,8 +23,9 @@
 //! a body the server got 27 heads and no body.
 //!
 //! Two things no error can tell. A service that follows redirects or retries inside sends several requests and
-//! returns the error of the last, so such a layer belongs outside of the one that asks. And an error that came
-//! while *reading the response* is not the error of a call: the server has answered already.
+//! returns the error of the last, so such a layer belongs outside of the one that asks; where it cannot, it marks
+//! its errors as [`Unproven`] and its responses as [`Redirected`]. And an error that came while *reading the
+//! response* is not the error of a call: the server has answered already.
 //!
 //! ```
 //! use tower_backoff::failure::{Sent, Unsent, sent};
@@ -35,7 +36,10 @@
 //! let lost = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
 //! assert_eq!(sent(&lost), Sent::Perhaps);
 //! ```
+
 use std::{error::Error, fmt, io, iter};
+
+use http::Uri;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -110,6 +114,53 @@ impl Error for Unsent {
     }
 }
 
+/// Marks an error as one that proves nothing about the request, whatever error it is.
+///
+/// For clients and layers that may have sent other requests before the one that failed: those that follow redirects.
+///
+/// ```
+/// use tower_backoff::failure::{Sent, Unproven, Unsent, sent};
+///
+/// let second_hop = Unproven::new(Unsent::new("no free connection"));
+/// assert_eq!(sent(&second_hop), Sent::Perhaps);
+/// ```
+#[derive(Debug)]
+pub struct Unproven(pub BoxError);
+
+impl Unproven {
+    /// Marks `error`.
+    pub fn new(error: impl Into<BoxError>) -> Self {
+        Self(error.into())
+    }
+}
+
+impl fmt::Display for Unproven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("request was perhaps sent")
+    }
+}
+
+impl Error for Unproven {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// Marks a response as one that another address gave than the request was sent to, in its extensions.
+///
+/// For clients that follow redirects. What such a response says about the next moment holds for the scope of its own
+/// address; and since the first address has done its part, a request is sent again only if sending it twice is safe.
+///
+/// ```
+/// use tower_backoff::failure::Redirected;
+///
+/// let mut response = http::Response::new("slow down");
+/// response.extensions_mut().insert(Redirected("https://files.example.com/7".parse()?));
+/// # Ok::<(), http::uri::InvalidUri>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirected(pub Uri);
+
 /// Says what `error` proves; see the [module](self) for what counts as proof.
 ///
 /// The outermost error that this crate knows decides, since it saw the most of what happened.
@@ -151,6 +202,9 @@ fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'sta
 fn verdict(error: &(dyn Error + 'static)) -> Option<Sent> {
     if error.is::<Unsent>() {
         return Some(Sent::No);
+    }
+    if error.is::<Unproven>() {
+        return Some(Sent::Perhaps);
     }
     #[cfg(feature = "hyper")]
     return of_http(error);
@@ -283,6 +337,12 @@ mod tests {
         proves_unsent(io::Error::other(io::Error::other(Over(
             Unsent::new("shed").into(),
         ))));
+    }
+
+    #[test]
+    fn of_two_marks_the_outer_one_counts() {
+        proves_nothing(Over(Unproven::new(Unsent::new("shed")).into()));
+        proves_unsent(Unsent::new(Unproven::new("the second hop")));
     }
 
     #[test]

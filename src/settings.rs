@@ -17,7 +17,7 @@ use crate::gate::{Facts, Gate, Gates};
 use crate::moment::Moment;
 use crate::observe::Observer;
 use crate::patience::{Idempotent, Patience};
-use crate::policy::{Policy, RequestHead, Shortcuts};
+use crate::policy::{Attempt, Policy, RequestHead, Shortcuts, Verdict};
 use crate::price::Price;
 use crate::scope::Scope;
 
@@ -100,6 +100,23 @@ impl Settings {
                 None => Arc::clone(last.insert(self.another_gate_of(request))),
             },
         }
+    }
+
+    /// What the policy says, but that an address behind a redirect proves nothing about the first one.
+    pub(crate) fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
+        let verdict = self.policy.judge(attempt);
+        if attempt.answered_by().is_some() && !attempt.request().is_idempotent() {
+            verdict.without_another_try()
+        } else {
+            verdict
+        }
+    }
+
+    /// The gate of the address that has answered, if it is another than the one that let the request through.
+    pub(crate) fn gate_behind(&self, attempt: &Attempt<'_>, own: &Arc<Gate>) -> Option<Arc<Gate>> {
+        let request = attempt.request().at(attempt.answered_by()?);
+        let gate = self.another_gate_of(&request);
+        (!Arc::ptr_eq(&gate, own)).then_some(gate)
     }
 
     /// A gate that is not the one of the last call, or not plainly.

@@ -19,6 +19,7 @@ use support::paused;
 use support::wire::{self, Wire};
 use tower::{Layer, ServiceExt};
 use tower_backoff::body::{OnceLayer, Replay, ReplayBody};
+use tower_backoff::failure::Redirected;
 use tower_backoff::policy::Provider;
 use tower_backoff::{Backoff, BoxError, Idempotent, Retry, RetryLayer};
 
@@ -477,4 +478,50 @@ async fn a_header_that_forbids_another_try_is_obeyed() {
     let service = paused::around(&conflict, RetryLayer::new(policy()));
     paused::send(&service, paused::get(URI)).await.unwrap();
     assert_eq!(conflict.calls().len(), 2);
+}
+
+/// An answer of another address than was asked.
+fn behind_a_redirect(code: u16, headers: &[(&str, &str)]) -> support::mock::Answer {
+    let mut response = answer(code, headers, "no")?;
+    let there = "https://files.test/7".parse()?;
+    response.extensions_mut().insert(Redirected(there));
+    Ok(response)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_address_behind_a_redirect_answers_makes_no_post_safe() {
+    for code in [425, 429, 500, 503] {
+        for (idempotent, expected) in [(false, 1), (true, 2)] {
+            let mock = Mock::new(move |nth, _| match nth {
+                1 => behind_a_redirect(code, &[("retry-after", "1")]),
+                _ => status(200),
+            });
+            let provider = standard().sheds_with([503]).retry_any_method([425, 500]);
+            let mut order = paused::post(URI);
+            if idempotent {
+                order.extensions_mut().insert(Idempotent(true));
+            }
+            let service = paused::around(&mock, RetryLayer::new(provider));
+            paused::send(&service, order).await.unwrap();
+            assert_eq!(mock.calls().len(), expected, "{code}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_behind_a_redirect_are_an_outage_of_their_own_address() {
+    let mock = Mock::new(|_, _| behind_a_redirect(502, &[]));
+    let gates = tower_backoff::Gates::new();
+    let service = paused::around(&mock, RetryLayer::new(standard()).gates(&gates));
+    for _ in 0..6 {
+        paused::send(&service, paused::get(URI)).await.unwrap();
+    }
+    let shut: Vec<_> = gates
+        .all()
+        .into_iter()
+        .filter(|gate| gate.shut_for.is_some())
+        .collect();
+    let scopes: Vec<_> = shut.iter().map(|gate| gate.scope.to_string()).collect();
+    assert_eq!(scopes, ["https://files.test"]);
+    paused::assert_nobody_is_left(&gates);
 }

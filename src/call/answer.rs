@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderMap, Request, Response, StatusCode, response};
+use http::{Request, Response, StatusCode, response};
 use http_body::Body;
 use tower_service::Service;
 
@@ -12,6 +12,7 @@ use super::{Call, InHand, Next};
 use crate::body::{Hearing, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::{BoxError, NotBefore};
+use crate::failure::Redirected;
 use crate::moment::Moment;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
 use crate::report::{Ended, Report};
@@ -52,6 +53,7 @@ where
             && self.rare.is_none()
             && self.settings.shortcuts.accepts_unseen
             && self.message.head.extensions.is_empty()
+            && response.extensions().get::<Redirected>().is_none()
             && self
                 .turn
                 .serves(response.headers().len(), || self.settings.clock.now());
@@ -65,7 +67,7 @@ where
     pub(crate) fn hear(&mut self, outcome: Result<Response<R>, S::Error>) -> Next<R> {
         let now = self.settings.clock.now();
         match outcome {
-            Ok(response) => match self.judge(response.status(), response.headers(), now) {
+            Ok(response) => match self.judge(&response, now) {
                 Ok((verdict, _)) if verdict.ruling() == Ruling::Accept => {
                     let response = response.map(ResponseBody::untouched);
                     Next::End(Ok(self.end(response, None, None)))
@@ -87,20 +89,23 @@ where
     }
 
     /// Judges an answer by its head and carries the verdict out, unless its body is to be seen first.
-    fn judge(&mut self, status: StatusCode, headers: &HeaderMap, heard: Moment) -> Judged {
+    fn judge(&mut self, response: &Response<R>, heard: Moment) -> Judged {
+        let (status, headers) = (response.status(), response.headers());
         let head = self.message.head();
         let received = Received::Later(&self.settings.clock, heard);
         let attempt = Attempt::answered(head, status, headers, self.message.attempts, received)
-            .looked_at_if(self.turn.wants_a_look(headers.len()));
+            .looked_at_if(self.turn.wants_a_look(headers.len()))
+            .redirected_by(response.extensions());
         let observer = self.settings.observer.as_ref();
         let wanted = observer.is_some_and(|observer| observer.wants_body_of(status))
             || self.settings.policy.wants_body(&attempt);
         // What cannot be waited for is judged by its head.
         if wanted && Timer::is_available() {
             // The head names a wait: nobody is sent while the body is listened to, nor if the caller leaves.
-            let ahead = self.settings.policy.judge(&attempt);
+            let ahead = self.settings.judge(&attempt);
             let refused = matches!(ahead.ruling(), Ruling::Throttled | Ruling::Retry);
-            if refused && ahead.hint().is_some() && ahead.bucket().is_none() {
+            let about_us = ahead.bucket().is_none() && attempt.answered_by().is_none();
+            if refused && ahead.hint().is_some() && about_us {
                 let closing = closing(&ahead, Some(status), &self.settings, heard);
                 self.turn.shut_ahead(closing, self.settings.dice.roll());
             }
@@ -109,7 +114,7 @@ where
         if self.settings.policy.wants_trailers(&attempt) && Timer::is_available() {
             return Err(Unheard::Trailers);
         }
-        let verdict = self.settings.policy.judge(&attempt);
+        let verdict = self.settings.judge(&attempt);
         let opens = carry_out(
             &verdict,
             &attempt,
@@ -151,11 +156,12 @@ where
         hearing: &Hearing<R>,
         heard: Moment,
     ) -> (Verdict, Option<Moment>) {
-        let (status, headers) = (head.status, &head.headers);
+        let (status, headers, extensions) = (head.status, &head.headers, &head.extensions);
         let head = self.message.head();
         let received = Received::Later(&self.settings.clock, heard);
         let mut attempt = Attempt::answered(head, status, headers, self.message.attempts, received)
-            .looked_at_if(self.turn.wants_a_look(headers.len()));
+            .looked_at_if(self.turn.wants_a_look(headers.len()))
+            .redirected_by(extensions);
         let body = hearing.whole();
         if let Some(body) = &body {
             attempt = attempt.with_body(body);
@@ -163,7 +169,7 @@ where
         if let Some(trailers) = hearing.trailers() {
             attempt = attempt.with_trailers(trailers);
         }
-        let verdict = self.settings.policy.judge(&attempt);
+        let verdict = self.settings.judge(&attempt);
         let opens = carry_out(
             &verdict,
             &attempt,
@@ -218,7 +224,7 @@ where
         )
         .with_content_if(self.message.has_body())
         .kept_back_if(self.settings.was_kept_back(&*error));
-        let verdict = self.settings.policy.judge(&attempt);
+        let verdict = self.settings.judge(&attempt);
         let opens = carry_out(
             &verdict,
             &attempt,

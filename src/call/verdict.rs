@@ -50,6 +50,12 @@ pub(super) fn carry_out<R: Body>(
             .into_iter()
             .for_each(|gate| belongs_to(&mut rare.bucket, gate, own, heard));
     }
+    let behind = settings.gate_behind(attempt, own.gate());
+    let elsewhere = behind.is_some();
+    if let Some(gate) = behind {
+        let rare = rare.get_or_insert_with(Box::default);
+        belongs_to(&mut rare.bucket, gate, own, heard);
+    }
     let mut bucket = rare.as_mut().and_then(|rare| rare.bucket.as_mut());
     if attempt.was_kept_back() && !verdict.cools() && !verdict.is_failure() {
         not_sent(own, settings);
@@ -57,7 +63,7 @@ pub(super) fn carry_out<R: Body>(
             .iter_mut()
             .for_each(|bucket| not_sent(bucket, settings));
     }
-    let turn = whose(verdict, told, own, bucket, heard);
+    let turn = whose(verdict, told, elsewhere, own, bucket, heard);
     let opens = if verdict.cools() {
         let closing = closing(verdict, attempt.status(), settings, heard);
         turn.shut(told, closing, settings.dice.roll(), heard)
@@ -112,10 +118,12 @@ fn belongs_to(bucket: &mut Option<Turn>, gate: Arc<Gate>, own: &Turn, heard: Mom
 }
 
 /// Whose gate a verdict is about. The other one, if there are two, is told only how the call ended: a refusal by
-/// one limit says nothing about another, and a failure is everybody's.
+/// one limit says nothing about another, and a failure is everybody's. If it was answered `elsewhere`, all of it is about
+/// that address.
 fn whose<'a>(
     verdict: &Verdict,
     told: Heard,
+    elsewhere: bool,
     own: &'a mut Turn,
     bucket: Option<&'a mut Turn>,
     heard: Moment,
@@ -123,9 +131,11 @@ fn whose<'a>(
     let Some(bucket) = bucket else {
         return own;
     };
-    let about_bucket = verdict.bucket().is_some() && told.ending != Ending::Failed;
+    let about_bucket = elsewhere || (verdict.bucket().is_some() && told.ending != Ending::Failed);
     let other = Heard {
         ending: match told.ending {
+            // It has answered, with a redirect.
+            _ if elsewhere => Ending::Accepted,
             Ending::Accepted => Ending::Accepted,
             _ => Ending::Unknown,
         },

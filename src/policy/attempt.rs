@@ -6,12 +6,12 @@ use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body::Body;
 
 use super::{Policy, Provider, RequestHead, Verdict};
 use crate::clock::Clock;
-use crate::failure;
+use crate::failure::{self, Redirected};
 use crate::hint::Reading;
 use crate::moment::Moment;
 use crate::sys;
@@ -44,6 +44,7 @@ pub struct Attempt<'a> {
     has_body: bool,
     harmless: bool,
     kept_back: bool,
+    redirected: Option<&'a Redirected>,
     worth_a_look: bool,
 }
 
@@ -117,6 +118,7 @@ impl<'a> Attempt<'a> {
             has_body: false,
             harmless: false,
             kept_back: false,
+            redirected: None,
             worth_a_look: true,
         }
     }
@@ -159,6 +161,17 @@ impl<'a> Attempt<'a> {
 
     pub(crate) fn was_kept_back(&self) -> bool {
         self.kept_back
+    }
+
+    /// The same attempt, answered by another address if the response says so.
+    pub(crate) fn redirected_by(mut self, extensions: &'a Extensions) -> Self {
+        self.redirected = extensions.get();
+        self
+    }
+
+    /// The address that answered, if it is another than the request was sent to.
+    pub(crate) fn answered_by(&self) -> Option<&'a Uri> {
+        self.redirected.map(|Redirected(uri)| uri)
     }
 
     /// The same attempt with the body that came back.

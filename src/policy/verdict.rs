@@ -199,6 +199,14 @@ impl Verdict {
         self.ruling
     }
 
+    /// The same, but that this call does not go again.
+    pub(crate) fn without_another_try(mut self) -> Self {
+        if matches!(self.ruling, Ruling::Retry | Ruling::Throttled) {
+            self.ruling = Ruling::Refuse;
+        }
+        self
+    }
+
     /// The wait that goes with it, if one was named.
     pub const fn hint(&self) -> Option<&Hint> {
         self.hint.as_ref()
