@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use http::header::CONNECTION;
 use http::{HeaderMap, StatusCode};
 
 use super::{Attempt, Provider, Verdict};
-use crate::hint::{Glance, Head, Reading};
+use crate::hint::{self, Glance, Head, Reading};
 
-/// Retried if that is safe. 429 is another matter: nothing was done, so any method goes again.
-const RETRIED: [u16; 6] = [408, 425, 500, 502, 503, 504];
+/// A 5xx counts as a 500 if it is not known (RFC 9110, 15), except these, which another try does not mend.
+const NOT_RETRIED: [u16; 7] = [501, 505, 506, 507, 508, 510, 511];
+
+/// About this call alone, so that the wait they name holds no other.
+const OF_ONE_CALL: [u16; 5] = [408, 409, 413, 423, 425];
 
 /// Final by themselves, refusals by a limit when a header names a wait: quotas under 402 and 403,
 /// bans under 418, and what came before 429 was agreed on.
@@ -52,7 +56,8 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
     if told == Told::Final || is_final || (said == Some(false) && !limited) {
         return Verdict::refuse();
     }
-    let retried = said.or_else(|| retries(provider, status));
+    let named = said.or_else(|| retries(provider, status));
+    let retried = named.or_else(|| is_retried(attempt, status));
     let told = match told {
         Told::Alone if said == Some(false) => Told::Nothing,
         told => told,
@@ -94,16 +99,52 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
         match kind_of(status, retried, wait.is_some()) {
             Kind::Served => Verdict::accept(),
             Kind::Limit => Verdict::throttled(),
-            Kind::Retried if may_resend(provider, attempt, status) => Verdict::retry(),
+            Kind::Retried
+                if was_not_done(status, headers, wait.is_some())
+                    || may_resend(provider, attempt, status) =>
+            {
+                Verdict::retry()
+            }
             Kind::Retried | Kind::Down => Verdict::refuse(),
             // An answer about this request alone: the others wait only for an exhausted counter.
             Kind::Answer => return refuse_answer(provider, head),
         }
     };
+    // A counter that is spent holds all, whatever the status.
+    let of_one_call = OF_ONE_CALL.contains(&status.as_u16()) && !verdict.cools();
     match wait {
+        Some(hint) if of_one_call && hint.kind() != hint::Kind::Reset => verdict.after(hint),
         Some(hint) => verdict.cooling_for(hint),
         None => verdict,
     }
+}
+
+/// The server says that it has not done the work, so that any method goes again: by RFC 9110, 15.5.9, the request of a
+/// 408 did not arrive if the connection is closed (an application that took too long says 408, too); 15.5.14; and RFC
+/// 8470, 5.2.
+fn was_not_done(status: StatusCode, headers: &HeaderMap, hinted: bool) -> bool {
+    match status.as_u16() {
+        408 => {
+            let lines = headers.get_all(CONNECTION).into_iter();
+            let mut words = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+            words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"close"))
+        }
+        413 => hinted,
+        425 => true,
+        _ => false,
+    }
+}
+
+/// What is retried where the provider has no word for it; `None` leaves it to the wait that a header names.
+fn is_retried(attempt: &Attempt<'_>, status: StatusCode) -> Option<bool> {
+    let code = status.as_u16();
+    let retried = match code {
+        408 | 425 => true,
+        // The first request with this key is still at work.
+        409 => attempt.request().headers().contains_key("idempotency-key"),
+        _ => status.is_server_error() && !NOT_RETRIED.contains(&code),
+    };
+    retried.then_some(true)
 }
 
 /// Whether the head alone would send this again: only then can a body make it final.
@@ -187,11 +228,10 @@ enum Kind {
 fn kind_of(status: StatusCode, retried: Option<bool>, hinted: bool) -> Kind {
     let code = status.as_u16();
     let down = status.is_server_error();
-    let usual = RETRIED.contains(&code) || (down && hinted);
     match retried {
         Some(true) if hinted && LIMITS_WHEN_HINTED.contains(&code) => Kind::Limit,
         Some(true) => Kind::Retried,
-        None if usual => Kind::Retried,
+        None if hinted && code == 413 => Kind::Retried,
         None if hinted && LIMITS_WHEN_HINTED.contains(&code) => Kind::Limit,
         _ if down => Kind::Down,
         _ if status.is_client_error() => Kind::Answer,
@@ -286,6 +326,43 @@ mod tests {
                 "{left}"
             );
         }
+    }
+
+    #[test]
+    fn the_wait_of_one_call_goes_with_its_retry_and_shuts_no_gate() {
+        for (status, method, header, expected) in [
+            (408, "GET", "retry-after", (Ruling::Retry, false)),
+            (408, "POST", "retry-after", (Ruling::Refuse, false)),
+            (413, "POST", "retry-after", (Ruling::Retry, false)),
+            (425, "POST", "retry-after", (Ruling::Retry, false)),
+            (425, "POST", "x-ratelimit-reset", (Ruling::Retry, true)),
+            (423, "GET", "retry-after", (Ruling::Retry, false)),
+            (409, "GET", "retry-after", (Ruling::Retry, false)),
+            (503, "GET", "retry-after", (Ruling::Retry, true)),
+            (503, "POST", "retry-after", (Ruling::Refuse, true)),
+            (429, "POST", "retry-after", (Ruling::Throttled, true)),
+        ] {
+            let listed = [408, 409, 413, 423, 425, 429, 503];
+            let request = Request::builder().method(method).uri("https://api.test/");
+            let request = request.body(()).unwrap();
+            let response = Response::builder().status(status).header(header, "5");
+            let response = response.body(()).unwrap();
+            let verdict = Provider::new("test").retry_on(listed);
+            let verdict = verdict.judge(&Attempt::new(&request, &response));
+            let found = (verdict.ruling(), verdict.cools());
+            assert_eq!(found, expected, "{status} {method} {header}");
+            let wait = verdict.hint().map(|hint| hint.wait());
+            assert_eq!(wait, Some(Duration::from_secs(5)), "{status} {method}");
+        }
+        let request = Request::post("https://api.test/").body(()).unwrap();
+        let response = Response::builder().status(413).body(()).unwrap();
+        let listed = Provider::new("test").retry_on([413]);
+        let verdict = listed.judge(&Attempt::new(&request, &response));
+        assert_eq!(
+            verdict,
+            Verdict::refuse(),
+            "nothing says that it was not done"
+        );
     }
 
     #[test]
