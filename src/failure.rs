@@ -146,7 +146,7 @@ impl Error for Unproven {
     }
 }
 
-/// Marks a response as one that another address gave than the request was sent to, in its extensions.
+/// Marks a response, in its extensions, as given by another address than the request was sent to.
 ///
 /// For clients that follow redirects. What such a response says about the next moment holds for the scope of its own
 /// address; and since the first address has done its part, a request is sent again only if sending it twice is safe.
@@ -168,9 +168,10 @@ pub fn sent(error: &(dyn Error + 'static)) -> Sent {
     chain(error).find_map(verdict).unwrap_or(Sent::Perhaps)
 }
 
-/// Whether the caller's own side has kept the request back: it is marked as [`Unsent`], or one `says` so. The outermost
-/// error that is known decides here, too: beneath the failure of a client it is the connector that speaks, and that of
-/// a server which cannot be reached is no different.
+/// Whether the caller's own side has kept the request back: it is marked as [`Unsent`], or `says` holds.
+///
+/// The outermost known error decides here, too: beneath the failure of a client the connector speaks, and a
+/// connection that cannot be made is held against the server.
 pub(crate) fn was_kept_back(
     error: &(dyn Error + 'static),
     says: impl Fn(&(dyn Error + 'static)) -> bool,

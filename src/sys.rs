@@ -23,8 +23,9 @@ mod native {
         SystemTime::now()
     }
 
-    /// Whether there is a runtime: to make a timer without one is a panic. Whether its timer is enabled cannot be
-    /// asked.
+    /// Whether there is a runtime, without which making a timer panics.
+    ///
+    /// Whether its timer is enabled cannot be asked.
     pub(crate) fn can_sleep() -> bool {
         tokio::runtime::Handle::try_current().is_ok()
     }

@@ -154,7 +154,9 @@ async fn connections_that_cannot_be_made_are_still_an_outage() {
         Mock::new(|_, _| Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into()));
     let service = sheds(layer(&gates)).layer(mock.clone());
     for _ in 0..6 {
-        send(&service, get(URI)).await.expect_err("nobody listens");
+        send(&service, get(URI))
+            .await
+            .expect_err("no server listens");
     }
     assert!(gates.all()[0].shut_for.is_some(), "{:?}", gates.all());
 }

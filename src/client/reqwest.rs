@@ -263,8 +263,9 @@ pub(super) fn to_http_request(request: Request) -> Result<http::Request<Body>, E
     Ok(http::Request::from_parts(head, body))
 }
 
-/// The conversion of reqwest itself forgets the address; this one keeps it, and says whether it is another than was
-/// asked.
+/// Converts a response and keeps its address, which reqwest's own conversion forgets.
+///
+/// It is marked as redirected if that is another address than was asked.
 pub(super) fn to_http(response: Response, asked: &Url) -> http::Response<::reqwest::Body> {
     let url = response.url().clone();
     let is_known = url.host_str() != Some(UNKNOWN_HOST);
@@ -285,7 +286,7 @@ pub(super) fn to_http(response: Response, asked: &Url) -> http::Response<::reqwe
 /// Where reqwest says that a response comes from which was made without an address, by a middleware for one.
 const UNKNOWN_HOST: &str = "no.url.provided.local";
 
-/// As far as a server sees it: without the fragment and the user info, which reqwest takes out.
+/// Compares two addresses as a server sees them, without fragment and user info.
 fn is_same_address(one: &Url, other: &Url) -> bool {
     one.origin() == other.origin() && one.path() == other.path() && one.query() == other.query()
 }

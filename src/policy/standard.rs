@@ -119,9 +119,10 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
     }
 }
 
-/// The server says that it has not done the work, so that any method goes again: by RFC 9110, 15.5.9, the request of a
-/// 408 did not arrive if the connection is closed (an application that took too long says 408, too); 15.5.14; and RFC
-/// 8470, 5.2.
+/// Whether the server says that it has not done the work, so that any method goes again.
+///
+/// RFC 9110, 15.5.9 (408: the request did not arrive, if the connection is closed; applications that took too long
+/// answer 408, too) and 15.5.14 (413); RFC 8470, 5.2 (425).
 fn was_not_done(status: StatusCode, headers: &HeaderMap, hinted: bool) -> bool {
     match status.as_u16() {
         408 => {
@@ -135,7 +136,7 @@ fn was_not_done(status: StatusCode, headers: &HeaderMap, hinted: bool) -> bool {
     }
 }
 
-/// What is retried where the provider has no word for it; `None` leaves it to the wait that a header names.
+/// What is retried where the provider does not say; `None` leaves it to a wait that is named.
 fn is_retried(attempt: &Attempt<'_>, status: StatusCode) -> Option<bool> {
     let code = status.as_u16();
     let retried = match code {
