@@ -12,6 +12,7 @@ use support::paused::*;
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
 use tower_backoff::RetryLayer;
+use tower_backoff::failure::Redirected;
 use tower_backoff::policy::Provider;
 
 const URI: &str = "https://api.test/";
@@ -35,7 +36,7 @@ impl http_body::Body for Late {
 
 /// Its first answer is a 429 that names 30 seconds and whose body never comes.
 #[derive(Clone, Default)]
-struct Refuses(Arc<Mutex<Vec<Instant>>>);
+struct Refuses(Arc<Mutex<Vec<Instant>>>, Option<Redirected>);
 impl tower::Service<Request<Body>> for Refuses {
     type Response = Response<Late>;
     type Error = support::BoxError;
@@ -46,7 +47,10 @@ impl tower::Service<Request<Body>> for Refuses {
     fn call(&mut self, _: Request<Body>) -> Self::Future {
         let mut sent = self.0.lock().unwrap();
         sent.push(Instant::now());
-        let response = Response::builder();
+        let mut response = Response::builder();
+        if let Some(redirected) = self.1.clone() {
+            response = response.extension(redirected);
+        }
         let response = match sent.len() {
             1 => response
                 .status(429)
@@ -90,4 +94,22 @@ async fn a_refusal_is_known_though_its_caller_is_dropped_while_the_body_is_looke
         "sent {:?} after a 429 that named 30 s",
         sent[1] - sent[0]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_sent_to_an_address_behind_a_redirect_while_the_body_of_its_refusal_is_looked_at()
+{
+    for (first, requests) in [(get(URI), 3), (post(URI), 2)] {
+        let behind = "https://files.test/";
+        let server = Refuses(Arc::default(), Some(Redirected(behind.parse().unwrap())));
+        let provider = Provider::new("acme").final_codes(["INSUFFICIENT_CREDITS"]);
+        let service = RetryLayer::new(provider).seed(1).layer(server.clone());
+        let first = tokio::spawn(service.clone().oneshot(first));
+        tokio::time::sleep(millis(500)).await;
+        let begun = Instant::now();
+        service.clone().oneshot(get(behind)).await.unwrap();
+        assert_between(begun.elapsed(), secs(29), secs(1));
+        first.await.unwrap().unwrap();
+        assert_eq!(server.0.lock().unwrap().len(), requests);
+    }
 }

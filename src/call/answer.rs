@@ -7,7 +7,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::plan::Plan;
-use super::verdict::{carry_out, closing};
+use super::verdict::{carry_out, closing, turn_behind};
 use super::{Call, InHand, Next};
 use crate::body::{Hearing, Replay, ResponseBody};
 use crate::clock::Timer;
@@ -102,12 +102,15 @@ where
         // What cannot be waited for is judged by its head.
         if wanted && Timer::is_available() {
             // The head names a wait: nobody is sent while the body is listened to, nor if the caller leaves.
-            let ahead = self.settings.judge(&attempt);
+            let ahead = self.settings.policy.judge(&attempt);
             let refused = matches!(ahead.ruling(), Ruling::Throttled | Ruling::Retry);
-            let about_us = ahead.bucket().is_none() && attempt.answered_by().is_none();
-            if refused && ahead.hint().is_some() && about_us {
+            if refused && ahead.hint().is_some() && ahead.bucket().is_none() {
                 let closing = closing(&ahead, Some(status), &self.settings, heard);
-                self.turn.shut_ahead(closing, self.settings.dice.roll());
+                let turn = match self.settings.gate_behind(&attempt, self.turn.gate()) {
+                    Some(gate) => turn_behind(&mut self.rare, gate, &self.turn, heard),
+                    None => &self.turn,
+                };
+                turn.shut_ahead(closing, self.settings.dice.roll());
             }
             return Err(Unheard::Body);
         }

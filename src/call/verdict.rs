@@ -53,8 +53,7 @@ pub(super) fn carry_out<R: Body>(
     let behind = settings.gate_behind(attempt, own.gate());
     let elsewhere = behind.is_some();
     if let Some(gate) = behind {
-        let rare = rare.get_or_insert_with(Box::default);
-        belongs_to(&mut rare.bucket, gate, own, heard);
+        turn_behind(rare, gate, own, heard);
     }
     let mut bucket = rare.as_mut().and_then(|rare| rare.bucket.as_mut());
     if attempt.was_kept_back() && !verdict.cools() && !verdict.is_failure() {
@@ -115,6 +114,18 @@ fn belongs_to(bucket: &mut Option<Turn>, gate: Arc<Gate>, own: &Turn, heard: Mom
     if !known {
         *bucket = Some(Turn::at(gate, own.price()).was_sent(own, heard));
     }
+}
+
+/// The call's turn at the gate of the address behind a redirect, which stands where that of a bucket does.
+pub(super) fn turn_behind<'a, R: Body>(
+    rare: &'a mut Option<Box<Rare<R>>>,
+    gate: Arc<Gate>,
+    own: &Turn,
+    heard: Moment,
+) -> &'a Turn {
+    let rare = rare.get_or_insert_with(Box::default);
+    belongs_to(&mut rare.bucket, gate, own, heard);
+    rare.bucket.as_ref().expect("it belongs to one now")
 }
 
 /// Whose gate a verdict is about. The other one, if there are two, is told only how the call ended: a refusal by
