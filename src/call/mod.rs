@@ -368,8 +368,11 @@ where
         holds
     }
 
-    /// Ready when the call may not be sent any more.
+    /// Ready when the call may not be sent any more; without a runtime, never.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.timer.is_none() && !Timer::is_available() {
+            return Poll::Pending;
+        }
         let latest = self.latest();
         let timer = self.timer.get_or_insert_with(|| Timer::until(latest));
         timer.set(latest);
