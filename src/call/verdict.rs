@@ -35,7 +35,7 @@ pub(super) fn carry_out<R: Body>(
     let told = Heard {
         ending,
         path: if ending == Ending::Failed {
-            path_hash(attempt.uri().path())
+            path_hash(&attempt.request())
         } else {
             PathHash::default()
         },
