@@ -316,7 +316,7 @@ async fn a_post_that_arrived_before_its_connection_broke_is_not_sent_again() {
         assert_eq!(sent(&*error), Sent::Perhaps, "{error:?}");
         assert_eq!(
             (report.attempts(), report.stop_reason()),
-            (1, Some(StopReason::Final))
+            (1, Some(StopReason::NotSafe))
         );
         assert_eq!(server.received().len(), nth + 1);
     }
