@@ -1,27 +1,27 @@
 //! How many bytes a call holds that was sent, was refused itself, and waits.
 
 use std::convert::Infallible;
-use std::future::{Future, Ready, ready};
-use std::task::{Context, Poll, Waker};
+use std::future::{Ready, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use tower::{Layer, Service};
 use tower_backoff::{Gates, Quota};
 
-use crate::contender::{refusing, send};
+use crate::contender::{Once, refusing, send};
 use crate::figure::Figure;
 use crate::mock::{Answer, Ask, Asker, Mock};
 use crate::{gate, live};
 
-/// So many at a time, each time at a gate of their own: a new gate lets no more through at once.
-const AT_ONCE: usize = 50;
-const TIMES: usize = 200;
+const CALLERS: usize = 10_000;
+
+/// After so many served calls a gate lets any number through at once.
+const WARM: usize = 5_000;
 
 pub fn measure() -> Vec<Figure> {
-    let bytes: isize = (0..TIMES).map(|_| waiting()).sum();
-    let each = bytes as f64 / (AT_ONCE * TIMES) as f64;
     let table = "heap of a waiting call that was refused itself";
+    let each = waiting() as f64 / CALLERS as f64;
     let figure = Figure::new(table, "ours", "B", each.round());
     vec![figure.asked("at most 1,600")]
 }
@@ -29,20 +29,20 @@ pub fn measure() -> Vec<Figure> {
 fn waiting() -> isize {
     let quota = Quota::per_minute(1_000_000_000);
     let layer = gate::layer_of(quota, &Gates::new());
-    let mut service = layer.layer(FromTheWire(refusing()));
     let asker = Asker::new();
-    // The gate is there before anything is counted; all calls are on their way before the first refusal is seen.
-    let first = send(&mut service, asker.ask());
-    let mut calls = Vec::with_capacity(AT_ONCE);
-    let bytes = live::counting(|| {
-        calls.extend((0..AT_ONCE).map(|_| Box::pin(send(&mut service, asker.ask()))));
+    let mut serving = layer.layer(Mock::silent());
+    for _ in 0..WARM {
+        assert!(Box::pin(send(&mut serving, asker.ask())).as_mut().is_over());
+    }
+    let mut refusing = layer.layer(FromTheWire(refusing()));
+    let mut calls = Vec::with_capacity(CALLERS);
+    live::counting(|| {
+        // All are on their way before the first refusal is seen.
+        calls.extend((0..CALLERS).map(|_| Box::pin(send(&mut refusing, asker.ask()))));
         for call in &mut calls {
-            let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-            assert!(polled.is_pending(), "it was refused");
+            assert!(!call.as_mut().is_over(), "it was refused");
         }
-    });
-    drop(first);
-    bytes
+    })
 }
 
 /// Answers as a client does that has read them off a connection: the values of all headers lie in one buffer.

@@ -89,7 +89,7 @@ struct Rare<R: Body> {
     /// Its turn at the gate of a bucket, if it is known to belong to one.
     bucket: Option<Turn>,
     /// What the head of the answer has closed whose body is being read.
-    by_head: Option<HeadClosing>,
+    by_head: Option<Box<HeadClosing>>,
     /// The last answer, while the call goes on.
     in_hand: Option<InHand<R>>,
 }

@@ -58,7 +58,7 @@ pub(super) fn carry_out<R: Body>(
     }
     let elsewhere = note_redirect(attempt, own, rare, settings, heard);
     let by_head = rare.as_mut().and_then(|rare| rare.by_head.take());
-    let by_head = by_head.map(|head| (head, settings.clock.now()));
+    let by_head = by_head.map(|head| (*head, settings.clock.now()));
     let mut bucket = rare.as_mut().and_then(|rare| rare.bucket.as_mut());
     if attempt.was_kept_back() && !verdict.cools() && !verdict.is_failure() {
         not_sent(own, settings);
@@ -128,7 +128,8 @@ pub(super) fn close_by_head<R: Body>(
     let bucket = rare.bucket.as_ref().filter(|_| in_bucket || elsewhere);
     let closing = closing(verdict, attempt.status(), settings, heard);
     let turn = bucket.unwrap_or(own);
-    rare.by_head = turn.close_by_head(closing, settings.dice.roll());
+    let closed = turn.close_by_head(closing, settings.dice.roll());
+    rare.by_head = closed.map(Box::new);
 }
 
 /// Joins the bucket that the answer names. Whether there is one, and room for its gate.
