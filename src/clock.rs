@@ -96,6 +96,11 @@ pub(crate) struct Timer {
 }
 
 impl Timer {
+    /// Whether one can be made here.
+    pub(crate) fn is_available() -> bool {
+        sys::can_sleep()
+    }
+
     pub(crate) fn until(moment: Moment) -> Self {
         let sleep = sys::Sleep::until(moment.instant());
         Self { sleep }

@@ -71,6 +71,18 @@ impl fmt::Display for NotBefore {
 
 impl Error for NotBefore {}
 
+/// The call would have to wait, and there is nothing here to wait with.
+#[derive(Debug)]
+pub(crate) struct NoTimer;
+
+impl fmt::Display for NoTimer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tower-backoff needs a tokio runtime with its timer enabled to wait")
+    }
+}
+
+impl Error for NoTimer {}
+
 /// The call ends without having been sent: it costs more than a declared quota ever allows, so that no
 /// wait would help.
 ///

@@ -9,7 +9,7 @@
 //!
 //! | proves that nothing was sent | why |
 //! |---|---|
-//! | [`Unsent`] | a client says so itself |
+//! | [`Unsent`] | a client says so itself; [`Unproven`] says the contrary |
 //! | hyper-util's client: `is_connect()` | there was no connection to send on |
 //! | hyper: `is_canceled()` of a request | it left the queue without ever reaching the encoder |
 //! | hyper: `is_closed()` | the connection was gone before it took the request |
@@ -23,8 +23,9 @@
 //! a body the server got 27 heads and no body.
 //!
 //! Two things no error can tell. A service that follows redirects or retries inside sends several requests and
-//! returns the error of the last, so such a layer belongs outside of the one that asks. And an error that came
-//! while *reading the response* is not the error of a call: the server has answered already.
+//! returns the error of the last, so such a layer belongs outside of the one that asks; where it cannot, it marks
+//! its errors as [`Unproven`] and its responses as [`Redirected`]. And an error that came while *reading the
+//! response* is not the error of a call: the server has answered already.
 //!
 //! ```
 //! use tower_backoff::failure::{Sent, Unsent, sent};
@@ -40,6 +41,8 @@ mod kind;
 pub(crate) use kind::Kind;
 
 use std::{error::Error, fmt, io, iter};
+
+use http::Uri;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -78,6 +81,9 @@ impl Sent {
 
 /// Marks an error as one that happened before anything was sent.
 ///
+/// The retry layer sends such a request again whatever its method, gives back what it took of a quota, and does not
+/// hold the failure against the server.
+///
 /// For clients and layers that know it although their error type is unknown here: a load shedder, a circuit
 /// breaker, a connector of one's own.
 ///
@@ -111,11 +117,73 @@ impl Error for Unsent {
     }
 }
 
+/// Marks an error as one that proves nothing about the request, whatever error it is.
+///
+/// For clients and layers that may have sent other requests before the one that failed: those that follow redirects.
+///
+/// ```
+/// use tower_backoff::failure::{Sent, Unproven, Unsent, sent};
+///
+/// let second_hop = Unproven::new(Unsent::new("no free connection"));
+/// assert_eq!(sent(&second_hop), Sent::Perhaps);
+/// ```
+#[derive(Debug)]
+pub struct Unproven(pub BoxError);
+
+impl Unproven {
+    /// Marks `error`.
+    pub fn new(error: impl Into<BoxError>) -> Self {
+        Self(error.into())
+    }
+}
+
+impl fmt::Display for Unproven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("request was perhaps sent")
+    }
+}
+
+impl Error for Unproven {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// Marks a response, in its extensions, as given by another address than the request was sent to.
+///
+/// For clients that follow redirects. What such a response says about the next moment holds for the scope of its own
+/// address; and since the first address has done its part, a request is sent again only if sending it twice is safe.
+///
+/// ```
+/// use tower_backoff::failure::Redirected;
+///
+/// let mut response = http::Response::new("slow down");
+/// response.extensions_mut().insert(Redirected("https://files.example.com/7".parse()?));
+/// # Ok::<(), http::uri::InvalidUri>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirected(pub Uri);
+
 /// Says what `error` proves; see the [module](self) for what counts as proof.
 ///
 /// The outermost error that this crate knows decides, since it saw the most of what happened.
 pub fn sent(error: &(dyn Error + 'static)) -> Sent {
     chain(error).find_map(verdict).unwrap_or(Sent::Perhaps)
+}
+
+/// Whether the caller's own side has kept the request back: it is marked as [`Unsent`], or `says` holds.
+///
+/// The outermost known error decides here, too: beneath the failure of a client the connector speaks, and a
+/// connection that cannot be made is held against the server.
+pub(crate) fn was_kept_back(
+    error: &(dyn Error + 'static),
+    says: impl Fn(&(dyn Error + 'static)) -> bool,
+) -> bool {
+    let kept_back = |error: &(dyn Error + 'static)| match error.is::<Unsent>() || says(error) {
+        true => Some(true),
+        false => verdict(error).map(|_| false),
+    };
+    chain(error).find_map(kept_back).unwrap_or(false)
 }
 
 /// Real chains are five long; a bound keeps an error that names itself as its source from hanging the caller.
@@ -138,6 +206,9 @@ fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'sta
 fn verdict(error: &(dyn Error + 'static)) -> Option<Sent> {
     if error.is::<Unsent>() {
         return Some(Sent::No);
+    }
+    if error.is::<Unproven>() {
+        return Some(Sent::Perhaps);
     }
     #[cfg(feature = "hyper")]
     return of_http(error);
@@ -270,6 +341,12 @@ mod tests {
         proves_unsent(io::Error::other(io::Error::other(Over(
             Unsent::new("shed").into(),
         ))));
+    }
+
+    #[test]
+    fn of_two_marks_the_outer_one_counts() {
+        proves_nothing(Over(Unproven::new(Unsent::new("shed")).into()));
+        proves_unsent(Unsent::new(Unproven::new("the second hop")));
     }
 
     #[test]

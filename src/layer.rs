@@ -1,5 +1,6 @@
 //! The layer: every setting and its default.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,7 @@ use crate::trace;
 /// | [`scope_by`](Self::scope_by) | what the policy says, else the origin of the request |
 /// | [`price_by`](Self::price_by) | what the request's [`Price`](crate::Price) says, else one |
 /// | [`max_waiting`](Self::max_waiting) | none: any number of calls may wait |
+/// | [`not_sent`](Self::not_sent) | what [`failure::sent`](crate::failure::sent) proves |
 /// | [`idempotency_keys`](Self::idempotency_keys) | none are made |
 /// | [`max_cooldown`](Self::max_cooldown) | none: a gate is shut for as long as the server said |
 /// | [`circuit_breaker`](Self::circuit_breaker) | after 5 failures in a row over 1 s, if none was served for 10 s |
@@ -90,6 +92,7 @@ impl RetryLayer {
             scope_by: None,
             price_by: None,
             max_waiting: usize::MAX,
+            not_sent: None,
             idempotency_keys: false,
             max_cooldown: None,
             circuit_breaker: CircuitBreaker::default(),
@@ -207,6 +210,46 @@ impl RetryLayer {
     #[must_use]
     pub fn max_waiting(self, calls: usize) -> Self {
         self.set(|settings| settings.max_waiting = calls)
+    }
+
+    /// Says which errors of the layers and the client inside mean that nothing was sent.
+    ///
+    /// They count as an [`Unsent`](crate::failure::Unsent): the request may be sent again whatever its method,
+    /// what it took of a quota is given back, and the failure is not held against the server. The question is
+    /// asked of an error and of all its [sources](std::error::Error::source), up to the first that says by
+    /// itself whether anything was sent.
+    ///
+    /// ```
+    /// use tower::ServiceBuilder;
+    /// use tower::load_shed::error::Overloaded;
+    /// use tower_backoff::{BoxError, RetryLayer, providers};
+    /// # use std::sync::atomic::{AtomicUsize, Ordering};
+    /// # use tower::ServiceExt;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// # let hyper_client = tower::service_fn(|_: http::Request<String>| async {
+    /// #     tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    /// #     Ok::<_, BoxError>(http::Response::new(String::new()))
+    /// # });
+    ///
+    /// let client = ServiceBuilder::new()
+    ///     .layer(RetryLayer::new(providers::wolfeo()).not_sent(|error| error.is::<Overloaded>()))
+    ///     .load_shed()
+    ///     .concurrency_limit(1)
+    ///     .service(hyper_client);
+    /// let order = || http::Request::post("https://api.wolfeo.me/orders").body(String::from("order one"));
+    /// let (first, second) = (client.clone().oneshot(order()?), client.oneshot(order()?));
+    /// let (first, second) = tokio::join!(first, second); // the second is shed at first, and sent later
+    /// assert!(first.is_ok() && second.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn not_sent(
+        self,
+        says: impl Fn(&(dyn Error + 'static)) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|settings| settings.not_sent = Some(Arc::new(says)))
     }
 
     /// Gives each request that must not be sent twice an `Idempotency-Key`, the same on every attempt:

@@ -96,6 +96,13 @@
 //!
 //! The client has to be `Clone`, and nothing more: a call that waits holds a clone that is not ready. A service that
 //! is not, such as a single connection, gets there by `tower::buffer::Buffer` or by one of [`client`]'s.
+//!
+//! # What it runs on
+//!
+//! A call that waits sleeps on tokio's timer (in a browser on the page's). One that need not wait needs no
+//! runtime; one that has to, and is polled outside of any, ends with an error that says what is missing.
+//! A runtime that was built without `enable_time` cannot be asked for that: there tokio panics when the
+//! first call waits.
 
 mod backoff;
 pub mod body;

@@ -1,5 +1,6 @@
 //! What a layer was told, shared by all its clones and by every call.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +12,19 @@ use crate::budget::Budget;
 use crate::circuit_breaker::CircuitBreaker;
 use crate::clock::Clock;
 use crate::dice::Dice;
+use crate::failure;
 use crate::fleet::Fleet;
 use crate::gate::{Facts, Gate, Gates};
 use crate::moment::Moment;
 use crate::observe::Observer;
 use crate::patience::{Idempotent, Patience};
-use crate::policy::{Policy, RequestHead, Shortcuts};
+use crate::policy::{Attempt, Policy, RequestHead, Shortcuts, Verdict};
 use crate::price::Price;
 use crate::scope::Scope;
 
 type PriceBy = dyn Fn(&RequestHead<'_>) -> u32 + Send + Sync;
 type ScopeBy = dyn Fn(&RequestHead<'_>) -> Scope + Send + Sync;
+type NotSent = dyn Fn(&(dyn Error + 'static)) -> bool + Send + Sync;
 
 #[derive(Clone)]
 pub(crate) struct Settings {
@@ -36,6 +39,7 @@ pub(crate) struct Settings {
     pub(crate) scope_by: Option<Arc<ScopeBy>>,
     pub(crate) price_by: Option<Arc<PriceBy>>,
     pub(crate) max_waiting: usize,
+    pub(crate) not_sent: Option<Arc<NotSent>>,
     pub(crate) idempotency_keys: bool,
     pub(crate) max_cooldown: Option<Duration>,
     pub(crate) circuit_breaker: CircuitBreaker,
@@ -54,6 +58,12 @@ impl Settings {
             (None, Some(price_by)) => price_by(request),
             (None, None) => 1,
         }
+    }
+
+    /// Whether an error means that the caller's own side has kept the request back.
+    pub(crate) fn was_kept_back(&self, error: &(dyn Error + 'static)) -> bool {
+        let says = self.not_sent.as_deref();
+        failure::was_kept_back(error, |error| says.is_some_and(|says| says(error)))
     }
 
     /// Gives a request a key of its own, if it needs one to be sent twice.
@@ -104,6 +114,23 @@ impl Settings {
                 None => Arc::clone(last.insert(self.another_gate_of(request))),
             },
         }
+    }
+
+    /// What the policy says, but that an address behind a redirect proves nothing about the first one.
+    pub(crate) fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
+        let verdict = self.policy.judge(attempt);
+        if attempt.answered_by().is_some() && !attempt.request().is_idempotent() {
+            verdict.without_another_try()
+        } else {
+            verdict
+        }
+    }
+
+    /// The gate of the address that has answered, if it is another than the one that let the request through.
+    pub(crate) fn gate_behind(&self, attempt: &Attempt<'_>, own: &Arc<Gate>) -> Option<Arc<Gate>> {
+        let request = attempt.request().at(attempt.answered_by()?);
+        let gate = self.another_gate_of(&request);
+        (!Arc::ptr_eq(&gate, own)).then_some(gate)
     }
 
     /// A gate that is not the one of the last call, or not plainly.

@@ -1,9 +1,9 @@
 //! The clocks and the timer of the system: tokio's, or those of the browser that runs us.
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
-pub(crate) use browser::{Instant, Sleep, monotonic, wall};
+pub(crate) use browser::{Instant, Sleep, can_sleep, monotonic, wall};
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
-pub(crate) use native::{Instant, Sleep, monotonic, wall};
+pub(crate) use native::{Instant, Sleep, can_sleep, monotonic, wall};
 
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 mod native {
@@ -21,6 +21,13 @@ mod native {
 
     pub(crate) fn wall() -> SystemTime {
         SystemTime::now()
+    }
+
+    /// Whether there is a runtime, without which making a timer panics.
+    ///
+    /// Whether its timer is enabled cannot be asked.
+    pub(crate) fn can_sleep() -> bool {
+        tokio::runtime::Handle::try_current().is_ok()
     }
 
     #[derive(Debug)]
@@ -61,6 +68,11 @@ mod browser {
     pub(crate) fn wall() -> SystemTime {
         let since = web_time::SystemTime::now().duration_since(web_time::UNIX_EPOCH);
         SystemTime::UNIX_EPOCH + since.unwrap_or_default()
+    }
+
+    /// A page always has timers.
+    pub(crate) fn can_sleep() -> bool {
+        true
     }
 
     /// A browser's timers take milliseconds and at most 24 days: longer waits are waited for in parts.

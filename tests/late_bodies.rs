@@ -11,6 +11,7 @@ use http_body::Frame;
 use support::paused::*;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tower::Layer;
+use tower_backoff::failure::Redirected;
 use tower_backoff::policy::Provider;
 use tower_backoff::{Gates, Patience, Retry, RetryLayer};
 
@@ -55,12 +56,17 @@ const FIVE_MINUTES: u64 = 300_000;
 struct Server {
     answers: &'static [Answer],
     sent: Arc<Mutex<Vec<Instant>>>,
+    /// Where its client was redirected to.
+    redirected: Option<Redirected>,
 }
 
 impl Server {
     fn new(answers: &'static [Answer]) -> Self {
-        let sent = Arc::default();
-        Self { answers, sent }
+        Self {
+            answers,
+            sent: Arc::default(),
+            redirected: None,
+        }
     }
 
     fn sent(&self) -> usize {
@@ -89,6 +95,10 @@ impl tower::Service<Request<Body>> for Server {
         let response = headers.fold(Response::builder().status(status), |response, line| {
             response.header(line.0, line.1)
         });
+        let response = match self.redirected.clone() {
+            Some(redirected) => response.extension(redirected),
+            None => response,
+        };
         let response = response.body(Late {
             comes: (late > 0).then(|| Box::pin(sleep(millis(late)))),
             text: Some(text),
@@ -248,4 +258,21 @@ async fn a_body_that_names_a_wait_takes_the_place_of_the_bare_floor() {
     send(&service, get(URI)).await.unwrap();
     let waits = server.after_the_first();
     assert!((secs(3)..secs(4)).contains(&waits[0]), "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_head_of_a_refusal_behind_a_redirect_closes_the_gate_of_that_address() {
+    for (first, requests) in [(get(URI), 3), (post(URI), 2)] {
+        let behind = "https://files.test/";
+        let mut server = Server::new(&[Answer(429, NAMED, "", FIVE_MINUTES)]);
+        server.redirected = Some(Redirected(behind.parse().unwrap()));
+        let service = client(&server, acme(), &Gates::new());
+        let first = start(&service, first);
+        sleep(millis(500)).await;
+        let begun = Instant::now();
+        send(&service, get(behind)).await.unwrap();
+        assert_between(begun.elapsed(), secs(29), secs(1));
+        first.await.unwrap().unwrap();
+        assert_eq!(server.sent(), requests);
+    }
 }

@@ -19,6 +19,7 @@ use support::paused;
 use support::wire::{self, Wire};
 use tower::{Layer, ServiceExt};
 use tower_backoff::body::{OnceLayer, Replay, ReplayBody};
+use tower_backoff::failure::Redirected;
 use tower_backoff::policy::Provider;
 use tower_backoff::{Backoff, BoxError, Idempotent, Retry, RetryLayer};
 
@@ -233,21 +234,33 @@ async fn statuses_are_retried_as_the_safety_rule_says() {
     // status, requests seen of a GET, of a POST, of a POST with an Idempotency-Key
     for (code, get, post, keyed) in [
         (408, 2, 1, 2),
-        (425, 2, 1, 2),
+        (425, 2, 2, 2),
         (429, 2, 2, 2),
         (500, 2, 1, 2),
         (502, 2, 1, 2),
         (503, 2, 1, 2),
         (504, 2, 1, 2),
+        (509, 2, 1, 2),
+        (520, 2, 1, 2),
+        (530, 2, 1, 2),
+        (599, 2, 1, 2),
         (200, 1, 1, 1),
         (301, 1, 1, 1),
         (400, 1, 1, 1),
         (401, 1, 1, 1),
         (403, 1, 1, 1),
         (404, 1, 1, 1),
-        (409, 1, 1, 1),
+        (409, 1, 1, 2),
+        (413, 1, 1, 1),
         (422, 1, 1, 1),
+        (423, 1, 1, 1),
         (501, 1, 1, 1),
+        (505, 1, 1, 1),
+        (506, 1, 1, 1),
+        (507, 1, 1, 1),
+        (508, 1, 1, 1),
+        (510, 1, 1, 1),
+        (511, 1, 1, 1),
     ] {
         assert_eq!(
             seen(code, paused::get(URI), standard()).await,
@@ -267,6 +280,81 @@ async fn statuses_are_retried_as_the_safety_rule_says() {
             keyed,
             "{code} with a key"
         );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_server_says_it_has_not_done_is_sent_again_whatever_the_method() {
+    for (code, header, value, post) in [
+        (408, "connection", "close", 2),
+        (408, "connection", "foo, Close", 2),
+        (408, "connection", "keep-alive", 1),
+        (408, "retry-after", "1", 1),
+        (413, "retry-after", "1", 2),
+        (413, "retry-after", "soon", 1),
+        (425, "retry-after", "1", 2),
+        (503, "connection", "close", 1),
+    ] {
+        let mock = Mock::new(move |nth, _| match nth {
+            1 => answer(code, &[(header, value)], ""),
+            _ => status(200),
+        });
+        let service = paused::around(&mock, RetryLayer::new(standard()));
+        paused::send(&service, paused::post(URI)).await.unwrap();
+        assert_eq!(mock.calls().len(), post, "{code} {header}: {value}");
+    }
+}
+
+#[tokio::test]
+async fn a_408_over_a_connection_that_closes_did_not_arrive() {
+    for (headers, expected) in [("connection: close\r\n", 2), ("", 1)] {
+        let server = Wire::start(move |received| match received.nth {
+            1 => wire::answer(408, headers, ""),
+            _ => wire::answer(200, "", "ok"),
+        })
+        .await;
+        let request = request("POST", server.uri("/"));
+        around(http1_client()).oneshot(request).await.unwrap();
+        row("http1: 408", "POST", server.requests(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_of_one_call_holds_no_other() {
+    for (code, retried) in [(408, 408), (409, 409), (413, 413), (423, 423), (425, 425)] {
+        let mock = Mock::new(move |nth, _| match nth {
+            1 => answer(code, &[("retry-after", "30")], ""),
+            _ => status(200),
+        });
+        let gates = tower_backoff::Gates::new();
+        let policy = standard().retry_on([retried]);
+        let service = paused::around(&mock, RetryLayer::new(policy).gates(&gates));
+        let begun = tokio::time::Instant::now();
+        let waiting = paused::start(&service, paused::get(URI));
+        tokio::task::yield_now().await;
+        assert_eq!(gates.all()[0].shut_for, None, "{code}");
+        paused::send(&service, paused::post(URI)).await.unwrap();
+        assert_eq!(begun.elapsed(), paused::secs(0), "{code}");
+        assert_eq!(paused::status_of(&waiting.await.unwrap()), 200);
+        paused::assert_between(begun.elapsed(), paused::secs(30), paused::millis(301));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spent_counter_holds_all_whatever_the_status() {
+    let spent = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30")];
+    for code in [408, 425] {
+        let mock = Mock::new(move |nth, _| match nth {
+            1 => answer(code, &spent, ""),
+            _ => status(200),
+        });
+        let service = paused::around(&mock, RetryLayer::new(standard()));
+        let begun = tokio::time::Instant::now();
+        let waiting = paused::start(&service, paused::get(URI));
+        tokio::task::yield_now().await;
+        paused::send(&service, paused::get(URI)).await.unwrap();
+        paused::assert_between(begun.elapsed(), paused::secs(30), paused::secs(2));
+        waiting.await.unwrap().unwrap();
     }
 }
 
@@ -477,4 +565,50 @@ async fn a_header_that_forbids_another_try_is_obeyed() {
     let service = paused::around(&conflict, RetryLayer::new(policy()));
     paused::send(&service, paused::get(URI)).await.unwrap();
     assert_eq!(conflict.calls().len(), 2);
+}
+
+/// An answer of another address than was asked.
+fn behind_a_redirect(code: u16, headers: &[(&str, &str)]) -> support::mock::Answer {
+    let mut response = answer(code, headers, "no")?;
+    let there = "https://files.test/7".parse()?;
+    response.extensions_mut().insert(Redirected(there));
+    Ok(response)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_address_behind_a_redirect_answers_makes_no_post_safe() {
+    for code in [425, 429, 500, 503] {
+        for (idempotent, expected) in [(false, 1), (true, 2)] {
+            let mock = Mock::new(move |nth, _| match nth {
+                1 => behind_a_redirect(code, &[("retry-after", "1")]),
+                _ => status(200),
+            });
+            let provider = standard().sheds_with([503]).retry_any_method([425, 500]);
+            let mut order = paused::post(URI);
+            if idempotent {
+                order.extensions_mut().insert(Idempotent(true));
+            }
+            let service = paused::around(&mock, RetryLayer::new(provider));
+            paused::send(&service, order).await.unwrap();
+            assert_eq!(mock.calls().len(), expected, "{code}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_behind_a_redirect_are_an_outage_of_their_own_address() {
+    let mock = Mock::new(|_, _| behind_a_redirect(502, &[]));
+    let gates = tower_backoff::Gates::new();
+    let service = paused::around(&mock, RetryLayer::new(standard()).gates(&gates));
+    for _ in 0..6 {
+        paused::send(&service, paused::get(URI)).await.unwrap();
+    }
+    let shut: Vec<_> = gates
+        .all()
+        .into_iter()
+        .filter(|gate| gate.shut_for.is_some())
+        .collect();
+    let scopes: Vec<_> = shut.iter().map(|gate| gate.scope.to_string()).collect();
+    assert_eq!(scopes, ["https://files.test"]);
+    paused::assert_nobody_is_left(&gates);
 }

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderMap, Request, Response, StatusCode, response};
+use http::{Request, Response, StatusCode, response};
 use http_body::Body;
 use tower_service::Service;
 
@@ -12,7 +12,7 @@ use super::{Call, InHand, Next};
 use crate::body::{Hearing, Kept, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::{BoxError, NotBefore};
-use crate::failure::Kind;
+use crate::failure::{Kind, Redirected};
 use crate::moment::Moment;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
 use crate::report::{Report, StopReason};
@@ -54,6 +54,7 @@ where
             && self.rare.is_none()
             && self.settings.shortcuts.accepts_unseen
             && self.message.head.extensions.is_empty()
+            && response.extensions().get::<Redirected>().is_none()
             && self
                 .turn
                 .serves(response.headers().len(), || self.settings.clock.now());
@@ -67,7 +68,7 @@ where
     pub(crate) fn hear(&mut self, outcome: Result<Response<R>, S::Error>) -> Next<R> {
         let now = self.settings.clock.now();
         match outcome {
-            Ok(response) => match self.judge(response.status(), response.headers(), now) {
+            Ok(response) => match self.judge(&response, now) {
                 Ok((verdict, _)) if verdict.ruling() == Ruling::Accept => {
                     let response = response.map(ResponseBody::untouched);
                     Next::End(Ok(self.end(response, None, None)))
@@ -89,15 +90,18 @@ where
     }
 
     /// Judges an answer by its head and carries the verdict out, unless its body is to be seen first.
-    fn judge(&mut self, status: StatusCode, headers: &HeaderMap, heard: Moment) -> Judged {
+    fn judge(&mut self, response: &Response<R>, heard: Moment) -> Judged {
+        let (status, headers) = (response.status(), response.headers());
         let head = self.message.head();
         let received = Received::Later(&self.settings.clock, heard);
         let attempt = Attempt::answered(head, status, headers, self.message.attempts, received)
-            .looked_at_if(self.turn.wants_a_look(headers.len()));
+            .looked_at_if(self.turn.wants_a_look(headers.len()))
+            .redirected_by(response.extensions());
         let observer = self.settings.observer.as_ref();
-        if observer.is_some_and(|observer| observer.wants_body_of(status))
-            || self.settings.policy.wants_body(&attempt)
-        {
+        let wanted = observer.is_some_and(|observer| observer.wants_body_of(status))
+            || self.settings.policy.wants_body(&attempt);
+        // What cannot be waited for is judged by its head.
+        if wanted && Timer::is_available() {
             // The gate closes now: the body may come late, or its reader leave.
             let by_head = self.settings.policy.judge(&attempt);
             close_by_head(
@@ -110,10 +114,10 @@ where
             );
             return Err(Unheard::Body);
         }
-        if self.settings.policy.wants_trailers(&attempt) {
+        if self.settings.policy.wants_trailers(&attempt) && Timer::is_available() {
             return Err(Unheard::Trailers);
         }
-        let verdict = self.settings.policy.judge(&attempt);
+        let verdict = self.settings.judge(&attempt);
         let opens = carry_out(
             &verdict,
             &attempt,
@@ -156,11 +160,12 @@ where
         hearing: &Hearing<R>,
         heard: Moment,
     ) -> (Verdict, Option<Moment>) {
-        let (status, headers) = (head.status, &head.headers);
+        let (status, headers, extensions) = (head.status, &head.headers, &head.extensions);
         let head = self.message.head();
         let received = Received::Later(&self.settings.clock, heard);
         let mut attempt = Attempt::answered(head, status, headers, self.message.attempts, received)
-            .looked_at_if(self.turn.wants_a_look(headers.len()));
+            .looked_at_if(self.turn.wants_a_look(headers.len()))
+            .redirected_by(extensions);
         let body = hearing.whole();
         if let Some(body) = &body {
             attempt = attempt.with_body(body);
@@ -168,7 +173,7 @@ where
         if let Some(trailers) = hearing.trailers() {
             attempt = attempt.with_trailers(trailers);
         }
-        let verdict = self.settings.policy.judge(&attempt);
+        let verdict = self.settings.judge(&attempt);
         let opens = carry_out(
             &verdict,
             &attempt,
@@ -196,6 +201,7 @@ where
         let plan = self.with_body(plan, B::replay_after_answer, opens);
         self.note_what_decided(&plan, verdict, Some(answer.status()));
         match plan {
+            Plan::Again(_) if !Timer::is_available() => Next::End(self.end_without_a_timer()),
             Plan::Again(next) => {
                 self.go_again(Cause::Status(answer.status()), opens, next, heard);
                 match answer {
@@ -221,8 +227,9 @@ where
             self.message.attempts,
             Received::Later(&self.settings.clock, heard),
         )
-        .with_content_if(self.message.has_body());
-        let verdict = self.settings.policy.judge(&attempt);
+        .with_content_if(self.message.has_body())
+        .kept_back_if(self.settings.was_kept_back(&*error));
+        let verdict = self.settings.judge(&attempt);
         let opens = carry_out(
             &verdict,
             &attempt,
@@ -239,6 +246,7 @@ where
         let plan = self.with_body(plan, B::replay, opens);
         self.note_what_decided(&plan, &verdict, None);
         match plan {
+            Plan::Again(_) if !Timer::is_available() => Next::End(self.end_without_a_timer()),
             Plan::Again(next) => {
                 self.go_again(Cause::Error(Kind::of(&*error)), opens, next, heard);
                 self.rare().in_hand = Some(InHand::Error(error));

@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use super::{Call, InHand};
 use crate::body::{Replay, ResponseBody};
-use crate::error::{BoxError, NotBefore, TooDear};
+use crate::error::{BoxError, NoTimer, NotBefore, TooDear};
 use crate::gate::{Leaves, Shut};
 use crate::moment::{Length, Moment};
 use crate::report::{Report, ReportSlot, StopReason};
@@ -43,7 +43,13 @@ where
                 };
                 self.end_with_error(Box::new(error), Some(StopReason::Permanent), None)
             }
+            Leaves::NoTimer => self.end_without_a_timer(),
         }
+    }
+
+    /// It would have to wait, and there is no runtime.
+    pub(super) fn end_without_a_timer(&mut self) -> Result<Response<ResponseBody<R>>, BoxError> {
+        self.end_with_error(Box::new(NoTimer), Some(StopReason::Permanent), None)
     }
 
     /// The gate stays shut for longer than the call can wait.

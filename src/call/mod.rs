@@ -17,7 +17,6 @@ pub(crate) use seat::Seat;
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -31,6 +30,7 @@ use crate::clock::{Timer, later};
 use crate::error::BoxError;
 use crate::gate::{Asks, HeadClosing, PathHash, Receipt, Turn, Until};
 use crate::moment::{Length, Moment};
+use crate::policy::{RequestHead, Route};
 use crate::report::StopReason;
 use crate::settings::Settings;
 use crate::trace;
@@ -213,7 +213,7 @@ where
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
         let asks = Asks {
             price: self.turn.price(),
-            path: path_hash(self.message.head.uri.path()),
+            path: path_hash(&self.message.head()),
             patience: Until {
                 latest: self.latest(),
                 in_an_outage: self.latest_in_an_outage(),
@@ -368,8 +368,11 @@ where
         holds
     }
 
-    /// Ready when the call may not be sent any more.
+    /// Ready when the call may not be sent any more; without a runtime, never.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.timer.is_none() && !Timer::is_available() {
+            return Poll::Pending;
+        }
         let latest = self.latest();
         let timer = self.timer.get_or_insert_with(|| Timer::until(latest));
         timer.set(latest);
@@ -406,7 +409,6 @@ where
 }
 
 /// What the path of a request is known by while its server is out.
-fn path_hash(path: &str) -> PathHash {
-    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(path);
-    PathHash(hash as u32)
+fn path_hash(request: &RequestHead<'_>) -> PathHash {
+    PathHash(Route::of_path(request).key() as u32)
 }

@@ -35,7 +35,7 @@ pub(super) fn carry_out<R: Body>(
     let told = Heard {
         ending,
         path: if ending == Ending::Failed {
-            path_hash(attempt.uri().path())
+            path_hash(&attempt.request())
         } else {
             PathHash::default()
         },
@@ -56,10 +56,17 @@ pub(super) fn carry_out<R: Body>(
     if verdict.bucket().is_some() && !in_bucket {
         told.counter = None;
     }
+    let elsewhere = note_redirect(attempt, own, rare, settings, heard);
     let by_head = rare.as_mut().and_then(|rare| rare.by_head.take());
     let by_head = by_head.map(|head| (*head, settings.clock.now()));
-    let bucket = rare.as_mut().and_then(|rare| rare.bucket.as_mut());
-    let turn = whose(in_bucket, told, own, bucket, heard);
+    let mut bucket = rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+    if attempt.was_kept_back() && !verdict.cools() && !verdict.is_failure() {
+        not_sent(own, settings);
+        bucket
+            .iter_mut()
+            .for_each(|bucket| not_sent(bucket, settings));
+    }
+    let turn = whose(in_bucket, elsewhere, told, own, bucket, heard);
     let opening = if verdict.cools() {
         let closing = closing(verdict, attempt.status(), settings, heard);
         turn.shut(told, closing, by_head, settings.dice.roll(), heard)
@@ -116,8 +123,9 @@ pub(super) fn close_by_head<R: Body>(
         return;
     }
     let in_bucket = note_bucket(verdict, attempt, own, rare, settings, heard);
+    let elsewhere = note_redirect(attempt, own, rare, settings, heard);
     let rare = rare.get_or_insert_with(Box::default);
-    let bucket = rare.bucket.as_ref().filter(|_| in_bucket);
+    let bucket = rare.bucket.as_ref().filter(|_| in_bucket || elsewhere);
     let closing = closing(verdict, attempt.status(), settings, heard);
     let turn = bucket.unwrap_or(own);
     let closed = turn.close_by_head(closing, settings.dice.roll());
@@ -144,6 +152,23 @@ fn note_bucket<R: Body>(
     in_bucket
 }
 
+/// Joins the gate of the address that has answered, if that is another one. Returns whether it is.
+fn note_redirect<R: Body>(
+    attempt: &Attempt<'_>,
+    own: &Turn,
+    rare: &mut Option<Box<Rare<R>>>,
+    settings: &Settings,
+    heard: Moment,
+) -> bool {
+    let behind = settings.gate_behind(attempt, own.gate());
+    let elsewhere = behind.is_some();
+    if let Some(gate) = behind {
+        let rare = rare.get_or_insert_with(Box::default);
+        belongs_to(&mut rare.bucket, gate, own, heard);
+    }
+    elsewhere
+}
+
 /// Whether a failure shows that the server is out, or says nothing of it as a whole: a 500 shows that it works, and
 /// what the policy accepts or calls final is an answer.
 fn failure(verdict: &Verdict, attempt: &Attempt<'_>) -> Ending {
@@ -164,6 +189,14 @@ fn is_failure(ending: Ending) -> bool {
     matches!(ending, Ending::Failed | Ending::Errored)
 }
 
+/// Nothing was sent: what was taken for the call goes back, and the gate learns nothing.
+fn not_sent(turn: &mut Turn, settings: &Settings) {
+    turn.not_sent();
+    if let Some(fleet) = &settings.fleet {
+        fleet.returned(turn.gate().scope(), turn.price());
+    }
+}
+
 fn failed(verdict: &Verdict, attempt: &Attempt<'_>) -> bool {
     let status = attempt.status();
     verdict.is_failure() || status.is_none_or(|status| status.is_server_error())
@@ -180,9 +213,11 @@ fn belongs_to(bucket: &mut Option<Turn>, gate: Arc<Gate>, own: &Turn, heard: Mom
 }
 
 /// Whose gate a verdict is about. The other one, if there are two, is told only how the call ended: a refusal by
-/// one limit says nothing about another, and a failure is everybody's.
+/// one limit says nothing about another, and a failure is everybody's. If it was answered `elsewhere`, all of it is about
+/// that address.
 fn whose<'a>(
     in_bucket: bool,
+    elsewhere: bool,
     told: Heard,
     own: &'a mut Turn,
     bucket: Option<&'a mut Turn>,
@@ -191,9 +226,11 @@ fn whose<'a>(
     let Some(bucket) = bucket else {
         return own;
     };
-    let about_bucket = in_bucket && !is_failure(told.ending);
+    let about_bucket = elsewhere || (in_bucket && !is_failure(told.ending));
     let other = Heard {
         ending: match told.ending {
+            // It has answered, with a redirect.
+            _ if elsewhere => Ending::Accepted,
             Ending::Accepted => Ending::Accepted,
             _ => Ending::Unknown,
         },

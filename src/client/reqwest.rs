@@ -16,6 +16,37 @@
 //! # }
 //! ```
 //!
+//! # Redirects
+//!
+//! A `reqwest::Client` follows redirects, unless it was built not to, and cannot be asked whether it does. What
+//! fails behind a redirect is not the request that was sent: a POST may have done its work before the next address
+//! refused the connection. So a client that comes finished to [`Client::new`] proves nothing for methods that must not
+//! be sent twice, and an answer of another address than was asked holds for the gate of *that* address. (A redirect to
+//! the very address that it came from cannot be seen.)
+//!
+//! [`Client::from_builder`] builds a client that follows none, so that a connection which cannot be made is proof
+//! again that nothing was sent. Redirects are then followed outside of the layer, each of them a request of its own:
+//!
+//! ```no_run
+//! use tower::ServiceBuilder;
+//! use tower_backoff::{BoxError, RetryLayer, client, providers};
+//! use tower_http::follow_redirect::FollowRedirectLayer;
+//!
+//! # async fn contacts() -> Result<(), BoxError> {
+//! let service = ServiceBuilder::new()
+//!     .layer(FollowRedirectLayer::new())
+//!     .layer(RetryLayer::new(providers::wolfeo()))
+//!     .service(client::reqwest::Client::from_builder(reqwest::Client::builder())?);
+//!
+//! let request = reqwest::Request::new(reqwest::Method::GET, "https://api.wolfeo.me/contacts".parse()?);
+//! let response = client::reqwest::execute(&service, request).await?;
+//! # drop(response);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What else
+//!
 //! Timeouts of the client and of the request hold for each attempt. A request whose body is a stream is
 //! sent once.
 
@@ -24,6 +55,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use ::reqwest::redirect::Policy;
 use ::reqwest::{Error, Request, Response, ResponseBuilderExt, Url};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -31,17 +63,44 @@ use tower_service::Service;
 
 use crate::body::Replay;
 use crate::error::BoxError;
+use crate::failure::{Redirected, Unproven};
 
 /// A `reqwest::Client` as a service of `http` requests, for any tower layer to stand around.
 #[derive(Clone)]
 pub struct Client {
     client: ::reqwest::Client,
+    follows_redirects: bool,
 }
 
 impl Client {
-    /// Around this client; clones share its pool.
+    /// Around this client, which may follow redirects; clones share its pool.
     pub fn new(client: ::reqwest::Client) -> Self {
-        Self { client }
+        Self {
+            client,
+            follows_redirects: true,
+        }
+    }
+
+    /// Around a client that is built like this, except that it follows no redirects.
+    ///
+    /// ```
+    /// use tower_backoff::client;
+    ///
+    /// let builder = reqwest::Client::builder().user_agent("acme/1.0");
+    /// let client = client::reqwest::Client::from_builder(builder)?;
+    /// # let _ = client;
+    /// # Ok::<(), reqwest::Error>(())
+    /// ```
+    pub fn from_builder(builder: ::reqwest::ClientBuilder) -> Result<Self, Error> {
+        let client = builder.redirect(Policy::none()).build()?;
+        Ok(Self::new(client).without_redirects())
+    }
+
+    /// Says of a finished client that it was built with `redirect::Policy::none()`.
+    #[must_use]
+    pub fn without_redirects(mut self) -> Self {
+        self.follows_redirects = false;
+        self
     }
 }
 
@@ -69,8 +128,10 @@ impl Body {
         let body = self.carrier.body_mut().take();
         let mut request = Request::try_from(http::Request::from_parts(head, ""))?;
         *request.body_mut() = body;
-        // As it was: a `Uri` has no fragment.
-        *request.url_mut() = self.carrier.url().clone();
+        // As it was, for a `Uri` has no fragment; unless a layer has sent it elsewhere.
+        if is_same_address(request.url(), self.carrier.url()) {
+            *request.url_mut() = self.carrier.url().clone();
+        }
         Ok(request)
     }
 }
@@ -99,6 +160,14 @@ impl HttpBody for Body {
     }
 }
 
+/// Nothing, as layers that follow redirects send in place of a body.
+impl Default for Body {
+    fn default() -> Self {
+        let nowhere = Url::parse("about:blank").expect("an address that is well known");
+        Self::of(None, nowhere)
+    }
+}
+
 impl Replay for Body {
     fn replay(&self) -> Option<Self> {
         let carrier = self.carrier.try_clone()?;
@@ -115,19 +184,27 @@ impl fmt::Debug for Body {
 
 impl Service<http::Request<Body>> for Client {
     type Response = http::Response<::reqwest::Body>;
-    type Error = Error;
+    type Error = BoxError;
     type Future = ResponseFuture;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
-        let client = self.client.clone();
+        let Self {
+            client,
+            follows_redirects,
+        } = self.clone();
         let (head, body) = request.into_parts();
         ResponseFuture(Box::pin(async move {
-            let response = client.execute(body.into_request(head)?).await?;
-            Ok(to_http(response))
+            let request = body.into_request(head)?;
+            let asked = request.url().clone();
+            match client.execute(request).await {
+                Ok(response) => Ok(to_http(response, &asked)),
+                Err(error) if follows_redirects => Err(Unproven::new(error).into()),
+                Err(error) => Err(error.into()),
+            }
         }))
     }
 }
@@ -136,10 +213,10 @@ impl Service<http::Request<Body>> for Client {
 #[must_use = "futures do nothing unless polled"]
 pub struct ResponseFuture(Pin<Box<Answering>>);
 
-type Answering = dyn Future<Output = Result<http::Response<::reqwest::Body>, Error>> + Send;
+type Answering = dyn Future<Output = Result<http::Response<::reqwest::Body>, BoxError>> + Send;
 
 impl Future for ResponseFuture {
-    type Output = Result<http::Response<::reqwest::Body>, Error>;
+    type Output = Result<http::Response<::reqwest::Body>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(cx)
@@ -165,8 +242,16 @@ where
         .await
         .map_err(Into::into)?;
     let response = service.call(to_http_request(request)?);
-    let response = response.await.map_err(Into::into)?;
+    let response = response.await.map_err(|error| unmarked(error.into()))?;
     Ok(Response::from(response.map(::reqwest::Body::wrap)))
+}
+
+/// The client's own error, whatever it proves.
+pub(super) fn unmarked(error: BoxError) -> BoxError {
+    match error.downcast::<Unproven>() {
+        Ok(unproven) => unproven.0,
+        Err(error) => error,
+    }
 }
 
 /// Head, extensions (the timeout is one of them) and body.
@@ -178,9 +263,13 @@ pub(super) fn to_http_request(request: Request) -> Result<http::Request<Body>, E
     Ok(http::Request::from_parts(head, body))
 }
 
-/// The conversion of reqwest itself forgets the address; this one keeps it.
-pub(super) fn to_http(response: Response) -> http::Response<::reqwest::Body> {
+/// Converts a response and keeps its address, which reqwest's own conversion forgets.
+///
+/// It is marked as redirected if that is another address than was asked.
+pub(super) fn to_http(response: Response, asked: &Url) -> http::Response<::reqwest::Body> {
     let url = response.url().clone();
+    let is_known = url.host_str() != Some(UNKNOWN_HOST);
+    let redirected = (is_known && !is_same_address(&url, asked)).then(|| redirected(&url));
     let mut response = http::Response::<::reqwest::Body>::from(response);
     let extensions = http::Response::builder().url(url).body(());
     if let Ok(with_url) = extensions {
@@ -188,7 +277,24 @@ pub(super) fn to_http(response: Response) -> http::Response<::reqwest::Body> {
             .extensions_mut()
             .extend(with_url.into_parts().0.extensions);
     }
+    if let Some(redirected) = redirected {
+        response.extensions_mut().insert(redirected);
+    }
     response
+}
+
+/// Where reqwest says that a response comes from which was made without an address, by a middleware for one.
+const UNKNOWN_HOST: &str = "no.url.provided.local";
+
+/// Compares two addresses as a server sees them, without fragment and user info.
+fn is_same_address(one: &Url, other: &Url) -> bool {
+    one.origin() == other.origin() && one.path() == other.path() && one.query() == other.query()
+}
+
+fn redirected(url: &Url) -> Redirected {
+    let origin = || url.origin().ascii_serialization().parse();
+    let uri = url.as_str().parse().or_else(|_| origin());
+    Redirected(uri.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -206,5 +312,43 @@ mod tests {
                 assert_eq!(body.size_hint().exact(), Some(length));
             }
         }
+    }
+
+    #[test]
+    fn a_response_of_another_address_says_so() {
+        let asked = Url::parse("https://me:secret@api.test/a?b=c#d").unwrap();
+        for (answered, redirected) in [
+            (Some("https://api.test/a?b=c"), None),
+            (Some("https://api.test:443/a?b=c#d"), None),
+            (None, None),
+            (Some("https://api.test/a"), Some("https://api.test/a")),
+            (Some("http://api.test/a?b=c"), Some("http://api.test/a?b=c")),
+            (Some("https://b.test/"), Some("https://b.test/")),
+        ] {
+            let mut response = http::Response::builder();
+            if let Some(url) = answered {
+                response = response.url(url.parse().unwrap());
+            }
+            let response = to_http(response.body("").unwrap().into(), &asked);
+            let said = response.extensions().get::<Redirected>();
+            let said = said.map(|Redirected(uri)| uri.to_string());
+            assert_eq!(said.as_deref(), redirected, "{answered:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_goes_where_a_layer_has_sent_it_and_keeps_its_fragment_otherwise() {
+        let url = Url::parse("https://api.test/a#d").unwrap();
+        let there = |uri: &str, body: Body| {
+            let (head, ()) = http::Request::get(uri).body(()).unwrap().into_parts();
+            body.into_request(head).unwrap().url().to_string()
+        };
+        let body = || Body::of(None, url.clone());
+        assert_eq!(there("https://api.test/a", body()), "https://api.test/a#d");
+        assert_eq!(there("https://api.test/b", body()), "https://api.test/b");
+        assert_eq!(
+            there("https://api.test/b", Body::default()),
+            "https://api.test/b"
+        );
     }
 }

@@ -15,6 +15,9 @@
 //! From then on `Retry-After` and the 60 seconds after a bare 429 hold, and all clones of the client share
 //! one gate. What is said about one request ([`Patience`](crate::Patience), [`Price`](crate::Price) ...) goes
 //! into its extensions, with `with_extension`.
+//!
+//! A client beneath that follows redirects proves nothing for methods that must not be sent twice; see
+//! [`client::reqwest`](super::reqwest#redirects), and [`Backoff::without_redirects`].
 
 use std::fmt;
 use std::future::Future;
@@ -28,20 +31,45 @@ use http::Extensions;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::reqwest::{Body, to_http, to_http_request};
+use super::reqwest::{Body, to_http, to_http_request, unmarked};
 use crate::error::{BoxError, NotBefore, TooDear};
+use crate::failure::Unproven;
 use crate::layer::RetryLayer;
 
 /// A [`RetryLayer`] among middlewares. Those added after it are run for each attempt.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     layer: RetryLayer,
+    follows_redirects: bool,
 }
 
 impl Backoff {
-    /// The layer, with all its settings.
+    /// The layer, with all its settings, around a client that may follow redirects.
     pub fn new(layer: RetryLayer) -> Self {
-        Self { layer }
+        Self {
+            layer,
+            follows_redirects: true,
+        }
+    }
+
+    /// Says of the client that it was built with `redirect::Policy::none()`.
+    ///
+    /// Then a connection that cannot be made proves that nothing was sent, so that a POST goes again, too.
+    ///
+    /// ```
+    /// use reqwest_middleware::ClientBuilder;
+    /// use tower_backoff::{RetryLayer, client::reqwest_middleware::Backoff, providers};
+    ///
+    /// let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    /// let backoff = Backoff::new(RetryLayer::new(providers::wolfeo())).without_redirects();
+    /// let client = ClientBuilder::new(client.build()?).with(backoff).build();
+    /// # let _ = client;
+    /// # Ok::<(), reqwest::Error>(())
+    /// ```
+    #[must_use]
+    pub fn without_redirects(mut self) -> Self {
+        self.follows_redirects = false;
+        self
     }
 }
 
@@ -60,6 +88,7 @@ impl Middleware for Backoff {
         let rest = Rest {
             next,
             extensions: Arc::clone(&shared),
+            follows_redirects: self.follows_redirects,
         };
         let mut service = self.layer.layer(rest);
         let response = service.call(request).await;
@@ -71,7 +100,7 @@ impl Middleware for Backoff {
 
 /// The errors of the client and of the middlewares come back as they were.
 fn to_error(error: BoxError) -> Error {
-    let error = match error.downcast::<Error>() {
+    let error = match unmarked(error).downcast::<Error>() {
         Ok(error) => return *error,
         Err(error) => error,
     };
@@ -91,6 +120,7 @@ fn to_error(error: BoxError) -> Error {
 struct Rest<'a> {
     next: Next<'a>,
     extensions: Arc<Mutex<Extensions>>,
+    follows_redirects: bool,
 }
 
 impl fmt::Debug for Rest<'_> {
@@ -100,26 +130,39 @@ impl fmt::Debug for Rest<'_> {
 }
 
 type Answering<'a> =
-    dyn Future<Output = std::result::Result<http::Response<::reqwest::Body>, Error>> + Send + 'a;
+    dyn Future<Output = std::result::Result<http::Response<::reqwest::Body>, BoxError>> + Send + 'a;
 
 impl<'a> Service<http::Request<Body>> for Rest<'a> {
     type Response = http::Response<::reqwest::Body>;
-    type Error = Error;
+    type Error = BoxError;
     type Future = Pin<Box<Answering<'a>>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<std::result::Result<(), Error>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<std::result::Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let Self { next, extensions } = self.clone();
+        let Self {
+            next,
+            extensions,
+            follows_redirects,
+        } = self.clone();
         Box::pin(async move {
             let lock = || extensions.lock().unwrap_or_else(PoisonError::into_inner);
             let (head, body) = request.into_parts();
             let mut own = lock().clone();
-            let response = next.run(body.into_request(head)?, &mut own).await;
+            let request = body.into_request(head).map_err(Error::Reqwest)?;
+            let asked = request.url().clone();
+            let response = next.run(request, &mut own).await;
             *lock() = own;
-            Ok(to_http(response?))
+            match response {
+                Ok(response) => Ok(to_http(response, &asked)),
+                // The client's own; those of the middlewares say themselves what they prove.
+                Err(error @ Error::Reqwest(_)) if follows_redirects => {
+                    Err(Unproven::new(error).into())
+                }
+                Err(error) => Err(error.into()),
+            }
         })
     }
 }

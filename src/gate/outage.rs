@@ -17,12 +17,12 @@ const FIRST_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(8);
 /// A probe that keeps silent for this long is followed by another.
 const SILENCE: Duration = Duration::from_secs(10);
-/// More paths than this are not told apart.
+/// If so many paths have failed, it is the server and no route.
 const PATHS: usize = 8;
 /// So many calls to the path that failed last let others go first, at each probe.
 const STEPS_BACK: u32 = 16;
 
-/// A hash of the path of a request.
+/// A hash of the path of a request, in which ids are all the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PathHash(pub(crate) u32);
 
@@ -131,7 +131,8 @@ impl Outage {
     /// Whether a call to this path may ask at once: the path has not failed, and no other one asks.
     pub(crate) fn is_probe_at_once(&self, path: PathHash, now: Moment) -> bool {
         let asks = |since: Moment| now < since + SILENCE;
-        let may = |out: &Out| !out.failed.contains(&path) && !out.other_path.is_some_and(asks);
+        let fresh = |out: &Out| out.failed.len() < PATHS && !out.failed.contains(&path);
+        let may = |out: &Out| fresh(out) && !out.other_path.is_some_and(asks);
         self.out(now).is_some_and(may)
     }
 
@@ -424,13 +425,19 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_eight_paths_are_kept() {
+    fn where_eight_paths_have_failed_no_other_is_asked_at_once() {
         let now = Moment::now();
         let mut outage = Outage::default();
         let later = now + Duration::from_secs(1);
-        (0..1_000).for_each(|path| outage.failed(PathHash(path), now, NEVER, now));
-        assert!(outage.is_probe_at_once(PathHash(991), later));
-        assert!(!outage.is_probe_at_once(PathHash(992), later));
+        fail(&mut outage, 5, now);
+        for path in 2..9 {
+            assert!(outage.is_probe_at_once(PathHash(1_000), later));
+            outage.failed(PathHash(path), later, NEVER, later);
+        }
+        assert!(!outage.is_probe_at_once(PathHash(1_000), later));
+        (0..1_000).for_each(|path| outage.failed(PathHash(path), later, NEVER, later));
+        let out = outage.trouble.and_then(|trouble| trouble.out);
+        assert_eq!(out.map(|out| out.failed.len()), Some(PATHS));
     }
 
     #[test]

@@ -159,6 +159,9 @@ impl Turn {
             match self.ask(asks, clock.now(), cx) {
                 Standing::Through(_) => return Poll::Ready(Ok(())),
                 Standing::Leaves(why) => return Poll::Ready(Err(why)),
+                Standing::Waits(..) if timer.is_none() && !Timer::is_available() => {
+                    return Poll::Ready(Err(Leaves::NoTimer));
+                }
                 Standing::Waits(look, _) => {
                     let timer = timer.get_or_insert_with(|| Timer::until(look));
                     timer.set(look);

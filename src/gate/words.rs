@@ -178,4 +178,6 @@ pub(crate) enum Leaves {
     Crowded(Option<Shut>),
     /// It costs more than this, which is all there ever is.
     TooDear(u32),
+    /// There is no timer to wait with.
+    NoTimer,
 }

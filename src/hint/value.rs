@@ -58,8 +58,10 @@ impl Stated {
 /// The longest wait that is believed. A leap year is a year, too.
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
-/// By how much a moment may be over and still be a wait of nothing: spellings cut off up to a second,
-/// `Date` another. Beyond that two clocks disagree, and the moment says nothing about when to come back.
+/// By how much a moment may be over and still be a wait of nothing.
+///
+/// Spellings cut off up to a second, `Date` another. Beyond that two clocks disagree, and the moment says
+/// nothing about when to come back.
 const CUT: SignedDuration = SignedDuration::from_secs(2);
 
 /// What absolute moments are compared with.

@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri};
 
 use super::{Policy, Provider, RequestHead, Verdict};
 use crate::clock::Clock;
-use crate::failure;
+use crate::failure::{self, Redirected};
 use crate::hint::Reading;
 use crate::moment::Moment;
 use crate::sys;
@@ -42,6 +42,8 @@ pub struct Attempt<'a> {
     received: Received<'a>,
     has_body: bool,
     harmless: bool,
+    kept_back: bool,
+    redirected: Option<&'a Redirected>,
     worth_a_look: bool,
 }
 
@@ -113,6 +115,8 @@ impl<'a> Attempt<'a> {
             received,
             has_body: false,
             harmless: false,
+            kept_back: false,
+            redirected: None,
             worth_a_look: true,
         }
     }
@@ -145,6 +149,27 @@ impl<'a> Attempt<'a> {
     pub(crate) fn with_content_if(mut self, has_body: bool) -> Self {
         self.has_body = has_body;
         self
+    }
+
+    /// The same attempt, if the caller's own side has kept its request back.
+    pub(crate) fn kept_back_if(mut self, kept_back: bool) -> Self {
+        self.kept_back = kept_back;
+        self
+    }
+
+    pub(crate) fn was_kept_back(&self) -> bool {
+        self.kept_back
+    }
+
+    /// The same attempt, answered by another address if the response says so.
+    pub(crate) fn redirected_by(mut self, extensions: &'a Extensions) -> Self {
+        self.redirected = extensions.get();
+        self
+    }
+
+    /// The address that answered, if it is another than the request was sent to.
+    pub(crate) fn answered_by(&self) -> Option<&'a Uri> {
+        self.redirected.map(|Redirected(uri)| uri)
     }
 
     /// The same attempt with the body that came back.
@@ -303,6 +328,7 @@ impl<'a> Attempt<'a> {
     /// never sent.
     pub fn is_safe_to_resend(&self) -> bool {
         self.harmless
+            || self.kept_back
             || self.request.is_idempotent()
             || self
                 .error()

@@ -28,6 +28,11 @@ impl<'a> RequestHead<'a> {
         }
     }
 
+    /// The same request to another address.
+    pub(crate) fn at(self, uri: &'a Uri) -> Self {
+        Self { uri, ..self }
+    }
+
     /// The method.
     #[inline]
     pub fn method(&self) -> &'a Method {

@@ -24,8 +24,11 @@ use crate::scope::Scope;
 ///
 /// * a 429 is sent again, whatever the method, when the gate opens: after the wait that the
 ///   response names, or after [`bare_429_wait`](Self::bare_429_wait);
-/// * 408, 425, 500, 502, 503 and 504 are sent again if that is safe: an idempotent method, an
-///   `Idempotency-Key`, or [`Idempotent`](crate::Idempotent); so is a broken connection;
+/// * so are, each by itself, a 425, a 413 that names a wait, and a 408 over a connection that closes:
+///   the server has not done the work. Their waits hold no other call;
+/// * any other 408, and every 5xx but 501, 505 to 508, 510 and 511, is sent again if that is safe: an
+///   idempotent method, an `Idempotency-Key`, or [`Idempotent`](crate::Idempotent); so is a broken
+///   connection. A 409 to a request with an `Idempotency-Key` is, too: the first one is still at work;
 /// * 402, 403, 418, 420 and 430 are final, unless a header names a wait: then they are refusals by
 ///   a limit, like a 429;
 /// * a served answer that used up the last of a published quota shuts the gate until its reset;

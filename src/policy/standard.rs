@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use http::header::CONNECTION;
 use http::{HeaderMap, StatusCode};
 
 use super::{Attempt, Provider, Verdict};
-use crate::hint::{Glance, Head, Reading};
+use crate::hint::{self, Glance, Head, Reading};
 
-/// Retried if that is safe. 429 is another matter: nothing was done, so any method goes again.
-const RETRIED: [u16; 6] = [408, 425, 500, 502, 503, 504];
+/// A 5xx counts as a 500 if it is not known (RFC 9110, 15), except these, which another try does not mend.
+const NOT_RETRIED: [u16; 7] = [501, 505, 506, 507, 508, 510, 511];
+
+/// About this call alone, so that the wait they name holds no other.
+const OF_ONE_CALL: [u16; 5] = [408, 409, 413, 423, 425];
 
 /// Final by themselves, refusals by a limit when a header names a wait: quotas under 402 and 403,
 /// bans under 418, and what came before 429 was agreed on.
@@ -52,7 +56,8 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
     if told == Told::Final || is_final || (said == Some(false) && !limited) {
         return Verdict::refuse();
     }
-    let retried = said.or_else(|| retries(provider, status));
+    let named = said.or_else(|| retries(provider, status));
+    let retried = named.or_else(|| is_retried(attempt, status));
     let told = match told {
         Told::Alone if said == Some(false) => Told::Nothing,
         told => told,
@@ -94,19 +99,56 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
         match kind_of(status, retried, wait.is_some()) {
             Kind::Served => Verdict::accept(),
             Kind::Limit => Verdict::throttled(),
-            Kind::Retried if may_resend(provider, attempt, status) => Verdict::retry(),
+            Kind::Retried
+                if was_not_done(status, headers, wait.is_some())
+                    || may_resend(provider, attempt, status) =>
+            {
+                Verdict::retry()
+            }
             Kind::Retried => Verdict::not_safe(),
             Kind::Down => Verdict::refuse(),
             // An answer about this request alone: the others wait only for an exhausted counter.
             Kind::Answer => return refuse_answer(provider, head),
         }
     };
+    // A counter that is spent holds all, whatever the status.
+    let of_one_call = OF_ONE_CALL.contains(&status.as_u16()) && !verdict.cools();
     match wait {
         // A lock, say: the others need not wait for it.
         Some(hint) if alone => verdict.after(hint),
+        Some(hint) if of_one_call && hint.kind() != hint::Kind::Reset => verdict.after(hint),
         Some(hint) => verdict.cooling_for(hint),
         None => verdict,
     }
+}
+
+/// Whether the server says that it has not done the work, so that any method goes again.
+///
+/// RFC 9110, 15.5.9 (408: the request did not arrive, if the connection is closed; applications that took too long
+/// answer 408, too) and 15.5.14 (413); RFC 8470, 5.2 (425).
+fn was_not_done(status: StatusCode, headers: &HeaderMap, hinted: bool) -> bool {
+    match status.as_u16() {
+        408 => {
+            let lines = headers.get_all(CONNECTION).into_iter();
+            let mut words = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+            words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"close"))
+        }
+        413 => hinted,
+        425 => true,
+        _ => false,
+    }
+}
+
+/// What is retried where the provider does not say; `None` leaves it to a wait that is named.
+fn is_retried(attempt: &Attempt<'_>, status: StatusCode) -> Option<bool> {
+    let code = status.as_u16();
+    let retried = match code {
+        408 | 425 => true,
+        // The first request with this key is still at work.
+        409 => attempt.request().headers().contains_key("idempotency-key"),
+        _ => status.is_server_error() && !NOT_RETRIED.contains(&code),
+    };
+    retried.then_some(true)
 }
 
 /// Whether the head alone would send this again: only then can a body make it final.
@@ -190,11 +232,10 @@ enum Kind {
 fn kind_of(status: StatusCode, retried: Option<bool>, hinted: bool) -> Kind {
     let code = status.as_u16();
     let down = status.is_server_error();
-    let usual = RETRIED.contains(&code) || (down && hinted);
     match retried {
         Some(true) if hinted && LIMITS_WHEN_HINTED.contains(&code) => Kind::Limit,
         Some(true) => Kind::Retried,
-        None if usual => Kind::Retried,
+        None if hinted && code == 413 => Kind::Retried,
         None if hinted && LIMITS_WHEN_HINTED.contains(&code) => Kind::Limit,
         _ if down => Kind::Down,
         _ if status.is_client_error() => Kind::Answer,
@@ -267,140 +308,4 @@ pub(super) fn contains(body: &[u8], phrase: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::{Request, Response};
-
-    use super::*;
-    use crate::policy::{Policy, Ruling};
-
-    #[test]
-    fn an_answer_about_one_request_stops_the_others_only_by_a_spent_counter() {
-        let request = Request::get("https://api.test/").body(()).unwrap();
-        for (left, cools) in [("7", false), ("0", true), ("many", false)] {
-            let response = Response::builder()
-                .status(404)
-                .header("retry-after", "5")
-                .header("x-ratelimit-remaining", left);
-            let response = response.body(()).unwrap();
-            let verdict = Provider::new("test").judge(&Attempt::new(&request, &response));
-            assert_eq!(
-                (verdict.ruling(), verdict.cools()),
-                (Ruling::Refuse, cools),
-                "{left}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_403_that_is_retried_is_a_limit_if_it_names_a_wait() {
-        let provider = Provider::new("test").retry_on([403]);
-        for (method, wait, ruling) in [
-            ("POST", "5", Ruling::Throttled),
-            ("POST", "soon", Ruling::Refuse),
-            ("GET", "soon", Ruling::Retry),
-        ] {
-            let request = Request::builder().method(method).uri("https://api.test/");
-            let request = request.body(()).unwrap();
-            let response = Response::builder().status(403).header("retry-after", wait);
-            let response = response.body(()).unwrap();
-            let verdict = provider.judge(&Attempt::new(&request, &response));
-            assert_eq!(verdict.ruling(), ruling, "{method} {wait}");
-        }
-    }
-
-    #[test]
-    fn a_status_that_tells_of_a_block_is_a_limit_for_so_long() {
-        let secs = Duration::from_secs;
-        let provider = Provider::new("test")
-            .blocked_with([418, 403], secs(120))
-            .blocked_when_body_contains("an hour", secs(3_600))
-            .throttled_codes(["SLOW"])
-            .retried_codes(["LOCKED"])
-            .final_codes(["BROKE"]);
-        let blocked = |lasting| Verdict::throttled().bare_wait(secs(lasting));
-        let judged = |status: u16, wait: &str, body: &str| {
-            let request = Request::post("https://api.test/").body(()).unwrap();
-            let response = Response::builder().status(status);
-            let response = response.header("retry-after", wait).body(()).unwrap();
-            let attempt = Attempt::new(&request, &response);
-            provider.judge(&attempt.with_body(body.as_bytes()))
-        };
-        for (status, body, expected) in [
-            (418, "", blocked(120)),
-            (403, "", blocked(120)),
-            (420, "", Verdict::refuse()),
-            (429, "", blocked(60)),
-            (418, r#"{"code":"SLOW"}"#, blocked(120)),
-            (418, "blocked for an hour", blocked(3_600)),
-            (418, r#"{"code":"LOCKED"}"#, Verdict::retry()),
-            (418, r#"{"code":"BROKE"}"#, Verdict::refuse()),
-        ] {
-            assert_eq!(judged(status, "soon", body), expected, "{status} {body}");
-        }
-        let named = judged(418, "5", "");
-        let wait = named.hint().map(|hint| hint.wait());
-        assert_eq!((named.ruling(), wait), (Ruling::Throttled, Some(secs(5))));
-        let never = judged(418, "4294967297", "");
-        assert_eq!(never, Verdict::refuse().cooling().bare_wait(secs(120)));
-    }
-
-    #[test]
-    fn what_would_go_again_if_it_were_safe_is_not_final() {
-        let post = Request::post("https://api.test/").body(()).unwrap();
-        let failed: &(dyn std::error::Error + 'static) = &std::fmt::Error;
-        assert!(
-            Provider::new("test")
-                .judge(&Attempt::failed(&post, failed))
-                .is_not_safe()
-        );
-        for (status, not_safe) in [(500, true), (503, true), (501, false), (400, false)] {
-            let response = Response::builder().status(status).body(()).unwrap();
-            let verdict = Provider::new("test").judge(&Attempt::new(&post, &response));
-            let said = (verdict.ruling(), verdict.is_not_safe());
-            assert_eq!(said, (Ruling::Refuse, not_safe), "{status}");
-        }
-    }
-
-    #[test]
-    fn a_failure_that_is_not_retried_is_no_success() {
-        let request = Request::get("https://api.test/").body(()).unwrap();
-        let only_429 = Provider::new("test").retry_on([429]);
-        for (provider, status) in [(Provider::new("test"), 501), (only_429, 500)] {
-            let response = Response::builder().status(status).body(()).unwrap();
-            let verdict = provider.judge(&Attempt::new(&request, &response));
-            assert_eq!(verdict, Verdict::refuse(), "{status}");
-        }
-    }
-
-    #[test]
-    fn a_body_that_can_only_forbid_is_not_asked_for_what_ends_anyway() {
-        let provider = Provider::new("test").final_codes(["BROKE"]);
-        let request = Request::post("https://api.test/").body(()).unwrap();
-        for (status, wanted) in [(200, false), (400, false), (429, true), (500, false)] {
-            let response = Response::builder().status(status).body(()).unwrap();
-            let attempt = Attempt::new(&request, &response);
-            assert_eq!(provider.wants_body(&attempt), wanted, "{status}");
-        }
-    }
-
-    #[test]
-    fn more_than_a_year_ends_every_call_that_was_not_served() {
-        let request = Request::get("https://api.test/").body(()).unwrap();
-        for (status, ruling) in [
-            (200, Ruling::Accept),
-            (404, Ruling::Refuse),
-            (429, Ruling::Refuse),
-            (503, Ruling::Refuse),
-        ] {
-            let response = Response::builder()
-                .status(status)
-                .header("retry-after", "4294967297")
-                .header("x-ratelimit-remaining", "0");
-            let response = response.body(()).unwrap();
-            let attempt = Attempt::new(&request, &response);
-            let verdict = Provider::new("test").judge(&attempt);
-            let expected = (ruling, ruling == Ruling::Refuse);
-            assert_eq!((verdict.ruling(), verdict.cools()), expected, "{status}");
-        }
-    }
-}
+mod tests;

@@ -227,6 +227,15 @@ impl Verdict {
         self.ruling
     }
 
+    /// The same, but that this call does not go again, since sending it twice is not safe.
+    pub(crate) fn without_another_try(mut self) -> Self {
+        if matches!(self.ruling, Ruling::Retry | Ruling::Throttled) {
+            self.ruling = Ruling::Refuse;
+            self.not_safe = true;
+        }
+        self
+    }
+
     /// The wait that goes with it, if one was named.
     pub const fn hint(&self) -> Option<&Hint> {
         self.hint.as_ref()

@@ -11,10 +11,11 @@ const HEAD: &str = "\
 Every preset of `tower_backoff::providers`, as its words say it. This file is made from them:
 `TOWER_BACKOFF_WRITE=1 cargo test --test world` writes it anew.
 
-\"The usual\" is sent again like this: 429 whatever the method; 408, 425, 500, 502, 503, 504, and any
-other 5xx that names a wait, if that is safe. A wait that a response names in the usual headers is
-believed everywhere; the bare wait is for a refusal that names none. What is final here is final
-whatever else the response says; other 4xx go to the caller, too.
+\"The usual\" is sent again like this: whatever the method 429, 425, 413 that names a wait, and 408 over a
+connection that closes; if that is safe any other 408, every 5xx but 501, 505 to 508, 510 and 511, and 409
+to a request with an `Idempotency-Key`. A wait that a response names in the usual headers is believed
+everywhere; the bare wait is for a refusal that names none. What is final here is final whatever else the
+response says; other 4xx go to the caller, too.
 
 ";
 

@@ -8,11 +8,13 @@ use super::Provider;
 
 impl Provider {
     /// These statuses, and no others, are worth another try. The safety rule still holds: all but
-    /// 429 are sent again only if that cannot do the work twice.
+    /// those that say that nothing was done (429, 425, 413, and a 408 over a connection that closes) are
+    /// sent again only if that cannot do the work twice.
     ///
     /// # Default
     ///
-    /// 408, 425, 429, 500, 502, 503, 504, and any other 5xx that names a wait.
+    /// 408, 425, 429 and every 5xx but 501, 505 to 508, 510 and 511; 413 if a wait is named; 409 to a
+    /// request with an `Idempotency-Key`.
     ///
     /// A 429 that is left out is not sent again, but it closes the gate all the same: the limit holds for the other
     /// calls, too.
