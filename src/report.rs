@@ -76,7 +76,7 @@ impl Report {
     }
 
     /// Why the call ended although it was refused or failed. `None` if it succeeded.
-    pub fn stop_reason(&self) -> Option<StopReason> {
+    pub fn ended(&self) -> Option<StopReason> {
         self.stop_reason
     }
 

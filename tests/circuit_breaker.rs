@@ -101,7 +101,7 @@ async fn a_get_that_is_always_answered_500_ends_after_its_retries() {
         let service = around(&broken(|| status(500)), standard());
         let begun = Instant::now();
         let outcome = send(&service, get(BAD)).await;
-        let reason = report(&outcome).and_then(|report| report.stop_reason());
+        let reason = report(&outcome).and_then(|report| report.ended());
         assert_eq!(reason, Some(StopReason::RetriesExhausted));
         longest = longest.max(begun.elapsed());
     }

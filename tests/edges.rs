@@ -124,7 +124,7 @@ async fn the_report_names_the_header_that_ended_the_call() {
     });
     let outcome = send(&around(&mock, standard()), get(A)).await;
     let r = report(&outcome).unwrap();
-    assert_eq!(r.stop_reason(), Some(StopReason::PatienceExceeded));
+    assert_eq!(r.ended(), Some(StopReason::PatienceExceeded));
     assert_eq!(r.decided_by(), Some("x-ratelimit-reset"), "{r:?}");
 }
 
@@ -449,7 +449,7 @@ async fn a_client_that_dies_before_a_retry_is_told() {
     r.extensions_mut().insert(slot.clone());
     let out = standard().layer(Dies(Default::default())).oneshot(r).await;
     assert!(
-        slot.report().unwrap().stop_reason().is_some(),
+        slot.report().unwrap().ended().is_some(),
         "failed with {:?} but the report says success: {:?}",
         out.err(),
         slot.report()

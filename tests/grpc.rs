@@ -220,7 +220,7 @@ async fn another_status_reaches_the_caller_whole() {
         (Code::NotFound, "no such service")
     );
     assert_eq!(
-        slot.report().unwrap().stop_reason(),
+        slot.report().unwrap().ended(),
         Some(StopReason::Final)
     );
     assert_eq!(server.calls(), 1);
@@ -303,7 +303,7 @@ async fn failures_cost_the_budget_what_they_cost_it_over_plain_http() {
     assert_eq!(status.code(), Code::Unavailable);
     let report = slot.report().unwrap();
     assert_eq!(
-        (report.attempts(), report.stop_reason()),
+        (report.attempts(), report.ended()),
         (3, Some(StopReason::BudgetExhausted))
     );
 }

@@ -185,7 +185,7 @@ async fn a_retry_that_is_dropped_before_it_is_sent_refunds_the_budget() {
     let report = report(&outcome).unwrap();
     assert_eq!(report.attempts(), 2, "the one retry is still there");
     assert_eq!(
-        report.stop_reason(),
+        report.ended(),
         Some(tower_backoff::StopReason::BudgetExhausted)
     );
 }
@@ -203,7 +203,7 @@ async fn the_budget_bounds_the_retries_of_a_scope() {
     let failed = outcomes
         .iter()
         .filter(|outcome| status_of(outcome) == 500)
-        .inspect(|outcome| assert_eq!(report(outcome).unwrap().stop_reason(), budget));
+        .inspect(|outcome| assert_eq!(report(outcome).unwrap().ended(), budget));
     assert_eq!(failed.count(), 40);
 }
 

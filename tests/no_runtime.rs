@@ -33,7 +33,7 @@ fn fails(mock: &Mock, layer: RetryLayer) -> String {
     let outcome = outcome.now_or_never().expect("it waits for nothing");
     let error: BoxError = outcome.expect_err("nothing to wait with");
     assert_eq!(
-        slot.report().unwrap().stop_reason(),
+        slot.report().unwrap().ended(),
         Some(StopReason::Permanent)
     );
     error.to_string()

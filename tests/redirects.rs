@@ -112,7 +112,7 @@ async fn a_post_is_sent_once_if_the_address_behind_its_redirect_refuses() {
         let ended = response
             .extensions()
             .get::<Report>()
-            .and_then(Report::stop_reason);
+            .and_then(Report::ended);
         assert_eq!(
             (response.status().as_u16(), ended),
             (429, Some(StopReason::NotSafe))
@@ -185,7 +185,7 @@ async fn a_bare_429_behind_a_redirect_shuts_its_own_address_for_60_seconds() {
         let ended = response
             .extensions()
             .get::<Report>()
-            .and_then(Report::stop_reason);
+            .and_then(Report::ended);
         assert_eq!(
             (response.status().as_u16(), ended),
             (429, Some(StopReason::PatienceExceeded))

@@ -88,7 +88,7 @@ async fn a_stream_is_sent_once_and_its_refusal_comes_back_whole() {
     let response = adapter::execute(&service, request).await.unwrap();
     let report = response.extensions().get::<Report>().unwrap().clone();
     assert_eq!(
-        (report.attempts(), report.stop_reason()),
+        (report.attempts(), report.ended()),
         (1, Some(StopReason::BodyNotReplayable))
     );
     assert_eq!(response.text().await.unwrap(), "broken");
@@ -165,7 +165,7 @@ async fn with_the_middleware_retry_after_and_the_60_seconds_hold() {
     let response = bare.send().await.unwrap();
     assert_eq!(response.status(), 429);
     let report = response.extensions().get::<Report>().unwrap().clone();
-    assert_eq!(report.stop_reason(), Some(StopReason::PatienceExceeded));
+    assert_eq!(report.ended(), Some(StopReason::PatienceExceeded));
     // And the next caller is told without being sent.
     let next = client
         .get(server.uri("/named").to_string())

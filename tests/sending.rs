@@ -411,7 +411,7 @@ async fn a_final_refusal_is_not_retried_whatever_its_status() {
         let outcome = paused::send(&service, paused::get(URI)).await;
         assert_eq!(paused::status_of(&outcome), code);
         assert_eq!(mock.calls().len(), 1, "{code}");
-        let ended = paused::report(&outcome).unwrap().stop_reason();
+        let ended = paused::report(&outcome).unwrap().ended();
         assert_eq!(ended, Some(tower_backoff::StopReason::Final));
         assert_eq!(
             paused::text(outcome).await,
@@ -472,7 +472,7 @@ async fn a_body_that_can_be_sent_once_is_sent_once_and_the_report_says_why() {
     let outcome = paused::send(&service, paused::post(URI)).await;
     assert_eq!(paused::status_of(&outcome), 429);
     assert_eq!(mock.calls().len(), 1);
-    let ended = paused::report(&outcome).unwrap().stop_reason();
+    let ended = paused::report(&outcome).unwrap().ended();
     assert_eq!(ended, Some(tower_backoff::StopReason::BodyNotReplayable));
 }
 

@@ -103,7 +103,7 @@ fn ended<R: Body>(answer: &Answer<R>) -> Option<StopReason> {
     answer
         .extensions()
         .get::<Report>()
-        .and_then(Report::stop_reason)
+        .and_then(Report::ended)
 }
 
 #[tokio::test]
@@ -278,7 +278,7 @@ async fn unsent_at_first(reads: Reads) -> (usize, Result<u16, BoxError>, Option<
     let slot = ReportSlot::new();
     let request = Request::post("https://api.test/").extension(slot.clone());
     let outcome = service.oneshot(request.body(half_read()).unwrap()).await;
-    let ended = slot.report().and_then(|report| report.stop_reason());
+    let ended = slot.report().and_then(|report| report.ended());
     let requests = *requests.lock().unwrap();
     (
         requests,

@@ -91,7 +91,7 @@ async fn a_report_slot_is_filled_also_when_the_call_ends_with_an_error() {
     );
     let report = slot.report().expect("a report");
     assert_eq!(
-        (report.attempts(), report.stop_reason()),
+        (report.attempts(), report.ended()),
         (5, Some(StopReason::RetriesExhausted))
     );
     assert_eq!(mock.calls().len(), 5);
@@ -108,7 +108,7 @@ async fn a_report_slot_is_filled_when_nothing_was_sent() {
     assert!(send(&service, request).await.is_err());
     let report = slot.report().expect("a report");
     assert_eq!(
-        (report.attempts(), report.stop_reason()),
+        (report.attempts(), report.ended()),
         (0, Some(StopReason::PatienceExceeded))
     );
     assert_eq!(report.decided_by(), Some("retry-after"));
@@ -132,7 +132,7 @@ async fn a_report_tells_what_is_not_safe_to_send_twice_from_what_is_final() {
         let service = around(&mock, RetryLayer::new(failing.clone()));
         let outcome = send(&service, request(method, "https://api.test/")).await;
         let report = report(&outcome).expect("a report");
-        assert_eq!(report.stop_reason(), Some(reason), "{method} {code} {body}");
+        assert_eq!(report.ended(), Some(reason), "{method} {code} {body}");
     }
 }
 
@@ -144,7 +144,7 @@ async fn a_failure_that_may_not_be_sent_twice_says_what_would_make_it_safe() {
     request.extensions_mut().insert(slot.clone());
     assert!(send(&around(&mock, standard()), request).await.is_err());
     let report = slot.report().expect("a report");
-    assert_eq!(report.stop_reason(), Some(StopReason::NotSafe));
+    assert_eq!(report.ended(), Some(StopReason::NotSafe));
     let told = report.to_string();
     let words = "not safe to send twice: add an Idempotency-Key or `Idempotent(true)`";
     assert!(told.contains(words), "{told}");

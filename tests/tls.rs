@@ -214,7 +214,7 @@ async fn is_refused_and_answered_on_one_connection(
         (200, version)
     );
     let report = response.extensions().get::<Report>().unwrap();
-    assert_eq!((report.attempts(), report.stop_reason()), (2, None));
+    assert_eq!((report.attempts(), report.ended()), (2, None));
     assert_eq!(report.decided_by(), Some("retry-after-ms"));
     assert!(report.waited() >= WAIT, "{report}");
     let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -255,7 +255,7 @@ async fn is_proof_that_nothing_was_sent(server: &Server, client: Client) -> BoxE
     );
     assert_eq!(sent(&*error), Sent::No);
     assert_eq!(
-        (report.attempts(), report.stop_reason()),
+        (report.attempts(), report.ended()),
         (3, Some(StopReason::RetriesExhausted))
     );
     assert_eq!(server.connections(), 3);
@@ -315,7 +315,7 @@ async fn a_post_that_arrived_before_its_connection_broke_is_not_sent_again() {
         let (error, report) = fails(client, server.post()).await;
         assert_eq!(sent(&*error), Sent::Perhaps, "{error:?}");
         assert_eq!(
-            (report.attempts(), report.stop_reason()),
+            (report.attempts(), report.ended()),
             (1, Some(StopReason::NotSafe))
         );
         assert_eq!(server.received().len(), nth + 1);

@@ -61,7 +61,7 @@ async fn an_upload_of_a_gib_takes_no_more_memory_than_the_bound() -> Result<(), 
         let response = client.clone().oneshot(request).await?;
         let report: Option<&Report> = response.extensions().get();
         assert_eq!(
-            report.and_then(Report::stop_reason),
+            report.and_then(Report::ended),
             Some(StopReason::BodyNotReplayable)
         );
         Ok::<_, BoxError>(peak.load(Ordering::Relaxed))

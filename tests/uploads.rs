@@ -113,7 +113,7 @@ async fn first(does: Does) -> Uploads {
 fn assert_sent_once(response: &Response<ResponseBody<Incoming>>, status: u16) {
     let report: &Report = response.extensions().get().expect("a report");
     assert_eq!(
-        (report.attempts(), report.stop_reason()),
+        (report.attempts(), report.ended()),
         (1, Some(StopReason::BodyNotReplayable))
     );
     assert_eq!(response.status(), status);
@@ -246,7 +246,7 @@ async fn an_outgrown_upload_that_a_broken_connection_cut_ends_with_that_error() 
     upload.extensions_mut().insert(slot.clone());
     assert!(uploader().oneshot(upload).await.is_err());
     assert_eq!(
-        slot.report().and_then(|report| report.stop_reason()),
+        slot.report().and_then(|report| report.ended()),
         Some(StopReason::BodyNotReplayable)
     );
     assert_eq!(server.received().len(), 1);
@@ -293,7 +293,7 @@ async fn a_stream_that_fails_ends_the_call_with_its_own_error() {
     );
     let report = slot.report().expect("a report");
     assert_eq!(
-        (report.attempts(), report.stop_reason()),
+        (report.attempts(), report.ended()),
         (1, Some(StopReason::BodyNotReplayable))
     );
     assert!(
@@ -315,7 +315,7 @@ async fn a_stream_that_fails_over_http2_ends_the_call_and_never_looks_whole() {
     assert!(client.oneshot(upload).await.is_err());
     let report = slot.report().expect("a report");
     assert_eq!(
-        (report.attempts(), report.stop_reason()),
+        (report.attempts(), report.ended()),
         (1, Some(StopReason::BodyNotReplayable))
     );
     assert!(server.received().iter().all(|upload| !upload.whole));

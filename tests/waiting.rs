@@ -247,7 +247,7 @@ async fn failures_are_retried_with_growing_waits_and_then_handed_back() {
     );
     let report = report(&outcome).unwrap();
     assert_eq!(
-        report.stop_reason(),
+        report.ended(),
         Some(tower_backoff::StopReason::RetriesExhausted)
     );
     assert_eq!(text(outcome).await, "{}", "the body comes back whole");
@@ -284,7 +284,7 @@ async fn failures_end_with_failure_patience_though_retries_are_left() {
     let outcome = send(&around(&mock, standard().max_retries(100)), get(API)).await;
     assert_eq!(status_of(&outcome), 500);
     assert!(offsets(&mock, start).last().unwrap() <= &secs(30));
-    let ended = report(&outcome).unwrap().stop_reason();
+    let ended = report(&outcome).unwrap().ended();
     assert_eq!(ended, Some(tower_backoff::StopReason::PatienceExceeded));
 }
 
@@ -298,7 +298,7 @@ async fn a_refusal_beyond_patience_ends_now_with_the_whole_response() {
     assert_eq!(status_of(&outcome), 429);
     let report = report(&outcome).unwrap();
     assert_eq!(
-        report.stop_reason(),
+        report.ended(),
         Some(tower_backoff::StopReason::PatienceExceeded)
     );
     let not_before = report.not_before().unwrap().duration_since(noon()).unwrap();
