@@ -219,10 +219,7 @@ async fn another_status_reaches_the_caller_whole() {
         (status.code(), status.message()),
         (Code::NotFound, "no such service")
     );
-    assert_eq!(
-        slot.report().unwrap().ended(),
-        Some(StopReason::Final)
-    );
+    assert_eq!(slot.report().unwrap().ended(), Some(StopReason::Final));
     assert_eq!(server.calls(), 1);
 }
 

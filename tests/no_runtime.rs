@@ -32,10 +32,7 @@ fn fails(mock: &Mock, layer: RetryLayer) -> String {
     let outcome = layer.layer(mock.clone()).oneshot(request);
     let outcome = outcome.now_or_never().expect("it waits for nothing");
     let error: BoxError = outcome.expect_err("nothing to wait with");
-    assert_eq!(
-        slot.report().unwrap().ended(),
-        Some(StopReason::Permanent)
-    );
+    assert_eq!(slot.report().unwrap().ended(), Some(StopReason::Permanent));
     error.to_string()
 }
 

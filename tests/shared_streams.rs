@@ -100,10 +100,7 @@ where
 }
 
 fn ended<R: Body>(answer: &Answer<R>) -> Option<StopReason> {
-    answer
-        .extensions()
-        .get::<Report>()
-        .and_then(Report::ended)
+    answer.extensions().get::<Report>().and_then(Report::ended)
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ where
         let (status, headers) = (response.status(), response.headers());
         let head = self.message.head();
         let received = Received::Later(&self.settings.clock, heard);
-        let attempt = Attempt::answered(head, status, headers, self.message.attempts, received)
+        let attempt = Attempt::answered(head, status, headers, self.message.attempts(), received)
             .looked_at_if(self.turn.wants_a_look(headers.len()))
             .redirected_by(response.extensions());
         let observer = self.settings.observer.as_ref();
@@ -163,9 +163,10 @@ where
         let (status, headers, extensions) = (head.status, &head.headers, &head.extensions);
         let head = self.message.head();
         let received = Received::Later(&self.settings.clock, heard);
-        let mut attempt = Attempt::answered(head, status, headers, self.message.attempts, received)
-            .looked_at_if(self.turn.wants_a_look(headers.len()))
-            .redirected_by(extensions);
+        let mut attempt =
+            Attempt::answered(head, status, headers, self.message.attempts(), received)
+                .looked_at_if(self.turn.wants_a_look(headers.len()))
+                .redirected_by(extensions);
         let body = hearing.whole();
         if let Some(body) = &body {
             attempt = attempt.with_body(body);
@@ -224,7 +225,7 @@ where
         let attempt = Attempt::unanswered(
             self.message.head(),
             &*error,
-            self.message.attempts,
+            self.message.attempts(),
             Received::Later(&self.settings.clock, heard),
         )
         .with_content_if(self.message.has_body())
@@ -259,7 +260,7 @@ where
     }
 
     fn go_again(&mut self, cause: Cause, opens: Option<Moment>, next: Moment, heard: Moment) {
-        let attempts = self.message.attempts;
+        let attempts = self.message.attempts();
         let rare = self.rare.get_or_insert_with(Box::default);
         rare.waits_since = Some(heard);
         // The gate itself holds the call until it opens; only a longer wait is the call's own.

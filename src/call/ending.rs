@@ -127,11 +127,11 @@ where
             .rare
             .as_ref()
             .is_some_and(|rare| rare.waited != Length::default());
-        if reason.is_none() && self.message.attempts <= 1 && !waited && slot.is_none() {
+        if reason.is_none() && self.message.attempts() <= 1 && !waited && slot.is_none() {
             return None;
         }
         let mut report = Report {
-            attempts: self.message.attempts,
+            attempts: self.message.attempts(),
             stop_reason: reason,
             not_before: not_before.map(|moment| {
                 let clock = &self.settings.clock;
@@ -149,7 +149,7 @@ where
         if let Some(reason) = reason {
             let scope = self.turn.gate().scope();
             meter::on_stop(scope, reason);
-            trace::on_stop(scope, self.message.attempts, reason);
+            trace::on_stop(scope, self.message.attempts(), reason);
         }
         Some(report)
     }

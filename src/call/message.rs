@@ -16,8 +16,8 @@ pub(crate) struct Message<B> {
     pub(super) head: request::Parts,
     /// `None` once it has been sent and cannot be had again.
     pub(super) body: Option<B>,
-    /// How often it was sent.
-    pub(super) attempts: u32,
+    /// How often it was sent: two bytes beside the body, which is often none.
+    sent: u16,
     content: Content,
 }
 
@@ -32,13 +32,18 @@ impl<B> Message<B> {
             head,
             content: Content::of(&body),
             body: Some(body),
-            attempts: 0,
+            sent: 0,
         }
     }
 
     #[inline]
     pub(crate) fn head(&self) -> RequestHead<'_> {
         RequestHead::from(&self.head)
+    }
+
+    /// How often it was sent.
+    pub(super) fn attempts(&self) -> u32 {
+        self.sent.into()
     }
 
     /// Whether the request was more than its head, before it was sent.
@@ -61,7 +66,7 @@ impl<B: Replay> Message<B> {
         S: Service<Request<B>>,
     {
         settings.key(&mut self.head);
-        self.attempts += 1;
+        self.sent = self.sent.saturating_add(1);
         let replayed = !B::IS_CLONE || self.content != Content::UNKNOWN;
         let original = self.body.as_ref().filter(|_| replayed);
         let copy = original.and_then(Replay::replay);
@@ -69,10 +74,10 @@ impl<B: Replay> Message<B> {
             .or_else(|| self.body.take())
             .expect("a call goes again only with a body to send");
         let mut request = Request::from_parts(self.head.clone(), body);
-        if self.attempts > 1 {
+        if self.sent > 1 {
             self.number(&mut request, settings);
         }
-        let Some(span) = trace::attempt(scope, &self.head.method, self.attempts) else {
+        let Some(span) = trace::attempt(scope, &self.head.method, self.attempts()) else {
             return service.call(request);
         };
         let sent = span.in_scope(|| service.call(request));
@@ -90,7 +95,7 @@ impl<B: Replay> Message<B> {
     pub(super) fn is_whole(&self) -> bool {
         let is_whole = |body| {
             let told = self.content != Content::UNKNOWN && self.content == Content::of(body);
-            !B::IS_CLONE || self.attempts == 0 || told
+            !B::IS_CLONE || self.sent == 0 || told
         };
         self.body.as_ref().is_some_and(is_whole)
     }
@@ -100,7 +105,7 @@ impl<B: Replay> Message<B> {
     fn number(&self, request: &mut Request<B>, settings: &Settings) {
         if let Some(name) = settings.policy.attempt_header(&self.head()) {
             let headers = request.headers_mut();
-            headers.insert(name, HeaderValue::from(self.attempts));
+            headers.insert(name, HeaderValue::from(self.attempts()));
         }
     }
 }

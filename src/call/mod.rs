@@ -199,7 +199,7 @@ where
 
     /// A wait is over, because the call is sent or because it ends.
     fn stop_waiting(&mut self) {
-        let first = (self.message.attempts == 0).then_some(self.started);
+        let first = (self.message.attempts() == 0).then_some(self.started);
         let now = self.settings.clock.now();
         let rare = self.rare();
         let Some(since) = rare.waits_since.take().or(first) else {

@@ -28,10 +28,17 @@ pub(crate) struct Turn {
     sent: Moment,
     unread: Unread,
     epoch: u16,
-    ticket: bool,
+    way: Way,
     stage: Stage,
-    /// What has kept it, if it had to wait.
-    kept_by: Option<Reason>,
+}
+
+/// How the call gets through: in one byte, beside the stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Asks,
+    HasATicket,
+    /// It had to wait, and what for.
+    IsKeptBy(Reason),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +64,8 @@ impl Turn {
             sent: Moment::START,
             unread: Unread::default(),
             epoch: 0,
-            ticket: false,
+            way: Way::Asks,
             stage: Stage::New,
-            kept_by: None,
         }
     }
 
@@ -75,7 +81,7 @@ impl Turn {
             price: self.price,
             answered_then: self.answered_then,
             sent: self.sent,
-            ticket: self.ticket,
+            ticket: self.way == Way::HasATicket,
         }
     }
 
@@ -84,7 +90,11 @@ impl Turn {
         self.unread = pass.unread;
         self.answered_then = pass.answered_then;
         self.sent = pass.sent;
-        self.ticket = pass.ticket;
+        if pass.ticket {
+            self.way = Way::HasATicket;
+        } else if self.way == Way::HasATicket {
+            self.way = Way::Asks;
+        }
         self.stage = stage;
     }
 
@@ -206,14 +216,18 @@ impl Turn {
 
     /// A limit is told, and not the queue or the slow start that comes after it.
     fn is_kept_by(&mut self, reason: Reason) {
-        if reason.is_certain() || self.kept_by.is_none_or(|known| !known.is_certain()) {
-            self.kept_by = Some(reason);
+        let known = matches!(self.way, Way::IsKeptBy(known) if known.is_certain());
+        if reason.is_certain() || !known {
+            self.way = Way::IsKeptBy(reason);
         }
     }
 
     /// What the call has waited for at this gate, in words. Forgets it.
     pub(crate) fn waited_for(&mut self) -> Option<(Reason, Cow<'static, str>)> {
-        let reason = self.kept_by.take()?;
+        let Way::IsKeptBy(reason) = self.way else {
+            return None;
+        };
+        self.way = Way::Asks;
         let words = self.gate.lock().words_for(reason);
         Some((reason, words))
     }
