@@ -14,6 +14,7 @@ mod blocked;
 mod book;
 mod buckets;
 mod cooldown;
+mod guards;
 mod lessons;
 mod looks;
 #[cfg(all(test, model))]
@@ -36,9 +37,10 @@ mod words;
 pub use quota::Quota;
 
 pub(crate) use cooldown::{Closing, Shut, Wait};
+pub(crate) use guards::{HeadClosing, Hold, Receipt};
 pub(crate) use outage::{PathHash, Suspicion};
 pub(crate) use single::Gate;
-pub(crate) use turn::{HeadClosing, Hold, Receipt, Turn};
+pub(crate) use turn::Turn;
 pub(crate) use words::{Asks, Ending, Facts, Heard, Leaves, Until};
 
 use self::addresses::Addresses;

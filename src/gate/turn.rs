@@ -6,12 +6,13 @@ use std::task::{Context, Poll};
 
 use super::alarm::Alarm;
 use super::blocked::Reason;
-use super::cooldown::{Closing, HeadId, Opening};
+use super::cooldown::{Closing, Opening};
+use super::guards::{HeadClosing, Hold, Receipt};
 use super::looks::Unread;
 use super::outage::Suspicion;
 use super::single::{Gate, Locked, settle};
 use super::words::{Asks, Heard, Leaves, Pass, Standing, Wake};
-use crate::budget::{Budget, Paid};
+use crate::budget::Budget;
 use crate::clock::{Clock, Timer};
 use crate::moment::Moment;
 use crate::sys::Instant;
@@ -424,73 +425,6 @@ impl Drop for Turn {
     fn drop(&mut self) {
         if self.stage != Stage::Out {
             self.give_back();
-        }
-    }
-}
-
-/// The place of an answered call among the calls at once: free when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Hold {
-    gate: Arc<Gate>,
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        let wake = self.gate.lock().release();
-        wake.now();
-    }
-}
-
-/// A closing that the head of a response asked for, until its body decides. Dropped before, it stands.
-#[derive(Debug)]
-pub(crate) struct HeadClosing {
-    gate: Arc<Gate>,
-    was_probe: bool,
-    id: Option<HeadId>,
-}
-
-impl HeadClosing {
-    /// The body has shown that it concerns no other call.
-    pub(crate) fn take_back(mut self, now: Moment) {
-        if let Some(id) = self.id.take() {
-            let (_, wake) = self.gate.lock().decide(id, None, now);
-            wake.now();
-        }
-    }
-
-    /// Its gate decides.
-    fn id(mut self) -> Option<HeadId> {
-        self.id.take()
-    }
-}
-
-impl Drop for HeadClosing {
-    fn drop(&mut self) {
-        if let Some(id) = self.id.take() {
-            let wake = self.gate.lock().confirm(id);
-            wake.now();
-        }
-    }
-}
-
-/// A retry that was paid for. Dropped before it is spent, its price goes back.
-#[derive(Debug)]
-pub(crate) struct Receipt {
-    gate: Arc<Gate>,
-    paid: Option<Paid>,
-}
-
-impl Receipt {
-    /// The retry is sent.
-    pub(crate) fn spend(mut self) {
-        self.paid = None;
-    }
-}
-
-impl Drop for Receipt {
-    fn drop(&mut self) {
-        if let Some(paid) = self.paid.take() {
-            self.gate.lock().refund(paid);
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Closings, by heads and by whole responses.
+
 use super::*;
 use proptest::prelude::*;
 

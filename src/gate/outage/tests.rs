@@ -1,0 +1,149 @@
+//! The circuit breaker, told the time.
+
+use super::*;
+
+const ROUTE: PathHash = PathHash(1);
+/// Long ago.
+const NEVER: Moment = Moment::START;
+
+fn fail(outage: &mut Outage, times: u32, now: Moment) {
+    (0..times).for_each(|_| outage.failed(ROUTE, now, NEVER, now));
+}
+
+#[test]
+fn five_failures_in_a_row_over_a_second_are_an_outage() {
+    let now = Moment::now();
+    let mut outage = Outage::default();
+    fail(&mut outage, 64, now);
+    assert!(!outage.is_sure(now), "all at once prove nothing");
+    assert_eq!(outage.next(now), now, "new calls go on");
+    let later = now + Duration::from_secs(1);
+    assert_eq!(outage.suspicion(now), Some(Suspicion::Until(later)));
+    outage.let_one(later);
+    assert!(outage.next(later) > later, "one asks");
+    fail(&mut outage, 1, later);
+    assert!(outage.is_sure(later));
+    assert_eq!(outage.next(later), later + FIRST_INTERVAL);
+}
+
+#[test]
+fn one_answer_below_500_among_failures_is_no_outage() {
+    let mut now = Moment::now();
+    let mut outage = Outage::default();
+    for _ in 0..100 {
+        fail(&mut outage, 4, now);
+        outage.answered(now);
+        now += Duration::from_millis(500);
+    }
+    assert!(!outage.is_sure(now) && outage.next(now) <= now);
+}
+
+#[test]
+fn probes_come_at_growing_intervals() {
+    let mut now = Moment::now();
+    let mut outage = Outage::default();
+    fail(&mut outage, 5, now);
+    now += Duration::from_secs(1);
+    fail(&mut outage, 1, now);
+    let mut intervals = Vec::new();
+    for _ in 0..6 {
+        let probe = outage.next(now);
+        intervals.push((probe - now).as_secs());
+        outage.let_one(probe);
+        outage.failed(ROUTE, probe, NEVER, probe);
+        now = probe;
+    }
+    assert_eq!(intervals, [1, 2, 4, 8, 8, 8]);
+}
+
+#[test]
+fn after_an_outage_the_pace_doubles_every_second() {
+    let mut now = Moment::now();
+    let mut outage = Outage::default();
+    fail(&mut outage, 5, now);
+    now += Duration::from_secs(1);
+    fail(&mut outage, 1, now);
+    outage.answered(now);
+    let start = now;
+    let mut seconds = [0_u32; 4];
+    while now < start + Duration::from_secs(4) {
+        seconds[(now - start).as_secs() as usize] += 1;
+        outage.let_one(now);
+        outage.answered(now);
+        now = outage.next(now).max(now);
+    }
+    assert!(seconds[0] <= 21 && seconds[3] >= 120, "{seconds:?}");
+}
+
+#[test]
+fn it_does_not_open_within_ten_seconds_of_a_served_call() {
+    let served = Moment::now();
+    let mut outage = Outage::default();
+    let mut now = served;
+    for _ in 0..99 {
+        outage.failed(ROUTE, now, served, now);
+        assert_eq!(outage.next(now), now);
+        now += Duration::from_millis(100);
+    }
+    now = served + Duration::from_secs(10);
+    outage.failed(ROUTE, now, served, now);
+    assert!(outage.is_sure(now));
+}
+
+#[test]
+fn a_path_that_has_not_failed_is_asked_at_once_and_one_at_a_time() {
+    let mut now = Moment::now();
+    let mut outage = Outage::default();
+    fail(&mut outage, 5, now);
+    now += Duration::from_secs(1);
+    fail(&mut outage, 1, now);
+    let (good, other) = (PathHash(2), PathHash(3));
+    assert!(!outage.is_probe_at_once(ROUTE, now));
+    assert!(outage.is_probe_at_once(good, now));
+    outage.probe_at_once(now);
+    assert!(!outage.is_probe_at_once(other, now), "one at a time");
+    outage.failed(good, now, NEVER, now);
+    assert!(!outage.is_probe_at_once(good, now), "it has failed, too");
+    assert!(outage.is_probe_at_once(other, now));
+    outage.probe_at_once(now);
+    outage.gone(now);
+    assert!(outage.is_probe_at_once(other, now), "its caller has left");
+}
+
+#[test]
+fn where_eight_paths_have_failed_no_other_is_asked_at_once() {
+    let now = Moment::now();
+    let mut outage = Outage::default();
+    let later = now + Duration::from_secs(1);
+    fail(&mut outage, 5, now);
+    for path in 2..9 {
+        assert!(outage.is_probe_at_once(PathHash(1_000), later));
+        outage.failed(PathHash(path), later, NEVER, later);
+    }
+    assert!(!outage.is_probe_at_once(PathHash(1_000), later));
+    (0..1_000).for_each(|path| outage.failed(PathHash(path), later, NEVER, later));
+    let out = outage.trouble.and_then(|trouble| trouble.out);
+    assert_eq!(out.map(|out| out.failed.len()), Some(PATHS));
+}
+
+#[test]
+fn the_path_that_failed_last_lets_the_others_go_first() {
+    let now = Moment::now();
+    let mut outage = Outage::default();
+    fail(&mut outage, 5, now);
+    let probe = now + Duration::from_secs(1);
+    assert!(!outage.steps_back(PathHash(2), probe));
+    let steps = (0..100).filter(|_| outage.steps_back(ROUTE, probe)).count();
+    assert_eq!(steps, STEPS_BACK as usize, "and then it goes itself");
+}
+
+#[test]
+fn one_that_is_off_never_opens() {
+    let mut now = Moment::now();
+    let mut outage = Outage::with(CircuitBreaker::off());
+    for _ in 0..100 {
+        fail(&mut outage, 5, now);
+        assert!(outage.is_calm());
+        now += Duration::from_secs(1);
+    }
+}

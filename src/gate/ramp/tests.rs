@@ -1,0 +1,126 @@
+//! Slow starts, and what windows were seen to hold.
+
+use super::*;
+
+#[track_caller]
+fn let_all(ramp: &mut Ramp, now: Moment) -> u32 {
+    let mut count = 0;
+    while ramp.next(now) <= now && count < 1_000 {
+        ramp.let_one(now);
+        count += 1;
+    }
+    count
+}
+
+fn held(calls: u32) -> Option<Held> {
+    let length = Duration::from_secs(60);
+    Some(Held {
+        calls,
+        length,
+        named: true,
+    })
+}
+
+#[test]
+fn rounds_double_as_answers_come() {
+    let now = Moment::now();
+    let mut ramp = Ramp::one_probe(None);
+    let mut rounds = Vec::new();
+    for _ in 0..5 {
+        let round = let_all(&mut ramp, now);
+        rounds.push(round);
+        (0..round).for_each(|_| ramp.left(true, true));
+    }
+    assert_eq!(rounds, [1, 2, 4, 8, 16]);
+}
+
+#[test]
+fn a_failed_probe_is_followed_by_one_more() {
+    let now = Moment::now();
+    let mut ramp = Ramp::one_probe(held(20));
+    assert_eq!(let_all(&mut ramp, now), 1);
+    ramp.left(false, true);
+    assert_eq!(let_all(&mut ramp, now), 1);
+}
+
+#[test]
+fn a_probe_that_hangs_holds_nobody_up_for_ever() {
+    let now = Moment::now();
+    let mut ramp = Ramp::one_probe(None);
+    ramp.let_one(now);
+    assert_eq!(ramp.next(now), now + SILENCE);
+    assert_eq!(let_all(&mut ramp, now + SILENCE), 1);
+}
+
+#[test]
+fn what_a_window_held_goes_at_once_and_one_call_beyond() {
+    let now = Moment::now();
+    let mut ramp = Ramp::one_probe(held(20));
+    assert_eq!(let_all(&mut ramp, now), 1);
+    ramp.left(true, true);
+    assert_eq!(let_all(&mut ramp, now), 20, "nineteen more, and one beyond");
+    (0..20).for_each(|_| ramp.left(true, true));
+    assert_eq!(let_all(&mut ramp, now), 1, "beyond, one at a time");
+}
+
+#[test]
+fn a_refusal_says_what_the_window_held() {
+    let now = Moment::now();
+    let mut ramp = Ramp::one_probe(None);
+    assert_eq!(ramp.held_until(now, Duration::from_secs(60), true), None);
+    ramp.let_one(now);
+    ramp.left(true, true);
+    let refused = now + Duration::from_secs(1);
+    let seen = ramp
+        .held_until(refused, Duration::from_secs(60), true)
+        .unwrap();
+    assert_eq!((seen.calls, seen.length), (1, Duration::from_secs(61)));
+}
+
+#[test]
+fn when_the_window_is_over_the_next_one_begins_without_a_refusal() {
+    let mut now = Moment::now();
+    let mut ramp = Ramp::one_probe(held(10));
+    let_all(&mut ramp, now);
+    ramp.left(true, true);
+    for _ in 0..3 {
+        let round = let_all(&mut ramp, now);
+        (0..round).for_each(|_| ramp.left(true, true));
+        now += Duration::from_secs(60);
+    }
+    assert!(let_all(&mut ramp, now) >= 11);
+}
+
+#[test]
+fn what_was_learned_is_forgotten_when_nothing_is_refused_any_more() {
+    let mut now = Moment::now();
+    let mut ramp = Ramp::one_probe(held(10));
+    let_all(&mut ramp, now);
+    ramp.left(true, true);
+    for _ in 0..FORGOTTEN_AFTER {
+        now += Duration::from_secs(60);
+        ramp.next(now);
+        ramp.let_one(now);
+        ramp.left(true, true);
+    }
+    now += Duration::from_secs(60);
+    ramp.let_one(now);
+    ramp.left(true, false);
+    assert!(let_all(&mut ramp, now) > 500, "it holds nobody back");
+}
+
+#[test]
+fn where_a_window_held_one_call_a_second_is_tried_in_every_tenth() {
+    let mut now = Moment::now();
+    let mut ramp = Ramp::one_probe(held(1));
+    let mut tried = Vec::new();
+    for window in 1..=30 {
+        let first = let_all(&mut ramp, now);
+        (0..first).for_each(|nth| ramp.left(nth == 0, true));
+        let more = let_all(&mut ramp, now);
+        (0..more).for_each(|_| ramp.left(false, true));
+        tried.extend((first + more > 1).then_some(window));
+        now += Duration::from_secs(60);
+    }
+    assert_eq!(tried, [10, 20, 30]);
+}

@@ -1,0 +1,141 @@
+//! A gate closes, by the head of a response or by all of it, and begins slowly after that.
+
+use super::State;
+use crate::gate::cooldown::{Closing, HeadId, Opening, Wait};
+use crate::gate::ramp::Ramp;
+use crate::gate::words::{Pass, Wake};
+use crate::moment::Moment;
+
+/// The slow start that a closing by a head has interrupted, while that may still be taken back.
+#[derive(Debug)]
+pub(super) struct Interrupted {
+    by: HeadId,
+    pub(super) ramp: Ramp,
+    ramp_epoch: u16,
+}
+
+/// What of a closing matters to the slow start after it.
+#[derive(Clone, Copy)]
+struct Restart {
+    refused: bool,
+    by_a_limit: bool,
+    named: bool,
+    heard: Moment,
+}
+
+impl Restart {
+    fn of(closing: &Closing) -> Self {
+        Self {
+            refused: closing.refused,
+            by_a_limit: closing.by_a_limit,
+            named: matches!(closing.wait, Wait::Named(_)),
+            heard: closing.heard,
+        }
+    }
+}
+
+impl State {
+    /// Whether a call was sent after the last closing, and none has been served since.
+    pub(crate) fn was_probe(&self, pass: Pass) -> bool {
+        self.cooldown.is_probe(pass.epoch)
+    }
+
+    /// Closes the gate; calls whose patience ends before it opens are told at once.
+    pub(crate) fn close(
+        &mut self,
+        sent_under: u16,
+        closing: Closing,
+        roll: u64,
+    ) -> (Opening, Wake) {
+        let restart = Restart::of(&closing);
+        let before = self.cooldown.epoch();
+        let opening = self.cooldown.close(sent_under, closing, roll);
+        if before == self.cooldown.epoch() {
+            self.interrupted = self.interrupted.take().filter(|_| !restart.refused);
+        } else {
+            self.restart(restart, opening.gate);
+        }
+        (opening, self.wake_ending())
+    }
+
+    /// Closes the gate by the head of a response whose body is still to be read. Nobody is sent away for that yet.
+    pub(crate) fn close_by_head(&mut self, sent_under: u16, closing: Closing, roll: u64) -> HeadId {
+        let restart = Restart::of(&closing);
+        let before = self.cooldown.epoch();
+        let id = self.cooldown.close_by_head(sent_under, closing, roll);
+        self.due = None;
+        let opens = self.cooldown.shut(restart.heard).map(|shut| shut.until);
+        if let Some(opens) = opens.filter(|_| before != self.cooldown.epoch()) {
+            if let Some((ramp, ramp_epoch)) = self.restart(restart, opens) {
+                let by = id;
+                self.interrupted = Some(Box::new(Interrupted {
+                    by,
+                    ramp,
+                    ramp_epoch,
+                }));
+            }
+        }
+        id
+    }
+
+    /// The whole response is known: what its head closed stands, lasts longer, or is taken back.
+    pub(crate) fn decide(
+        &mut self,
+        id: HeadId,
+        closing: Option<Closing>,
+        now: Moment,
+    ) -> (Option<Opening>, Wake) {
+        let refused = closing.as_ref().is_some_and(|closing| closing.refused);
+        let opening = self.cooldown.decide(id, closing, now);
+        let mut wake = self.wake_ending();
+        match self.interrupted.take() {
+            Some(before) if !refused && before.by == id => self.resume(*before),
+            before => self.interrupted = before.filter(|_| !refused),
+        }
+        if self.cooldown.shut(now).is_none() {
+            wake.first = self.queue.first();
+        }
+        (opening, wake)
+    }
+
+    /// The rest of the response will not be read: what its head closed stands.
+    pub(crate) fn confirm(&mut self, id: HeadId) -> Wake {
+        self.cooldown.confirm(id);
+        self.interrupted = None;
+        self.wake_ending()
+    }
+
+    /// Begins slowly after a refusal. Returns the slow start, and its first generation, that this one replaces.
+    fn restart(&mut self, restart: Restart, opens: Moment) -> Option<(Ramp, u16)> {
+        if !restart.refused || self.allowance.is_published() {
+            return None;
+        }
+        let held = if restart.by_a_limit {
+            let wait = opens.since(restart.heard);
+            self.ramp.held_until(restart.heard, wait, restart.named)
+        } else {
+            self.ramp.held()
+        };
+        let before = std::mem::replace(&mut self.ramp, Ramp::one_probe(held));
+        let ramp_epoch = std::mem::replace(&mut self.ramp_epoch, self.cooldown.epoch());
+        Some((before, ramp_epoch))
+    }
+
+    /// The refusal that interrupted this slow start was none.
+    fn resume(&mut self, before: Interrupted) {
+        let since = std::mem::replace(&mut self.ramp, before.ramp);
+        self.ramp.take_over(&since);
+        self.ramp_epoch = before.ramp_epoch;
+    }
+
+    /// Those whose patience ends before the gate opens.
+    fn wake_ending(&mut self) -> Wake {
+        self.due = None;
+        let opens = self.cooldown.last_settled();
+        let others = opens.map(|opens| self.queue.ending_before(opens));
+        Wake {
+            others: others.unwrap_or_default(),
+            ..Wake::default()
+        }
+    }
+}
