@@ -212,7 +212,7 @@ impl Cooldown {
         self.streak = self.streak.saturating_add(u32::from(refused));
     }
 
-    /// Another refusal of the same salvo stands: what the streak grew by is no longer anybody's to take back.
+    /// Another refusal of the same salvo stands: what the streak grew by can no longer be taken back.
     fn vouch(&mut self) {
         if let Some(unsettled) = &mut self.unsettled {
             for head in &mut unsettled.closings {

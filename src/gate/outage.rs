@@ -17,9 +17,9 @@ const FIRST_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(8);
 /// A probe that keeps silent for this long is followed by another.
 const SILENCE: Duration = Duration::from_secs(10);
-/// If so many paths have failed, it is the server and no route.
+/// If this many paths have failed, it is the server and no route.
 const PATHS: usize = 8;
-/// So many calls to the path that failed last let others go first, at each probe.
+/// At each probe, up to 16 calls to the path that failed last let others go first.
 const STEPS_BACK: u32 = 16;
 
 /// A hash of the path of a request, in which ids are all the same.
@@ -243,7 +243,7 @@ impl Trouble {
         }
     }
 
-    /// So many failures in a row look like an outage.
+    /// Suspects an outage after this many failures in a row.
     fn suspect(
         &mut self,
         failures: u32,

@@ -17,13 +17,13 @@ pub(crate) struct Published {
     /// These two wrap around; only their difference counts.
     sent: u32,
     answered: u32,
-    /// Calls that were sent when so many had been answered knew of the window.
+    /// Calls that were sent after this many answers knew of the window.
     known_from: Option<u32>,
     /// A reset does not bring back the whole limit: the server refills bit by bit.
     refills: bool,
 }
 
-/// What the response of a call says, that was sent when so many had been answered.
+/// What a response says; its call was sent after `answered_then` answers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Told {
     pub(crate) counter: Counter,
@@ -181,7 +181,7 @@ impl Published {
         }
     }
 
-    /// Somebody knows better.
+    /// Forgets the window: the user knows better.
     pub(crate) fn forget(&mut self) {
         (self.window, self.known_from, self.refills) = (None, None, false);
     }
@@ -292,7 +292,7 @@ impl Published {
     }
 
     /// After the reset there is a whole window to spend, less what is on its way; of an unknown size,
-    /// or if nobody has said that it is over, one call to find out.
+    /// or if no response has said that it is over, one call to find out.
     fn roll(&mut self, now: Moment) {
         let Some(over) = self.window.take_if(|window| window.resets <= now) else {
             return;

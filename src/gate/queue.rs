@@ -40,7 +40,7 @@ struct Waiting {
 impl Queue {
     /// With no more than this many, each has a timer.
     const FEW: usize = if cfg!(model) { 2 } else { 64 };
-    /// Of more, the first has one, and one in so many: should the first be asleep, it is noticed.
+    /// Of more, the first has one, and one in 32: should the first be asleep, it is noticed.
     const TIMER_HOLDERS: u64 = if cfg!(model) { 3 } else { 32 };
 
     /// A number for a new call.

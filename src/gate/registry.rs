@@ -32,7 +32,7 @@ const UNUSED: Duration = Duration::from_secs(15 * 60);
 
 impl Registry {
     const FEW: usize = 1_024;
-    /// So many gates are not worth a search.
+    /// A handful of gates is not worth a search.
     const HANDFUL: usize = 64;
     const BETWEEN_SWEEPS: Duration = Duration::from_secs(60);
     /// No known API has more buckets, but a server may name as many as it likes.

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full};
 use tokio::time::{Instant, sleep, timeout};
 use tower::ServiceExt;
 use tower_backoff::body::ResponseBody;
-use tower_backoff::{BoxError, Deadline, NotBefore, Patience, Retry};
+use tower_backoff::{BoxError, Deadline, NotBefore, Patience, Report, Retry};
 
 use crate::book::Book;
 use crate::dice::Dice;
@@ -114,6 +114,14 @@ impl Caller {
 
     /// The body is the one that was sent, to its end.
     async fn read(&mut self, job: u64, response: Response<ResponseBody<Drip>>) {
+        let report = response.extensions().get::<Report>();
+        let waited_for_nothing = |report: &&Report| {
+            report.waited() > Duration::from_millis(100) && report.decided_by().is_none()
+        };
+        if let Some(report) = report.filter(waited_for_nothing) {
+            let mut book = self.book.lock().unwrap();
+            book.violated(|| format!("job {job} does not know what it waited for: {report}"));
+        }
         let about = response.headers()["x-answer"].to_str().unwrap().to_owned();
         if self.dice.happens(100) {
             return;

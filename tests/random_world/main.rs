@@ -2,8 +2,8 @@
 //!
 //! Each world follows from its number. It is played to its end, and then must hold: no call was sent before a wait was
 //! over that a refusal had named, for its host or its bucket; each call ended by its patience; a POST was executed
-//! once; bodies arrived whole; declared quotas were not overspent; nothing is left at the gates; and no call waited
-//! while its gate said that nothing keeps it.
+//! once; bodies arrived whole; declared quotas were not overspent; nothing is left at the gates; no call waited while
+//! its gate said that nothing keeps it; and each that waited was told what for.
 //!
 //! ```sh
 //! cargo test --test random_world                            # two hundred worlds

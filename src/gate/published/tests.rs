@@ -11,7 +11,7 @@ fn counter(limit: u32, remaining: u32, seconds: u64) -> Counter {
     }
 }
 
-/// The answer of a call that was sent when so many had been answered.
+/// The answer of a call that was sent after `answered_then` answers.
 fn hear(published: &mut Published, counter: Counter, answered_then: u32, now: Moment) {
     let told = Told {
         counter,

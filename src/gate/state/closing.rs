@@ -58,7 +58,7 @@ impl State {
         (opening, self.wake_ending())
     }
 
-    /// Closes the gate by the head of a response whose body is still to be read. Nobody is sent away for that yet.
+    /// Closes the gate by the head of a response whose body is still to be read. No call is rejected for that yet.
     pub(crate) fn close_by_head(&mut self, sent_under: u16, closing: Closing, roll: u64) -> HeadId {
         let restart = Restart::of(&closing);
         let before = self.cooldown.epoch();
