@@ -54,7 +54,6 @@ pub(crate) struct HeadId(u32);
 /// Closings that a body may still lengthen or take back.
 #[derive(Debug, Default)]
 struct Unsettled {
-    last: u32,
     closings: Vec<ByHead>,
     /// The closing that holds whatever becomes of these.
     settled: Option<Shut>,
@@ -85,6 +84,8 @@ pub(crate) struct Cooldown {
     roll: u64,
     /// When the response came that began this epoch.
     since: Moment,
+    /// Numbers the closings by heads. No number comes again, though the gate is reopened meanwhile.
+    heads: u32,
 }
 
 impl Cooldown {
@@ -136,8 +137,8 @@ impl Cooldown {
                 ..Unsettled::default()
             })
         });
-        unsettled.last = unsettled.last.wrapping_add(1);
-        let id = HeadId(unsettled.last);
+        self.heads = self.heads.wrapping_add(1);
+        let id = HeadId(self.heads);
         unsettled.closings.push(ByHead {
             id,
             shut: shut.clone(),

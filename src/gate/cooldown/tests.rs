@@ -203,3 +203,16 @@ fn what_a_head_said_stands_if_the_body_is_never_read() {
     assert_eq!(cooldown.confirm(id), Some(now + Duration::from_secs(60)));
     assert!(cooldown.settled(now).is_some());
 }
+
+#[test]
+fn a_gate_that_was_reopened_takes_no_other_closing_back() {
+    let now = Moment::now();
+    let mut cooldown = Cooldown::default();
+    let before = cooldown.close_by_head(0, named(now, 30), 0);
+    cooldown.reopen();
+    let after = cooldown.close_by_head(cooldown.epoch(), named(now, 90), 0);
+    assert_ne!(before, after);
+    cooldown.decide(before, None, now);
+    let until = cooldown.shut(now).map(|shut| shut.until);
+    assert_eq!(until, Some(now + Duration::from_secs(90)));
+}
