@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use tower::Layer;
 use tower_backoff::failure::Redirected;
 use tower_backoff::policy::Provider;
-use tower_backoff::{Gates, Patience, Retry, RetryLayer};
+use tower_backoff::{Gates, Patience, Retry, RetryLayer, Scope};
 
 const URI: &str = "https://api.test/";
 
@@ -58,6 +58,8 @@ struct Server {
     sent: Arc<Mutex<Vec<Instant>>>,
     /// Where its client was redirected to.
     redirected: Option<Redirected>,
+    /// How long the head of each answer takes.
+    latency: std::time::Duration,
 }
 
 impl Server {
@@ -66,7 +68,12 @@ impl Server {
             answers,
             sent: Arc::default(),
             redirected: None,
+            latency: std::time::Duration::ZERO,
         }
+    }
+
+    fn taking(self, latency: std::time::Duration) -> Self {
+        Self { latency, ..self }
     }
 
     fn sent(&self) -> usize {
@@ -99,11 +106,16 @@ impl tower::Service<Request<Body>> for Server {
             Some(redirected) => response.extension(redirected),
             None => response,
         };
-        let response = response.body(Late {
-            comes: (late > 0).then(|| Box::pin(sleep(millis(late)))),
-            text: Some(text),
-        });
-        Box::pin(async move { Ok(response?) })
+        let latency = self.latency;
+        Box::pin(async move {
+            if !latency.is_zero() {
+                sleep(latency).await;
+            }
+            Ok(response.body(Late {
+                comes: (late > 0).then(|| Box::pin(sleep(millis(late)))),
+                text: Some(text),
+            })?)
+        })
     }
 }
 
@@ -275,4 +287,28 @@ async fn the_head_of_a_refusal_behind_a_redirect_closes_the_gate_of_that_address
         first.await.unwrap().unwrap();
         assert_eq!(server.sent(), requests);
     }
+}
+
+const HOUR: &[(&str, &str)] = &[("retry-after", "3600")];
+const FINAL: &str = r#"{"code":"INSUFFICIENT_CREDITS"}"#;
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_was_read_while_the_gate_was_reopened_takes_back_no_later_closing() {
+    static BOTH: [Answer; 2] = [
+        Answer(429, HOUR, FINAL, 500),
+        Answer(429, NAMED, "", FIVE_MINUTES),
+    ];
+    let server = Server::new(&BOTH);
+    let gates = Gates::new();
+    let service = client(&server, acme(), &gates);
+    let first = start(&service, get(URI));
+    sleep(millis(100)).await;
+    gates.reopen(&Scope::origin(&URI.parse().unwrap()));
+    let second = start(&service, get(URI));
+    sleep(millis(100)).await;
+    assert_eq!(server.sent(), 2);
+    first.await.unwrap().unwrap();
+    let closed = gates.all()[0].shut_for.expect("the second was refused");
+    assert!((secs(29)..secs(31)).contains(&closed), "{closed:?}");
+    assert_eq!(second.await.unwrap().unwrap().status(), 200);
 }

@@ -54,7 +54,6 @@ pub(crate) struct HeadId(u32);
 /// Closings that a body may still lengthen or take back.
 #[derive(Debug, Default)]
 struct Unsettled {
-    last: u32,
     closings: Vec<ByHead>,
     /// The closing that holds whatever becomes of these.
     settled: Option<Shut>,
@@ -76,6 +75,8 @@ pub(crate) struct Cooldown {
     /// The latest of all closings.
     shut: Option<Box<Shut>>,
     unsettled: Option<Box<Unsettled>>,
+    /// The last closing by a head. A reopened gate numbers on: a body that began before concerns no later closing.
+    last_head: u32,
     /// Counts closings. A call remembers the number it was sent under: a refusal of a call from
     /// before the last closing belongs to that closing and is not another one.
     epoch: u16,
@@ -136,8 +137,8 @@ impl Cooldown {
                 ..Unsettled::default()
             })
         });
-        unsettled.last = unsettled.last.wrapping_add(1);
-        let id = HeadId(unsettled.last);
+        self.last_head = self.last_head.wrapping_add(1);
+        let id = HeadId(self.last_head);
         unsettled.closings.push(ByHead {
             id,
             shut: shut.clone(),
