@@ -312,3 +312,55 @@ async fn a_body_that_was_read_while_the_gate_was_reopened_takes_back_no_later_cl
     assert!((secs(29)..secs(31)).contains(&closed), "{closed:?}");
     assert_eq!(second.await.unwrap().unwrap().status(), 200);
 }
+
+/// How many of twenty calls are on their way just after the first of them was sent.
+async fn sent_together(server: &Server, service: &Retry<Server>) -> usize {
+    let before = server.sent();
+    for _ in 0..20 {
+        start(service, impatient(get(URI), secs(3_600)));
+    }
+    while server.sent() == before {
+        sleep(millis(1)).await;
+    }
+    sleep(millis(10)).await;
+    server.sent() - before
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_gate_reopens_slowly_after_a_refusal_that_stands_though_another_was_final() {
+    static BOTH: [Answer; 2] = [Answer(429, HOUR, FINAL, 300), Answer(429, NAMED, "", 500)];
+    let server = Server::new(&BOTH).taking(millis(50));
+    let service = client(&server, acme(), &Gates::new());
+    let first = start(&service, get(URI));
+    let second = start(&service, impatient(get(URI), secs(10)));
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    assert_eq!(sent_together(&server, &service).await, 1, "one probe");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_gate_reopens_slowly_after_a_refusal_that_follows_one_whose_body_is_read() {
+    const ONE: &[(&str, &str)] = &[("retry-after", "1")];
+    static BOTH: [Answer; 2] = [Answer(429, ONE, FINAL, 1_800), Answer(503, NAMED, "", 0)];
+    let server = Server::new(&BOTH).taking(millis(50));
+    // Nobody wants to see the body of a 503 to a POST, which does not go again.
+    let provider = Provider::new("acme").final_codes(["INSUFFICIENT_CREDITS"]);
+    let service = client(&server, provider, &Gates::new());
+    let first = start(&service, get(URI));
+    sleep(millis(100)).await;
+    start(&service, post(URI)).await.unwrap().unwrap();
+    first.await.unwrap().unwrap();
+    assert_eq!(server.sent(), 2);
+    assert_eq!(sent_together(&server, &service).await, 1, "one probe");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_without_a_wait_whose_body_is_read_is_followed_by_one_probe() {
+    const NOW: &[(&str, &str)] = &[("retry-after", "0")];
+    static ONE: [Answer; 1] = [Answer(429, NOW, "", 0)];
+    let server = Server::new(&ONE).taking(millis(50));
+    let service = client(&server, acme(), &Gates::new());
+    let refused = timeout(millis(60), send(&service, get(URI))).await;
+    assert!(refused.is_err(), "it goes again");
+    assert_eq!(sent_together(&server, &service).await, 1, "one probe");
+}

@@ -197,6 +197,15 @@ impl Cooldown {
         Some(until)
     }
 
+    /// A refusal that closes the gate by its head, as long as its body may still take that back.
+    pub(crate) fn another_refusal(&self) -> Option<HeadId> {
+        let heads = self.unsettled.iter().flat_map(|rest| &rest.closings);
+        heads
+            .into_iter()
+            .find(|head| head.refused)
+            .map(|head| head.id)
+    }
+
     /// Whether a closing begins a new generation and is news: sent by a call of the current one.
     fn begin(&mut self, sent_under: u16, closing: &Closing, roll: u64) -> (bool, Option<u16>) {
         let news = sent_under == self.epoch;
@@ -260,6 +269,7 @@ impl Cooldown {
             .flat_map(|rest| &mut rest.closings);
         let heir = others.into_iter().find(|other| other.refused);
         if let Some(heir) = heir.filter(|_| head.refused) {
+            self.streak -= u32::from(heir.counted && head.counted).min(self.streak);
             heir.counted |= head.counted;
             heir.began = heir.began.or(head.began);
             return;
