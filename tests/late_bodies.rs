@@ -313,6 +313,22 @@ async fn a_body_that_was_read_while_the_gate_was_reopened_takes_back_no_later_cl
     assert_eq!(second.await.unwrap().unwrap().status(), 200);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_waiting_call_is_told_when_a_body_takes_back_only_a_part_of_its_wait() {
+    static BOTH: [Answer; 2] = [Answer(429, HOUR, FINAL, 500), Answer(429, NAMED, "", 0)];
+    let server = Server::new(&BOTH).taking(millis(50));
+    let service = client(&server, acme(), &Gates::new());
+    let first = start(&service, get(URI));
+    let second = start(&service, impatient(get(URI), secs(10)));
+    sleep(millis(100)).await;
+    let waiting = start(&service, impatient(get(URI), secs(7_200)));
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    waiting.await.unwrap().unwrap();
+    let waits = server.after_the_first();
+    assert!((secs(30)..secs(32)).contains(&waits[1]), "{waits:?}");
+}
+
 /// How many of twenty calls are on their way just after the first of them was sent.
 async fn sent_together(server: &Server, service: &Retry<Server>) -> usize {
     let before = server.sent();

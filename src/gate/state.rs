@@ -367,6 +367,8 @@ impl State {
         now: Moment,
     ) -> (Option<Opening>, Wake) {
         let refused = closing.as_ref().is_some_and(|closing| closing.refused);
+        let opens = |cooldown: &Cooldown| cooldown.shut(now).map(|shut| shut.until);
+        let before = opens(&self.cooldown);
         let opening = self.cooldown.decide(id, closing, now);
         let mut wake = self.wake_ending();
         let heir = self.cooldown.another_refusal();
@@ -378,7 +380,9 @@ impl State {
             (Some(before), None) if before.by == id => self.resume(*before),
             (before, _) => self.interrupted = before,
         }
-        if self.cooldown.shut(now).is_none() {
+        // Who waits thinks that it opens when the head said.
+        let after = opens(&self.cooldown);
+        if after.is_none() || after < before {
             wake.first = self.queue.first();
         }
         (opening, wake)
