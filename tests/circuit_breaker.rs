@@ -213,3 +213,30 @@ async fn an_endpoint_that_is_always_refused_starves_no_other_call() {
         assert!(longest <= secs(10), "{callers}: {longest:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_route_stops_no_other_route_whose_answers_take_long() {
+    let script = |_: usize, head: &Parts| status(if on_bad(head) { 503 } else { 200 });
+    let latency = |_: usize, head: &Parts| if on_bad(head) { millis(50) } else { secs(15) };
+    let service = around(&Mock::new(script).taking_each(latency), standard());
+    let call = || {
+        let service = service.clone();
+        tokio::spawn(async move {
+            let begun = Instant::now();
+            send(&service, get(GOOD)).await.unwrap();
+            begun.elapsed()
+        })
+    };
+    let mut calls = Vec::new();
+    for nth in 0..40 {
+        calls.push(call());
+        tokio::time::sleep(secs(2)).await;
+        if nth == 10 {
+            loop_on(&service, 3, get);
+        }
+    }
+    for call in calls {
+        let took = call.await.unwrap();
+        assert!(took <= secs(16), "{took:?}");
+    }
+}

@@ -31,6 +31,8 @@ pub(crate) struct State {
     outage: Outage,
     /// When the youngest of the accepted calls was sent.
     youngest: Moment,
+    /// When the last of them was answered.
+    last_served: Moment,
     /// Since when the first in the queue could have passed.
     due: Option<Moment>,
     pub(crate) cooldown: Cooldown,
@@ -83,6 +85,7 @@ impl State {
             ramp_epoch: 0,
             outage: Outage::with(facts.circuit_breaker),
             youngest: Moment::START,
+            last_served: Moment::START,
             due: None,
             cooldown: Cooldown::default(),
             ledger: Ledger::default(),
@@ -238,11 +241,15 @@ impl State {
             .answered(pass, Heard { counter, ..heard }, now);
         match heard.ending {
             Ending::Failed => {
-                let served = self.youngest;
+                let served = self.last_served;
                 self.outage
                     .failed(heard.path, pass.sent_after(), served, now);
             }
-            Ending::Accepted | Ending::Refused => self.outage.answered(now),
+            Ending::Accepted => {
+                self.last_served = self.last_served.max(now);
+                self.outage.answered(now);
+            }
+            Ending::Refused => self.outage.answered(now),
             Ending::Errored => self.outage.gone(pass.sent_after()),
             Ending::Unknown => {}
         }
@@ -259,6 +266,7 @@ impl State {
     #[inline]
     pub(crate) fn served(&mut self, pass: Pass, now: Moment) -> Option<Waker> {
         self.allowance.served(pass, now);
+        self.last_served = self.last_served.max(now);
         self.outage.answered(now);
         self.left(pass, Ending::Accepted);
         self.note_idle(now);
