@@ -240,3 +240,30 @@ async fn a_broken_route_stops_no_other_route_whose_answers_take_long() {
         assert!(took <= secs(16), "{took:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_by_a_bucket_shows_that_the_server_is_back() {
+    const SEARCH: &str = "https://api.test/search";
+    let script = |_: usize, head: &Parts| match head.uri.path() {
+        "/search" => {
+            let spent = [("x-bucket", "search"), ("x-ratelimit-limit", "30")];
+            let until = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "60")];
+            answer(429, &[spent, until].concat(), "")
+        }
+        "/good" => status(200),
+        _ => status(503),
+    };
+    let mock = Mock::new(script).taking(millis(50));
+    let provider = Provider::new("test").buckets_in(http::HeaderName::from_static("x-bucket"));
+    let service = around(&mock, RetryLayer::new(provider).max_retries(0));
+    for _ in 0..20 {
+        let _ = send(&service, get(BAD)).await;
+        tokio::time::sleep(millis(500)).await;
+    }
+    let refused = start(&service, get(SEARCH));
+    tokio::time::sleep(millis(100)).await;
+    let begun = Instant::now();
+    send(&service, get(GOOD)).await.unwrap();
+    assert!(begun.elapsed() < secs(1), "{:?}", begun.elapsed());
+    refused.abort();
+}

@@ -82,7 +82,7 @@ pub(super) fn carry_out<R: Body>(
     meter::on_attempt(
         scope,
         match told.ending {
-            Ending::Refused => meter::Outcome::Refused,
+            Ending::Refused | Ending::RefusedElsewhere => meter::Outcome::Refused,
             Ending::Failed | Ending::Errored => meter::Outcome::Failed,
             Ending::Accepted | Ending::Unknown => meter::Outcome::Served,
         },
@@ -232,6 +232,7 @@ fn whose<'a>(
             // It has answered, with a redirect.
             _ if elsewhere => Ending::Accepted,
             Ending::Accepted => Ending::Accepted,
+            Ending::Refused => Ending::RefusedElsewhere,
             _ => Ending::Unknown,
         },
         counter: None,

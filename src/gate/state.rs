@@ -249,7 +249,7 @@ impl State {
                 self.last_served = self.last_served.max(now);
                 self.outage.answered(now);
             }
-            Ending::Refused => self.outage.answered(now),
+            Ending::Refused | Ending::RefusedElsewhere => self.outage.answered(now),
             Ending::Errored => self.outage.gone(pass.sent_after()),
             Ending::Unknown => {}
         }
