@@ -147,6 +147,14 @@ impl Outage {
         }
     }
 
+    /// A call that was let through at one moment is sent only now.
+    pub(crate) fn sent_later(&mut self, sent: Moment, now: Moment) {
+        let trouble = self.trouble.as_mut();
+        if let Some(out) = trouble.and_then(|trouble| trouble.out.as_mut()) {
+            out.other_path = out.other_path.map(|at| if at == sent { now } else { at });
+        }
+    }
+
     /// Whether a call to this path lets the others go first: it is the path that failed last.
     pub(crate) fn steps_back(&mut self, path: PathHash, now: Moment) -> bool {
         let out = self
@@ -422,6 +430,27 @@ mod tests {
         outage.probe_at_once(now);
         outage.gone(now);
         assert!(outage.is_probe_at_once(other, now), "its caller has left");
+    }
+
+    #[test]
+    fn a_probe_at_once_whose_service_was_not_ready_and_whose_caller_leaves_is_followed_by_another()
+    {
+        let mut now = Moment::now();
+        let mut outage = Outage::default();
+        fail(&mut outage, 5, now);
+        now += Duration::from_secs(1);
+        fail(&mut outage, 1, now);
+        let probe = outage.next(now);
+        outage.probe_at_once(now);
+        let sent = now + Duration::from_millis(100);
+        outage.sent_later(now, sent);
+        outage.gone(sent);
+        assert!(outage.is_probe_at_once(PathHash(2), sent));
+        assert_eq!(
+            outage.next(sent),
+            probe,
+            "the other probe goes when it would have"
+        );
     }
 
     #[test]

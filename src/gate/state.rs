@@ -209,6 +209,7 @@ impl State {
                 return None;
             }
             self.allowance.sent_later(pass, now);
+            self.outage.sent_later(pass.sent, now);
         }
         self.allowance.is_sent(pass.price, now);
         Some(Pass {
