@@ -248,3 +248,28 @@ async fn a_caller_whose_patience_ends_does_not_wake_all_others() {
     // Each once, and those with a timer each second.
     assert!(polls < 5 * 5_000, "{polls}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_come_and_go_at_a_queue_of_64_do_not_wake_all_of_it() {
+    let mock = Mock::new(|_, _| status(200)).taking(secs(100_000));
+    let service = around(&mock, patient(Quota::concurrent(1)));
+    let hanging = start(&service, named("hanging"));
+    tokio::task::yield_now().await;
+    let polls = Arc::new(AtomicUsize::new(0));
+    for number in 0..64 {
+        let polls = Arc::clone(&polls);
+        let mut call = Box::pin(service.clone().oneshot(named(number)));
+        tokio::spawn(std::future::poll_fn(move |cx| {
+            polls.fetch_add(1, Ordering::Relaxed);
+            call.as_mut().poll(cx).map(drop)
+        }));
+    }
+    tokio::task::yield_now().await;
+    for _ in 0..1_000 {
+        drop(left_alone(&service, named("goes")));
+        tokio::time::sleep(millis(1)).await;
+    }
+    drop(hanging);
+    let polls = polls.load(Ordering::Relaxed);
+    assert!(polls < 5_000, "{polls}");
+}
