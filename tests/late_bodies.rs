@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{HeaderName, Request, Response};
 use http_body::Frame;
 use support::paused::*;
@@ -379,4 +380,23 @@ async fn a_refusal_without_a_wait_whose_body_is_read_is_followed_by_one_probe() 
     let refused = timeout(millis(60), send(&service, get(URI))).await;
     assert!(refused.is_err(), "it goes again");
     assert_eq!(sent_together(&server, &service).await, 1, "one probe");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_takes_back_a_part_of_a_wait_is_noticed_though_the_first_caller_is_not_polled()
+{
+    static BOTH: [Answer; 2] = [Answer(429, HOUR, FINAL, 500), Answer(429, NAMED, "", 0)];
+    let server = Server::new(&BOTH).taking(millis(50));
+    let service = client(&server, acme(), &Gates::new());
+    let first = start(&service, get(URI));
+    let second = start(&service, impatient(get(URI), secs(10)));
+    sleep(millis(100)).await;
+    let mut left_alone = Box::pin(send(&service, impatient(get(URI), secs(7_200))));
+    assert!(left_alone.as_mut().now_or_never().is_none(), "it waits");
+    let waiting = start(&service, impatient(get(URI), secs(7_200)));
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    waiting.await.unwrap().unwrap();
+    let waits = server.after_the_first();
+    assert!((secs(30)..secs(34)).contains(&waits[1]), "{waits:?}");
 }

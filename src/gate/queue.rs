@@ -249,12 +249,17 @@ impl Queue {
             return Vec::new();
         }
         self.some_sleep = false;
+        self.with_timers(false)
+    }
+
+    /// The wakers of those that have a timer, or of those that have none.
+    pub(crate) fn with_timers(&self, timed: bool) -> Vec<Waker> {
         let in_line = (self.base..).zip(&self.line);
         let in_line = in_line.filter_map(|(number, place)| Some((number, place.as_ref()?)));
         let others = self.returned.iter().chain(&self.absent);
         let all = others.map(|(number, waiting)| (*number, waiting));
         all.chain(in_line)
-            .filter(|(number, _)| !self.timed.contains(number))
+            .filter(|(number, _)| self.timed.contains(number) == timed)
             .map(|(_, waiting)| waiting.waker.clone())
             .collect()
     }

@@ -389,8 +389,11 @@ impl State {
             (Some(before), None) if before.by == id => self.resume(*before),
             (before, _) => self.interrupted = before,
         }
-        // Who waits thinks that it opens when the head said.
         let after = opens(&self.cooldown);
+        if after < before {
+            // Who waits thinks that it opens when the head said: those who look after the others have to know better.
+            wake.others.extend(self.queue.with_timers(true));
+        }
         if after.is_none() || after < before {
             wake.first = self.queue.first();
         }
