@@ -267,3 +267,23 @@ async fn a_refusal_by_a_bucket_shows_that_the_server_is_back() {
     assert!(begun.elapsed() < secs(1), "{:?}", begun.elapsed());
     refused.abort();
 }
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_a_broken_route_slows_no_other_route_down() {
+    for (callers, every) in [(3, millis(500)), (8, secs(3)), (3, secs(5))] {
+        let begun = Instant::now();
+        let script = move |_: usize, head: &Parts| match on_bad(head) || begun.elapsed() < secs(30)
+        {
+            true => status(503),
+            false => status(200),
+        };
+        let service = around(&Mock::new(script).taking(millis(50)), standard());
+        loop_on(&service, callers, get);
+        let _ = send(&service, get(GOOD)).await;
+        tokio::time::sleep(secs(60)).await;
+        let _ = healthy(&service, 10, secs(1)).await;
+        let (answered, longest) = healthy(&service, 60, every).await;
+        assert_eq!(answered, 60, "one in {every:?}");
+        assert!(longest <= millis(500), "one in {every:?}: {longest:?}");
+    }
+}
