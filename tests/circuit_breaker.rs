@@ -213,3 +213,96 @@ async fn an_endpoint_that_is_always_refused_starves_no_other_call() {
         assert!(longest <= secs(10), "{callers}: {longest:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_route_stops_no_other_route_whose_answers_take_long() {
+    let script = |_: usize, head: &Parts| status(if on_bad(head) { 503 } else { 200 });
+    let latency = |_: usize, head: &Parts| if on_bad(head) { millis(50) } else { secs(15) };
+    let service = around(&Mock::new(script).taking_each(latency), standard());
+    let call = || {
+        let service = service.clone();
+        tokio::spawn(async move {
+            let begun = Instant::now();
+            send(&service, get(GOOD)).await.unwrap();
+            begun.elapsed()
+        })
+    };
+    let mut calls = Vec::new();
+    for nth in 0..40 {
+        calls.push(call());
+        tokio::time::sleep(secs(2)).await;
+        if nth == 10 {
+            loop_on(&service, 3, get);
+        }
+    }
+    for call in calls {
+        let took = call.await.unwrap();
+        assert!(took <= secs(16), "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_by_a_bucket_shows_that_the_server_is_back() {
+    const SEARCH: &str = "https://api.test/search";
+    let script = |_: usize, head: &Parts| match head.uri.path() {
+        "/search" => {
+            let spent = [("x-bucket", "search"), ("x-ratelimit-limit", "30")];
+            let until = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "60")];
+            answer(429, &[spent, until].concat(), "")
+        }
+        "/good" => status(200),
+        _ => status(503),
+    };
+    let mock = Mock::new(script).taking(millis(50));
+    let provider = Provider::new("test").buckets_in(http::HeaderName::from_static("x-bucket"));
+    let service = around(&mock, RetryLayer::new(provider).max_retries(0));
+    for _ in 0..20 {
+        let _ = send(&service, get(BAD)).await;
+        tokio::time::sleep(millis(500)).await;
+    }
+    let refused = start(&service, get(SEARCH));
+    tokio::time::sleep(millis(100)).await;
+    let begun = Instant::now();
+    send(&service, get(GOOD)).await.unwrap();
+    assert!(begun.elapsed() < secs(1), "{:?}", begun.elapsed());
+    refused.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_a_broken_route_slows_no_other_route_down() {
+    for (callers, every) in [(3, millis(500)), (8, secs(3)), (3, secs(5))] {
+        let begun = Instant::now();
+        let script = move |_: usize, head: &Parts| match on_bad(head) || begun.elapsed() < secs(30)
+        {
+            true => status(503),
+            false => status(200),
+        };
+        let service = around(&Mock::new(script).taking(millis(50)), standard());
+        loop_on(&service, callers, get);
+        let _ = send(&service, get(GOOD)).await;
+        tokio::time::sleep(secs(60)).await;
+        let _ = healthy(&service, 10, secs(1)).await;
+        let (answered, longest) = healthy(&service, 60, every).await;
+        assert_eq!(answered, 60, "one in {every:?}");
+        assert!(longest <= millis(500), "one in {every:?}: {longest:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_500_shows_that_the_server_is_back() {
+    let begun = Instant::now();
+    let script = move |_: usize, _: &Parts| match begun.elapsed() < secs(60) {
+        true => status(503),
+        false => status(500),
+    };
+    let mock = Mock::new(script).taking(millis(50));
+    let service = around(&mock, standard());
+    loop_on(&service, 3, get);
+    tokio::time::sleep(secs(70)).await;
+    for _ in 0..10 {
+        let asked = Instant::now();
+        let answer = send(&service, get(GOOD)).await;
+        assert_eq!(status_of(&answer), 500);
+        assert!(asked.elapsed() < secs(3), "{:?}", asked.elapsed());
+    }
+}

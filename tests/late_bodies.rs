@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{HeaderName, Request, Response};
 use http_body::Frame;
 use support::paused::*;
@@ -13,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use tower::Layer;
 use tower_backoff::failure::Redirected;
 use tower_backoff::policy::Provider;
-use tower_backoff::{Gates, Patience, Retry, RetryLayer};
+use tower_backoff::{Gates, Patience, Retry, RetryLayer, Scope};
 
 const URI: &str = "https://api.test/";
 
@@ -58,6 +59,8 @@ struct Server {
     sent: Arc<Mutex<Vec<Instant>>>,
     /// Where its client was redirected to.
     redirected: Option<Redirected>,
+    /// How long the head of each answer takes.
+    latency: std::time::Duration,
 }
 
 impl Server {
@@ -66,7 +69,12 @@ impl Server {
             answers,
             sent: Arc::default(),
             redirected: None,
+            latency: std::time::Duration::ZERO,
         }
+    }
+
+    fn taking(self, latency: std::time::Duration) -> Self {
+        Self { latency, ..self }
     }
 
     fn sent(&self) -> usize {
@@ -99,11 +107,16 @@ impl tower::Service<Request<Body>> for Server {
             Some(redirected) => response.extension(redirected),
             None => response,
         };
-        let response = response.body(Late {
-            comes: (late > 0).then(|| Box::pin(sleep(millis(late)))),
-            text: Some(text),
-        });
-        Box::pin(async move { Ok(response?) })
+        let latency = self.latency;
+        Box::pin(async move {
+            if !latency.is_zero() {
+                sleep(latency).await;
+            }
+            Ok(response.body(Late {
+                comes: (late > 0).then(|| Box::pin(sleep(millis(late)))),
+                text: Some(text),
+            })?)
+        })
     }
 }
 
@@ -275,4 +288,115 @@ async fn the_head_of_a_refusal_behind_a_redirect_closes_the_gate_of_that_address
         first.await.unwrap().unwrap();
         assert_eq!(server.sent(), requests);
     }
+}
+
+const HOUR: &[(&str, &str)] = &[("retry-after", "3600")];
+const FINAL: &str = r#"{"code":"INSUFFICIENT_CREDITS"}"#;
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_was_read_while_the_gate_was_reopened_takes_back_no_later_closing() {
+    static BOTH: [Answer; 2] = [
+        Answer(429, HOUR, FINAL, 500),
+        Answer(429, NAMED, "", FIVE_MINUTES),
+    ];
+    let server = Server::new(&BOTH);
+    let gates = Gates::new();
+    let service = client(&server, acme(), &gates);
+    let first = start(&service, get(URI));
+    sleep(millis(100)).await;
+    gates.reopen(&Scope::origin(&URI.parse().unwrap()));
+    let second = start(&service, get(URI));
+    sleep(millis(100)).await;
+    assert_eq!(server.sent(), 2);
+    first.await.unwrap().unwrap();
+    let closed = gates.all()[0].shut_for.expect("the second was refused");
+    assert!((secs(29)..secs(31)).contains(&closed), "{closed:?}");
+    assert_eq!(second.await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_call_is_told_when_a_body_takes_back_only_a_part_of_its_wait() {
+    static BOTH: [Answer; 2] = [Answer(429, HOUR, FINAL, 500), Answer(429, NAMED, "", 0)];
+    let server = Server::new(&BOTH).taking(millis(50));
+    let service = client(&server, acme(), &Gates::new());
+    let first = start(&service, get(URI));
+    let second = start(&service, impatient(get(URI), secs(10)));
+    sleep(millis(100)).await;
+    let waiting = start(&service, impatient(get(URI), secs(7_200)));
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    waiting.await.unwrap().unwrap();
+    let waits = server.after_the_first();
+    assert!((secs(30)..secs(32)).contains(&waits[1]), "{waits:?}");
+}
+
+/// How many of twenty calls are on their way just after the first of them was sent.
+async fn sent_together(server: &Server, service: &Retry<Server>) -> usize {
+    let before = server.sent();
+    for _ in 0..20 {
+        start(service, impatient(get(URI), secs(3_600)));
+    }
+    while server.sent() == before {
+        sleep(millis(1)).await;
+    }
+    sleep(millis(10)).await;
+    server.sent() - before
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_gate_reopens_slowly_after_a_refusal_that_stands_though_another_was_final() {
+    static BOTH: [Answer; 2] = [Answer(429, HOUR, FINAL, 300), Answer(429, NAMED, "", 500)];
+    let server = Server::new(&BOTH).taking(millis(50));
+    let service = client(&server, acme(), &Gates::new());
+    let first = start(&service, get(URI));
+    let second = start(&service, impatient(get(URI), secs(10)));
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    assert_eq!(sent_together(&server, &service).await, 1, "one probe");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_gate_reopens_slowly_after_a_refusal_that_follows_one_whose_body_is_read() {
+    const ONE: &[(&str, &str)] = &[("retry-after", "1")];
+    static BOTH: [Answer; 2] = [Answer(429, ONE, FINAL, 1_800), Answer(503, NAMED, "", 0)];
+    let server = Server::new(&BOTH).taking(millis(50));
+    // Nobody wants to see the body of a 503 to a POST, which does not go again.
+    let provider = Provider::new("acme").final_codes(["INSUFFICIENT_CREDITS"]);
+    let service = client(&server, provider, &Gates::new());
+    let first = start(&service, get(URI));
+    sleep(millis(100)).await;
+    start(&service, post(URI)).await.unwrap().unwrap();
+    first.await.unwrap().unwrap();
+    assert_eq!(server.sent(), 2);
+    assert_eq!(sent_together(&server, &service).await, 1, "one probe");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_without_a_wait_whose_body_is_read_is_followed_by_one_probe() {
+    const NOW: &[(&str, &str)] = &[("retry-after", "0")];
+    static ONE: [Answer; 1] = [Answer(429, NOW, "", 0)];
+    let server = Server::new(&ONE).taking(millis(50));
+    let service = client(&server, acme(), &Gates::new());
+    let refused = timeout(millis(60), send(&service, get(URI))).await;
+    assert!(refused.is_err(), "it goes again");
+    assert_eq!(sent_together(&server, &service).await, 1, "one probe");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_takes_back_a_part_of_a_wait_is_noticed_though_the_first_caller_is_not_polled()
+{
+    static BOTH: [Answer; 2] = [Answer(429, HOUR, FINAL, 500), Answer(429, NAMED, "", 0)];
+    let server = Server::new(&BOTH).taking(millis(50));
+    let service = client(&server, acme(), &Gates::new());
+    let first = start(&service, get(URI));
+    let second = start(&service, impatient(get(URI), secs(10)));
+    sleep(millis(100)).await;
+    let mut left_alone = Box::pin(send(&service, impatient(get(URI), secs(7_200))));
+    assert!(left_alone.as_mut().now_or_never().is_none(), "it waits");
+    let waiting = start(&service, impatient(get(URI), secs(7_200)));
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    waiting.await.unwrap().unwrap();
+    let waits = server.after_the_first();
+    assert!((secs(30)..secs(34)).contains(&waits[1]), "{waits:?}");
 }

@@ -275,3 +275,28 @@ async fn what_keeps_calls_is_shown_by_the_gate_and_told_by_the_report() {
     }
     assert_eq!(shown(), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_reset_that_lies_a_day_away_does_not_outlast_the_answers_that_name_a_minute() {
+    let begun = Instant::now();
+    let counts = Mutex::new((0, 0));
+    let script = move |nth: usize, _: &Parts| {
+        let since = begun.elapsed().as_secs();
+        let mut counts = counts.lock().unwrap();
+        if counts.0 != since / 60 {
+            *counts = (since / 60, 0);
+        }
+        counts.1 += 1;
+        let left = LIMIT.saturating_sub(counts.1).to_string();
+        let resets_in = if nth == 1 { 86_400 } else { 60 - since % 60 }.to_string();
+        let headers = [
+            ("x-ratelimit-limit", "60"),
+            ("x-ratelimit-remaining", &*left),
+            ("x-ratelimit-reset", &*resets_in),
+        ];
+        answer(if counts.1 > LIMIT { 429 } else { 200 }, &headers, "")
+    };
+    let mock = Mock::new(script).taking(millis(50));
+    let drained = drain(&mock, 200, 4).await;
+    assert_good(&drained, 200, secs(240));
+}

@@ -4,6 +4,8 @@ mod support;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::FutureExt;
 use http::Request;
@@ -11,6 +13,7 @@ use support::mock::{Mock, answer, status};
 use support::paused::*;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tower::ServiceExt;
 use tower_backoff::policy::Provider;
 use tower_backoff::{Gates, Patience, Price, Quota, Retry, RetryLayer, Scope};
 
@@ -217,4 +220,56 @@ async fn patience_ends_in_time_though_the_task_with_the_timers_is_never_polled_a
         }
         hangs.abort();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_whose_patience_ends_does_not_wake_all_others() {
+    let mock = Mock::new(|_, _| status(200)).taking(secs(1_000));
+    let service = around(&mock, patient(Quota::concurrent(1)));
+    let hanging = start(&service, named("hanging"));
+    tokio::task::yield_now().await;
+    let polls = Arc::new(AtomicUsize::new(0));
+    for number in 0..5_000 {
+        let polls = Arc::clone(&polls);
+        let mut call = Box::pin(service.clone().oneshot(named(number)));
+        tokio::spawn(std::future::poll_fn(move |cx| {
+            polls.fetch_add(1, Ordering::Relaxed);
+            call.as_mut().poll(cx).map(drop)
+        }));
+    }
+    for _ in 0..60 {
+        tokio::time::sleep(secs(1)).await;
+        let mut hasty = named("hasty");
+        hasty.extensions_mut().insert(Patience::of(secs(10)));
+        start(&service, hasty);
+    }
+    drop(hanging);
+    let polls = polls.load(Ordering::Relaxed);
+    // Each once, and those with a timer each second.
+    assert!(polls < 5 * 5_000, "{polls}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_come_and_go_at_a_queue_of_64_do_not_wake_all_of_it() {
+    let mock = Mock::new(|_, _| status(200)).taking(secs(100_000));
+    let service = around(&mock, patient(Quota::concurrent(1)));
+    let hanging = start(&service, named("hanging"));
+    tokio::task::yield_now().await;
+    let polls = Arc::new(AtomicUsize::new(0));
+    for number in 0..64 {
+        let polls = Arc::clone(&polls);
+        let mut call = Box::pin(service.clone().oneshot(named(number)));
+        tokio::spawn(std::future::poll_fn(move |cx| {
+            polls.fetch_add(1, Ordering::Relaxed);
+            call.as_mut().poll(cx).map(drop)
+        }));
+    }
+    tokio::task::yield_now().await;
+    for _ in 0..1_000 {
+        drop(left_alone(&service, named("goes")));
+        tokio::time::sleep(millis(1)).await;
+    }
+    drop(hanging);
+    let polls = polls.load(Ordering::Relaxed);
+    assert!(polls < 5_000, "{polls}");
 }

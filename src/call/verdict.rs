@@ -82,9 +82,9 @@ pub(super) fn carry_out<R: Body>(
     meter::on_attempt(
         scope,
         match told.ending {
-            Ending::Refused => meter::Outcome::Refused,
-            Ending::Failed | Ending::Errored => meter::Outcome::Failed,
-            Ending::Accepted | Ending::Unknown => meter::Outcome::Served,
+            Ending::Refused | Ending::RefusedElsewhere => meter::Outcome::Refused,
+            ending if is_failure(ending) => meter::Outcome::Failed,
+            _ => meter::Outcome::Served,
         },
     );
     let shut_for = opens.map(|opens| opens.since(heard));
@@ -178,15 +178,18 @@ fn failure(verdict: &Verdict, attempt: &Attempt<'_>) -> Ending {
     let is_final = verdict.ruling() == Ruling::Refuse && !verdict.is_not_safe();
     let is_answer = is_final || verdict.ruling() == Ruling::Accept;
     let is_out = verdict.is_failure() || matches!(status.as_u16(), 502..=504 | 520..=529);
-    if is_out && !is_answer {
-        Ending::Failed
-    } else {
-        Ending::Errored
+    match (is_out, is_answer) {
+        (false, _) => Ending::Errored,
+        (true, true) => Ending::TakenAsAnswer,
+        (true, false) => Ending::Failed,
     }
 }
 
 fn is_failure(ending: Ending) -> bool {
-    matches!(ending, Ending::Failed | Ending::Errored)
+    matches!(
+        ending,
+        Ending::Failed | Ending::Errored | Ending::TakenAsAnswer
+    )
 }
 
 /// Nothing was sent: what was taken for the call goes back, and the gate learns nothing.
@@ -232,6 +235,7 @@ fn whose<'a>(
             // It has answered, with a redirect.
             _ if elsewhere => Ending::Accepted,
             Ending::Accepted => Ending::Accepted,
+            Ending::Refused => Ending::RefusedElsewhere,
             _ => Ending::Unknown,
         },
         counter: None,

@@ -68,6 +68,8 @@ struct ByHead {
     /// The generation that it began, and whether the streak grew by it.
     began: Option<u16>,
     counted: bool,
+    /// What the generation before it was.
+    before: (Moment, u64),
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +77,8 @@ pub(crate) struct Cooldown {
     /// The latest of all closings.
     shut: Option<Box<Shut>>,
     unsettled: Option<Box<Unsettled>>,
+    /// The last closing by a head. A reopened gate numbers on: a body that began before concerns no later closing.
+    last_head: u32,
     /// Counts closings. A call remembers the number it was sent under: a refusal of a call from
     /// before the last closing belongs to that closing and is not another one.
     epoch: u16,
@@ -84,8 +88,6 @@ pub(crate) struct Cooldown {
     roll: u64,
     /// When the response came that began this epoch.
     since: Moment,
-    /// Numbers the closings by heads. No number comes again, though the gate is reopened meanwhile.
-    heads: u32,
 }
 
 impl Cooldown {
@@ -122,6 +124,7 @@ impl Cooldown {
     /// Closes by the head of a response whose body is still to be read: the body
     /// [decides](Self::decide) what becomes of it.
     pub(crate) fn close_by_head(&mut self, sent_under: u16, closing: Closing, roll: u64) -> HeadId {
+        let before = (self.since, self.roll);
         let (news, began) = self.begin(sent_under, &closing, roll);
         let counted = news && closing.refused;
         self.count(counted);
@@ -137,8 +140,8 @@ impl Cooldown {
                 ..Unsettled::default()
             })
         });
-        self.heads = self.heads.wrapping_add(1);
-        let id = HeadId(self.heads);
+        self.last_head = self.last_head.wrapping_add(1);
+        let id = HeadId(self.last_head);
         unsettled.closings.push(ByHead {
             id,
             shut: shut.clone(),
@@ -146,6 +149,7 @@ impl Cooldown {
             refused: closing.refused,
             began,
             counted,
+            before,
         });
         lengthen(&mut self.shut, shut);
         id
@@ -195,6 +199,15 @@ impl Cooldown {
         self.hold(head.shut);
         self.forget_settled();
         Some(until)
+    }
+
+    /// A refusal that closes the gate by its head, as long as its body may still take that back.
+    pub(crate) fn another_refusal(&self) -> Option<HeadId> {
+        let heads = self.unsettled.iter().flat_map(|rest| &rest.closings);
+        heads
+            .into_iter()
+            .find(|head| head.refused)
+            .map(|head| head.id)
     }
 
     /// Whether a closing begins a new generation and is news: sent by a call of the current one.
@@ -260,8 +273,11 @@ impl Cooldown {
             .flat_map(|rest| &mut rest.closings);
         let heir = others.into_iter().find(|other| other.refused);
         if let Some(heir) = heir.filter(|_| head.refused) {
+            self.streak -= u32::from(heir.counted && head.counted).min(self.streak);
             heir.counted |= head.counted;
-            heir.began = heir.began.or(head.began);
+            if heir.began.is_none() {
+                (heir.began, heir.before) = (head.began, head.before);
+            }
             return;
         }
         if head.counted {
@@ -270,6 +286,7 @@ impl Cooldown {
         // As long as it held, no call was let through in its generation.
         if head.began == Some(self.epoch) && head.shut.until > now {
             self.epoch = self.epoch.wrapping_sub(1);
+            (self.since, self.roll) = head.before;
         }
     }
 

@@ -147,6 +147,14 @@ impl Outage {
         }
     }
 
+    /// A call that was let through at one moment is sent only now.
+    pub(crate) fn sent_later(&mut self, sent: Moment, now: Moment) {
+        let trouble = self.trouble.as_mut();
+        if let Some(out) = trouble.and_then(|trouble| trouble.out.as_mut()) {
+            out.other_path = out.other_path.map(|at| if at == sent { now } else { at });
+        }
+    }
+
     /// Whether a call to this path lets the others go first: it is the path that failed last.
     pub(crate) fn steps_back(&mut self, path: PathHash, now: Moment) -> bool {
         let out = self

@@ -13,6 +13,8 @@ pub(super) struct Pace {
     next: Moment,
     second: Moment,
     let_through: u32,
+    /// Whether the second before needed the pace.
+    used_before: bool,
     answered: u32,
     answered_before: u32,
     /// Failures of calls that were sent before this are old news.
@@ -37,6 +39,7 @@ impl Pace {
             next: now,
             second: now,
             let_through: 0,
+            used_before: false,
             answered: 0,
             answered_before: 0,
             changed: now,
@@ -62,7 +65,8 @@ impl Pace {
     }
 
     pub(super) fn failed(&mut self, sent: Moment, now: Moment) {
-        if sent < self.changed {
+        // A pace that is hardly used is not too fast: one route is broken.
+        if sent < self.changed || !self.used_before && !self.is_used() {
             return;
         }
         let held = self.answered.max(self.answered_before).max(1);
@@ -76,11 +80,15 @@ impl Pace {
         self.next = self.second;
     }
 
+    fn is_used(&self) -> bool {
+        self.let_through * 2 > self.per_second
+    }
+
     fn turn(&mut self, now: Moment) {
         if now < self.second + Self::SECOND {
             return;
         }
-        let used = self.let_through * 2 > self.per_second;
+        let used = self.is_used();
         // What was too fast is tried again now and then: the server may have grown.
         self.too_fast = self.too_fast.filter(|_| self.calm < Self::PATIENT);
         let more = match self.too_fast {
@@ -95,6 +103,7 @@ impl Pace {
         let at_rest = !used || self.too_fast.is_some();
         self.calm = if at_rest { self.calm + 1 } else { 0 };
         (self.answered_before, self.answered, self.let_through) = (self.answered, 0, 0);
+        self.used_before = used;
         self.second = now;
     }
 

@@ -46,9 +46,27 @@ struct Window {
     limit: Option<u32>,
     left: i64,
     at_most: i64,
+    /// Calls that were sent when so many had been answered knew of it.
+    known_from: u32,
+    /// So many answers in a row to such calls named an earlier reset.
+    earlier: u8,
 }
 
 impl Window {
+    /// So many of those in a row are not late: the reset that is known was a mistake.
+    const EARLIER: u8 = 3;
+
+    /// Whether an answer that names this reset speaks of a window that is over by now. One to a call that was sent when
+    /// this one was known does not.
+    fn is_after(&mut self, resets: Moment, answered_then: u32) -> bool {
+        if self.guessed || resets + SAME >= self.resets {
+            return false;
+        }
+        let knew = answered_then.wrapping_sub(self.known_from) < u32::MAX / 2;
+        self.earlier = self.earlier.saturating_add(u8::from(knew));
+        self.earlier < Self::EARLIER
+    }
+
     /// Whether no response has spoken of it, nor of the end of the one before.
     fn is_a_guess(&self) -> bool {
         self.guessed && !self.is_whole
@@ -226,16 +244,18 @@ impl Published {
         let on_their_way = self.sent.wrapping_sub(self.answered).saturating_sub(price);
         let known = self.window.as_ref();
         let other = known.is_some_and(|window| window.is_another(counter));
+        let known_from = self.answered.wrapping_add(price);
         if known.is_none() && !over {
-            self.known_from = Some(self.answered.wrapping_add(price));
+            self.known_from = Some(known_from);
         }
+        let known = self.window.as_mut().filter(|_| !over && !other);
+        let is_over = known.is_some_and(|window| window.is_after(resets, answered_then));
         match &mut self.window {
             Some(window) if over && self.refills => {
                 (window.left, window.at_most) = (at_least, remaining);
             }
             _ if over => {}
-            // Of a window that is over.
-            Some(window) if !other && !window.guessed && resets + SAME < window.resets => {}
+            _ if is_over => {}
             Some(window) if !other && window.guessed => {
                 self.refills &= window.began_less_than_whole(remaining, unknown + price);
                 *window = Window {
@@ -247,9 +267,12 @@ impl Published {
                     limit: counter.limit.or(window.limit),
                     left: at_least,
                     at_most: remaining,
+                    known_from,
+                    earlier: 0,
                 };
             }
             Some(window) if !other && resets <= window.resets + SAME => {
+                window.earlier = 0;
                 window.resets = window.resets.min(resets);
                 window.reset_told = reset_told;
                 window.told = resets_in;
@@ -267,6 +290,8 @@ impl Published {
                     limit: counter.limit,
                     left: remaining - i64::from(on_their_way),
                     at_most: remaining,
+                    known_from,
+                    earlier: 0,
                 });
             }
         }

@@ -242,14 +242,26 @@ impl Queue {
         ending
     }
 
-    /// All of them, once they are so few that each takes a timer, or if none has one.
+    /// All that have no timer, once they are so few that each takes one, or if none has one.
     pub(crate) fn few_left(&mut self) -> Vec<Waker> {
         let few = self.len <= Self::FEW || self.timed.is_empty();
         if !self.some_sleep || !few {
             return Vec::new();
         }
         self.some_sleep = false;
-        self.wakers()
+        self.with_timers(false)
+    }
+
+    /// The wakers of those that have a timer, or of those that have none.
+    pub(crate) fn with_timers(&self, timed: bool) -> Vec<Waker> {
+        let in_line = (self.base..).zip(&self.line);
+        let in_line = in_line.filter_map(|(number, place)| Some((number, place.as_ref()?)));
+        let others = self.returned.iter().chain(&self.absent);
+        let all = others.map(|(number, waiting)| (*number, waiting));
+        all.chain(in_line)
+            .filter(|(number, _)| self.timed.contains(number) == timed)
+            .map(|(_, waiting)| waiting.waker.clone())
+            .collect()
     }
 
     /// The wakers of all.

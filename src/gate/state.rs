@@ -33,6 +33,8 @@ pub(crate) struct State {
     outage: Outage,
     /// When the youngest of the accepted calls was sent.
     youngest: Moment,
+    /// When the last of them was answered.
+    last_served: Moment,
     /// Since when the first in the queue could have passed.
     due: Option<Moment>,
     pub(crate) cooldown: Cooldown,
@@ -58,6 +60,7 @@ impl State {
             ramp_epoch: 0,
             outage: Outage::with(facts.circuit_breaker),
             youngest: Moment::START,
+            last_served: Moment::START,
             due: None,
             cooldown: Cooldown::default(),
             ledger: Ledger::default(),
@@ -181,6 +184,7 @@ impl State {
                 return None;
             }
             self.allowance.sent_later(pass, now);
+            self.outage.sent_later(pass.sent, now);
         }
         self.allowance.is_sent(pass.price, now);
         Some(Pass {
@@ -213,12 +217,18 @@ impl State {
             .answered(pass, Heard { counter, ..heard }, now);
         match heard.ending {
             Ending::Failed => {
-                let served = self.youngest;
+                let served = self.last_served;
                 self.outage
                     .failed(heard.path, pass.sent_after(), served, now);
             }
-            Ending::Accepted | Ending::Refused => self.outage.answered(now),
-            Ending::Errored => self.outage.gone(pass.sent_after()),
+            Ending::Accepted => {
+                self.last_served = self.last_served.max(now);
+                self.outage.answered(now);
+            }
+            Ending::Refused | Ending::RefusedElsewhere | Ending::Errored => {
+                self.outage.answered(now);
+            }
+            Ending::TakenAsAnswer => self.outage.gone(pass.sent_after()),
             Ending::Unknown => {}
         }
         self.left(pass, heard.ending);
@@ -234,6 +244,7 @@ impl State {
     #[inline]
     pub(crate) fn served(&mut self, pass: Pass, now: Moment) -> Option<Waker> {
         self.allowance.served(pass, now);
+        self.last_served = self.last_served.max(now);
         self.outage.answered(now);
         self.left(pass, Ending::Accepted);
         self.note_idle(now);

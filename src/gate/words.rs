@@ -58,10 +58,14 @@ pub(crate) enum Ending {
     Accepted,
     /// Refused by a limit, or by a server that names a wait.
     Refused,
+    /// Refused by a limit that another gate stands for: the server works.
+    RefusedElsewhere,
     /// No connection, or a status that says that the server is out.
     Failed,
-    /// A 5xx that says nothing about the server as a whole.
+    /// A 5xx by which the server shows that it works.
     Errored,
+    /// A status of a server that is out, which the policy takes for an answer.
+    TakenAsAnswer,
     /// Dropped.
     Unknown,
 }

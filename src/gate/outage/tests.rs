@@ -147,3 +147,23 @@ fn one_that_is_off_never_opens() {
         now += Duration::from_secs(1);
     }
 }
+
+#[test]
+fn a_probe_at_once_whose_service_was_not_ready_and_whose_caller_leaves_is_followed_by_another() {
+    let mut now = Moment::now();
+    let mut outage = Outage::default();
+    fail(&mut outage, 5, now);
+    now += Duration::from_secs(1);
+    fail(&mut outage, 1, now);
+    let probe = outage.next(now);
+    outage.probe_at_once(now);
+    let sent = now + Duration::from_millis(100);
+    outage.sent_later(now, sent);
+    outage.gone(sent);
+    assert!(outage.is_probe_at_once(PathHash(2), sent));
+    assert_eq!(
+        outage.next(sent),
+        probe,
+        "the other probe goes when it would have"
+    );
+}

@@ -1,7 +1,7 @@
 //! A gate closes, by the head of a response or by all of it, and begins slowly after that.
 
 use super::State;
-use crate::gate::cooldown::{Closing, HeadId, Opening, Wait};
+use crate::gate::cooldown::{Closing, Cooldown, HeadId, Opening, Wait};
 use crate::gate::ramp::Ramp;
 use crate::gate::words::{Pass, Wake};
 use crate::moment::Moment;
@@ -50,9 +50,9 @@ impl State {
         let restart = Restart::of(&closing);
         let before = self.cooldown.epoch();
         let opening = self.cooldown.close(sent_under, closing, roll);
-        if before == self.cooldown.epoch() {
-            self.interrupted = self.interrupted.take().filter(|_| !restart.refused);
-        } else {
+        // This refusal stands: the slow start after it is not undone for the sake of another one.
+        self.interrupted = self.interrupted.take().filter(|_| !restart.refused);
+        if before != self.cooldown.epoch() {
             self.restart(restart, opening.gate);
         }
         (opening, self.wake_ending())
@@ -64,8 +64,9 @@ impl State {
         let before = self.cooldown.epoch();
         let id = self.cooldown.close_by_head(sent_under, closing, roll);
         self.due = None;
-        let opens = self.cooldown.shut(restart.heard).map(|shut| shut.until);
-        if let Some(opens) = opens.filter(|_| before != self.cooldown.epoch()) {
+        if before != self.cooldown.epoch() {
+            let shut = self.cooldown.shut(restart.heard);
+            let opens = shut.map_or(restart.heard, |shut| shut.until);
             if let Some((ramp, ramp_epoch)) = self.restart(restart, opens) {
                 let by = id;
                 self.interrupted = Some(Box::new(Interrupted {
@@ -86,13 +87,25 @@ impl State {
         now: Moment,
     ) -> (Option<Opening>, Wake) {
         let refused = closing.as_ref().is_some_and(|closing| closing.refused);
+        let opens = |cooldown: &Cooldown| cooldown.shut(now).map(|shut| shut.until);
+        let before = opens(&self.cooldown);
         let opening = self.cooldown.decide(id, closing, now);
         let mut wake = self.wake_ending();
-        match self.interrupted.take() {
-            Some(before) if !refused && before.by == id => self.resume(*before),
-            before => self.interrupted = before.filter(|_| !refused),
+        let heir = self.cooldown.another_refusal();
+        match (self.interrupted.take().filter(|_| !refused), heir) {
+            (Some(mut before), Some(heir)) if before.by == id => {
+                before.by = heir;
+                self.interrupted = Some(before);
+            }
+            (Some(before), None) if before.by == id => self.resume(*before),
+            (before, _) => self.interrupted = before,
         }
-        if self.cooldown.shut(now).is_none() {
+        let after = opens(&self.cooldown);
+        if after < before {
+            // Waiting calls believe that it opens when the head said: those that look after the others have to know.
+            wake.others.extend(self.queue.with_timers(true));
+        }
+        if after.is_none() || after < before {
             wake.first = self.queue.first();
         }
         (opening, wake)

@@ -56,7 +56,9 @@ impl State {
             self.ramp.more_accepted(served);
             let now = now();
             self.allowance.more_served(served, pass.sent, now);
-            self.note_idle(now.min(pass.sent));
+            let by_then = now.min(pass.sent);
+            self.note_idle(by_then);
+            self.last_served = self.last_served.max(by_then);
             self.youngest = self.youngest.max(opened);
             self.cooldown.accepted(pass.epoch);
         }

@@ -144,10 +144,12 @@ impl State {
             return Standing::Sleeps(reason);
         }
         let soonest = self.queue.soonest().unwrap_or(look);
-        Standing::Waits(look.min(latest).min(soonest + Self::LATE), reason)
+        // One after the other, too: were there a moment without a timer, all would be woken.
+        let told = soonest + Self::LATE + spread(number);
+        Standing::Waits(look.min(latest).min(told), reason)
     }
 
-    /// So much later than its patience ends, a call without a timer is told at the latest.
+    /// So much later than its patience ends, a call without a timer is told at the earliest.
     const LATE: Duration = Duration::from_millis(10);
 
     /// If the first in the queue could have passed for long and did not ask, it is not coming: the others
