@@ -60,6 +60,7 @@ where
                         heard: self.settings.clock.now(),
                         refused: false,
                         by_a_limit: false,
+                        path: Default::default(),
                         decided_by: "the fleet".into(),
                         at_most: self.settings.max_cooldown,
                     });

@@ -34,10 +34,10 @@ pub(super) fn carry_out<R: Body>(
     };
     let told = Heard {
         ending,
-        path: if ending == Ending::Failed {
+        path: if ending != Ending::Accepted || own.gate().asks_for_paths() {
             path_hash(&attempt.request())
         } else {
-            PathHash::default()
+            PathHash::UNKNOWN
         },
         // A failure concerns the whole scope, the counter of a bucket does not.
         counter: verdict
@@ -68,7 +68,7 @@ pub(super) fn carry_out<R: Body>(
     }
     let turn = whose(in_bucket, elsewhere, told, own, bucket, heard);
     let opening = if verdict.cools() {
-        let closing = closing(verdict, attempt.status(), settings, heard);
+        let closing = closing(verdict, attempt, settings, heard);
         turn.shut(told, closing, by_head, settings.dice.roll(), heard)
     } else {
         turn.answered(told, heard);
@@ -126,7 +126,7 @@ pub(super) fn close_by_head<R: Body>(
     let elsewhere = note_redirect(attempt, own, rare, settings, heard);
     let rare = rare.get_or_insert_with(Box::default);
     let bucket = rare.bucket.as_ref().filter(|_| in_bucket || elsewhere);
-    let closing = closing(verdict, attempt.status(), settings, heard);
+    let closing = closing(verdict, attempt, settings, heard);
     let turn = bucket.unwrap_or(own);
     let closed = turn.close_by_head(closing, settings.dice.roll());
     rare.by_head = closed.map(Box::new);
@@ -253,11 +253,13 @@ fn whose<'a>(
 
 fn closing(
     verdict: &Verdict,
-    status: Option<StatusCode>,
+    attempt: &Attempt<'_>,
     settings: &Settings,
     heard: Moment,
 ) -> Closing {
+    let status = attempt.status();
     Closing {
+        path: path_hash(&attempt.request()),
         wait: match verdict.hint() {
             Some(hint) => Wait::Named(hint.wait()),
             None => Wait::Bare(verdict.bare()),

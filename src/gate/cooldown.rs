@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::outage::PathHash;
 use crate::backoff::upward;
 use crate::clock::later;
 use crate::moment::Moment;
@@ -20,6 +21,8 @@ pub(crate) struct Closing {
     pub(crate) refused: bool,
     /// Whether a limit closes it, so that what was served before says what a window holds.
     pub(crate) by_a_limit: bool,
+    /// What was asked for.
+    pub(crate) path: PathHash,
     pub(crate) decided_by: Cow<'static, str>,
     /// A probe is sent after this long, whatever wait was named.
     pub(crate) at_most: Option<Duration>,

@@ -25,6 +25,7 @@ mod published;
 mod queue;
 mod quota;
 mod ramp;
+mod refused_paths;
 mod registry;
 mod siblings;
 mod single;

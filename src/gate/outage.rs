@@ -26,6 +26,11 @@ const STEPS_BACK: u32 = 16;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PathHash(pub(crate) u32);
 
+impl PathHash {
+    /// Of a call whose path was not looked at.
+    pub(crate) const UNKNOWN: Self = Self(0);
+}
+
 /// What a retry has to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suspicion {

@@ -229,6 +229,11 @@ impl Ramp {
         self.held
     }
 
+    /// What windows were seen to hold was no limit on all.
+    pub(crate) fn forget_held(&mut self) {
+        self.held = None;
+    }
+
     /// Counts the calls of a slow start that should not have interrupted this one.
     pub(crate) fn take_over(&mut self, since: &Self) {
         self.in_flight += since.in_flight;

@@ -1,6 +1,7 @@
 //! The gate of one scope: a lock around its state.
 
 use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(not(all(test, model)))]
 use std::sync::{Mutex, MutexGuard};
 
@@ -22,6 +23,8 @@ pub(super) type Locked<'a> = MutexGuard<'a, State>;
 pub(crate) struct Gate {
     scope: Scope,
     state: Mutex<State>,
+    /// Whether it wants to know which paths are served.
+    asks_for_paths: AtomicBool,
 }
 
 impl Gate {
@@ -29,12 +32,22 @@ impl Gate {
         Self {
             state: Mutex::new(State::new(facts)),
             scope,
+            asks_for_paths: AtomicBool::new(false),
         }
     }
 
     #[inline]
     pub(crate) fn scope(&self) -> &Scope {
         &self.scope
+    }
+
+    /// Whether it wants to know which path a served call asked for.
+    pub(crate) fn asks_for_paths(&self) -> bool {
+        self.asks_for_paths.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn ask_for_paths(&self, asks: bool) {
+        self.asks_for_paths.store(asks, Ordering::Relaxed);
     }
 
     /// All that is known, with no book open.

@@ -13,9 +13,11 @@ use super::allowance::Allowance;
 use super::blocked::{Blocked, Reason};
 use super::book::Book;
 use super::cooldown::{Cooldown, Shut};
-use super::outage::{Outage, Suspicion};
+use super::looks::Unread;
+use super::outage::{Outage, PathHash, Suspicion};
 use super::queue::Queue;
 use super::ramp::Ramp;
+use super::refused_paths::RefusedPaths;
 use super::words::{Ending, Facts, Heard, Pass, Wake};
 use crate::budget::{Ledger, Paid};
 use crate::moment::Moment;
@@ -47,6 +49,7 @@ pub(crate) struct State {
     loiterers: usize,
     /// The slow start that a closing by a head has interrupted, while that may still be taken back.
     interrupted: Option<Box<Interrupted>>,
+    pub(super) refused_paths: RefusedPaths,
 }
 
 /// A served answer that overtook a call sent this much later speaks of a window that may be over.
@@ -70,13 +73,17 @@ impl State {
             first_needs: 0,
             loiterers: 1,
             interrupted: None,
+            refused_paths: RefusedPaths::default(),
         }
     }
 
     /// Whether nothing holds anybody back but what is spent.
     #[inline]
     fn is_calm(&self, now: Moment) -> bool {
-        self.cooldown.shut(now).is_none() && self.ramp.is_open() && self.outage.is_calm()
+        self.cooldown.shut(now).is_none()
+            && self.ramp.is_open()
+            && self.outage.is_calm()
+            && self.refused_paths.is_empty()
     }
 
     /// Until when no call passes, whatever the others do meanwhile, and why.
@@ -146,6 +153,11 @@ impl State {
         self.due = None;
         self.ramp.let_one(now);
         let (unread, answered_then) = self.allowance.take(price, now);
+        let unread = if self.refused_paths.is_empty() {
+            unread
+        } else {
+            Unread::default()
+        };
         Pass {
             epoch: self.cooldown.epoch(),
             unread,
@@ -213,6 +225,12 @@ impl State {
     /// The head of an answer is here, or the failure.
     pub(crate) fn answered(&mut self, pass: Pass, heard: Heard, now: Moment) -> Wake {
         let counter = heard.counter.filter(|_| !self.is_stale(pass));
+        // What refuses one path alone says nothing about the quota.
+        let by_a_limit = heard.by_a_limit && !self.refused_paths.is_limited_itself(heard.path);
+        let heard = Heard {
+            by_a_limit,
+            ..heard
+        };
         self.allowance
             .answered(pass, Heard { counter, ..heard }, now);
         match heard.ending {
@@ -222,6 +240,9 @@ impl State {
                     .failed(heard.path, pass.sent_after(), served, now);
             }
             Ending::Accepted => {
+                if heard.path != PathHash::UNKNOWN {
+                    self.refused_paths.served(heard.path, now);
+                }
                 self.last_served = self.last_served.max(now);
                 self.outage.answered(now);
             }

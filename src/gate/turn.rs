@@ -334,7 +334,9 @@ impl Turn {
             }
             None => (None, Wake::default()),
         };
+        let asks_for_paths = !state.refused_paths.is_empty();
         drop(state);
+        self.gate.ask_for_paths(asks_for_paths);
         freed.now();
         told.now();
         // A refused probe goes behind the others: an endpoint that is always refused must not starve its host.
@@ -351,6 +353,7 @@ impl Turn {
         }
         let was_probe = state.was_probe(pass);
         let id = state.close_by_head(pass.epoch, closing, roll);
+        self.gate.ask_for_paths(!state.refused_paths.is_empty());
         drop(state);
         Some(HeadClosing {
             gate: Arc::clone(&self.gate),
@@ -365,6 +368,7 @@ impl Turn {
         let holds = state.allowance.limits_at_once();
         self.stage = if holds { Stage::Holding } else { Stage::Out };
         let freed = state.answered(pass, heard, now);
+        self.gate.ask_for_paths(!state.refused_paths.is_empty());
         Some((state, freed))
     }
 

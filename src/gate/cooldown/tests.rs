@@ -13,6 +13,7 @@ fn closing(heard: Moment, wait: Wait) -> Closing {
         heard,
         refused: true,
         by_a_limit: true,
+        path: Default::default(),
         decided_by: "retry-after".into(),
         at_most: None,
     }

@@ -337,6 +337,7 @@ impl Caller {
                 heard: now,
                 refused: true,
                 by_a_limit: true,
+                path: Default::default(),
                 decided_by: "retry-after".into(),
                 at_most: None,
             };

@@ -2,6 +2,7 @@
 
 use super::State;
 use crate::gate::cooldown::{Closing, Cooldown, HeadId, Opening, Wait};
+use crate::gate::outage::PathHash;
 use crate::gate::ramp::Ramp;
 use crate::gate::words::{Pass, Wake};
 use crate::moment::Moment;
@@ -23,17 +24,6 @@ struct Restart {
     heard: Moment,
 }
 
-impl Restart {
-    fn of(closing: &Closing) -> Self {
-        Self {
-            refused: closing.refused,
-            by_a_limit: closing.by_a_limit,
-            named: matches!(closing.wait, Wait::Named(_)),
-            heard: closing.heard,
-        }
-    }
-}
-
 impl State {
     /// Whether a call was sent after the last closing, and none has been served since.
     pub(crate) fn was_probe(&self, pass: Pass) -> bool {
@@ -47,7 +37,7 @@ impl State {
         closing: Closing,
         roll: u64,
     ) -> (Opening, Wake) {
-        let restart = Restart::of(&closing);
+        let restart = self.restart_after(sent_under, &closing);
         let before = self.cooldown.epoch();
         let opening = self.cooldown.close(sent_under, closing, roll);
         // This refusal stands: the slow start after it is not undone for the sake of another one.
@@ -60,7 +50,7 @@ impl State {
 
     /// Closes the gate by the head of a response whose body is still to be read. No call is rejected for that yet.
     pub(crate) fn close_by_head(&mut self, sent_under: u16, closing: Closing, roll: u64) -> HeadId {
-        let restart = Restart::of(&closing);
+        let restart = self.restart_after(sent_under, &closing);
         let before = self.cooldown.epoch();
         let id = self.cooldown.close_by_head(sent_under, closing, roll);
         self.due = None;
@@ -116,6 +106,24 @@ impl State {
         self.cooldown.confirm(id);
         self.interrupted = None;
         self.wake_ending()
+    }
+
+    /// How the gate is to begin after this closing. The limit of one path teaches nothing, and what it has taught is
+    /// forgotten.
+    fn restart_after(&mut self, sent_under: u16, closing: &Closing) -> Restart {
+        let (path, heard) = (closing.path, closing.heard);
+        let of_one_path = closing.by_a_limit
+            && path != PathHash::UNKNOWN
+            && self.refused_paths.refused(path, sent_under, heard);
+        if of_one_path {
+            self.ramp.forget_held();
+        }
+        Restart {
+            refused: closing.refused,
+            by_a_limit: closing.by_a_limit && !of_one_path,
+            named: matches!(closing.wait, Wait::Named(_)),
+            heard,
+        }
     }
 
     /// Begins slowly after a refusal. Returns the slow start, and its first generation, that this one replaces.

@@ -119,11 +119,14 @@ impl State {
             && self.allowance.next(asks.price, now) <= now
     }
 
-    /// The first call in the queue goes behind the others, if it would ask the path that failed last. Returns its
-    /// number from now on.
+    /// The first call in the queue goes behind the others, if it would ask the path that failed last, or one that is
+    /// refused whenever it is asked. Returns its number from now on.
     pub(crate) fn step_back(&mut self, number: u64, path: PathHash, now: Moment) -> (u64, Wake) {
         let others_wait = self.queue.len() > 1 && self.queue.is_first(number);
-        if !others_wait || !self.outage.steps_back(path, now) {
+        let goes_behind = others_wait
+            && (self.outage.steps_back(path, now)
+                || self.cooldown.shut(now).is_none() && self.refused_paths.steps_back(path));
+        if !goes_behind {
             return (number, Wake::default());
         }
         let wake = self.leave(number);

@@ -170,6 +170,7 @@ impl Side {
                     heard: now,
                     refused: true,
                     by_a_limit: true,
+                    path: Default::default(),
                     decided_by: "retry-after".into(),
                     at_most: None,
                 };
