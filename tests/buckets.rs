@@ -592,3 +592,38 @@ async fn calls_that_wait_look_for_their_bucket_again_when_the_scope_lets_them_th
     assert_eq!(status_of(&first.await.unwrap()), 200, "it is of no bucket");
     drop(calls);
 }
+
+/// A call of another kind turns out to belong to the bucket, and its refusal names a shorter wait than what the window was
+/// seen to hold.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_for_a_learned_window_is_told_when_a_refusal_names_an_earlier_moment() {
+    let mock = Mock::new(|nth, _| {
+        let named = |wait| counters(["search", "30", "0", "30"], wait);
+        let served = [("x-ratelimit-resource", "search")];
+        match nth {
+            2 => answer(429, &named(Some("40"))[..1], "").map(|mut refusal| {
+                refusal.headers_mut().insert("retry-after", 40.into());
+                refusal
+            }),
+            4 => answer(429, &named(Some("3"))[..1], "").map(|mut refusal| {
+                refusal.headers_mut().insert("retry-after", 3.into());
+                refusal
+            }),
+            _ => answer(200, &served, ""),
+        }
+    })
+    .taking(millis(50));
+    let looks_at_bodies = github().final_codes(["BROKE"]);
+    let service = client(&mock, looks_at_bodies, &Gates::new());
+    send(&service, get(SEARCH)).await.unwrap();
+    // Refused, and served 40 s later: a window of it holds one call.
+    send(&service, get(SEARCH)).await.unwrap();
+    let begun = Instant::now();
+    let waiting = start(&service, get(SEARCH));
+    tokio::time::sleep(secs(1)).await;
+    let other = start(&service, get(USERS));
+    tokio::time::sleep(secs(10)).await;
+    let sent = mock.calls().iter().filter(|call| call.at > begun).count();
+    assert!(sent >= 2, "{:?}", offsets(&mock, begun));
+    drop((waiting, other));
+}

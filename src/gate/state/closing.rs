@@ -42,10 +42,13 @@ impl State {
         let opening = self.cooldown.close(sent_under, closing, roll);
         // This refusal stands: the slow start after it is not undone for the sake of another one.
         self.interrupted = self.interrupted.take().filter(|_| !restart.refused);
+        let mut wake = self.wake_ending();
         if before != self.cooldown.epoch() {
             self.restart(restart, opening.gate);
+            // What it has waited for may have ended later than this.
+            wake.first = self.queue.first();
         }
-        (opening, self.wake_ending())
+        (opening, wake)
     }
 
     /// Closes the gate by the head of a response whose body is still to be read. No call is rejected for that yet.
@@ -95,9 +98,7 @@ impl State {
             // Waiting calls believe that it opens when the head said: those that look after the others have to know.
             wake.others.extend(self.queue.with_timers(true));
         }
-        if after.is_none() || after < before {
-            wake.first = self.queue.first();
-        }
+        wake.first = self.queue.first();
         (opening, wake)
     }
 
@@ -105,7 +106,10 @@ impl State {
     pub(crate) fn confirm(&mut self, id: HeadId) -> Wake {
         self.cooldown.confirm(id);
         self.interrupted = None;
-        self.wake_ending()
+        Wake {
+            first: self.queue.first(),
+            ..self.wake_ending()
+        }
     }
 
     /// How the gate is to begin after this closing. The limit of one path teaches nothing, and what it has taught is
