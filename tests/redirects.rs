@@ -295,3 +295,35 @@ async fn what_an_address_behind_a_redirect_has_left_is_counted_there() {
         assert_eq!(gates.all().len(), 2);
     }
 }
+
+/// Signs requests in their query, as some APIs want it.
+struct Signs;
+
+#[async_trait::async_trait]
+impl reqwest_middleware::Middleware for Signs {
+    async fn handle(
+        &self,
+        mut request: reqwest::Request,
+        extensions: &mut http::Extensions,
+        next: reqwest_middleware::Next<'_>,
+    ) -> reqwest_middleware::Result<reqwest::Response> {
+        request
+            .url_mut()
+            .query_pairs_mut()
+            .append_pair("signature", "7");
+        next.run(request, extensions).await
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_a_middleware_has_signed_is_no_redirect_of_a_client_that_follows_none() {
+    let server = refusing_once("retry-after: 0\r\n").await;
+    let client = builder().redirect(reqwest::redirect::Policy::none());
+    let client = ClientBuilder::new(client.build().unwrap())
+        .with(Backoff::new(layer(&Gates::new())).without_redirects())
+        .with(Signs)
+        .build();
+    let request = client.post(server.uri("/orders").to_string());
+    let response = request.body("order one").send().await.unwrap();
+    assert_eq!((response.status().as_u16(), server.requests()), (200, 2));
+}

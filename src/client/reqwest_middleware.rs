@@ -54,7 +54,8 @@ impl Backoff {
 
     /// Says of the client that it was built with `redirect::Policy::none()`.
     ///
-    /// Then a connection that cannot be made proves that nothing was sent, so that a POST goes again, too.
+    /// Then a connection that cannot be made proves that nothing was sent, so that a POST goes again, too. And an answer
+    /// of another address is no redirect: a middleware that comes after has written the address anew, to sign it.
     ///
     /// ```
     /// use reqwest_middleware::ClientBuilder;
@@ -152,11 +153,11 @@ impl<'a> Service<http::Request<Body>> for Rest<'a> {
             let (head, body) = request.into_parts();
             let mut own = lock().clone();
             let request = body.into_request(head).map_err(Error::Reqwest)?;
-            let asked = request.url().clone();
+            let asked = follows_redirects.then(|| request.url().clone());
             let response = next.run(request, &mut own).await;
             *lock() = own;
             match response {
-                Ok(response) => Ok(to_http(response, &asked)),
+                Ok(response) => Ok(to_http(response, asked.as_ref())),
                 // The client's own; those of the middlewares say themselves what they prove.
                 Err(error @ Error::Reqwest(_)) if follows_redirects => {
                     Err(Unproven::new(error).into())
