@@ -189,7 +189,10 @@ pub(crate) fn was_kept_back(
 /// Real chains are five long; a bound keeps an error that names itself as its source from hanging the caller.
 const DEEPEST: usize = 32;
 
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+/// The error and those beneath it, the outermost first.
+pub(crate) fn chain<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     iter::successors(Some(error), |&error| beneath(error)).take(DEEPEST)
 }
 
