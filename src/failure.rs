@@ -161,8 +161,15 @@ impl Error for Unproven {
 /// response.extensions_mut().insert(Redirected("https://files.example.com/7".parse()?));
 /// # Ok::<(), http::uri::InvalidUri>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Redirected(pub Uri);
+
+impl fmt::Debug for Redirected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Where files lie, path and query are often a key to them.
+        f.debug_tuple("Redirected").field(&self.0.host()).finish()
+    }
+}
 
 /// Says what `error` proves; see the [module](self) for what counts as proof.
 ///
@@ -189,7 +196,10 @@ pub(crate) fn was_kept_back(
 /// Real chains are five long; a bound keeps an error that names itself as its source from hanging the caller.
 const DEEPEST: usize = 32;
 
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+/// The error and those beneath it, the outermost first.
+pub(crate) fn chain<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     iter::successors(Some(error), |&error| beneath(error)).take(DEEPEST)
 }
 

@@ -24,7 +24,9 @@
 //! out of retries, of budget or of patience, or whose body could not be sent again.
 //!
 //! These are 12 series per scope at most, whatever a server says: no label is a status, a header, a limit or the name
-//! of a bucket. The numbers of a bucket count under its scope. A gate that is forgotten leaves gauges of zero.
+//! of a bucket. The numbers of a bucket count under its scope, and what an address behind a redirect answers counts under
+//! the scope that was asked; only the gauges tell of the gate of that address. A gate that is forgotten leaves gauges of
+//! zero.
 
 use std::collections::HashMap;
 use std::sync::PoisonError;

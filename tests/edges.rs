@@ -454,6 +454,8 @@ async fn a_client_that_dies_before_a_retry_is_told() {
         out.err(),
         slot.report()
     );
+    let waited = slot.report().unwrap().waited();
+    assert_between(waited, secs(1), millis(20));
 }
 
 #[test]

@@ -49,6 +49,25 @@ fn the_more_precise_spelling_comes_first() {
 }
 
 #[test]
+fn a_precise_spelling_yields_to_a_retry_after_that_is_longer_by_a_second() {
+    for precise in ["retry-after-ms", "x-ms-retry-after-ms"] {
+        let both =
+            |millis: u32, seconds: u32| format!("{precise}: {millis} | retry-after: {seconds}");
+        waits(429, &both(5_001, 6), 5_001, precise);
+        waits(429, &both(5_000, 6), 6_000, "retry-after");
+        waits(429, &both(500, 30), 30_000, "retry-after");
+        waits(429, &both(30_000, 5), 30_000, precise);
+        never(&both(500, 40_000_000));
+    }
+    waits(
+        429,
+        "retry-after-ms: 500 | x-retry-after: 30",
+        500,
+        "retry-after-ms",
+    );
+}
+
+#[test]
 fn a_malformed_value_passes_the_question_on() {
     for odd in [
         "", "soon", "-1", "+5", "1e3", "inf", "NaN", "1_000", "30 000", "\u{663}",

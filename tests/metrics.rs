@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use support::mock::{Mock, answer, status};
 use support::paused::*;
+use tower_backoff::failure::Redirected;
 use tower_backoff::policy::Provider;
 use tower_backoff::{Gates, Quota, RetryLayer};
 
@@ -167,4 +168,29 @@ fn figure(value: &DebugValue) -> String {
             )
         }
     }
+}
+
+#[test]
+fn a_server_that_redirects_every_call_to_another_address_makes_no_more_counters() {
+    let seen = counted(async {
+        let mock = Mock::new(|nth, _| {
+            let mut answer = match nth % 3 {
+                0 => answer(429, &[("retry-after", "3600")], ""),
+                1 => status(503),
+                _ => status(200),
+            }?;
+            let elsewhere = format!("https://host-{nth}.test/").parse()?;
+            answer.extensions_mut().insert(Redirected(elsewhere));
+            Ok(answer)
+        });
+        let service = around(
+            &mock,
+            RetryLayer::new(Provider::new("acme")).patience(secs(1)),
+        );
+        for _ in 0..100 {
+            let _ = send(&service, get("https://api.test/")).await;
+        }
+    });
+    assert!(seen.len() <= 8, "{} series: {seen:#?}", seen.len());
+    assert!(seen.len() >= 5, "all kinds are there: {seen:#?}");
 }

@@ -9,6 +9,7 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use support::wire::{self, Received, Wire};
 use tower::{Layer, ServiceBuilder};
 use tower_backoff::client::{reqwest as adapter, reqwest_middleware::Backoff};
+use tower_backoff::failure::Unsent;
 use tower_backoff::policy::Provider;
 use tower_backoff::{
     Backoff as Delays, BoxError, Gates, Idempotent, Patience, Report, RetryLayer, StopReason,
@@ -294,4 +295,96 @@ async fn what_an_address_behind_a_redirect_has_left_is_counted_there() {
         }
         assert_eq!(gates.all().len(), 2);
     }
+}
+
+/// Signs requests in their query, as some APIs want it.
+struct Signs;
+
+#[async_trait::async_trait]
+impl reqwest_middleware::Middleware for Signs {
+    async fn handle(
+        &self,
+        mut request: reqwest::Request,
+        extensions: &mut http::Extensions,
+        next: reqwest_middleware::Next<'_>,
+    ) -> reqwest_middleware::Result<reqwest::Response> {
+        request
+            .url_mut()
+            .query_pairs_mut()
+            .append_pair("signature", "7");
+        next.run(request, extensions).await
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_a_middleware_has_signed_is_no_redirect_of_a_client_that_follows_none() {
+    let server = refusing_once("retry-after: 0\r\n").await;
+    let client = builder().redirect(reqwest::redirect::Policy::none());
+    let client = ClientBuilder::new(client.build().unwrap())
+        .with(Backoff::new(layer(&Gates::new())).without_redirects())
+        .with(Signs)
+        .build();
+    let request = client.post(server.uri("/orders").to_string());
+    let response = request.body("order one").send().await.unwrap();
+    assert_eq!((response.status().as_u16(), server.requests()), (200, 2));
+}
+
+/// Wraps every error of the client.
+struct Wraps(fn(reqwest_middleware::Error) -> anyhow::Error);
+
+#[async_trait::async_trait]
+impl reqwest_middleware::Middleware for Wraps {
+    async fn handle(
+        &self,
+        request: reqwest::Request,
+        extensions: &mut http::Extensions,
+        next: reqwest_middleware::Next<'_>,
+    ) -> reqwest_middleware::Result<reqwest::Response> {
+        let answered = next.run(request, extensions).await;
+        answered.map_err(|error| self.0(error).into())
+    }
+}
+
+#[tokio::test]
+async fn a_middleware_that_wraps_an_error_of_the_client_makes_no_proof_of_it() {
+    use reqwest_middleware::Error::{self, Middleware, Reqwest};
+    let bare = |error: Error| match error {
+        Middleware(error) => error,
+        Reqwest(error) => error.into(),
+    };
+    let wraps: [fn(Error) -> anyhow::Error; 4] = [
+        anyhow::Error::from,
+        bare,
+        |error| anyhow::Error::from(error).context("orders"),
+        |error| anyhow::Error::from(Error::middleware(std::io::Error::other(error))),
+    ];
+    for (nth, wrap) in wraps.into_iter().enumerate() {
+        let nowhere = support::listener::refusing().await;
+        let server = redirecting(303, format!("http://{nowhere}/")).await;
+        let client = ClientBuilder::new(builder().build().unwrap())
+            .with(Backoff::new(layer(&Gates::new())))
+            .with(Wraps(wrap))
+            .build();
+        let request = client.post(server.uri("/orders").to_string());
+        let error = request.body("order one").send().await.unwrap_err();
+        assert!(error.is_middleware(), "{nth}: {error:?}");
+        assert_eq!(server.requests(), 1, "{nth}");
+    }
+}
+
+#[tokio::test]
+async fn a_middleware_that_sends_nothing_says_so_and_its_error_comes_back_as_it_was() {
+    let slot = tower_backoff::ReportSlot::new();
+    let client = ClientBuilder::new(builder().build().unwrap())
+        .with(Backoff::new(layer(&Gates::new()).max_retries(2)))
+        .with(Wraps(|_| Unsent::new("its own limit").into()))
+        .build();
+    let nowhere = support::listener::refusing().await;
+    let request = client.post(format!("http://{nowhere}/"));
+    let request = request.with_extension(slot.clone()).body("order one");
+    let reqwest_middleware::Error::Middleware(error) = request.send().await.unwrap_err() else {
+        panic!("it is the error of the middleware");
+    };
+    assert!(error.is::<Unsent>(), "{error:?}");
+    assert_eq!(slot.report().unwrap().attempts(), 3);
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use support::mock::{Mock, answer, status};
 use support::paused::*;
+use tower_backoff::failure::Redirected;
 use tower_backoff::policy::{ByHost, Policy, Provider, RequestHead, Verdict, policy_fn};
 use tower_backoff::{Decision, Gates, Observer, ReportSlot, RetryLayer, Scope, StopReason};
 
@@ -71,6 +72,7 @@ async fn no_debug_and_no_error_of_ours_tells_a_secret() {
         format!("{:?}", ByHost::new().host("api.test", keyed.clone())),
         format!("{:?}", policy_fn(|_| Verdict::accept())),
         format!("{:?}", gates.all()),
+        format!("{:?}", Redirected(request.uri().clone())),
     ];
     printed
         .iter()

@@ -289,6 +289,7 @@ where
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => {
                 self.turn.give_back();
+                self.stop_waiting();
                 let end = self.end_with_error(error.into(), Some(StopReason::Permanent), None);
                 return Poll::Ready(Next::End(end));
             }

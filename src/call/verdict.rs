@@ -79,21 +79,12 @@ pub(super) fn carry_out<R: Body>(
     };
     let opens = opening.map(|opening| opening.gate);
     let scope = turn.gate().scope();
-    meter::on_attempt(
-        scope,
-        match told.ending {
-            Ending::Refused | Ending::RefusedElsewhere => meter::Outcome::Refused,
-            ending if is_failure(ending) => meter::Outcome::Failed,
-            _ => meter::Outcome::Served,
-        },
-    );
     let shut_for = opens.map(|opens| opens.since(heard));
     if let Some(shut_for) = shut_for {
         let decided_by = decided_by(verdict, attempt.status());
         if let Some(cause) = trace::Cause::of(attempt) {
             trace::shut(scope, cause, shut_for, &decided_by);
         }
-        meter::on_close(scope, verdict.hint().is_some());
     }
     if let (Some(fleet), Some(opening)) = (&settings.fleet, opening) {
         // What this response said: what else holds the gate, the fleet may have said itself.
@@ -106,6 +97,19 @@ pub(super) fn carry_out<R: Body>(
             scope,
             shut_for,
         });
+    }
+    // Under the scope that was asked: a server must not choose the labels, by a redirect to another address for each call.
+    let scope = own.gate().scope();
+    meter::on_attempt(
+        scope,
+        match told.ending {
+            Ending::Refused | Ending::RefusedElsewhere => meter::Outcome::Refused,
+            ending if is_failure(ending) => meter::Outcome::Failed,
+            _ => meter::Outcome::Served,
+        },
+    );
+    if opens.is_some() {
+        meter::on_close(scope, verdict.hint().is_some());
     }
     opens
 }

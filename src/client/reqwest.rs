@@ -199,9 +199,9 @@ impl Service<http::Request<Body>> for Client {
         let (head, body) = request.into_parts();
         ResponseFuture(Box::pin(async move {
             let request = body.into_request(head)?;
-            let asked = request.url().clone();
+            let asked = follows_redirects.then(|| request.url().clone());
             match client.execute(request).await {
-                Ok(response) => Ok(to_http(response, &asked)),
+                Ok(response) => Ok(to_http(response, asked.as_ref())),
                 Err(error) if follows_redirects => Err(Unproven::new(error).into()),
                 Err(error) => Err(error.into()),
             }
@@ -265,11 +265,12 @@ pub(super) fn to_http_request(request: Request) -> Result<http::Request<Body>, E
 
 /// Converts a response and keeps its address, which reqwest's own conversion forgets.
 ///
-/// It is marked as redirected if that is another address than was asked.
-pub(super) fn to_http(response: Response, asked: &Url) -> http::Response<::reqwest::Body> {
+/// It is marked as redirected if a client that may follow redirects was asked for another address.
+pub(super) fn to_http(response: Response, asked: Option<&Url>) -> http::Response<::reqwest::Body> {
     let url = response.url().clone();
     let is_known = url.host_str() != Some(UNKNOWN_HOST);
-    let redirected = (is_known && !is_same_address(&url, asked)).then(|| redirected(&url));
+    let is_another = asked.is_some_and(|asked| !is_same_address(&url, asked));
+    let redirected = (is_known && is_another).then(|| redirected(&url));
     let mut response = http::Response::<::reqwest::Body>::from(response);
     let extensions = http::Response::builder().url(url).body(());
     if let Ok(with_url) = extensions {
@@ -329,7 +330,7 @@ mod tests {
             if let Some(url) = answered {
                 response = response.url(url.parse().unwrap());
             }
-            let response = to_http(response.body("").unwrap().into(), &asked);
+            let response = to_http(response.body("").unwrap().into(), Some(&asked));
             let said = response.extensions().get::<Redirected>();
             let said = said.map(|Redirected(uri)| uri.to_string());
             assert_eq!(said.as_deref(), redirected, "{answered:?}");

@@ -33,7 +33,7 @@ use tower_service::Service;
 
 use super::reqwest::{Body, to_http, to_http_request, unmarked};
 use crate::error::{BoxError, NotBefore, TooDear};
-use crate::failure::Unproven;
+use crate::failure::{Unproven, Unsent, chain};
 use crate::layer::RetryLayer;
 
 /// A [`RetryLayer`] among middlewares. Those added after it are run for each attempt.
@@ -54,7 +54,8 @@ impl Backoff {
 
     /// Says of the client that it was built with `redirect::Policy::none()`.
     ///
-    /// Then a connection that cannot be made proves that nothing was sent, so that a POST goes again, too.
+    /// Then a connection that cannot be made proves that nothing was sent, so that a POST goes again, too. And an answer
+    /// of another address is no redirect: a middleware that comes after has written the address anew, to sign it.
     ///
     /// ```
     /// use reqwest_middleware::ClientBuilder;
@@ -98,9 +99,37 @@ impl Middleware for Backoff {
     }
 }
 
+/// Where an error comes from that a middleware has returned.
+enum Origin {
+    Client,
+    /// A middleware says itself that nothing was sent.
+    Unsent,
+}
+
+/// Looks for the outermost error that is known here. It takes the place of a look at the sources, since this type of
+/// error tells the source of the one within, and so hides that one.
+fn origin(error: &Error) -> Option<Origin> {
+    let Error::Middleware(error) = error else {
+        return Some(Origin::Client);
+    };
+    chain(error.as_ref()).find_map(|error| {
+        if let Some(error) = error.downcast_ref() {
+            origin(error)
+        } else if error.is::<::reqwest::Error>() {
+            Some(Origin::Client)
+        } else {
+            error.is::<Unsent>().then_some(Origin::Unsent)
+        }
+    })
+}
+
 /// The errors of the client and of the middlewares come back as they were.
 fn to_error(error: BoxError) -> Error {
-    let error = match unmarked(error).downcast::<Error>() {
+    let error = match unmarked(error).downcast::<Unsent>() {
+        Ok(unsent) => unsent.0,
+        Err(error) => error,
+    };
+    let error = match error.downcast::<Error>() {
         Ok(error) => return *error,
         Err(error) => error,
     };
@@ -152,16 +181,16 @@ impl<'a> Service<http::Request<Body>> for Rest<'a> {
             let (head, body) = request.into_parts();
             let mut own = lock().clone();
             let request = body.into_request(head).map_err(Error::Reqwest)?;
-            let asked = request.url().clone();
+            let asked = follows_redirects.then(|| request.url().clone());
             let response = next.run(request, &mut own).await;
             *lock() = own;
             match response {
-                Ok(response) => Ok(to_http(response, &asked)),
-                // The client's own; those of the middlewares say themselves what they prove.
-                Err(error @ Error::Reqwest(_)) if follows_redirects => {
-                    Err(Unproven::new(error).into())
-                }
-                Err(error) => Err(error.into()),
+                Ok(response) => Ok(to_http(response, asked.as_ref())),
+                Err(error) => Err(match origin(&error) {
+                    Some(Origin::Client) if follows_redirects => Unproven::new(error).into(),
+                    Some(Origin::Unsent) => Unsent::new(error).into(),
+                    _ => error.into(),
+                }),
             }
         })
     }

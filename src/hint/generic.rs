@@ -9,6 +9,7 @@ use super::{Head, Hint, Kind, Reading};
 use http::header::{AGE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, StatusCode};
 use std::cell::LazyCell;
+use std::time::Duration;
 
 /// What a status says about the request, before any header is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,10 +81,26 @@ fn retry_after(headers: &HeaderMap, clock: Clock, units: &Units) -> Reading {
             .chain(*so_far)
             .max_by_key(|(stated, _)| *stated);
     }
-    match longest.into_iter().flatten().next() {
+    let [precise, standard, vendor] = longest;
+    let said = match (precise, standard) {
+        (Some(precise), Some(standard)) if is_another(standard.0, precise.0) => Some(standard),
+        _ => precise.or(standard).or(vendor),
+    };
+    match said {
         Some((Stated::Wait(wait), name)) => Reading::Wait(Hint::of(wait, Kind::RetryAfter, name)),
         Some((Stated::TooFar, _)) => Reading::Never(RETRY_AFTER.as_str()),
         Some((Stated::Over, _)) | None => Reading::Nothing,
+    }
+}
+
+/// Whether `Retry-After` says so much more than its precise spelling that it is not the same wait, rounded up.
+fn is_another(standard: Stated, precise: Stated) -> bool {
+    const ROUNDING: Duration = Duration::from_secs(1);
+    match (standard, precise) {
+        (Stated::Wait(standard), Stated::Wait(precise)) => {
+            standard.saturating_sub(precise) >= ROUNDING
+        }
+        (standard, precise) => standard > precise,
     }
 }
 

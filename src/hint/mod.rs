@@ -27,7 +27,7 @@
 //! A **refusal** (429, 403, 402, 408, 413, 418, 420, 423, 425, 430 and every 5xx) is asked in this order, and a
 //! value that cannot be read passes the question on:
 //!
-//! 1. `retry-after-ms`, `x-ms-retry-after-ms`
+//! 1. `retry-after-ms`, `x-ms-retry-after-ms`, unless `Retry-After` is longer by a second or more
 //! 2. `Retry-After`
 //! 3. its vendor spellings, such as `X-RateLimit-Retry-After` or `X-Retry-In`
 //! 4. items of the `RateLimit` field that have nothing left
