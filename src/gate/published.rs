@@ -46,14 +46,14 @@ struct Window {
     limit: Option<u32>,
     left: i64,
     at_most: i64,
-    /// Calls that were sent when so many had been answered knew of it.
+    /// Calls that were sent after this many answers knew of it.
     known_from: u32,
-    /// So many answers in a row to such calls named an earlier reset.
+    /// How many answers in a row to such calls named an earlier reset.
     earlier: u8,
 }
 
 impl Window {
-    /// So many of those in a row are not late: the reset that is known was a mistake.
+    /// Three of those in a row are not late: the reset that is known was a mistake.
     const EARLIER: u8 = 3;
 
     /// Whether an answer that names this reset speaks of a window that is over by now. One to a call that was sent when
