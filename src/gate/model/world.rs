@@ -321,7 +321,8 @@ impl Caller {
     fn gives_up(&self, why: &Leaves, latest: Moment) {
         assert!(self.plan.patience < FOREVER, "{why:?}");
         let late = self.world.now() - latest;
-        assert!(late <= Duration::from_millis(10), "told {late:?} late");
+        // Timers ring within a quarter of a second, one after the other.
+        assert!(late <= Duration::from_millis(260), "told {late:?} late");
     }
 
     /// The call is over for the server, and then for the gate.
