@@ -31,11 +31,12 @@
 //!    open, it is sent at once through the client that was polled ready.
 //! 2. The **policy** judges the answer ([`policy`]): take it, try again, wait because the server
 //!    refuses everybody, or give up. What the answer says about *when* is read by [`hint`].
-//! 3. A **refusal** shuts the gate for every caller of the scope: for as long as the server said, never
-//!    less; at least 60 s if it said nothing. Its body is read to its end, so that the connection is
+//! 3. A **refusal** closes the gate for every caller of the scope as soon as its head is here: for as long as the
+//!    server said, never less; at least 60 s if it said nothing. Its body is read to its end, so that the connection is
 //!    free, and the call waits in its place in the queue. It holds no permit and no connection.
 //! 4. A **failure** (a 5xx, a broken connection) is sent again by [`Backoff`], if that is safe, within
-//!    `max_retries` and the [`Budget`].
+//!    `max_retries` and the [`Budget`]. A server that is out of order is asked by one probe at a time
+//!    ([`CircuitBreaker`]).
 //! 5. When the time is up **one probe** goes first; then two, four, eight.
 //! 6. If the next moment lies beyond the call's [`Patience`] or [`Deadline`], it **ends now**: with the
 //!    response in hand and a [`Report`] that says *not before when*, or, if nothing was sent, with the

@@ -307,3 +307,25 @@ async fn a_500_shows_that_the_server_is_back() {
         assert!(asked.elapsed() < secs(3), "{:?}", asked.elapsed());
     }
 }
+
+/// One of the things that a route serves is refused whenever it is asked for: its path looks like that of the others.
+#[tokio::test(start_paused = true)]
+async fn a_refused_probe_goes_behind_the_callers_that_wait() {
+    let script = |_: usize, head: &Parts| match head.uri.path() {
+        "/items/7" => answer(429, &[("retry-after", "1")], ""),
+        _ => status(200),
+    };
+    let mock = Mock::new(script).taking(millis(50));
+    let service = around(&mock, standard());
+    let refused = start(&service, get("https://api.test/items/7"));
+    tokio::time::sleep(millis(100)).await;
+    let begun = Instant::now();
+    let calls: Vec<_> = (8..18)
+        .map(|item| start(&service, get(&format!("https://api.test/items/{item}"))))
+        .collect();
+    for call in calls {
+        assert_eq!(status_of(&call.await.unwrap()), 200);
+    }
+    assert!(begun.elapsed() < secs(4), "{:?}", begun.elapsed());
+    refused.abort();
+}

@@ -106,7 +106,7 @@ fn what_was_learned_is_forgotten_when_nothing_is_refused_any_more() {
     now += Duration::from_secs(60);
     ramp.let_one(now);
     ramp.left(true, false);
-    assert!(let_all(&mut ramp, now) > 500, "it holds nobody back");
+    assert!(let_all(&mut ramp, now) > 500, "it holds no call back");
 }
 
 #[test]
