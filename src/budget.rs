@@ -71,7 +71,7 @@ const SECOND: NonZeroU64 = NonZeroU64::new(1_000_000_000).unwrap();
 
 /// What one scope has spent: a ring of seconds, so that old traffic is forgotten.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(crate) struct RetryLedger {
     /// The second in which the last call began, its end, and how many began in it.
     latest: u64,
     over: Moment,
@@ -89,11 +89,11 @@ struct Second {
 
 /// The proof that a retry was paid for; given back if it is never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Paid {
+pub(crate) struct PaidRetry {
     second: u64,
 }
 
-impl Ledger {
+impl RetryLedger {
     /// A call began.
     #[inline]
     pub(crate) fn call(&mut self, now: Moment) {
@@ -120,7 +120,7 @@ impl Ledger {
     }
 
     /// Pays for a retry, if the budget allows one.
-    pub(crate) fn pay(&mut self, budget: Budget, now: Moment) -> Option<Paid> {
+    pub(crate) fn pay(&mut self, budget: Budget, now: Moment) -> Option<PaidRetry> {
         self.put_down();
         let now = now.slices(SECOND);
         let (calls, retries) = self.recent(now);
@@ -130,11 +130,11 @@ impl Ledger {
         }
         let second = self.second(now);
         second.retries = second.retries.saturating_add(1);
-        Some(Paid { second: now })
+        Some(PaidRetry { second: now })
     }
 
     /// The retry was never sent: its price goes back to the second that it was taken from.
-    pub(crate) fn refund(&mut self, paid: Paid) {
+    pub(crate) fn refund(&mut self, paid: PaidRetry) {
         let slot = &mut self.ring[slot_of(paid.second)];
         if slot.number == paid.second {
             slot.retries = slot.retries.saturating_sub(1);
@@ -179,7 +179,7 @@ mod tests {
 
     #[track_caller]
     fn retries_allowed(budget: Budget, calls: u32) -> u32 {
-        let mut ledger = Ledger::default();
+        let mut ledger = RetryLedger::default();
         (0..calls).for_each(|_| ledger.call(NOW));
         (0..)
             .take_while(|_| ledger.pay(budget, NOW).is_some())
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn old_traffic_is_forgotten() {
         let budget = Budget::percent(100).at_least(0);
-        let mut ledger = Ledger::default();
+        let mut ledger = RetryLedger::default();
         (0..50).for_each(|_| ledger.call(NOW));
         assert!(ledger.pay(budget, NOW + Duration::from_secs(9)).is_some());
         assert!(ledger.pay(budget, NOW + Duration::from_secs(10)).is_none());
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn what_was_paid_ten_seconds_after_the_last_call_is_not_forgotten() {
         let budget = Budget::percent(0).at_least(1);
-        let mut ledger = Ledger::default();
+        let mut ledger = RetryLedger::default();
         ledger.call(NOW);
         let later = NOW + Duration::from_secs(10);
         assert!(ledger.pay(budget, later).is_some());
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn an_unlimited_budget_says_so() {
-        let mut ledger = Ledger::default();
+        let mut ledger = RetryLedger::default();
         assert!((0..100_000).all(|_| ledger.pay(Budget::unlimited(), NOW).is_some()));
     }
 
@@ -232,7 +232,7 @@ mod tests {
         fn a_refund_gives_back_exactly_what_was_paid(paid in 1usize..200, refunded in 0usize..200) {
             let budget = Budget::percent(0).at_least(200);
             let refunded = refunded.min(paid);
-            let mut ledger = Ledger::default();
+            let mut ledger = RetryLedger::default();
             let receipts: Vec<_> = (0..paid).filter_map(|_| ledger.pay(budget, NOW)).collect();
             receipts.into_iter().take(refunded).for_each(|receipt| ledger.refund(receipt));
             let left = (0..).take_while(|_| ledger.pay(budget, NOW).is_some()).count();

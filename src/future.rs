@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::body::{Replay, ResponseBody};
-use crate::call::{Call, Message, Next, Seat};
+use crate::call::{Call, CallEntry, Next, Outgoing};
 use crate::error::BoxError;
 use crate::gate::Gate;
 use crate::settings::Settings;
@@ -70,24 +70,29 @@ where
         last: &mut Option<Arc<Gate>>,
         request: Request<B>,
     ) -> Self {
-        let mut message = Message::new(request);
-        let mut seat = Seat::of(&message, &settings, last);
-        if !seat.arrives(&message, &settings) {
-            return Self::waiting(unready.clone(), settings, seat, message);
+        let mut outgoing = Outgoing::new(request);
+        let mut entry = CallEntry::of(&outgoing, &settings, last);
+        if !entry.arrives(&outgoing, &settings) {
+            return Self::waiting(unready.clone(), settings, entry, outgoing);
         }
-        let attempt = seat.send(&mut message, &mut ready, &settings);
+        let attempt = entry.send(&mut outgoing, &mut ready, &settings);
         Self {
             state: State::Sending { attempt },
-            call: Call::new(ready, settings, seat, message),
+            call: Call::new(ready, settings, entry, outgoing),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn waiting(unready: S, settings: Arc<Settings>, seat: Seat<R>, message: Message<B>) -> Self {
+    fn waiting(
+        unready: S,
+        settings: Arc<Settings>,
+        entry: CallEntry<R>,
+        outgoing: Outgoing<B>,
+    ) -> Self {
         Self {
             state: State::Admitting,
-            call: Call::new(unready, settings, seat, message),
+            call: Call::new(unready, settings, entry, outgoing),
         }
     }
 }
@@ -106,17 +111,17 @@ where
         let (mut state, call) = (this.state, this.call);
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Admitting => ready!(call.poll_turn(cx)),
+                StateProj::Admitting => ready!(call.poll_permit(cx)),
                 StateProj::Readying => ready!(call.poll_ready(cx)),
                 StateProj::Sending { attempt } => {
                     let outcome = call.poll_attempt(attempt, cx);
-                    if call.serves(&outcome) {
+                    if call.try_fast_path(&outcome) {
                         state.set(State::Done);
                         let served =
                             outcome.map_ok(|response| response.map(ResponseBody::untouched));
                         return served.map_err(Into::into);
                     }
-                    call.hear(ready!(outcome))
+                    call.on_response(ready!(outcome))
                 }
                 StateProj::Peeking => ready!(call.poll_peek(cx)),
                 StateProj::Draining => ready!(call.poll_drain(cx)),

@@ -336,7 +336,7 @@ impl<S> Layer<S> for RetryLayer {
 
     fn layer(&self, inner: S) -> Retry<S> {
         let provider = self.settings.policy.name();
-        if self.settings.gates.have_siblings(provider) {
+        if self.settings.gates.is_duplicate_layer(provider) {
             trace::siblings(provider);
         }
         Retry::new(inner, Arc::clone(&self.settings))

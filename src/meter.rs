@@ -9,7 +9,7 @@ pub(crate) use idle::{on_attempt, on_close, on_stop, on_wait};
 
 /// What an attempt came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum AttemptKind {
     Served,
     /// By a limit.
     Refused,
@@ -23,7 +23,7 @@ mod counting {
 
     use metrics::{counter, histogram};
 
-    use super::Outcome;
+    use super::AttemptKind;
     use crate::report::StopReason;
     use crate::scope::Scope;
 
@@ -33,11 +33,11 @@ mod counting {
     }
 
     /// An attempt was answered or failed.
-    pub(crate) fn on_attempt(scope: &Scope, outcome: Outcome) {
+    pub(crate) fn on_attempt(scope: &Scope, outcome: AttemptKind) {
         let outcome = match outcome {
-            Outcome::Served => "served",
-            Outcome::Refused => "refused",
-            Outcome::Failed => "failed",
+            AttemptKind::Served => "served",
+            AttemptKind::Refused => "refused",
+            AttemptKind::Failed => "failed",
         };
         let labels = [label(scope), ("outcome", outcome.to_owned())];
         counter!("tower_backoff_attempts_total", &labels).increment(1);
@@ -71,11 +71,11 @@ mod counting {
 mod idle {
     use std::time::Duration;
 
-    use super::Outcome;
+    use super::AttemptKind;
     use crate::report::StopReason;
     use crate::scope::Scope;
 
-    pub(crate) fn on_attempt(_: &Scope, _: Outcome) {}
+    pub(crate) fn on_attempt(_: &Scope, _: AttemptKind) {}
     pub(crate) fn on_close(_: &Scope, _: bool) {}
     pub(crate) fn on_wait(_: &Scope, _: Duration) {}
     pub(crate) fn on_stop(_: &Scope, _: StopReason) {}

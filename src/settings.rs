@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::dice::Dice;
 use crate::failure;
 use crate::fleet::Fleet;
-use crate::gate::{Facts, Gate, Gates};
+use crate::gate::{Gate, GateConfig, Gates};
 use crate::moment::Moment;
 use crate::observe::Observer;
 use crate::patience::{Idempotent, Patience};
@@ -109,7 +109,7 @@ impl Settings {
         }
         match last {
             Some(gate) if gate.scope().is_plainly(request.uri()) => Arc::clone(gate),
-            last => match self.gates.usual(request.uri()) {
+            last => match self.gates.cached(request.uri()) {
                 Some(gate) => Arc::clone(gate),
                 None => Arc::clone(last.insert(self.another_gate_of(request))),
             },
@@ -146,7 +146,7 @@ impl Settings {
                 return gate;
             }
         }
-        let facts = Facts {
+        let facts = GateConfig {
             quotas: self.policy.quotas(request),
             plans: self.policy.plans(request),
             cold_start: self.policy.cold_start(request),
@@ -156,7 +156,7 @@ impl Settings {
         let scope = said.unwrap_or_else(origin);
         let gate = self.gates.of(scope, facts, self.clock.now());
         if by_address {
-            self.gates.remember(request.uri(), &gate);
+            self.gates.cache(request.uri(), &gate);
         }
         gate
     }
@@ -174,10 +174,10 @@ impl Settings {
     }
 
     /// What is known of a bucket before its first call.
-    fn bucket_facts(&self) -> Facts<'static> {
-        Facts {
+    fn bucket_facts(&self) -> GateConfig<'static> {
+        GateConfig {
             circuit_breaker: self.circuit_breaker,
-            ..Facts::default()
+            ..GateConfig::default()
         }
     }
 

@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::Heard;
-use crate::gate::Hold;
+use crate::gate::ConcurrencyPermit;
 
 pin_project! {
     /// The body of a response: the client's own, or one whose beginning was already listened to and
@@ -18,7 +18,7 @@ pin_project! {
         #[pin]
         inner: Inner<R>,
         // Its place among the calls at once, where these are limited.
-        hold: Option<Hold>,
+        hold: Option<ConcurrencyPermit>,
     }
 }
 
@@ -49,7 +49,7 @@ impl<R: Body> ResponseBody<R> {
     }
 
     /// The call is one of those at once until this body has ended or is dropped.
-    pub(crate) fn hold(&mut self, hold: Hold) {
+    pub(crate) fn hold(&mut self, hold: ConcurrencyPermit) {
         self.hold = Some(hold).filter(|_| !self.is_end_stream());
     }
 }

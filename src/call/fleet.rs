@@ -28,15 +28,18 @@ where
         let Some(fleet) = &self.settings.fleet else {
             return Poll::Ready(Next::Ready);
         };
-        let rare = &mut **self.rare.get_or_insert_with(Box::default);
-        let asked = rare.fleet.get_or_insert_with(Box::default);
+        let retry_state = &mut **self.retry_state.get_or_insert_with(Box::default);
+        let asked = retry_state.fleet.get_or_insert_with(Box::default);
         loop {
-            let bucket = rare.bucket.as_mut().filter(|_| asked.grants.is_empty());
+            let bucket = retry_state
+                .bucket
+                .as_mut()
+                .filter(|_| asked.grants.is_empty());
             let asks_for_bucket = bucket.is_some();
-            let turn = bucket.unwrap_or(&mut self.turn);
+            let permit = bucket.unwrap_or(&mut self.permit);
             let admitting = asked
                 .admitting
-                .get_or_insert_with(|| fleet.admit(turn.gate().scope(), turn.price()));
+                .get_or_insert_with(|| fleet.admit(permit.gate().scope(), permit.price()));
             let Poll::Ready(admission) = admitting.as_mut().poll(cx) else {
                 ready!(self.poll_patience(cx));
                 return Poll::Ready(self.too_late());
@@ -46,8 +49,8 @@ where
                 Admission::Granted => {
                     asked.grants.push(Grant {
                         fleet: Arc::clone(fleet),
-                        scope: turn.gate().scope().clone(),
-                        price: turn.price(),
+                        scope: permit.gate().scope().clone(),
+                        price: permit.price(),
                         used: false,
                     });
                     if !asks_for_bucket {
@@ -55,18 +58,18 @@ where
                     }
                 }
                 Admission::NotBefore(wait) => {
-                    turn.recalled(Closing {
+                    permit.revoke(Closing {
                         wait: Wait::Named(wait.max(Duration::from_millis(1))),
-                        heard: self.settings.clock.now(),
+                        received_at: self.settings.clock.now(),
                         refused: false,
-                        by_a_limit: false,
+                        by_limit: false,
                         path: Default::default(),
                         decided_by: "the fleet".into(),
-                        at_most: self.settings.max_cooldown,
+                        max_wait: self.settings.max_cooldown,
                     });
                     // The place at the other gate goes back, too.
-                    self.turn.give_back();
-                    self.leave_bucket();
+                    self.permit.release();
+                    self.release_bucket();
                     return Poll::Ready(Next::Admit);
                 }
             }
@@ -88,7 +91,7 @@ impl Asked {
     }
 
     /// The call lets go of what it was granted.
-    pub(super) fn give_back(&mut self) {
+    pub(super) fn release(&mut self) {
         self.grants.clear();
     }
 }

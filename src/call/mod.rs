@@ -1,19 +1,19 @@
 //! What one call holds, and its steps. No polling of its own: each step is asked for by the
 //! [future](crate::future), looks at the clock once and says what follows.
 //!
-//! `seat` is where it begins, `answer` hears what came back, `plan` says when the call goes again, `ending` what its
+//! `entry` is where it begins, `answer` hears what came back, `plan` says when the call goes again, `outcome` what its
 //! caller gets.
 
-mod answer;
-mod ending;
+mod entry;
+mod finish;
 mod fleet;
-mod message;
-mod plan;
-mod seat;
+mod outcome;
+mod outgoing;
+mod progress;
 mod verdict;
 
-pub(crate) use message::Message;
-pub(crate) use seat::Seat;
+pub(crate) use entry::CallEntry;
+pub(crate) use outgoing::Outgoing;
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -28,7 +28,7 @@ use tower_service::Service;
 use crate::body::{Hearing, Kept, Replay, ResponseBody};
 use crate::clock::{Timer, later};
 use crate::error::BoxError;
-use crate::gate::{Asks, HeadClosing, PathHash, Receipt, Turn, Until};
+use crate::gate::{AcquireRequest, Deadlines, PathHash, Permit, ProvisionalClosing, RetryReceipt};
 use crate::moment::{Length, Moment};
 use crate::policy::{RequestHead, Route};
 use crate::report::StopReason;
@@ -46,22 +46,22 @@ pub(crate) enum Next<R: Body> {
     End(Result<Response<ResponseBody<R>>, BoxError>),
 }
 
-/// One call. What most calls never need is behind `rare`.
+/// One call. What most calls never need is behind `retry_state`.
 ///
 /// In this order, and no other: a turn that lies beside the message is moved together with it, and once more.
 #[repr(C)]
 pub(crate) struct Call<S, B, R: Body> {
-    message: Message<B>,
+    outgoing: Outgoing<B>,
     settings: Arc<Settings>,
     service: S,
     timer: Option<Timer>,
-    rare: Option<Box<Rare<R>>>,
+    retry_state: Option<Box<RetryState<R>>>,
     started: Moment,
-    turn: Turn,
+    permit: Permit,
 }
 
 /// What a call remembers once something happened to it.
-struct Rare<R: Body> {
+struct RetryState<R: Body> {
     waited: Length,
     /// How much of that the server or the gate decided: it uses up no patience with failures.
     gated: Length,
@@ -81,20 +81,20 @@ struct Rare<R: Body> {
     /// The call's own timer rings then.
     sleep_until: Option<Moment>,
     /// The price of the next retry.
-    receipt: Option<Receipt>,
+    receipt: Option<RetryReceipt>,
     /// Around the attempt that is on its way, if anybody listens.
     span: Option<Box<trace::Span>>,
     /// What the fleet is asked, and what it has granted.
     fleet: Option<Box<fleet::Asked>>,
     /// Its turn at the gate of a bucket, if it is known to belong to one.
-    bucket: Option<Turn>,
+    bucket: Option<Permit>,
     /// What the head of the answer has closed whose body is being read.
-    by_head: Option<Box<HeadClosing>>,
+    provisional: Option<Box<ProvisionalClosing>>,
     /// The last answer, while the call goes on.
-    in_hand: Option<InHand<R>>,
+    last_outcome: Option<LastOutcome<R>>,
 }
 
-impl<R: Body> Default for Rare<R> {
+impl<R: Body> Default for RetryState<R> {
     fn default() -> Self {
         Self {
             waited: Length::default(),
@@ -112,15 +112,15 @@ impl<R: Body> Default for Rare<R> {
             span: None,
             fleet: None,
             bucket: None,
-            by_head: None,
-            in_hand: None,
+            provisional: None,
+            last_outcome: None,
         }
     }
 }
 
-impl<R: Body> Rare<R> {
+impl<R: Body> RetryState<R> {
     #[cold]
-    fn of_bucket(bucket: Turn) -> Box<Self> {
+    fn of_bucket(bucket: Permit) -> Box<Self> {
         Box::new(Self {
             bucket: Some(bucket),
             ..Self::default()
@@ -129,7 +129,7 @@ impl<R: Body> Rare<R> {
 }
 
 /// What the caller gets if the call has to end.
-enum InHand<R: Body> {
+enum LastOutcome<R: Body> {
     /// A refusal whose body is being listened to, and when its head arrived.
     Hearing(Box<(response::Parts, Hearing<R>, Moment)>),
     /// A refusal that was read to its end and is small.
@@ -149,26 +149,30 @@ where
     pub(crate) fn new(
         service: S,
         settings: Arc<Settings>,
-        seat: Seat<R>,
-        message: Message<B>,
+        entry: CallEntry<R>,
+        outgoing: Outgoing<B>,
     ) -> Self {
         Self {
             service,
             settings,
-            message,
-            turn: seat.turn,
-            started: seat.started,
+            outgoing,
+            permit: entry.permit,
+            started: entry.started,
             timer: None,
-            rare: seat.rare,
+            retry_state: entry.retry_state,
         }
     }
 
     /// Its turn has come: sends, keeping a copy if there can be one.
     pub(crate) fn send(&mut self) -> S::Future {
         self.account_for_wait();
-        let scope = self.turn.gate().scope();
-        self.message
-            .send(&mut self.service, &self.settings, scope, &mut self.rare)
+        let scope = self.permit.gate().scope();
+        self.outgoing.send(
+            &mut self.service,
+            &self.settings,
+            scope,
+            &mut self.retry_state,
+        )
     }
 
     /// Polls the attempt that is on its way, within its span.
@@ -178,7 +182,11 @@ where
         attempt: Pin<&mut S::Future>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<R>, S::Error>> {
-        match self.rare.as_ref().and_then(|rare| rare.span.as_ref()) {
+        match self
+            .retry_state
+            .as_ref()
+            .and_then(|retry_state| retry_state.span.as_ref())
+        {
             Some(span) => span.in_scope(|| attempt.poll(cx)),
             None => attempt.poll(cx),
         }
@@ -186,61 +194,65 @@ where
 
     fn account_for_wait(&mut self) {
         self.stop_waiting();
-        let rare = self.rare();
-        rare.in_hand = None;
-        rare.span = None;
-        if let Some(receipt) = rare.receipt.take() {
+        let retry_state = self.retry_state();
+        retry_state.last_outcome = None;
+        retry_state.span = None;
+        if let Some(receipt) = retry_state.receipt.take() {
             receipt.spend();
         }
-        if let Some(asked) = rare.fleet.take() {
+        if let Some(asked) = retry_state.fleet.take() {
             asked.spend();
         }
     }
 
     /// A wait is over, because the call is sent or because it ends.
     fn stop_waiting(&mut self) {
-        let first = (self.message.attempts() == 0).then_some(self.started);
+        let first = (self.outgoing.attempts() == 0).then_some(self.started);
         let now = self.settings.clock.now();
-        let rare = self.rare();
-        let Some(since) = rare.waits_since.take().or(first) else {
+        let retry_state = self.retry_state();
+        let Some(since) = retry_state.waits_since.take().or(first) else {
             return;
         };
-        let gated_since = rare.backs_off_until.take().unwrap_or(since);
-        rare.waited += now.since(since);
-        rare.gated += now.since(gated_since);
+        let gated_since = retry_state.backs_off_until.take().unwrap_or(since);
+        retry_state.waited += now.since(since);
+        retry_state.gated += now.since(gated_since);
     }
 
-    pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
-        let asks = Asks {
-            price: self.turn.price(),
-            path: path_hash(&self.message.head()),
-            patience: Until {
+    pub(crate) fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+        let asks = AcquireRequest {
+            price: self.permit.price(),
+            path: path_hash(&self.outgoing.head()),
+            patience: Deadlines {
                 latest: self.latest(),
                 in_an_outage: self.latest_in_an_outage(),
             },
-            most_waiting: self.settings.max_waiting,
+            max_waiting: self.settings.max_waiting,
         };
         loop {
-            self.find_bucket();
+            self.update_bucket();
             let clock = &self.settings.clock;
-            let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+            let bucket = self
+                .retry_state
+                .as_mut()
+                .and_then(|retry_state| retry_state.bucket.as_mut());
             if let Some(bucket) = bucket.filter(|bucket| !bucket.is_admitted()) {
-                let Poll::Ready(admitted) = bucket.poll(asks, clock, &mut self.timer, cx) else {
+                let Poll::Ready(admitted) = bucket.poll_acquire(asks, clock, &mut self.timer, cx)
+                else {
                     // It holds no place at its scope, nor in its queue, while it waits for its bucket.
-                    self.turn.give_back();
+                    self.permit.release();
                     return Poll::Pending;
                 };
                 if let Err(why) = admitted {
                     let scope = bucket.gate().scope().clone();
-                    return Poll::Ready(Next::End(self.leave(why, scope)));
+                    return Poll::Ready(Next::End(self.reject(why, scope)));
                 }
             }
-            if self.turn.is_admitted() {
+            if self.permit.is_admitted() {
                 break;
             }
-            if let Err(why) = ready!(self.turn.poll(asks, clock, &mut self.timer, cx)) {
-                let scope = self.turn.gate().scope().clone();
-                return Poll::Ready(Next::End(self.leave(why, scope)));
+            if let Err(why) = ready!(self.permit.poll_acquire(asks, clock, &mut self.timer, cx)) {
+                let scope = self.permit.gate().scope().clone();
+                return Poll::Ready(Next::End(self.reject(why, scope)));
             }
             // Others may have learned meanwhile which bucket it is.
         }
@@ -254,32 +266,35 @@ where
     /// Keeps for the report what the call has waited for at its gates. Slow starts and queues are told only of a call
     /// that nothing else has kept.
     fn note_what_it_waited_for(&mut self) {
-        let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
-        let of_bucket = bucket.and_then(Turn::waited_for);
-        for (reason, words) in of_bucket.into_iter().chain(self.turn.waited_for()) {
-            let rare = self.rare.get_or_insert_with(Box::default);
-            if rare.decided_by.is_none() || reason.is_certain() {
-                rare.decided_by = Some(words);
+        let bucket = self
+            .retry_state
+            .as_mut()
+            .and_then(|retry_state| retry_state.bucket.as_mut());
+        let of_bucket = bucket.and_then(Permit::take_wait_reason);
+        for (reason, words) in of_bucket.into_iter().chain(self.permit.take_wait_reason()) {
+            let retry_state = self.retry_state.get_or_insert_with(Box::default);
+            if retry_state.decided_by.is_none() || reason.is_certain() {
+                retry_state.decided_by = Some(words);
             }
         }
     }
 
     /// Looks which bucket the call belongs to: while it waited, a response to a call of its kind may have named another.
     /// Returns whether it is the one that was known.
-    fn find_bucket(&mut self) -> bool {
-        let request = self.message.head();
-        let Some(gate) = self.settings.bucket_of(&request, self.turn.gate()) else {
+    fn update_bucket(&mut self) -> bool {
+        let request = self.outgoing.head();
+        let Some(gate) = self.settings.bucket_of(&request, self.permit.gate()) else {
             return true;
         };
-        let price = self.turn.price();
-        let rare = self.rare.get_or_insert_with(Box::default);
-        let known = rare.bucket.as_ref().map(Turn::gate);
+        let price = self.permit.price();
+        let retry_state = self.retry_state.get_or_insert_with(Box::default);
+        let known = retry_state.bucket.as_ref().map(Permit::gate);
         let same = known.is_some_and(|known| Arc::ptr_eq(known, &gate));
         if !same {
-            if let Some(asked) = &mut rare.fleet {
-                asked.give_back();
+            if let Some(asked) = &mut retry_state.fleet {
+                asked.release();
             }
-            rare.bucket = Some(Turn::at(gate, price));
+            retry_state.bucket = Some(Permit::new(gate, price));
         }
         same
     }
@@ -288,7 +303,7 @@ where
         match self.service.poll_ready(cx) {
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => {
-                self.turn.give_back();
+                self.permit.release();
                 self.stop_waiting();
                 let end = self.end_with_error(error.into(), Some(StopReason::Permanent), None);
                 return Poll::Ready(Next::End(end));
@@ -302,35 +317,35 @@ where
         if now > self.latest() {
             return Poll::Ready(self.too_late());
         }
-        if !self.message.is_whole() {
+        if !self.outgoing.is_whole() {
             return Poll::Ready(self.end_with_what_is_in_hand());
         }
-        if self.still_holds(now) {
+        if self.commit(now) {
             return Poll::Ready(Next::Send);
         }
         // The gate shut while the inner service made itself ready, or others have its place: let go of the permit.
-        self.leave_bucket();
+        self.release_bucket();
         self.service = self.service.clone();
         Poll::Ready(Next::Admit)
     }
 
     /// Its patience ended while the inner service was not ready.
     fn too_late(&mut self) -> Next<R> {
-        let scope = self.turn.gate().scope().clone();
-        Next::End(self.give_up(None, ending::THE_CALLERS_AHEAD, scope))
+        let scope = self.permit.gate().scope().clone();
+        Next::End(self.give_up(None, finish::THE_CALLERS_AHEAD, scope))
     }
 
     /// An attempt that was given up has read on in the body while the call waited.
     #[cold]
     fn end_with_what_is_in_hand(&mut self) -> Next<R> {
-        self.turn.give_back();
-        self.leave_bucket();
+        self.permit.release();
+        self.release_bucket();
         self.stop_waiting();
         let ended = Some(StopReason::BodyNotReplayable);
-        Next::End(match self.rare().in_hand.take() {
-            Some(InHand::Kept(kept)) => Ok(self.end(kept.into_response(), ended, None)),
-            Some(InHand::Error(error)) => self.end_with_error(error, ended, None),
-            Some(InHand::Hearing(_)) | None => self.end_with_error(
+        Next::End(match self.retry_state().last_outcome.take() {
+            Some(LastOutcome::Kept(kept)) => Ok(self.end(kept.into_response(), ended, None)),
+            Some(LastOutcome::Error(error)) => self.end_with_error(error, ended, None),
+            Some(LastOutcome::Hearing(_)) | None => self.end_with_error(
                 StopReason::BodyNotReplayable.to_string().into(),
                 ended,
                 None,
@@ -339,32 +354,35 @@ where
     }
 
     /// Lets go of the bucket's gate, and of what the fleet has granted.
-    fn leave_bucket(&mut self) {
-        let Some(rare) = &mut self.rare else {
+    fn release_bucket(&mut self) {
+        let Some(retry_state) = &mut self.retry_state else {
             return;
         };
-        if let Some(asked) = &mut rare.fleet {
-            asked.give_back();
+        if let Some(asked) = &mut retry_state.fleet {
+            asked.release();
         }
-        if let Some(bucket) = &mut rare.bucket {
-            bucket.give_back();
+        if let Some(bucket) = &mut retry_state.bucket {
+            bucket.release();
         }
     }
 
     /// Whether all gates have stayed open since they let it through.
-    fn still_holds(&mut self, now: Moment) -> bool {
-        if !self.find_bucket() {
-            self.turn.give_back();
+    fn commit(&mut self, now: Moment) -> bool {
+        if !self.update_bucket() {
+            self.permit.release();
             return false;
         }
-        let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+        let bucket = self
+            .retry_state
+            .as_mut()
+            .and_then(|retry_state| retry_state.bucket.as_mut());
         let Some(bucket) = bucket else {
-            return self.turn.still_holds(now);
+            return self.permit.commit(now);
         };
-        let holds = bucket.still_holds(now) && self.turn.still_holds(now);
+        let holds = bucket.commit(now) && self.permit.commit(now);
         if !holds {
-            bucket.not_sent();
-            self.turn.give_back();
+            bucket.abort();
+            self.permit.release();
         }
         holds
     }
@@ -383,7 +401,11 @@ where
     pub(crate) fn poll_sleep(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
         if let Some(timer) = &mut self.timer {
             ready!(timer.poll(cx));
-            if self.rare.as_ref().is_some_and(|rare| rare.suspended) {
+            if self
+                .retry_state
+                .as_ref()
+                .is_some_and(|retry_state| retry_state.suspended)
+            {
                 while let Some(look) = self.still_suspended() {
                     let timer = self.timer.get_or_insert_with(|| Timer::until(look));
                     timer.set(look);
@@ -397,15 +419,15 @@ where
     /// When a retry looks again that waits because its scope may be out, if that is still open.
     fn still_suspended(&mut self) -> Option<Moment> {
         let (now, latest) = (self.settings.clock.now(), self.latest_in_an_outage());
-        let known = self.turn.suspected_until(now).filter(|_| now < latest);
-        let again = later(now, plan::look_again(self.settings.dice.roll()));
+        let known = self.permit.suspected_until(now).filter(|_| now < latest);
+        let again = later(now, progress::look_again(self.settings.dice.roll()));
         let look = known.map(|known| known.min(again).min(latest));
-        self.rare().suspended = look.is_some();
+        self.retry_state().suspended = look.is_some();
         look
     }
 
-    fn rare(&mut self) -> &mut Rare<R> {
-        self.rare.get_or_insert_with(Box::default)
+    fn retry_state(&mut self) -> &mut RetryState<R> {
+        self.retry_state.get_or_insert_with(Box::default)
     }
 }
 

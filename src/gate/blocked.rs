@@ -26,17 +26,17 @@ pub(crate) enum Reason {
     /// A response that closed the gate.
     Closing,
     DeclaredQuota,
-    PublishedQuota,
+    ServerQuota,
     /// The distance between the calls of a quota.
-    Pace,
+    Pacing,
     /// As many calls are on their way as may be at once.
-    AtOnce,
+    ConcurrencyLimit,
     /// After a refusal, one call first and then more with each that is served.
     SlowStart,
     /// As many calls as a window was seen to hold.
     LearnedWindow,
-    Outage,
-    RecoveryPace,
+    CircuitBreaker,
+    RecoveryRate,
 }
 
 impl Reason {
@@ -44,7 +44,7 @@ impl Reason {
     pub(crate) fn is_certain(self) -> bool {
         !matches!(
             self,
-            Self::CallersAhead | Self::AtOnce | Self::SlowStart | Self::LearnedWindow
+            Self::CallersAhead | Self::ConcurrencyLimit | Self::SlowStart | Self::LearnedWindow
         )
     }
 
@@ -54,13 +54,13 @@ impl Reason {
             Self::CallersAhead => "the callers ahead",
             Self::Closing => "a refusal",
             Self::DeclaredQuota => "the declared quota",
-            Self::PublishedQuota => "the published quota",
-            Self::Pace => "the pace of the quota",
-            Self::AtOnce => "the calls at once",
+            Self::ServerQuota => "the published quota",
+            Self::Pacing => "the pace of the quota",
+            Self::ConcurrencyLimit => "the calls at once",
             Self::SlowStart => "the slow start after a refusal",
             Self::LearnedWindow => "what a window was seen to hold",
-            Self::Outage => "an outage",
-            Self::RecoveryPace => "the pace after an outage",
+            Self::CircuitBreaker => "an outage",
+            Self::RecoveryRate => "the pace after an outage",
         }
     }
 }

@@ -2,48 +2,48 @@
 
 use std::sync::Arc;
 
-use super::cooldown::HeadId;
-use super::single::Gate;
-use crate::budget::Paid;
+use super::cooldown::ProvisionalId;
+use super::gate::Gate;
+use crate::budget::PaidRetry;
 use crate::moment::Moment;
 
 /// The place of an answered call among the calls at once: free when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub(crate) struct ConcurrencyPermit {
     pub(super) gate: Arc<Gate>,
 }
 
-impl Drop for Hold {
+impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
-        let wake = self.gate.lock().release();
+        let wake = self.gate.lock().release_concurrency();
         wake.now();
     }
 }
 
 /// A closing that the head of a response asked for, until its body decides. Dropped before, it stands.
 #[derive(Debug)]
-pub(crate) struct HeadClosing {
+pub(crate) struct ProvisionalClosing {
     pub(super) gate: Arc<Gate>,
     pub(super) was_probe: bool,
-    pub(super) id: Option<HeadId>,
+    pub(super) id: Option<ProvisionalId>,
 }
 
-impl HeadClosing {
+impl ProvisionalClosing {
     /// The body has shown that it concerns no other call.
     pub(crate) fn take_back(mut self, now: Moment) {
         if let Some(id) = self.id.take() {
-            let (_, wake) = self.gate.lock().decide(id, None, now);
+            let (_, wake) = self.gate.lock().resolve(id, None, now);
             wake.now();
         }
     }
 
     /// Its gate decides.
-    pub(super) fn id(mut self) -> Option<HeadId> {
+    pub(super) fn id(mut self) -> Option<ProvisionalId> {
         self.id.take()
     }
 }
 
-impl Drop for HeadClosing {
+impl Drop for ProvisionalClosing {
     fn drop(&mut self) {
         if let Some(id) = self.id.take() {
             let wake = self.gate.lock().confirm(id);
@@ -54,19 +54,19 @@ impl Drop for HeadClosing {
 
 /// A retry that was paid for. Dropped before it is spent, its price goes back.
 #[derive(Debug)]
-pub(crate) struct Receipt {
+pub(crate) struct RetryReceipt {
     pub(super) gate: Arc<Gate>,
-    pub(super) paid: Option<Paid>,
+    pub(super) paid: Option<PaidRetry>,
 }
 
-impl Receipt {
+impl RetryReceipt {
     /// The retry is sent.
     pub(crate) fn spend(mut self) {
         self.paid = None;
     }
 }
 
-impl Drop for Receipt {
+impl Drop for RetryReceipt {
     fn drop(&mut self) {
         if let Some(paid) = self.paid.take() {
             self.gate.lock().refund(paid);

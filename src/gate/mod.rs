@@ -1,49 +1,49 @@
 //! All callers of one scope, behind one gate.
 //!
 //! ```text
-//! Gates ── scope ──► Gate ── lock ──► State { Queue, Cooldown, Allowance, Ramp, Outage, Ledger }
+//! Gates ── scope ──► Gate ── lock ──► Core { Waiters, Cooldown, Limits, SlowStart, Breaker, RetryLedger }
 //!                      ▲
-//!                    Turn   (one per call: waits, passes, and gives its place back when dropped)
+//!                    Permit   (one per call: waits, passes, and gives its place back when cancel)
 //! ```
 
-mod addresses;
-mod alarm;
-mod allowance;
-mod at_once;
+mod admission;
 mod blocked;
+mod breaker;
 mod buckets;
+mod concurrency;
 mod cooldown;
+mod core;
+mod detector;
+mod duplicate;
+mod gate;
 mod guards;
-mod lessons;
+mod limits;
+mod lookup;
 #[cfg(all(test, model))]
 mod model;
-mod outage;
-mod pace;
-mod published;
-mod queue;
+mod pacer;
+mod permit;
 mod quota;
-mod ramp;
+mod rate_ramp;
 mod refused_paths;
 mod registry;
-mod siblings;
-mod single;
-mod spacing;
-mod state;
-mod turn;
+mod server_quota;
+mod slow_start;
+mod timer_waker;
+mod waiters;
 mod window;
-mod words;
 
 pub use quota::Quota;
 
-pub(crate) use cooldown::{Closing, Shut, Wait};
-pub(crate) use guards::{HeadClosing, Hold, Receipt};
-pub(crate) use outage::{PathHash, Suspicion};
-pub(crate) use single::Gate;
-pub(crate) use turn::Turn;
-pub(crate) use words::{Asks, Ending, Facts, Heard, Leaves, Until};
+pub(crate) use admission::{AcquireRequest, Completion, Deadlines, GateConfig, Outcome, Rejected};
+pub(crate) use breaker::{BreakerState, PathHash};
+pub(crate) use cooldown::{ClosedUntil, Closing, Wait};
+pub(crate) use gate::Gate;
+pub(crate) use guards::{ConcurrencyPermit, ProvisionalClosing, RetryReceipt};
+pub(crate) use permit::Permit;
 
-use self::addresses::Addresses;
-use self::buckets::Buckets;
+use self::buckets::BucketNames;
+use self::lookup::UriLookup;
 use self::registry::Registry;
 
 use std::fmt;
@@ -80,8 +80,8 @@ struct Shared {
     registry: Mutex<Registry>,
     /// When the gates that are of no use any more are to be forgotten.
     sweep_due: Due,
-    addresses: Addresses,
-    buckets: Buckets,
+    addresses: UriLookup,
+    buckets: BucketNames,
     /// The scopes whose gauges were set, to be reset once their gates are forgotten.
     #[cfg(feature = "metrics")]
     recorded: Mutex<std::collections::HashSet<Scope>>,
@@ -158,23 +158,23 @@ impl Gates {
 
     /// The gate of this address, if it is the one that nearly all calls go through.
     #[inline]
-    pub(crate) fn usual(&self, uri: &Uri) -> Option<&Arc<Gate>> {
+    pub(crate) fn cached(&self, uri: &Uri) -> Option<&Arc<Gate>> {
         self.shared.addresses.first(uri)
     }
 
     /// The next call to this address finds its gate at once.
-    pub(crate) fn remember(&self, uri: &Uri, gate: &Arc<Gate>) {
+    pub(crate) fn cache(&self, uri: &Uri, gate: &Arc<Gate>) {
         self.shared.addresses.set(uri, gate);
     }
 
     /// The gate of a scope. The first call of the scope says what is known about it.
-    pub(crate) fn of(&self, scope: Scope, facts: Facts<'_>, now: Moment) -> Arc<Gate> {
+    pub(crate) fn of(&self, scope: Scope, config: GateConfig<'_>, now: Moment) -> Arc<Gate> {
         let mut registry = self.lock();
         if let Some(gate) = registry.get(&scope) {
             return Arc::clone(gate);
         }
         self.make_room(&mut registry, now);
-        let gate = registry.insert(scope, facts);
+        let gate = registry.insert(scope, config);
         self.shared.sweep_due.at_latest(registry.next_sweep(now));
         gate
     }
@@ -185,11 +185,11 @@ impl Gates {
         &self,
         scope: &Scope,
         route: Route,
-        facts: Facts<'_>,
+        config: GateConfig<'_>,
         now: Moment,
     ) -> Option<Arc<Gate>> {
         let name = self.shared.buckets.get(scope, route.key())?;
-        self.bucket_named(scope, route, &name, facts, now)
+        self.bucket_named(scope, route, &name, config, now)
     }
 
     /// The gate of the bucket that a response has named.
@@ -198,11 +198,11 @@ impl Gates {
         scope: &Scope,
         route: Route,
         name: &Arc<str>,
-        facts: Facts<'_>,
+        config: GateConfig<'_>,
         now: Moment,
     ) -> Option<Arc<Gate>> {
         self.shared.buckets.set(scope, route.key(), name);
-        self.bucket_named(scope, route, name, facts, now)
+        self.bucket_named(scope, route, name, config, now)
     }
 
     fn bucket_named(
@@ -210,13 +210,13 @@ impl Gates {
         scope: &Scope,
         route: Route,
         name: &Arc<str>,
-        facts: Facts<'_>,
+        config: GateConfig<'_>,
         now: Moment,
     ) -> Option<Arc<Gate>> {
         let bucket = scope.bucket(name, route.resource());
         let mut registry = self.lock();
         self.make_room(&mut registry, now);
-        let gate = registry.bucket(scope, bucket, facts, now);
+        let gate = registry.bucket(scope, bucket, config, now);
         self.shared.sweep_due.at_latest(registry.next_sweep(now));
         gate
     }
@@ -263,16 +263,16 @@ impl Gates {
 
 fn status(gate: &Gate, now: Moment) -> GateStatus {
     let mut state = gate.lock();
-    let spent = state.allowance.spent(now);
-    let blocked = state.blocked_first(now);
+    let usage = state.limits.usage(now);
+    let blocked = state.blocked_next(now);
     let known = blocked.filter(|blocked| blocked.until < Moment::FAR);
     GateStatus {
         scope: gate.scope().clone(),
         shut_for: known.map(|blocked| blocked.until - now),
-        shut_by: blocked.map(|blocked| state.words_for(blocked.reason).into_owned()),
-        waiting: state.queue.len(),
+        shut_by: blocked.map(|blocked| state.describe(blocked.reason).into_owned()),
+        waiting: state.waiters.len(),
         in_flight: state.in_flight(),
-        spent,
+        spent: usage,
     }
 }
 
@@ -300,24 +300,27 @@ mod tests {
     fn call_all(gates: &Gates, hosts: u32, now: Moment) {
         let quotas = [Quota::per_minute(100)];
         for host in 0..hosts {
-            let facts = Facts {
+            let config = GateConfig {
                 quotas: &quotas,
-                ..Facts::default()
+                ..GateConfig::default()
             };
-            let gate = gates.of(scope(host), facts, now);
+            let gate = gates.of(scope(host), config, now);
             let uri = format!("https://host-{host}.test/").parse().unwrap();
-            gates.remember(&uri, &gate);
-            let mut turn = Turn::at(gate, 1);
-            assert!(turn.arrive(false, now.instant()).1, "the gate is open");
-            let heard = Heard {
-                ending: Ending::Accepted,
+            gates.cache(&uri, &gate);
+            let mut permit = Permit::new(gate, 1);
+            assert!(
+                permit.try_acquire_now(false, now.instant()).1,
+                "the gate is open"
+            );
+            let completion = Completion {
+                outcome: Outcome::Ok,
                 counter: None,
                 price: None,
-                by_a_limit: false,
-                believed_for: Duration::MAX,
+                by_limit: false,
+                max_reset: Duration::MAX,
                 path: PathHash::default(),
             };
-            turn.answered(heard, now);
+            permit.complete(completion, now);
         }
     }
 
@@ -374,19 +377,19 @@ mod tests {
         let route = Route::named("a kind");
         let name = |nth: u32| Arc::from(format!("bucket-{nth}"));
         let bucket =
-            |nth, now| gates.name_bucket(&scope(0), route, &name(nth), Facts::default(), now);
+            |nth, now| gates.name_bucket(&scope(0), route, &name(nth), GateConfig::default(), now);
         let held: Vec<_> = (0..1_024).filter_map(|nth| bucket(nth, start)).collect();
         assert_eq!(held.len(), 1_024);
         assert!(bucket(5, start).is_some(), "it is known");
         assert!(bucket(2_000, start).is_none(), "calls are at all of them");
         assert!(
             gates
-                .bucket(&scope(0), route, Facts::default(), start)
+                .bucket(&scope(0), route, GateConfig::default(), start)
                 .is_none()
         );
         assert!(
             gates
-                .name_bucket(&scope(1), route, &name(1), Facts::default(), start)
+                .name_bucket(&scope(1), route, &name(1), GateConfig::default(), start)
                 .is_some()
         );
         drop(held);

@@ -1,6 +1,6 @@
 //! Paths that are refused again and again while others are served: their limits are their own.
 
-use super::outage::PathHash;
+use super::breaker::PathHash;
 use crate::moment::Moment;
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ impl RefusedPaths {
     }
 
     /// A call to this path was refused by a limit. Returns whether that limit seems to be the path's own.
-    pub(super) fn refused(&mut self, path: PathHash, under: u16, now: Moment) -> bool {
+    pub(super) fn on_refusal(&mut self, path: PathHash, under: u16, now: Moment) -> bool {
         self.forget_old(now);
         let paths = &mut self.paths;
         let Some(known) = paths.iter_mut().find(|known| known.path == path) else {
@@ -71,7 +71,7 @@ impl RefusedPaths {
     }
 
     /// Whether a call to this path lets the others go first.
-    pub(super) fn steps_back(&mut self, path: PathHash) -> bool {
+    pub(super) fn should_yield(&mut self, path: PathHash) -> bool {
         let paths = self.paths.iter_mut();
         let mut limited = paths.filter(|known| known.path == path && known.is_limited_itself());
         limited.next().is_some_and(|known| {
@@ -81,7 +81,7 @@ impl RefusedPaths {
     }
 
     /// A call to this path was served.
-    pub(super) fn served(&mut self, path: PathHash, now: Moment) {
+    pub(super) fn on_success(&mut self, path: PathHash, now: Moment) {
         let paths = &mut self.paths;
         paths.retain(|known| known.path != path);
         paths
@@ -113,11 +113,11 @@ mod tests {
     fn a_path_that_is_refused_twice_while_others_are_served_is_limited_itself() {
         let now = Moment::now();
         let mut paths = RefusedPaths::default();
-        assert!(!paths.refused(BAD, 0, now));
-        paths.served(GOOD, now);
-        assert!(!paths.refused(BAD, 0, now), "of the same salvo");
-        assert!(paths.refused(BAD, 1, now) && paths.is_limited_itself(BAD));
-        paths.served(BAD, now);
+        assert!(!paths.on_refusal(BAD, 0, now));
+        paths.on_success(GOOD, now);
+        assert!(!paths.on_refusal(BAD, 0, now), "of the same salvo");
+        assert!(paths.on_refusal(BAD, 1, now) && paths.is_limited_itself(BAD));
+        paths.on_success(BAD, now);
         assert!(paths.is_empty() && !paths.is_limited_itself(BAD));
     }
 
@@ -125,19 +125,19 @@ mod tests {
     fn where_no_other_path_is_served_the_limit_is_one_of_all() {
         let now = Moment::now();
         let mut paths = RefusedPaths::default();
-        assert!((0..10).all(|under| !paths.refused(BAD, under, now)));
+        assert!((0..10).all(|under| !paths.on_refusal(BAD, under, now)));
     }
 
     #[test]
     fn a_path_that_is_limited_itself_lets_others_go_first_and_does_not_starve() {
         let now = Moment::now();
         let mut paths = RefusedPaths::default();
-        paths.refused(BAD, 0, now);
-        paths.served(GOOD, now);
-        assert!(!paths.steps_back(BAD), "once is bad luck");
-        paths.refused(BAD, 1, now);
-        assert!(!paths.steps_back(GOOD));
-        let steps = (0..1_000).filter(|_| paths.steps_back(BAD)).count();
+        paths.on_refusal(BAD, 0, now);
+        paths.on_success(GOOD, now);
+        assert!(!paths.should_yield(BAD), "once is bad luck");
+        paths.on_refusal(BAD, 1, now);
+        assert!(!paths.should_yield(GOOD));
+        let steps = (0..1_000).filter(|_| paths.should_yield(BAD)).count();
         assert_eq!(steps, 64);
     }
 
@@ -145,9 +145,9 @@ mod tests {
     fn refused_paths_are_bounded_and_forgotten() {
         let now = Moment::now();
         let mut paths = RefusedPaths::default();
-        (0..1_000).for_each(|path| assert!(!paths.refused(PathHash(path), 0, now)));
+        (0..1_000).for_each(|path| assert!(!paths.on_refusal(PathHash(path), 0, now)));
         assert_eq!(paths.paths.len(), 16);
-        paths.served(GOOD, now + RefusedPaths::FORGOTTEN_AFTER);
+        paths.on_success(GOOD, now + RefusedPaths::FORGOTTEN_AFTER);
         assert!(paths.is_empty());
     }
 }

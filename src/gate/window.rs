@@ -8,17 +8,17 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::Spent;
+use super::pacer::interval_for;
 use super::quota::{Quota, Spread};
-use super::spacing::evenly;
 use crate::moment::{Length, Moment, Slices, nanos};
 
 /// A wheel of slots, each a slice of time: so counting costs the same for twenty calls and for a
 /// million, and a gate's memory does not grow with its quota. A place is free at the *end* of its
 /// slice, so that rounding errs on the late side, by less than a five-hundredth of the longest time it may be held.
 #[derive(Debug)]
-pub(crate) struct Window {
+pub(crate) struct SlidingWindow {
     limit: u32,
-    taken: u32,
+    reserved: u32,
     slices: Slices,
     /// The first slice that is not over yet.
     first: u64,
@@ -26,13 +26,13 @@ pub(crate) struct Window {
     turns: Moment,
     length: Length,
     slack: Length,
-    slots: Ring,
+    ring: Ring,
     /// Whether it counts calls, or what they cost.
     per_call: bool,
     /// Whether it was spent by prices: what is published counts calls.
     priced: bool,
     /// Whether it only keeps calls apart that a wider one allows.
-    narrow: bool,
+    burst_window: bool,
     spread: Spread,
     /// As it was declared, whatever the server says.
     declared: u32,
@@ -45,7 +45,7 @@ pub(crate) struct Window {
 /// Nothing waits for longer; see [`later`](crate::clock::later).
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-impl Window {
+impl SlidingWindow {
     pub(crate) fn new(limit: u32, length: Duration, slack: Duration) -> Self {
         let (length, slack) = (length.min(LONGEST), slack.min(LONGEST));
         // A slot more than a place is ever held for, so that the wheel never bites its tail.
@@ -54,16 +54,16 @@ impl Window {
         let slices = Slices::around(Moment::START, slice);
         Self {
             limit,
-            taken: 0,
+            reserved: 0,
             slices,
             first: 0,
             turns: Moment::START,
             length: Length::of(length),
             slack: Length::of(slack),
-            slots: Ring::for_limit(limit),
+            ring: Ring::for_limit(limit),
             per_call: false,
             priced: false,
-            narrow: false,
+            burst_window: false,
             spread: Spread::Anyhow,
             declared: limit,
             is_plan: false,
@@ -79,13 +79,13 @@ impl Window {
             Spread::Bursts(burst) if burst < limit => length.map(|length| (burst, length)),
             _ => None,
         };
-        let narrow = burst.map(|(burst, length)| Self {
-            narrow: true,
+        let burst_window = burst.map(|(burst, length)| Self {
+            burst_window: true,
             ..Self::new(burst, length.saturating_mul(burst) / limit, Duration::ZERO)
         });
         let spread = quota.spread();
         let per_call = quota.per_call;
-        own.into_iter().chain(narrow).map(move |window| Self {
+        own.into_iter().chain(burst_window).map(move |window| Self {
             per_call,
             spread,
             ..window
@@ -101,11 +101,11 @@ impl Window {
     }
 
     /// How long after a call of this price the next one is sent, if its calls are spread: because the quota was
-    /// declared so, or because refusals have `taught` it of those whose calls may lie anyhow.
-    pub(super) fn apart(&self, price: u32, taught: bool) -> Option<Duration> {
-        let spread = self.is_paced() || taught && self.may_learn();
+    /// declared so, or because refusals have `detected` it of those whose calls may lie anyhow.
+    pub(super) fn interval(&self, price: u32, detected: bool) -> Option<Duration> {
+        let spread = self.is_paced() || detected && self.may_learn();
         let (length, slack) = (self.length.duration(), self.slack.duration());
-        spread.then(|| evenly(self.limit, self.places(price), length, slack))
+        spread.then(|| interval_for(self.limit, self.slots_for(price), length, slack))
     }
 
     pub(super) fn is_paced(&self) -> bool {
@@ -126,23 +126,23 @@ impl Window {
 
     /// What a call of this price takes.
     #[inline]
-    fn places(&self, price: u32) -> u32 {
+    fn slots_for(&self, price: u32) -> u32 {
         if self.per_call { price.min(1) } else { price }
     }
 
     /// How many calls of this price it holds.
     #[inline]
-    pub(super) fn holds(&self, price: u32) -> u32 {
-        (self.limit / self.places(price).max(1)).max(1)
+    pub(super) fn capacity_for(&self, price: u32) -> u32 {
+        (self.limit / self.slots_for(price).max(1)).max(1)
     }
 
     /// Whether a call of this price could ever be sent.
     pub(crate) fn can_afford(&self, price: u32) -> bool {
-        self.narrow || self.places(price) <= self.declared.max(self.limit)
+        self.burst_window || self.slots_for(price) <= self.declared.max(self.limit)
     }
 
-    pub(crate) fn is_narrow(&self) -> bool {
-        self.narrow
+    pub(crate) fn is_burst_window(&self) -> bool {
+        self.burst_window
     }
 
     pub(crate) fn limit(&self) -> u32 {
@@ -150,10 +150,10 @@ impl Window {
     }
 
     /// How many places are taken, and of how many.
-    pub(crate) fn spent(&mut self, now: Moment) -> Spent {
-        self.turn_to(now);
+    pub(crate) fn usage(&mut self, now: Moment) -> Spent {
+        self.advance_to(now);
         Spent {
-            spent: self.taken,
+            spent: self.reserved,
             of: self.limit,
             window: Some(self.length.duration()),
         }
@@ -161,28 +161,31 @@ impl Window {
 
     /// Whether a call may be sent now.
     #[inline]
-    pub(crate) fn has_place(&mut self, price: u32, now: Moment) -> bool {
-        self.turn_to(now);
-        self.taken.saturating_add(self.places(price)) <= self.limit || self.taken == 0
+    pub(crate) fn has_slot(&mut self, price: u32, now: Moment) -> bool {
+        self.advance_to(now);
+        self.reserved.saturating_add(self.slots_for(price)) <= self.limit || self.reserved == 0
     }
 
     /// When there is a place for a call of this price.
     #[inline]
-    pub(crate) fn next_place(&mut self, price: u32, now: Moment) -> Moment {
-        if self.has_place(price, now) {
+    pub(crate) fn next_slot(&mut self, price: u32, now: Moment) -> Moment {
+        if self.has_slot(price, now) {
             return now;
         }
-        self.next_free(self.places(price))
+        self.next_free(self.slots_for(price))
     }
 
     #[cold]
     fn next_free(&self, places: u32) -> Moment {
-        let missing = self.taken.saturating_add(places).saturating_sub(self.limit);
+        let missing = self
+            .reserved
+            .saturating_add(places)
+            .saturating_sub(self.limit);
         // One that needs more than all of them waits until nobody has any.
-        let mut missing = missing.min(self.taken);
+        let mut missing = missing.min(self.reserved);
         let mut slices = self.first..self.first + SLOTS as u64;
         let over = slices.find(|slice| {
-            missing = missing.saturating_sub(self.slots.get(*slice));
+            missing = missing.saturating_sub(self.ring.get(*slice));
             missing == 0
         });
         self.slices.end(over.unwrap_or(self.first))
@@ -191,65 +194,65 @@ impl Window {
     /// A call is sent. Until its answer is here, its places are held as if the server had seen it only
     /// at the end of the slack.
     #[inline]
-    pub(crate) fn take(&mut self, price: u32, now: Moment) {
-        self.turn_to(now);
-        self.priced |= self.places(price) > 1;
-        self.hold(self.places(price), now + self.slack);
+    pub(crate) fn reserve(&mut self, price: u32, now: Moment) {
+        self.advance_to(now);
+        self.priced |= self.slots_for(price) > 1;
+        self.add(self.slots_for(price), now + self.slack);
     }
 
     /// The head of the answer is here: the server has counted the call by now.
     #[inline]
-    pub(crate) fn answered(&mut self, price: u32, sent: Moment, now: Moment) {
-        let places = self.places(price);
+    pub(crate) fn on_response(&mut self, price: u32, sent: Moment, now: Moment) {
+        let places = self.slots_for(price);
         if now >= sent + self.slack {
             return;
         }
-        self.turn_to(now);
+        self.advance_to(now);
         let held = self.slice_held(sent + self.slack);
         // Who tells it may have looked at the clock long ago.
         let earlier = self.slice_held(now).max(self.first);
-        if held >= self.first && self.slots.get(held) >= places {
-            self.slots.subtract(held, places);
-            self.slots.add(earlier, places);
+        if held >= self.first && self.ring.get(held) >= places {
+            self.ring.subtract(held, places);
+            self.ring.add(earlier, places);
         }
     }
 
     /// Whether a call that was let through at this moment has its places still, or may have others now.
     pub(super) fn still_fits(&mut self, price: u32, sent: Moment, now: Moment) -> bool {
-        self.has_place(price, now) || self.holds_its(self.places(price), sent)
+        self.has_slot(price, now) || self.still_holds_slots(self.slots_for(price), sent)
     }
 
     #[inline]
-    fn holds_its(&self, places: u32, sent: Moment) -> bool {
+    fn still_holds_slots(&self, places: u32, sent: Moment) -> bool {
         let slice = self.slice_held(sent + self.slack);
-        slice >= self.first && self.slots.get(slice) >= places
+        slice >= self.first && self.ring.get(slice) >= places
     }
 
     /// The call was never sent.
     #[inline]
-    pub(crate) fn undo(&mut self, price: u32, sent: Moment) {
-        let places = self.places(price);
-        if self.holds_its(places, sent) {
+    pub(crate) fn abort(&mut self, price: u32, sent: Moment) {
+        let places = self.slots_for(price);
+        if self.still_holds_slots(places, sent) {
             let held = self.slice_held(sent + self.slack);
-            self.slots.subtract(held, places);
-            self.taken = self.taken.saturating_sub(places);
+            self.ring.subtract(held, places);
+            self.reserved = self.reserved.saturating_sub(places);
         }
     }
 
     /// The call that was answered now cost another price than it had said.
     pub(crate) fn correct(&mut self, price: u32, truly: u32, sent: Moment, now: Moment) {
-        self.turn_to(now);
-        let (said, truly) = (self.places(price), self.places(truly));
+        self.advance_to(now);
+        let (said, truly) = (self.slots_for(price), self.slots_for(truly));
         self.priced |= truly > 1;
         if truly > said {
-            self.hold(truly - said, now);
+            self.add(truly - said, now);
         } else {
             // Where its own places are: an answer that took longer than the slack has not moved them.
             let slice = self.slice_held(now.min(sent + self.slack));
             if slice >= self.first {
-                let back = (said - truly).min(self.slots.get(slice));
-                self.slots.subtract(slice, back);
-                self.taken = self.taken.saturating_sub(back);
+                let back = (said - truly).min(self.ring.get(slice));
+                self.ring.subtract(slice, back);
+                self.reserved = self.reserved.saturating_sub(back);
             }
         }
     }
@@ -271,10 +274,10 @@ impl Window {
     }
 
     #[inline]
-    fn hold(&mut self, places: u32, counted: Moment) {
+    fn add(&mut self, places: u32, counted: Moment) {
         let slice = self.slice_held(counted).max(self.first);
-        self.slots.add(slice, places);
-        self.taken = self.taken.saturating_add(places);
+        self.ring.add(slice, places);
+        self.reserved = self.reserved.saturating_add(places);
     }
 
     /// The slice at whose end a place is free that the server counted at this moment.
@@ -285,20 +288,20 @@ impl Window {
 
     /// Frees the places of all slices that are over.
     #[inline]
-    fn turn_to(&mut self, now: Moment) {
+    fn advance_to(&mut self, now: Moment) {
         if now >= self.turns {
-            self.turn(now);
+            self.advance(now);
         }
     }
 
     #[inline(never)]
-    fn turn(&mut self, now: Moment) {
+    fn advance(&mut self, now: Moment) {
         if self.first == 0 {
             // The first call: what follows depends on nothing that was before it.
             self.slices = self.slices.around_another(now);
         }
         let now = self.slices.number(now);
-        if self.taken > 0 {
+        if self.reserved > 0 {
             self.free_before(now);
         }
         self.first = now;
@@ -306,8 +309,8 @@ impl Window {
     }
 
     fn free_before(&mut self, now: u64) {
-        let freed = self.slots.empty(self.first, now.saturating_sub(self.first));
-        self.taken = u64::from(self.taken).saturating_sub(freed) as u32;
+        let freed = self.ring.empty(self.first, now.saturating_sub(self.first));
+        self.reserved = u64::from(self.reserved).saturating_sub(freed) as u32;
     }
 }
 

@@ -35,7 +35,7 @@ use crate::sys;
 #[derive(Clone, Copy)]
 pub struct Attempt<'a> {
     request: RequestHead<'a>,
-    outcome: Outcome<'a>,
+    outcome: AttemptResult<'a>,
     body: Option<&'a [u8]>,
     trailers: Option<&'a HeaderMap>,
     number: u32,
@@ -58,7 +58,7 @@ pub(crate) enum Received<'a> {
 }
 
 #[derive(Clone, Copy)]
-enum Outcome<'a> {
+enum AttemptResult<'a> {
     Response(StatusCode, &'a HeaderMap),
     Failure(&'a (dyn Error + 'static)),
 }
@@ -66,7 +66,7 @@ enum Outcome<'a> {
 impl<'a> Attempt<'a> {
     /// A first attempt that was answered, just now.
     pub fn new<B, R>(request: &'a Request<B>, response: &'a Response<R>) -> Self {
-        let outcome = Outcome::Response(response.status(), response.headers());
+        let outcome = AttemptResult::Response(response.status(), response.headers());
         Self::made(
             RequestHead::new(request),
             outcome,
@@ -90,7 +90,7 @@ impl<'a> Attempt<'a> {
     /// # Ok::<(), http::Error>(())
     /// ```
     pub fn failed<B>(request: &'a Request<B>, error: &'a (dyn Error + 'static)) -> Self {
-        let outcome = Outcome::Failure(error);
+        let outcome = AttemptResult::Failure(error);
         Self::made(
             RequestHead::new(request),
             outcome,
@@ -101,7 +101,7 @@ impl<'a> Attempt<'a> {
 
     fn made(
         request: RequestHead<'a>,
-        outcome: Outcome<'a>,
+        outcome: AttemptResult<'a>,
         number: u32,
         received: Received<'a>,
     ) -> Self {
@@ -128,7 +128,7 @@ impl<'a> Attempt<'a> {
     ) -> Self {
         Self::made(
             request,
-            Outcome::Response(status, headers),
+            AttemptResult::Response(status, headers),
             number,
             received,
         )
@@ -140,7 +140,7 @@ impl<'a> Attempt<'a> {
         number: u32,
         received: Received<'a>,
     ) -> Self {
-        Self::made(request, Outcome::Failure(error), number, received)
+        Self::made(request, AttemptResult::Failure(error), number, received)
     }
 
     /// The same attempt of a request that is more than its head, or not.
@@ -221,24 +221,24 @@ impl<'a> Attempt<'a> {
     /// The status of the response; `None` if there was no response.
     pub fn status(&self) -> Option<StatusCode> {
         match self.outcome {
-            Outcome::Response(status, _) => Some(status),
-            Outcome::Failure(_) => None,
+            AttemptResult::Response(status, _) => Some(status),
+            AttemptResult::Failure(_) => None,
         }
     }
 
     /// The headers of the response; `None` if there was no response.
     pub fn headers(&self) -> Option<&'a HeaderMap> {
         match self.outcome {
-            Outcome::Response(_, headers) => Some(headers),
-            Outcome::Failure(_) => None,
+            AttemptResult::Response(_, headers) => Some(headers),
+            AttemptResult::Failure(_) => None,
         }
     }
 
     /// The error of the client, if there was no response.
     pub fn error(&self) -> Option<&'a (dyn Error + 'static)> {
         match self.outcome {
-            Outcome::Response(..) => None,
-            Outcome::Failure(error) => Some(error),
+            AttemptResult::Response(..) => None,
+            AttemptResult::Failure(error) => Some(error),
         }
     }
 
@@ -320,10 +320,10 @@ impl<'a> Attempt<'a> {
     /// What the response says about when to come back, by the generic reader.
     pub fn reading(&self) -> Reading {
         match self.outcome {
-            Outcome::Response(status, headers) => {
+            AttemptResult::Response(status, headers) => {
                 crate::hint::read(status, headers, self.received())
             }
-            Outcome::Failure(_) => Reading::Nothing,
+            AttemptResult::Failure(_) => Reading::Nothing,
         }
     }
 

@@ -28,9 +28,9 @@ impl Ring {
     #[inline]
     pub(super) fn get(&self, slice: u64) -> u32 {
         match self {
-            Self::Narrow(slots) => slots[slot(slice)].into(),
-            Self::Middle(slots) => slots[slot(slice)].into(),
-            Self::Wide(slots) => slots[slot(slice)],
+            Self::Narrow(ring) => ring[slot(slice)].into(),
+            Self::Middle(ring) => ring[slot(slice)].into(),
+            Self::Wide(ring) => ring[slot(slice)],
         }
     }
 
@@ -48,23 +48,23 @@ impl Ring {
     #[inline]
     fn set(&mut self, slice: u64, count: u32) {
         match self {
-            Self::Narrow(slots) => match u8::try_from(count) {
-                Ok(count) => slots[slot(slice)] = count,
+            Self::Narrow(ring) => match u8::try_from(count) {
+                Ok(count) => ring[slot(slice)] = count,
                 Err(_) => self.widen(slice, count),
             },
-            Self::Middle(slots) => match u16::try_from(count) {
-                Ok(count) => slots[slot(slice)] = count,
+            Self::Middle(ring) => match u16::try_from(count) {
+                Ok(count) => ring[slot(slice)] = count,
                 Err(_) => self.widen(slice, count),
             },
-            Self::Wide(slots) => slots[slot(slice)] = count,
+            Self::Wide(ring) => ring[slot(slice)] = count,
         }
     }
 
     #[cold]
     fn widen(&mut self, slice: u64, count: u32) {
         *self = match self {
-            Self::Narrow(slots) => Self::Middle(Box::new(slots.map(u16::from))),
-            Self::Middle(slots) => Self::Wide(Box::new(slots.map(u32::from))),
+            Self::Narrow(ring) => Self::Middle(Box::new(ring.map(u16::from))),
+            Self::Middle(ring) => Self::Wide(Box::new(ring.map(u32::from))),
             Self::Wide(_) => return,
         };
         self.set(slice, count);
@@ -75,27 +75,27 @@ impl Ring {
         let first = slot(first);
         let count = count.min(SLOTS as u64) as usize;
         match self {
-            Self::Narrow(slots) => empty(&mut slots[..], first, count),
-            Self::Middle(slots) => empty(&mut slots[..], first, count),
-            Self::Wide(slots) => empty(&mut slots[..], first, count),
+            Self::Narrow(ring) => empty(&mut ring[..], first, count),
+            Self::Middle(ring) => empty(&mut ring[..], first, count),
+            Self::Wide(ring) => empty(&mut ring[..], first, count),
         }
     }
 
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Narrow(slots) => size_of_val(&**slots),
-            Self::Middle(slots) => size_of_val(&**slots),
-            Self::Wide(slots) => size_of_val(&**slots),
+            Self::Narrow(ring) => size_of_val(&**ring),
+            Self::Middle(ring) => size_of_val(&**ring),
+            Self::Wide(ring) => size_of_val(&**ring),
         }
     }
 }
 
-fn empty<N: Copy + Default + Into<u64>>(slots: &mut [N], first: usize, count: usize) -> u64 {
-    let (before, after) = slots.split_at_mut(first);
+fn empty<N: Copy + Default + Into<u64>>(ring: &mut [N], first: usize, count: usize) -> u64 {
+    let (before, after) = ring.split_at_mut(first);
     let to_the_end = count.min(after.len());
     let (one, other) = (&mut after[..to_the_end], &mut before[..count - to_the_end]);
-    let sum = |slots: &[N]| slots.iter().map(|slot| (*slot).into()).sum::<u64>();
+    let sum = |ring: &[N]| ring.iter().map(|slot| (*slot).into()).sum::<u64>();
     let emptied = sum(one) + sum(other);
     one.fill(N::default());
     other.fill(N::default());
@@ -122,9 +122,9 @@ mod tests {
                 1..200,
             )
         ) {
-            let (mut narrow, mut wide) = (Ring::for_limit(10), Ring::for_limit(u32::MAX));
+            let (mut burst_window, mut wide) = (Ring::for_limit(10), Ring::for_limit(u32::MAX));
             for (slice, places, what) in steps {
-                for ring in [&mut narrow, &mut wide] {
+                for ring in [&mut burst_window, &mut wide] {
                     match what {
                         0 | 1 => ring.add(slice, places),
                         2 => ring.subtract(slice, places),
@@ -133,9 +133,9 @@ mod tests {
                 }
                 if what == 3 {
                     let count = u64::from(places % 600);
-                    prop_assert_eq!(narrow.empty(slice, count), wide.empty(slice, count));
+                    prop_assert_eq!(burst_window.empty(slice, count), wide.empty(slice, count));
                 }
-                prop_assert_eq!(narrow.get(slice), wide.get(slice));
+                prop_assert_eq!(burst_window.get(slice), wide.get(slice));
             }
         }
     }

@@ -5,64 +5,64 @@ use proptest::prelude::*;
 
 const SLACK: Duration = Duration::from_millis(250);
 
-fn window(limit: u32, seconds: u64) -> (Window, Moment) {
+fn window(limit: u32, seconds: u64) -> (SlidingWindow, Moment) {
     let born = Moment::now();
     let length = Duration::from_secs(seconds);
-    (Window::new(limit, length, SLACK), born)
+    (SlidingWindow::new(limit, length, SLACK), born)
 }
 
 #[test]
 fn a_place_is_free_one_window_after_the_answer() {
     let (mut window, now) = window(1, 2);
-    window.take(1, now);
+    window.reserve(1, now);
     let answered = now + Duration::from_millis(60);
-    window.answered(1, now, answered);
+    window.on_response(1, now, answered);
     let free = answered + Duration::from_secs(2);
-    assert!(!window.has_place(1, free));
-    let next = window.next_place(1, free);
+    assert!(!window.has_slot(1, free));
+    let next = window.next_slot(1, free);
     assert!(
         next > free && next < free + Duration::from_millis(10),
         "{:?}",
         next - free
     );
-    assert!(window.has_place(1, next));
+    assert!(window.has_slot(1, next));
 }
 
 #[test]
 fn an_answer_that_is_told_late_frees_its_place_at_once() {
     let (mut window, sent) = window(1, 1);
-    window.take(1, sent);
+    window.reserve(1, sent);
     let after = |millis| sent + Duration::from_millis(millis);
-    assert!(!window.has_place(1, after(1_100)));
-    window.answered(1, sent, after(60));
-    assert!(window.has_place(1, after(1_103)));
+    assert!(!window.has_slot(1, after(1_100)));
+    window.on_response(1, sent, after(60));
+    assert!(window.has_slot(1, after(1_103)));
 }
 
 #[test]
 fn without_an_answer_a_place_is_free_one_window_after_the_slack() {
     let (mut window, now) = window(1, 2);
-    window.take(1, now);
-    assert!(!window.has_place(1, now + Duration::from_millis(2_250)));
-    assert!(window.has_place(1, now + Duration::from_millis(2_260)));
+    window.reserve(1, now);
+    assert!(!window.has_slot(1, now + Duration::from_millis(2_250)));
+    assert!(window.has_slot(1, now + Duration::from_millis(2_260)));
 }
 
 #[test]
 fn a_call_that_was_never_sent_gives_its_place_back_at_once() {
     let (mut window, now) = window(1, 60);
-    window.take(1, now);
-    assert!(!window.has_place(1, now));
-    window.undo(1, now);
-    assert!(window.has_place(1, now));
+    window.reserve(1, now);
+    assert!(!window.has_slot(1, now));
+    window.abort(1, now);
+    assert!(window.has_slot(1, now));
 }
 
 #[test]
 fn an_answer_that_comes_after_a_whole_turn_of_the_wheel_takes_nothing_from_others() {
     let (mut window, sent) = window(1, 1);
-    window.take(1, sent);
+    window.reserve(1, sent);
     let later = sent + Duration::from_secs(100);
-    window.take(1, later);
-    window.answered(1, sent, later);
-    assert_eq!(window.spent(later).spent, 1);
+    window.reserve(1, later);
+    window.on_response(1, sent, later);
+    assert_eq!(window.usage(later).spent, 1);
 }
 
 #[test]
@@ -73,11 +73,11 @@ fn it_does_not_matter_when_the_first_call_is_made() {
         let mut now = start;
         let mut waits = Vec::new();
         for step in 1..40 {
-            let next = window.next_place(1, now).max(now);
+            let next = window.next_slot(1, now).max(now);
             waits.push(next - now);
-            window.take(1, next);
+            window.reserve(1, next);
             now = next + Duration::from_micros(12_345 * step);
-            window.answered(1, next, now);
+            window.on_response(1, next, now);
         }
         waits
     };
@@ -91,7 +91,7 @@ fn it_does_not_matter_when_the_first_call_is_made() {
 fn a_published_limit_of_calls_says_nothing_about_a_quota_of_which_calls_cost_more() {
     let (window, now) = window(1_000, 60);
     let mut window = window.correctable();
-    window.take(1, now);
+    window.reserve(1, now);
     window.correct(1, 50, now, now);
     window.publish(7, Duration::from_secs(50));
     assert_eq!(window.limit(), 1_000);
@@ -100,12 +100,9 @@ fn a_published_limit_of_calls_says_nothing_about_a_quota_of_which_calls_cost_mor
 #[test]
 fn a_million_places_take_no_more_memory_than_a_hundred_thousand() {
     let (mut window, now) = window(1_000_000, 1);
-    (0..1_000_000).for_each(|_| window.take(1, now));
-    assert!(!window.has_place(1, now));
-    assert_eq!(
-        window.slots.bytes(),
-        self::window(100_000, 1).0.slots.bytes()
-    );
+    (0..1_000_000).for_each(|_| window.reserve(1, now));
+    assert!(!window.has_slot(1, now));
+    assert_eq!(window.ring.bytes(), self::window(100_000, 1).0.ring.bytes());
 }
 
 proptest! {
@@ -124,15 +121,15 @@ proptest! {
             answers.sort_unstable();
             while answers.first().is_some_and(|(at, _)| *at <= now) {
                 let (at, of) = answers.remove(0);
-                window.answered(1, of, at);
+                window.on_response(1, of, at);
             }
-            if !window.has_place(1, now) {
+            if !window.has_slot(1, now) {
                 continue;
             }
             let counted = now + Duration::from_millis(latency).min(SLACK);
             let held = sent.iter().filter(|(_, by)| *by + window.length > now).count();
             prop_assert!(held < limit as usize, "{held} are held of {limit}");
-            window.take(1, now);
+            window.reserve(1, now);
             sent.push((now, counted));
             answers.push((now + Duration::from_millis(latency), now));
         }
