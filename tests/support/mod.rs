@@ -3,6 +3,7 @@
 // Every test file compiles its own copy and uses the part it needs.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod alone;
 pub mod client;
 pub mod h2;
 pub mod listener;
