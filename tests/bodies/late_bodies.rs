@@ -360,7 +360,7 @@ async fn the_gate_reopens_slowly_after_a_refusal_that_follows_one_whose_body_is_
     const ONE: &[(&str, &str)] = &[("retry-after", "1")];
     static BOTH: [Answer; 2] = [Answer(429, ONE, FINAL, 1_800), Answer(503, NAMED, "", 0)];
     let server = Server::new(&BOTH).taking(millis(50));
-    // Nobody wants to see the body of a 503 to a POST, which does not go again.
+    // The body of a 503 to a POST, which does not go again, is not looked at.
     let provider = Provider::new("acme").final_codes(["INSUFFICIENT_CREDITS"]);
     let service = client(&server, provider, &Gates::new());
     let first = start(&service, get(URI));

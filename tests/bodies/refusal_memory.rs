@@ -40,7 +40,7 @@ fn refusal(body: usize) -> Result<Response<Full<Bytes>>, BoxError> {
     Ok(response)
 }
 
-/// By how much the memory has grown once so many calls wait, each refused itself with a body of so many bytes.
+/// By how much the memory has grown once `calls` calls wait, each refused itself with a body of `body` bytes.
 fn grown(calls: usize, body: usize) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = { runtime }

@@ -303,7 +303,7 @@ fn a_body_that_panicked_has_failed() {
 fn a_body_under_way_is_not_replayed_after_an_answer() {
     let mut first = ReplayBody::new(body([data("half"), Does::Rest, data("whole")]), 4096);
     let kept = first.replay().unwrap();
-    assert!(kept.replay_after_answer().is_some(), "nobody has begun");
+    assert!(kept.replay_after_answer().is_some(), "no attempt has begun");
     poll(&mut first, 1);
     assert!(
         kept.replay_after_answer().is_none(),

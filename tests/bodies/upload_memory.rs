@@ -34,7 +34,7 @@ fn resident() -> u64 {
         * 1024
 }
 
-/// Every chunk is an allocation of its own: whoever keeps one keeps its memory.
+/// Every chunk is an allocation of its own: keeping one keeps its memory.
 fn chunks(bytes: u64, peak: Arc<AtomicU64>) -> Upload {
     let chunk = move |nth| {
         if nth % 64 == 0 {

@@ -194,7 +194,7 @@ async fn an_idempotent_upload_that_a_broken_connection_cut_is_sent_again_whole()
     Ok(())
 }
 
-/// HTTP/2 goes on with a body that nobody waits for any more.
+/// HTTP/2 goes on with a body that no caller waits for any more.
 #[tokio::test]
 async fn an_upload_that_ran_out_of_time_is_taken_up_by_the_next_attempt() -> Result<(), BoxError> {
     let server = first(Does::Answer(200)).await;

@@ -101,7 +101,7 @@ impl Tonic {
         }
     }
 
-    /// Refuses so many checks with this status, then serves.
+    /// Refuses this many checks with this status, then serves.
     async fn refusing(times: usize, status: Status) -> Self {
         let check = move |nth| match nth {
             nth if nth <= times => Err(status.clone()),
@@ -259,7 +259,7 @@ async fn a_pushback_that_is_no_number_ends_the_call_with_the_truth() {
         let client = client(&server.uri, layer(trusting()));
         assert_eq!(check(&client).await.unwrap_err().code(), Code::Unavailable);
         assert_eq!(server.calls(), 1);
-        // Nobody else waits, and the connection is as it was.
+        // No other call waits, and the connection is as it was.
         check(&client).await.unwrap();
         assert_eq!(server.listener.connections(), 1);
     }
@@ -645,7 +645,7 @@ async fn a_connection_that_cannot_be_made_is_proof_if_the_connector_says_so() {
 
 // And in virtual time, how long an answer is listened to, to the millisecond.
 
-/// So many milliseconds after the one before.
+/// Frames, each this many milliseconds after the one before it.
 type Frames = &'static [(u64, Said)];
 
 #[derive(Clone, Copy)]
@@ -667,7 +667,7 @@ fn body(frames: Frames) -> impl http_body::Body<Data = Bytes, Error = BoxError> 
     http_body_util::StreamBody::new(Box::pin(frames))
 }
 
-/// Asserts that it takes so many milliseconds until the caller has such an answer.
+/// Asserts that it takes this many milliseconds until the caller has such an answer.
 async fn held_up(policy: Grpc, frames: Frames, expected: u64) {
     let service = tower::service_fn(move |_: http::Request<String>| async move {
         let response = http::Response::builder().header("content-type", "application/grpc+proto");

@@ -178,7 +178,7 @@ async fn with_the_middleware_retry_after_and_the_60_seconds_hold() {
     assert_eq!(server.received().len(), 3);
 }
 
-/// Counts, and leaves a mark for whoever comes before it.
+/// Counts, and leaves a mark for the middlewares before it.
 struct Count(Arc<AtomicUsize>);
 
 #[derive(Clone, Debug, PartialEq)]

@@ -27,7 +27,7 @@ fn standard() -> RetryLayer {
     RetryLayer::new(Provider::new("test"))
 }
 
-/// So many callers ask for the broken route, one call after the other.
+/// Starts callers that ask for the broken route, one call after the other.
 fn loop_on(service: &Retry<Mock>, callers: usize, request: fn(&str) -> Request<Body>) {
     for _ in 0..callers {
         let service = service.clone();
@@ -40,7 +40,7 @@ fn loop_on(service: &Retry<Mock>, callers: usize, request: fn(&str) -> Request<B
     }
 }
 
-/// So many calls to the good route, one in so much time: how many are answered, and the longest wait.
+/// Sends calls to the good route at an interval: how many are answered, and the longest wait.
 async fn healthy(service: &Retry<Mock>, calls: usize, every: Duration) -> (usize, Duration) {
     let (mut answered, mut longest) = (0, Duration::ZERO);
     for _ in 0..calls {

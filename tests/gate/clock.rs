@@ -1,5 +1,5 @@
-//! A wall clock that somebody sets while calls wait, and servers whose clock or counters are wrong: no deadline
-//! moves, and nobody is kept for ever.
+//! A wall clock that is set while calls wait, and servers whose clock or counters are wrong: no deadline moves, and
+//! no caller waits for ever.
 
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,7 +14,7 @@ use tower_backoff::{Clock, Gates, Patience, Quota, Retry, RetryLayer};
 const URI: &str = "https://api.test/";
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// What somebody sets the clock to when it is ten past noon, in seconds.
+/// What the wall clock is set to at ten past noon, in seconds.
 fn jumps() -> [SystemTime; 6] {
     let ten_past = noon() + secs(10);
     [
@@ -94,7 +94,7 @@ async fn quotas_and_patience_do_not_look_at_the_wall_clock() {
         hasty.extensions_mut().insert(Patience::of(secs(30)));
         send(&service, hasty)
             .await
-            .expect_err("nobody gets through");
+            .expect_err("no call gets through");
         assert_between(begun.elapsed(), secs(30), millis(20));
     }
 }

@@ -1,4 +1,4 @@
-//! Others are asked before a call is sent: a ledger that several processes share.
+//! A ledger that several processes share is asked before a call is sent.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use tower_backoff::{
 
 const URI: &str = "https://api.lemlist.com/api/campaigns";
 
-/// What all processes share: two calls a second, and until when nobody may call.
+/// What all processes share: two calls a second, and until when no process may call.
 #[derive(Default)]
 struct Ledger {
     takes: Duration,
@@ -154,7 +154,7 @@ const SEARCH: &str = "https://api.test/search/code";
 const CORE: &str = "https://api.test/repos/1/issues";
 const SEARCH_BUCKET: &str = "https://api.test, bucket search";
 
-/// What all processes share, scope by scope: until when nobody may call, and for whom it was asked.
+/// What all processes share, scope by scope: until when no process may call, and for which scopes it was asked.
 #[derive(Default)]
 struct Register {
     takes: Duration,

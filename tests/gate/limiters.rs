@@ -1,4 +1,4 @@
-//! Limiters as others wrote them, in virtual time: how they count, and what they say.
+//! Rate limiters as other projects wrote them, in virtual time: how they count, and what they say.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
@@ -21,7 +21,7 @@ struct Drained {
     took: Duration,
 }
 
-/// Drains so many jobs with so many workers.
+/// Drains a number of jobs with a number of workers.
 async fn drain(mock: &Mock, jobs: usize, workers: usize) -> Drained {
     let service = around(mock, RetryLayer::new(Provider::new("limiters")));
     let (begun, left) = (Instant::now(), Arc::new(Mutex::new(jobs)));

@@ -1,4 +1,4 @@
-//! Callers that are polled once and then left alone, and callers that rely on being woken in their turn.
+//! Callers that are polled once and never again, and callers that are woken in their turn.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -74,7 +74,7 @@ async fn a_first_waiter_that_is_never_polled_stops_none_of_200_behind_it() {
             .collect();
         let begun = Instant::now();
         all_served(start_all(&service, 10..210).await).await;
-        // Twenty-one seconds, and a few in which nobody came.
+        // Twenty-one seconds, and a few in which no call came.
         assert!(begun.elapsed() <= secs(30), "{:?}", begun.elapsed());
         // Some are passed over with the loiterers, and come back at once.
         for (place, name) in names(&mock).iter().enumerate() {
@@ -147,10 +147,10 @@ async fn callers_that_come_and_go_do_not_let_cheap_calls_overtake_a_dear_one() {
     send(&service, priced("first", 5)).await.unwrap();
     let dear = start(&service, priced("dear", 10));
     tokio::task::yield_now().await;
-    // Whoever leaves makes the gate forget what the first one needs, until it has asked again.
+    // A caller that leaves makes the gate forget what the first one needs, until that one has asked again.
     drop(left_alone(&service, priced("gone", 1)));
     drop(left_alone(&service, priced("cheap", 1)));
-    // And when there are places for all, somebody else looks before the dear one does.
+    // And when there are places for all, another caller looks before the expensive one does.
     tokio::time::sleep(secs(59)).await;
     for _ in 0..1_500 {
         tokio::time::sleep(millis(1)).await;
@@ -176,7 +176,7 @@ async fn the_patience_of_a_caller_without_a_timer_ends_in_time() {
         let call = start(&service, hasty);
         ended.push(tokio::spawn(async move {
             let begun = Instant::now();
-            call.await.unwrap().expect_err("nobody gets through");
+            call.await.unwrap().expect_err("no call gets through");
             (seconds, begun.elapsed())
         }));
     }

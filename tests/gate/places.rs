@@ -1,4 +1,4 @@
-//! How many places a gate has: calls at once, callers that wait.
+//! How many calls a gate lets run at once, and how many callers may wait.
 
 use crate::support::mock::{Mock, answer, status};
 use crate::support::paused::*;

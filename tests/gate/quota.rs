@@ -1,4 +1,4 @@
-//! Declared quotas are spent before sending: servers of every kind that enforce them refuse nobody.
+//! Declared quotas are spent before sending: no server that enforces them refuses a call.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -328,7 +328,7 @@ async fn of_two_quotas_the_one_that_refuses_is_learned() {
     }
 }
 
-/// Every call costs so many.
+/// Every call costs this many points.
 struct Dear(Sliding, u32);
 
 impl Limit for Dear {

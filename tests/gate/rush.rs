@@ -1,4 +1,4 @@
-//! Calls that come one upon the other, and pass with tickets: all is counted as if each had asked.
+//! Calls that follow one another closely and pass with tickets: each is counted as if it had asked the gate.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -19,7 +19,7 @@ use tower_backoff::{Backoff, Budget, Gates, Patience, Quota, RetryLayer};
 
 const URI: &str = "https://api.test/";
 
-/// So many that the gate has learned what answers look like.
+/// Enough calls for the gate to learn what answers look like.
 const WARM: usize = 40;
 
 fn layer(gates: &Gates) -> RetryLayer {
@@ -380,7 +380,7 @@ async fn an_answer_is_not_old_because_a_call_that_was_sent_just_after_it_is_answ
     }
     let with_tickets: Vec<_> = (0..5).map(|_| start(&service, get(URI))).collect();
     tokio::time::sleep(millis(10)).await;
-    // Whoever looks closes the book.
+    // Looking closes the book.
     assert_eq!(gates.all()[0].in_flight, 6);
     assert_eq!(all(with_tickets).await, [200; 5]);
     slow.await.unwrap().unwrap();

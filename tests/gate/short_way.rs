@@ -1,4 +1,4 @@
-//! After many answers of one kind, most are not looked at: what must be seen of them all the same.
+//! After many answers of one kind the gate reads only some of them: what it must not miss.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -17,7 +17,7 @@ fn layer() -> RetryLayer {
     RetryLayer::new(Provider::new("short-way"))
 }
 
-/// So many that the gate has learned what answers look like.
+/// Enough calls for the gate to learn what answers look like.
 const WARM: usize = 40;
 
 /// Through this very service, which remembers the gate.

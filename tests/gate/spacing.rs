@@ -46,7 +46,7 @@ async fn serve(service: &Retry<Mock>, calls: usize) {
     }
 }
 
-/// How many of so many calls are sent at once.
+/// How many of `calls` calls are sent at once.
 async fn burst(mock: &Mock, service: &Retry<Mock>, calls: usize) -> usize {
     tokio::time::sleep(secs(130)).await;
     let before = mock.calls().len();

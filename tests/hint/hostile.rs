@@ -1,4 +1,4 @@
-//! Headers that nobody should send, and waits that nobody may shorten.
+//! Headers that no server should send, and waits that must never become shorter.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use jiff::{Timestamp, tz::Offset};
@@ -188,7 +188,7 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![3 => joined, 1 => prop::collection::vec(any::<u8>(), 0..40)]
 }
 
-/// So many nanoseconds from now, as servers write them; a form says what it cannot express.
+/// A number of nanoseconds from now, as servers write it; a form says what it cannot express.
 #[derive(Clone, Copy, Debug)]
 enum Form {
     Seconds,

@@ -13,13 +13,13 @@ use tower_backoff::policy::{Attempt, Policy, Provider, Ruling, Verdict};
 pub enum Done {
     /// The caller gets it.
     Accepted,
-    /// The caller gets it, and the next call waits so many seconds.
+    /// The caller gets it, and the next call waits this many seconds.
     AcceptedThenHeld(u64),
     /// This call goes again by its own backoff.
     Retried,
-    /// Everybody waits so many seconds, as a header says, and this call goes again.
+    /// All calls wait this many seconds, as a header says, and this call goes again.
     HeldAsSaid(u64),
-    /// Everybody waits at least so many seconds, and this call goes again.
+    /// All calls wait at least this many seconds, and this call goes again.
     HeldAtLeast(u64),
     /// The caller gets it, and no second request is sent.
     Final,

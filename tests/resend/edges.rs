@@ -1,4 +1,4 @@
-//! Edges: what a caller may do to the layer, and a server may say to it, that nobody does on purpose.
+//! Rare cases: what callers may do to the layer and servers may answer, though seldom on purpose.
 
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -49,7 +49,7 @@ async fn a_waiting_call_that_nobody_polls_holds_nobody_up() {
     let second = tokio::time::timeout(secs(3600), send(&service, get(A))).await;
     assert!(
         second.is_ok() && start.elapsed() < secs(301),
-        "stuck for an hour behind a future nobody polls, past patience"
+        "stuck for an hour behind a future that is not polled, past patience"
     );
 }
 

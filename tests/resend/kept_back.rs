@@ -1,4 +1,4 @@
-//! What the caller's own layers keep back says nothing about the server, and was not sent.
+//! What the caller's own layers refuse was not sent, and says nothing about the server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};

@@ -1,4 +1,4 @@
-//! When a call goes again. A conversation between callers and a server, in virtual time.
+//! When a call goes again: callers and a server in virtual time.
 
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ async fn after_a_cooldown_one_probe_goes_first_and_rounds_double() {
         }
     }
     let sizes: Vec<_> = rounds.iter().map(|(_, count)| *count).collect();
-    assert_eq!(sizes, [1, 2, 4, 8, 16, 32, 1], "nobody stampedes");
+    assert_eq!(sizes, [1, 2, 4, 8, 16, 32, 1], "no stampede");
 }
 
 #[tokio::test(start_paused = true)]
@@ -401,7 +401,7 @@ async fn a_503_that_names_a_wait_cools_the_scope_but_does_not_make_a_post_safe()
     assert_between(offsets(&mock, start)[1], secs(30), millis(251));
 }
 
-/// The forms in which a server may name a wait of so many milliseconds from noon on, and the least
+/// The forms in which a server may name a wait of `millis` milliseconds from noon on, and the least
 /// that each of them promises.
 fn named(form: u64, millis: u64) -> (&'static str, String, u64) {
     let (seconds, epoch) = (millis / 1_000, 1_772_452_800_000 + millis);
@@ -513,7 +513,7 @@ async fn a_date_of_1970_or_a_wrong_weekday_makes_no_loop_and_no_long_wait() {
 #[tokio::test(start_paused = true)]
 async fn a_wall_clock_that_stands_still_delays_nothing() {
     use tower::Layer;
-    // Virtual time does not move `SystemTime`: whoever measures by it waits for ever.
+    // Virtual time does not move `SystemTime`: a wait that is measured by it never ends.
     let mock = refusing(1, 429, &[("retry-after", "7")]);
     let start = Instant::now();
     send(&standard().layer(mock.clone()), get(API))

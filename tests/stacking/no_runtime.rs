@@ -1,5 +1,5 @@
-//! Without a runtime there is no timer: a call that has to wait ends with an error that says so, and one that need
-//! not is none the worse for it.
+//! Without a runtime there is no timer: a call that has to wait ends with an error that says so, and any other
+//! call is as it would be with one.
 
 use std::task::{Context, Poll};
 use std::time::Duration;

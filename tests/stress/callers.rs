@@ -1,4 +1,4 @@
-//! Many callers, some of whom go away: nobody is stuck, nothing leaks, nothing is sent early.
+//! Many callers, some of whom go away: none is stuck, nothing leaks, nothing is sent early.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -34,7 +34,7 @@ enum Kind {
     Declared,
     AtOnce,
     Published,
-    /// Refuses beyond a quota that nobody has told.
+    /// Refuses beyond a quota that was not declared.
     Unknown,
     /// Is out for a while.
     Out,

@@ -1,4 +1,4 @@
-//! The demo keeps what it promises, and its providers notice who does not.
+//! The demo keeps what it promises, and its providers notice requests that are early.
 
 // The demo's own `main` has no caller here.
 #[allow(dead_code)]

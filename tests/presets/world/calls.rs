@@ -1,4 +1,4 @@
-//! A few of them in motion: what callers see, and when the next request is sent.
+//! Calls under a few of the presets: what callers see, and when the next request is sent.
 
 use http::request::Parts;
 use tokio::time::Instant;

@@ -33,7 +33,7 @@ impl Dice {
         Duration::from_millis(self.within(range))
     }
 
-    /// Whether it happens that happens in so many of a thousand cases.
+    /// `true` in this many of a thousand cases.
     pub(crate) fn happens(&mut self, in_a_thousand: u64) -> bool {
         self.next() % 1_000 < in_a_thousand
     }

@@ -41,7 +41,7 @@ pub(crate) enum Limiter {
         each: Duration,
         full_at: Duration,
     },
-    /// So many on their way.
+    /// At most this many in flight.
     AtOnce {
         limit: u64,
         held: u64,
