@@ -1,4 +1,4 @@
-//! Conversations in virtual time.
+//! Requests to a mock in virtual time, and what comes of them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
