@@ -104,7 +104,7 @@ where
         reason: Option<StopReason>,
         not_before: Option<Moment>,
     ) -> Response<ResponseBody<R>> {
-        if let Some(hold) = self.permit.into_concurrency_permit() {
+        if let Some(hold) = self.permit.take_concurrency_permit() {
             response.body_mut().hold(hold);
         }
         if let Some(report) = self.report(reason, not_before) {

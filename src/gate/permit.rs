@@ -353,7 +353,7 @@ impl Permit {
     }
 
     /// The place among the calls at once goes with the body of the answer.
-    pub(crate) fn into_concurrency_permit(&mut self) -> Option<ConcurrencyPermit> {
+    pub(crate) fn take_concurrency_permit(&mut self) -> Option<ConcurrencyPermit> {
         if self.stage != Stage::Holding {
             return None;
         }

@@ -342,7 +342,7 @@ impl ModelCaller {
         } else if !permit.complete_fast(|| now) {
             permit.complete(completion(Outcome::Ok), now);
         }
-        let hold = permit.into_concurrency_permit();
+        let hold = permit.take_concurrency_permit();
         self.world.on_their_way.fetch_sub(1, Relaxed);
         drop(hold);
     }
