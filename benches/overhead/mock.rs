@@ -17,6 +17,9 @@ pub type Ask = Request<Empty<Bytes>>;
 /// What comes back.
 pub type Answer = Response<Full<Bytes>>;
 
+/// The body of every answer.
+pub const BODY: &str = r#"{"done":true}"#;
+
 type Line = (HeaderName, &'static str);
 
 /// Nine that every server sends.
@@ -63,7 +66,7 @@ impl Mock {
     }
 
     fn with(more: &[Line]) -> Self {
-        let body = Full::new(Bytes::from_static(br#"{"done":true}"#));
+        let body = Full::new(Bytes::from_static(BODY.as_bytes()));
         let mut answer = Response::new(body);
         *answer.headers_mut() = headers(COMMON.iter().chain(more));
         Self::answering(answer)
