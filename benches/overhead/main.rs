@@ -15,6 +15,7 @@ mod copy;
 mod instructions;
 mod mock;
 mod peers;
+mod tower_policy;
 
 use std::time::Instant;
 

@@ -1,30 +1,28 @@
-//! The others, with their defaults.
+//! The peers with their defaults, and with jitter where it is not a default.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use http::{Extensions, StatusCode};
+use http::Extensions;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use reqwest_retry::RetryTransientMiddleware;
 use reqwest_retry::policies::ExponentialBackoff;
-use tower::retry::backoff::{
-    Backoff, ExponentialBackoff as TowerBackoff, ExponentialBackoffMaker, MakeBackoff,
-};
-use tower::retry::budget::{Budget, TpsBudget};
-use tower::retry::{Policy, Retry};
+use tower::retry::Retry;
+use tower::retry::budget::TpsBudget;
 use tower::{Layer, Service};
-use tower_resilience_retry::RetryLayer;
+use tower_resilience_retry::{ExponentialRandomBackoff, RetryLayer};
 
 use crate::contender::{Contender, future, service};
 use crate::mock::{Answer, Ask, Asker, Mock};
+use crate::tower_policy::{Standard, is_transient};
 
 /// Everybody in front of the same server.
 pub fn all(mock: &Mock, budget: TpsBudget) -> [Contender; 4] {
     [
         service(
             "tower::retry",
-            Retry::new(Standard::new(budget), mock.clone()),
+            Retry::new(Standard::with_budget(budget), mock.clone()),
         ),
         service("tower-resilience-retry", resilience(mock.clone())).boxed(),
         backon(mock.clone()),
@@ -39,52 +37,12 @@ pub fn no_retry(mock: &Mock) -> Contender {
     reqwest("reqwest-middleware, no retry", client, mock.clone())
 }
 
-fn is_transient(status: StatusCode) -> bool {
-    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
-}
-
-/// The policy that everybody writes: tower's own backoff and its own budget.
-#[derive(Clone)]
-struct Standard {
-    backoff: TowerBackoff,
-    budget: Arc<TpsBudget>,
-}
-
-impl Standard {
-    fn new(budget: TpsBudget) -> Self {
-        Self {
-            backoff: ExponentialBackoffMaker::default().make_backoff(),
-            budget: Arc::new(budget),
-        }
-    }
-}
-
-impl Policy<Ask, Answer, Infallible> for Standard {
-    type Future = <TowerBackoff as Backoff>::Future;
-
-    fn retry(
-        &mut self,
-        _: &mut Ask,
-        result: &mut Result<Answer, Infallible>,
-    ) -> Option<Self::Future> {
-        let answer = result.as_ref().ok()?;
-        if !is_transient(answer.status()) {
-            self.budget.deposit();
-            return None;
-        }
-        let pays = self.budget.withdraw();
-        pays.then(|| self.backoff.next_backoff())
-    }
-
-    fn clone_request(&mut self, ask: &Ask) -> Option<Ask> {
-        Some(ask.clone())
-    }
-}
-
 fn resilience(
     mock: Mock,
 ) -> impl Service<Ask, Response = Answer, Error = Infallible, Future: 'static> {
+    let backoff = ExponentialRandomBackoff::new(Duration::from_millis(100), 0.5);
     RetryLayer::builder()
+        .backoff(backoff.expect("a valid factor"))
         .retry_on_response(|answer: &Answer| is_transient(answer.status()))
         .build()
         .layer(mock)
@@ -106,7 +64,7 @@ fn backon(mock: Mock) -> Contender {
                 }
             }
         };
-        attempt.retry(ExponentialBuilder::default())
+        attempt.retry(ExponentialBuilder::default().with_jitter())
     })
 }
 

@@ -34,7 +34,7 @@ const LANES: [(&str, &str, &str); 7] = [
     (
         "tower-resilience-retry+patient",
         "tower-resilience-retry",
-        "exponential backoff",
+        "exponential backoff, jitter",
     ),
     ("backon+patient", "backon", "exponential backoff, jitter"),
     (

@@ -52,10 +52,11 @@ in block  calls of any job sent although an answer to any job had said to stay a
 p50 p99   of a job, from taken to done
 peak/s    the most calls to arrive within any second
 
-The contenders are the crates themselves, with their defaults; +patient: 50 attempts, waits of at most
-60 s, no budget. tower::retry has no default policy: its ExponentialBackoff and its TpsBudget, and the
-same with Retry-After read by hand. reqwest-retry throws dice that cannot be seeded and waits by the
-system's clock: here its waits are jittered by ours and slept in virtual time.";
+The contenders are the crates themselves, with their defaults and with jitter; +patient: 50 attempts,
+waits of at most 60 s before jitter, no budget. tower::retry has no default policy: its
+ExponentialBackoff and its TpsBudget, and the same with Retry-After read by hand. Random numbers that
+cannot be seeded are drawn by this bench: those of reqwest-retry, which waits by the system's clock and
+here in virtual time, and those of tower-resilience-retry.";
 
 fn time(ratio: f64) -> String {
     if ratio >= 19.999 {

@@ -27,6 +27,9 @@ mod mock;
 mod peers;
 mod refused;
 mod threads;
+#[path = "../overhead/tower_policy.rs"]
+#[allow(dead_code)]
+mod tower_policy;
 
 use figure::{Figure, print_tables};
 

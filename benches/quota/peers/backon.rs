@@ -1,4 +1,4 @@
-//! `backon`: three retries after 1, 2 and 4 s, unless told otherwise.
+//! `backon`: by default three retries after 1, 2 and 4 s; here with its jitter, up to twice as long.
 
 use std::sync::Arc;
 
@@ -13,25 +13,23 @@ use crate::server::Server;
 pub(super) fn all() -> [Contender; 2] {
     [
         Contender::peer("backon", |stage| {
-            client(stage, |_| ExponentialBuilder::default())
+            client(stage, ExponentialBuilder::default())
         }),
         Contender::peer("backon+patient", |stage| {
-            client(stage, |seed| {
-                ExponentialBuilder::default()
-                    .with_max_times(ATTEMPTS as usize - 1)
-                    .with_max_delay(LONGEST)
-                    .with_jitter()
-                    .with_jitter_seed(seed)
-            })
+            let patient = ExponentialBuilder::default()
+                .with_max_times(ATTEMPTS as usize - 1)
+                .with_max_delay(LONGEST);
+            client(stage, patient)
         }),
     ]
 }
 
-fn client(stage: &Stage, backoff: fn(u64) -> ExponentialBuilder) -> Client {
+fn client(stage: &Stage, backoff: ExponentialBuilder) -> Client {
     let (server, seed) = (stage.server.clone(), stage.seed);
     Arc::new(move |job| {
         let server = server.clone();
-        let backoff = backoff(seed << 32 | u64::from(job));
+        let seed = seed << 32 | u64::from(job);
+        let backoff = backoff.with_jitter().with_jitter_seed(seed);
         Box::pin(async move {
             let attempt = || attempt(server.clone(), job);
             let outcome = attempt.retry(backoff).when(|status| is_transient(*status));

@@ -1,7 +1,9 @@
 //! The others: the real crates, each once with its defaults and once patient.
 //!
-//! A default is what the crate's own documentation starts with. Patient is 50 attempts, waits of at
-//! most 60 s and no budget. All are told to send a GET again after a 408, a 429 and any 5xx.
+//! A default is what the crate's own documentation starts with, plus the crate's jitter where that is
+//! not a default: each call draws its own random numbers, from the seed of the run. Patient is 50
+//! attempts, waits of at most 60 s before jitter, and no budget. All are told to send a GET again after
+//! a 408, a 429 and any 5xx.
 
 mod backon;
 mod reqwest_retry;

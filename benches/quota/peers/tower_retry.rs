@@ -17,6 +17,9 @@ use super::{ATTEMPTS, LONGEST, is_transient};
 use crate::contender::{Client, Contender, Stage};
 use crate::server::Empty;
 
+/// The default of `ExponentialBackoffMaker`.
+const FOREVER: Duration = Duration::from_millis(u64::MAX);
+
 pub(super) fn all() -> [Contender; 4] {
     [
         Contender::peer("tower-retry", |stage| {
@@ -35,46 +38,64 @@ pub(super) fn all() -> [Contender; 4] {
 }
 
 fn client(stage: &Stage, policy: Standard) -> Client {
-    let service = Retry::new(policy, stage.server.clone());
     let server = stage.server.clone();
     Arc::new(move |job| {
-        let call = service.clone().oneshot(server.request(job));
+        let service = Retry::new(policy.for_job(job), server.clone());
+        let call = service.oneshot(server.request(job));
         Box::pin(async move { Ok(call.await?.status()) })
     })
 }
 
-/// The policy that everybody writes.
+/// The policy that a careful user writes with the parts that tower offers.
 #[derive(Clone)]
 struct Standard {
-    /// Cloned with the policy for each call, its dice too: so all calls throw the same numbers.
+    /// Made for each call: a clone of a backoff repeats its random numbers.
     backoff: ExponentialBackoff<HasherRng<Seed>>,
+    longest: Duration,
+    seed: u64,
     budget: Option<Arc<TpsBudget>>,
     attempts_left: u32,
     reads_retry_after: bool,
 }
 
 impl Standard {
-    fn budgeted(stage: &Stage) -> Self {
+    fn new(seed: u64, longest: Duration) -> Self {
         Self {
-            backoff: backoff(stage, Duration::from_millis(u64::MAX)),
-            budget: Some(Arc::default()),
+            backoff: backoff(seed, longest),
+            longest,
+            seed,
+            budget: None,
             attempts_left: u32::MAX,
             reads_retry_after: false,
         }
     }
 
+    fn budgeted(stage: &Stage) -> Self {
+        Self {
+            budget: Some(Arc::default()),
+            ..Self::new(stage.seed, FOREVER)
+        }
+    }
+
     fn patient(stage: &Stage) -> Self {
         Self {
-            backoff: backoff(stage, LONGEST),
-            budget: None,
             attempts_left: ATTEMPTS - 1,
-            reads_retry_after: false,
+            ..Self::new(stage.seed, LONGEST)
         }
     }
 
     fn reading_retry_after(mut self) -> Self {
         self.reads_retry_after = true;
         self
+    }
+
+    /// The policy of one call, with random numbers of its own that depend on the seed of the run.
+    fn for_job(&self, job: u32) -> Self {
+        let seed = self.seed << 32 | u64::from(job);
+        Self {
+            backoff: backoff(seed, self.longest),
+            ..self.clone()
+        }
     }
 
     /// Whether one more attempt is allowed.
@@ -86,9 +107,9 @@ impl Standard {
 }
 
 /// The defaults of `ExponentialBackoffMaker`, but for the longest wait and the seed.
-fn backoff(stage: &Stage, longest: Duration) -> ExponentialBackoff<HasherRng<Seed>> {
-    let dice = HasherRng::with_hasher(Seed(stage.seed));
-    ExponentialBackoffMaker::new(Duration::from_millis(50), longest, 0.99, dice)
+fn backoff(seed: u64, longest: Duration) -> ExponentialBackoff<HasherRng<Seed>> {
+    let rng = HasherRng::with_hasher(Seed(seed));
+    ExponentialBackoffMaker::new(Duration::from_millis(50), longest, 0.99, rng)
         .expect("50 ms is less than any of the longest waits")
         .make_backoff()
 }
@@ -126,7 +147,7 @@ fn retry_after<B>(response: &Response<B>) -> Option<Duration> {
     value.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
-/// In place of the random state that the dice are made of otherwise.
+/// Replaces the random state that seeds the generator by default, so that runs can be repeated.
 #[derive(Clone, Debug)]
 struct Seed(u64);
 
