@@ -5,14 +5,9 @@ use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use tower::retry::budget::TpsBudget;
-use tower::{Layer, Service};
-use tower_backoff::policy::Provider;
-use tower_backoff::{Quota, RetryLayer};
+use tower::Service;
 
-use crate::copy::Copy;
-use crate::mock::{Ask, Asker, Mock};
-use crate::peers;
+use crate::mock::{Ask, Asker};
 
 /// One way to make a call.
 pub struct Contender {
@@ -21,33 +16,6 @@ pub struct Contender {
     pub run: Box<dyn FnMut(u64)>,
     /// How large the future of a call is; `None` if it is boxed.
     pub future_bytes: Option<usize>,
-}
-
-/// Everybody, the bare service first.
-pub fn all() -> Vec<Contender> {
-    let mut all = vec![
-        service("bare", Mock::silent()),
-        service("one request copy", Copy(Mock::silent())),
-    ];
-    let [tower, resilience, backon, reqwest] = peers::all(&Mock::silent(), TpsBudget::default());
-    all.extend([
-        tower,
-        resilience,
-        backon,
-        peers::no_retry(&Mock::silent()),
-        reqwest,
-    ]);
-    all.extend([
-        service("ours", ours(Mock::silent())),
-        service("ours, counters published", ours(Mock::with_counters())),
-    ]);
-    all
-}
-
-/// Gate and quota active, and everything else as it is by default.
-fn ours(mock: Mock) -> tower_backoff::Retry<Mock> {
-    let policy = Provider::new("bench").quota(Quota::per_second(1_000_000));
-    RetryLayer::new(policy).layer(mock)
 }
 
 /// A tower service.

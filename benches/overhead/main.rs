@@ -13,6 +13,7 @@ mod allocations;
 mod contender;
 mod copy;
 mod instructions;
+mod lineup;
 mod mock;
 mod peers;
 mod tower_policy;
@@ -37,7 +38,7 @@ struct Row {
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let mut contenders = contender::all();
+    let mut contenders = lineup::all();
     if let [word, number, calls] = words.as_slice() {
         if word == instructions::WORD {
             let number: usize = number.parse().expect("a number");

@@ -7,8 +7,6 @@ use std::sync::Arc;
 use http::StatusCode;
 use tower_backoff::BoxError;
 
-use crate::ours;
-use crate::peers;
 use crate::scenario::Scenario;
 use crate::server::Server;
 
@@ -44,9 +42,4 @@ pub struct Stage {
     pub scenario: Scenario,
     pub server: Server,
     pub seed: u64,
-}
-
-/// Everybody, in the order of the table.
-pub fn all() -> Vec<Contender> {
-    ours::all().into_iter().chain(peers::all()).collect()
 }

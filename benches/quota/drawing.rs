@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::contender::{self, Contender};
+use crate::contender::Contender;
+use crate::lineup;
 use crate::run::{self, Run};
 use crate::scenario;
 
@@ -58,7 +59,7 @@ const REFUSED: &str = "#d62728";
 
 /// The whole file.
 pub fn draw() -> String {
-    let contenders = contender::all();
+    let contenders = lineup::all();
     let mut svg = String::new();
     head(&mut svg);
     for (number, (name, title, how)) in LANES.iter().enumerate() {

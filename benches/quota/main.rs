@@ -15,6 +15,7 @@ mod chance;
 mod contender;
 mod drawing;
 mod limit;
+mod lineup;
 mod minimum;
 mod options;
 mod ours;
@@ -57,7 +58,7 @@ fn main() {
         return;
     }
     for scenario in &chosen {
-        let minimum = scenario.minimum(1).as_secs_f64();
+        let minimum = minimum::of(scenario, 1).as_secs_f64();
         let cells: Vec<_> = cells
             .iter()
             .filter(|cell| cell.scenario == scenario.name)
@@ -104,7 +105,7 @@ fn play(options: &Options, scenarios: &[Scenario]) -> Vec<Cell> {
 }
 
 fn pairs<'a>(options: &Options, scenarios: &'a [Scenario]) -> Vec<(&'a Scenario, Contender)> {
-    let contenders = contender::all();
+    let contenders = lineup::all();
     let chosen = contenders
         .iter()
         .filter(|each| names(&options.contenders, each.name));

@@ -8,6 +8,7 @@ use tower_backoff::policy::Provider;
 use tower_backoff::{Clock, Quota, RetryLayer};
 
 use crate::contender::{Client, Contender, Stage};
+use crate::minimum;
 use crate::scenario::Counting;
 use crate::wording::noon;
 
@@ -45,7 +46,7 @@ pub fn all() -> [Contender; 4] {
 
 /// Defaults, but patience enough to finish.
 fn client(stage: &Stage, policy: Provider) -> Client {
-    let patience = 40 * stage.scenario.minimum(stage.seed);
+    let patience = 40 * minimum::of(&stage.scenario, stage.seed);
     let layer = RetryLayer::new(policy)
         .patience(patience)
         .clock(Clock::starting_at(noon()))

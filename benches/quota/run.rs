@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::books::Books;
 use crate::contender::{Client, Contender, Stage};
+use crate::minimum;
 use crate::scenario::{Load, Scenario, WORKERS};
 use crate::server::Server;
 
@@ -46,7 +47,7 @@ pub fn play(scenario: &Scenario, contender: &Contender, seed: u64) -> Run {
             seed,
         };
         let client = (contender.client)(&stage);
-        let minimum = scenario.minimum(seed);
+        let minimum = minimum::of(scenario, seed);
         let work = work(scenario.load, &client, &stage.server);
         // Whether it finished shows in the books.
         let _ = timeout(ENDS_AT * minimum, work).await;

@@ -1,19 +1,13 @@
 //! Who takes part, and how a call of each comes to wait.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use http::{HeaderValue, StatusCode, header};
 use tower::Service;
-use tower::retry::budget::TpsBudget;
 
-use crate::copy::Copy;
-use crate::gate;
-use crate::mock::{Answer, Ask, Asker, Mock};
-use crate::peers;
+use crate::mock::{Ask, Asker, Mock};
 
 /// A way to make calls that wait.
 pub struct Contender {
@@ -37,17 +31,6 @@ impl<F: Future> Once for F {
         self.poll(&mut Context::from_waker(Waker::noop()))
             .is_ready()
     }
-}
-
-/// Everybody, the floor first. Ours waits behind a gate that one refusal has shut, the others sleep
-/// after a refusal of their own.
-pub fn all() -> Vec<Contender> {
-    // By default a hundred calls may retry, and the next one ends instead of waiting.
-    let budget = TpsBudget::new(Duration::from_secs(10), 1_000_000, 0.2);
-    let mut all = vec![service("one request copy", Copy(Hung))];
-    all.extend(peers::all(&refusing(), budget));
-    all.push(service("ours", gate::shut()));
-    all
 }
 
 /// A server that has had enough for some minutes, but not for longer than anybody's patience.
@@ -94,34 +77,3 @@ impl Contender {
         self
     }
 }
-
-/// A server that never answers, and whose call has room for an answer.
-#[derive(Clone, Debug)]
-struct Hung;
-
-struct Hanging(Option<Result<Answer, Infallible>>);
-
-impl Service<Ask> for Hung {
-    type Response = Answer;
-    type Error = Infallible;
-    type Future = Hanging;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, ask: Ask) -> Hanging {
-        drop(ask);
-        Hanging(None)
-    }
-}
-
-impl Future for Hanging {
-    type Output = Result<Answer, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.take().map_or(Poll::Pending, Poll::Ready)
-    }
-}
-
-impl Unpin for Hanging {}

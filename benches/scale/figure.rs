@@ -60,3 +60,9 @@ pub fn print_tables(figures: &[Figure]) {
         }
     }
 }
+
+/// The middle one of an odd number of figures.
+pub fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_unstable_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}

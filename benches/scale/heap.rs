@@ -1,13 +1,29 @@
 //! How many bytes a call holds while it waits.
 
-use crate::contender::{self, Contender};
+use std::time::Duration;
+
+use tower::retry::budget::TpsBudget;
+
+use crate::contender::{Contender, refusing, service};
+use crate::copy::Copy;
 use crate::figure::Figure;
-use crate::live;
+use crate::hung::Hung;
+use crate::{gate, live, peers};
 
 const CALLERS: usize = 100_000;
 
 pub fn measure() -> Vec<Figure> {
-    contender::all().into_iter().map(bytes).collect()
+    contenders().into_iter().map(bytes).collect()
+}
+
+/// All contenders, the floor first. Ours waits behind a closed gate, each peer after a refusal.
+fn contenders() -> Vec<Contender> {
+    // The default budget covers 100 retries; after them a call ends instead of waiting.
+    let budget = TpsBudget::new(Duration::from_secs(10), 1_000_000, 0.2);
+    let mut all = vec![service("one request copy", Copy(Hung))];
+    all.extend(peers::all(&refusing(), budget));
+    all.push(service("ours", gate::shut()));
+    all
 }
 
 fn bytes(mut contender: Contender) -> Figure {

@@ -17,6 +17,7 @@ mod figure;
 mod gate;
 mod heap;
 mod hosts;
+mod hung;
 mod instructions;
 mod live;
 #[path = "../overhead/mock.rs"]
@@ -30,6 +31,7 @@ mod threads;
 #[path = "../overhead/tower_policy.rs"]
 #[allow(dead_code)]
 mod tower_policy;
+mod workload;
 
 use figure::{Figure, print_tables};
 
@@ -58,9 +60,4 @@ fn main() {
     } else {
         print_tables(&figures);
     }
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_unstable_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tower::Service;
 
 use crate::contender::{Once, send};
-use crate::figure::Figure;
+use crate::figure::{Figure, median};
 use crate::gate;
 use crate::mock::{Ask, Asker, Mock};
 
@@ -29,7 +29,7 @@ where
 {
     const TURNS: usize = 11;
     let ratio = |_| per_second(service, 2) / per_second(service, 1);
-    crate::median((0..TURNS).map(ratio).collect())
+    median((0..TURNS).map(ratio).collect())
 }
 
 fn per_second<S>(service: &S, threads: usize) -> f64

@@ -12,7 +12,6 @@ use tower_backoff::policy::Provider;
 
 use crate::chance;
 use crate::limit::{Bucket, Counter, Foreign, Grid, Limit, Log, Pair, Scopes, Unlimited, Window};
-use crate::minimum;
 use crate::wording::Wording;
 
 /// How many tasks drain a closed queue.
@@ -161,12 +160,7 @@ impl Scenario {
         chance::falls(1, seed, job, attempt, self.fails_percent)
     }
 
-    /// How long a client would take that knew everything.
-    pub fn minimum(&self, seed: u64) -> Duration {
-        minimum::of(self, seed)
-    }
-
-    /// How many requests it would send.
+    /// How many requests a client sends that is never refused.
     pub fn needed(&self, seed: u64) -> u32 {
         (0..self.jobs()).map(|job| self.attempts(seed, job)).sum()
     }

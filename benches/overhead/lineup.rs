@@ -1,0 +1,38 @@
+//! The list of all contenders.
+
+use tower::Layer;
+use tower::retry::budget::TpsBudget;
+use tower_backoff::policy::Provider;
+use tower_backoff::{Quota, RetryLayer};
+
+use crate::contender::{Contender, service};
+use crate::copy::Copy;
+use crate::mock::Mock;
+use crate::peers;
+
+/// All contenders, the bare service first.
+pub fn all() -> Vec<Contender> {
+    let mut all = vec![
+        service("bare", Mock::silent()),
+        service("one request copy", Copy(Mock::silent())),
+    ];
+    let [tower, resilience, backon, reqwest] = peers::all(&Mock::silent(), TpsBudget::default());
+    all.extend([
+        tower,
+        resilience,
+        backon,
+        peers::no_retry(&Mock::silent()),
+        reqwest,
+    ]);
+    all.extend([
+        service("ours", ours(Mock::silent())),
+        service("ours, counters published", ours(Mock::with_counters())),
+    ]);
+    all
+}
+
+/// Gate and quota active, and everything else as it is by default.
+fn ours(mock: Mock) -> tower_backoff::Retry<Mock> {
+    let policy = Provider::new("bench").quota(Quota::per_second(1_000_000));
+    RetryLayer::new(policy).layer(mock)
+}
