@@ -32,6 +32,6 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 /// How many there have been so far.
-pub fn so_far() -> u64 {
+pub fn count() -> u64 {
     COUNT.load(Relaxed)
 }

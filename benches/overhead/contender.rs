@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use tower::Service;
 
-use crate::mock::{Ask, Asker};
+use crate::mock::{MockRequest, RequestTemplate};
 
 /// One way to make a call.
 pub struct Contender {
@@ -21,15 +21,15 @@ pub struct Contender {
 /// A tower service.
 pub fn service<S>(name: &'static str, mut service: S) -> Contender
 where
-    S: Service<Ask, Error: std::fmt::Debug> + 'static,
+    S: Service<MockRequest, Error: std::fmt::Debug> + 'static,
 {
-    let asker = Asker::new();
-    let future_bytes = size_of_val(&service.call_ready(asker.ask()));
+    let template = RequestTemplate::new();
+    let future_bytes = size_of_val(&service.call_ready(template.request()));
     Contender {
         name,
         run: Box::new(move |calls| {
             for _ in 0..calls {
-                finish(service.call_ready(asker.ask()));
+                finish(service.call_ready(template.request()));
             }
         }),
         future_bytes: Some(future_bytes),
@@ -54,15 +54,15 @@ impl Contender {
     }
 }
 
-trait CallReady: Service<Ask> {
-    fn call_ready(&mut self, ask: Ask) -> Self::Future;
+trait CallReady: Service<MockRequest> {
+    fn call_ready(&mut self, request: MockRequest) -> Self::Future;
 }
 
-impl<S: Service<Ask, Error: std::fmt::Debug>> CallReady for S {
-    fn call_ready(&mut self, ask: Ask) -> S::Future {
+impl<S: Service<MockRequest, Error: std::fmt::Debug>> CallReady for S {
+    fn call_ready(&mut self, request: MockRequest) -> S::Future {
         let ready = self.poll_ready(&mut Context::from_waker(Waker::noop()));
         assert!(matches!(ready, Poll::Ready(Ok(()))), "always ready");
-        self.call(ask)
+        self.call(request)
     }
 }
 

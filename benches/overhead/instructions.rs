@@ -9,7 +9,7 @@ const FEW: u64 = 10_000;
 const MANY: u64 = 20_000;
 
 /// The word that says to make so many calls and nothing else.
-pub const WORD: &str = "--calls";
+pub const OPTION: &str = "--calls";
 
 /// Of the contender with this number; `None` without valgrind.
 pub fn per_call(number: usize) -> Option<u64> {
@@ -24,7 +24,7 @@ fn collected(number: usize, calls: u64) -> Option<u64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(std::env::current_exe().ok()?)
-        .args([WORD, &number.to_string(), &calls.to_string()])
+        .args([OPTION, &number.to_string(), &calls.to_string()])
         .output()
         .ok()?;
     let said = String::from_utf8(output.stderr).ok()?;

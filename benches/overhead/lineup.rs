@@ -6,26 +6,27 @@ use tower_backoff::policy::Provider;
 use tower_backoff::{Quota, RetryLayer};
 
 use crate::contender::{Contender, service};
-use crate::copy::Copy;
+use crate::copy::CopyRequest;
 use crate::mock::Mock;
 use crate::peers;
 
 /// All contenders, the bare service first.
 pub fn all() -> Vec<Contender> {
     let mut all = vec![
-        service("bare", Mock::silent()),
-        service("one request copy", Copy(Mock::silent())),
+        service("bare", Mock::without_counters()),
+        service("one request copy", CopyRequest(Mock::without_counters())),
     ];
-    let [tower, resilience, backon, reqwest] = peers::all(&Mock::silent(), TpsBudget::default());
+    let [tower, resilience, backon, reqwest] =
+        peers::all(&Mock::without_counters(), TpsBudget::default());
     all.extend([
         tower,
         resilience,
         backon,
-        peers::no_retry(&Mock::silent()),
+        peers::no_retry(&Mock::without_counters()),
         reqwest,
     ]);
     all.extend([
-        service("ours", ours(Mock::silent())),
+        service("ours", ours(Mock::without_counters())),
         service("ours, counters published", ours(Mock::with_counters())),
     ]);
     all

@@ -40,7 +40,7 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let mut contenders = lineup::all();
     if let [word, number, calls] = words.as_slice() {
-        if word == instructions::WORD {
+        if word == instructions::OPTION {
             let number: usize = number.parse().expect("a number");
             (contenders[number].run)(calls.parse().expect("a number"));
             return;
@@ -81,9 +81,9 @@ fn measure(contenders: &mut [Contender]) -> Vec<Row> {
 fn allocations(contender: &mut Contender) -> u64 {
     const CALLS: u64 = 1_000;
     (contender.run)(CALLS);
-    let before = allocations::so_far();
+    let before = allocations::count();
     (contender.run)(CALLS);
-    (allocations::so_far() - before) / CALLS
+    (allocations::count() - before) / CALLS
 }
 
 /// The median of many short turns, so that whatever else the machine does hits all alike.

@@ -14,7 +14,7 @@ use tower::{Layer, Service};
 use tower_resilience_retry::{ExponentialRandomBackoff, RetryLayer};
 
 use crate::contender::{Contender, future, service};
-use crate::mock::{Answer, Ask, Asker, Mock};
+use crate::mock::{Mock, MockRequest, MockResponse, RequestTemplate};
 use crate::tower_policy::{Standard, is_transient};
 
 /// Everybody in front of the same server.
@@ -39,28 +39,28 @@ pub fn no_retry(mock: &Mock) -> Contender {
 
 fn resilience(
     mock: Mock,
-) -> impl Service<Ask, Response = Answer, Error = Infallible, Future: 'static> {
+) -> impl Service<MockRequest, Response = MockResponse, Error = Infallible, Future: 'static> {
     let backoff = ExponentialRandomBackoff::new(Duration::from_millis(100), 0.5);
     RetryLayer::builder()
         .backoff(backoff.expect("a valid factor"))
-        .retry_on_response(|answer: &Answer| is_transient(answer.status()))
+        .retry_on_response(|response: &MockResponse| is_transient(response.status()))
         .build()
         .layer(mock)
 }
 
 /// It retries closures: so the request is copied by hand.
 fn backon(mock: Mock) -> Contender {
-    let asker = Asker::new();
+    let template = RequestTemplate::new();
     future("backon", move || {
-        let (ask, mut mock) = (asker.ask(), mock.clone());
+        let (request, mut mock) = (template.request(), mock.clone());
         let attempt = move || {
-            let call = mock.call(ask.clone());
+            let call = mock.call(request.clone());
             async move {
-                let Ok(answer) = call.await;
-                if is_transient(answer.status()) {
-                    Err(answer)
+                let Ok(response) = call.await;
+                if is_transient(response.status()) {
+                    Err(response)
                 } else {
-                    Ok(answer)
+                    Ok(response)
                 }
             }
         };
@@ -76,12 +76,12 @@ fn reqwest_retry() -> ClientBuilder {
 
 fn reqwest(name: &'static str, client: ClientBuilder, mock: Mock) -> Contender {
     let client: ClientWithMiddleware = client.with(InProcess(mock)).build();
-    let asker = Asker::new();
+    let template = RequestTemplate::new();
     future(name, move || {
-        let ask = asker.ask().map(|_| reqwest::Body::from(""));
-        let ask = reqwest::Request::try_from(ask).expect("a valid request");
+        let request = template.request().map(|_| reqwest::Body::from(""));
+        let request = reqwest::Request::try_from(request).expect("a valid request");
         let client = client.clone();
-        async move { client.execute(ask).await }
+        async move { client.execute(request).await }
     })
 }
 
@@ -91,11 +91,11 @@ struct InProcess(Mock);
 impl Middleware for InProcess {
     async fn handle(
         &self,
-        ask: reqwest::Request,
+        request: reqwest::Request,
         _: &mut Extensions,
         _: Next<'_>,
     ) -> reqwest_middleware::Result<reqwest::Response> {
-        drop(ask);
-        Ok(self.0.answer().map(reqwest::Body::wrap).into())
+        drop(request);
+        Ok(self.0.response().map(reqwest::Body::wrap).into())
     }
 }

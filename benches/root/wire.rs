@@ -1,7 +1,7 @@
 //! `cargo bench --bench wire` in the root.
 
-mod hand_over;
+mod delegate;
 
 fn main() -> std::process::ExitCode {
-    hand_over::to("tower-backoff-wire", "wire")
+    delegate::run("tower-backoff-wire", "wire")
 }

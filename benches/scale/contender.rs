@@ -7,27 +7,27 @@ use std::task::{Context, Poll, Waker};
 use http::{HeaderValue, StatusCode, header};
 use tower::Service;
 
-use crate::mock::{Ask, Asker, Mock};
+use crate::mock::{Mock, MockRequest, RequestTemplate};
 
 /// A way to make calls that wait.
 pub struct Contender {
     pub name: &'static str,
     pub call: Box<dyn FnMut() -> Call>,
     /// A box that only this bench puts around it.
-    pub needless_bytes: usize,
+    pub box_bytes: usize,
 }
 
 /// A call, as a task holds it.
-pub type Call = Pin<Box<dyn Once>>;
+pub type Call = Pin<Box<dyn PollOnce>>;
 
 /// A future whose answer nobody reads.
-pub trait Once {
+pub trait PollOnce {
     /// Polls it once more. Whether it is over.
-    fn is_over(self: Pin<&mut Self>) -> bool;
+    fn poll_once(self: Pin<&mut Self>) -> bool;
 }
 
-impl<F: Future> Once for F {
-    fn is_over(self: Pin<&mut Self>) -> bool {
+impl<F: Future> PollOnce for F {
+    fn poll_once(self: Pin<&mut Self>) -> bool {
         self.poll(&mut Context::from_waker(Waker::noop()))
             .is_ready()
     }
@@ -35,27 +35,27 @@ impl<F: Future> Once for F {
 
 /// A server that has had enough for some minutes, but not for longer than anybody's patience.
 pub fn refusing() -> Mock {
-    let mut answer = Mock::silent().answer();
-    *answer.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    let mut response = Mock::without_counters().response();
+    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
     let wait = HeaderValue::from_static("240");
-    answer.headers_mut().insert(header::RETRY_AFTER, wait);
-    Mock::answering(answer)
+    response.headers_mut().insert(header::RETRY_AFTER, wait);
+    Mock::with_response(response)
 }
 
 /// Begins a call.
-pub fn send<S: Service<Ask>>(service: &mut S, ask: Ask) -> S::Future {
+pub fn send<S: Service<MockRequest>>(service: &mut S, request: MockRequest) -> S::Future {
     let ready = service.poll_ready(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(ready, Poll::Ready(Ok(()))), "always ready");
-    service.call(ask)
+    service.call(request)
 }
 
 /// A tower service.
 pub fn service<S>(name: &'static str, mut service: S) -> Contender
 where
-    S: Service<Ask, Future: 'static> + 'static,
+    S: Service<MockRequest, Future: 'static> + 'static,
 {
-    let asker = Asker::new();
-    future(name, move || send(&mut service, asker.ask()))
+    let template = RequestTemplate::new();
+    future(name, move || send(&mut service, template.request()))
 }
 
 /// Anything else that makes a future.
@@ -66,14 +66,14 @@ pub fn future<F: Future + 'static>(
     Contender {
         name,
         call: Box::new(move || Box::pin(call())),
-        needless_bytes: 0,
+        box_bytes: 0,
     }
 }
 
 impl Contender {
     /// Its future is in a box of its own.
     pub fn boxed(mut self) -> Self {
-        self.needless_bytes = size_of::<Call>();
+        self.box_bytes = size_of::<Call>();
         self
     }
 }

@@ -12,7 +12,7 @@ struct Growth {
     kind: Kind,
     among: [usize; 3],
     what: &'static str,
-    asked: Option<&'static str>,
+    target: Option<&'static str>,
 }
 
 const GROWTHS: [Growth; 4] = [
@@ -21,7 +21,7 @@ const GROWTHS: [Growth; 4] = [
         kind: Kind::Queue,
         among: [100, 10_000, 100_000],
         what: "callers waiting",
-        asked: Some("flat"),
+        target: Some("flat"),
     },
     Growth {
         // Under callgrind a call takes fifty times as long: each of ten thousand hosts is then asked three times a
@@ -30,21 +30,21 @@ const GROWTHS: [Growth; 4] = [
         kind: Kind::Hosts,
         among: [1, 100, 10_000],
         what: "hosts in turn",
-        asked: Some("flat"),
+        target: Some("flat"),
     },
     Growth {
         table: "the same, with a quota of a million per second",
         kind: Kind::HostsBySecond,
         among: [1, 100, 10_000],
         what: "hosts in turn",
-        asked: Some("flat"),
+        target: Some("flat"),
     },
     Growth {
         table: "for comparison: the bare service, and a count for each host",
         kind: Kind::HostsCounted,
         among: [1, 100, 10_000],
         what: "hosts in turn",
-        asked: None,
+        target: None,
     },
 ];
 
@@ -74,7 +74,7 @@ impl Growth {
         let times = [
             figure("ns", time),
             Figure {
-                asked: self.asked,
+                target: self.target,
                 ..figure("times the first", time / among_few)
             },
         ];

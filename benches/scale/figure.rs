@@ -10,7 +10,7 @@ pub struct Figure {
     pub value: f64,
     /// What is asked of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub asked: Option<&'static str>,
+    pub target: Option<&'static str>,
 }
 
 impl Figure {
@@ -25,12 +25,12 @@ impl Figure {
             row: row.into(),
             unit,
             value,
-            asked: None,
+            target: None,
         }
     }
 
-    pub fn asked(mut self, what: &'static str) -> Self {
-        self.asked = Some(what);
+    pub fn target(mut self, what: &'static str) -> Self {
+        self.target = Some(what);
         self
     }
 
@@ -54,9 +54,11 @@ pub fn print_tables(figures: &[Figure]) {
                 .iter()
                 .map(|cell| format!("{:>24}", cell.written()))
                 .collect();
-            let asked = row.iter().filter_map(|cell| cell.asked);
-            let asked: String = asked.map(|asked| format!("   asked: {asked}")).collect();
-            println!("  {:<34}{cells}{asked}", row[0].row);
+            let target = row.iter().filter_map(|cell| cell.target);
+            let target: String = target
+                .map(|target| format!("   target: {target}"))
+                .collect();
+            println!("  {:<34}{cells}{target}", row[0].row);
         }
     }
 }

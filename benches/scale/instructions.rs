@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::workload::{Kind, Workload};
 
 /// The option that makes the steps of a workload and nothing else.
-pub const WORD: &str = "--steps";
+pub const OPTION: &str = "--steps";
 
 /// `None` without valgrind.
 pub fn per_step(workload: Workload) -> Option<u64> {
@@ -16,7 +16,7 @@ pub fn per_step(workload: Workload) -> Option<u64> {
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg("--toggle-collect=*instructions::counted*")
         .arg(std::env::current_exe().ok()?)
-        .args([WORD, workload.kind.name(), &workload.among.to_string()])
+        .args([OPTION, workload.kind.name(), &workload.among.to_string()])
         .output()
         .ok()?;
     let said = String::from_utf8(output.stderr).ok()?;

@@ -16,13 +16,13 @@ mod decision;
 mod figure;
 mod gate;
 mod heap;
+mod heap_bytes;
 mod hosts;
-mod hung;
 mod instructions;
-mod live;
 #[path = "../overhead/mock.rs"]
 #[allow(dead_code)] // The other bench needs all of it.
 mod mock;
+mod never_answers;
 #[path = "../overhead/peers.rs"]
 #[allow(dead_code)]
 mod peers;
@@ -43,7 +43,7 @@ fn main() {
         .build()
         .expect("a runtime");
     let _entered = runtime.enter();
-    if let [instructions::WORD, word, among] =
+    if let [instructions::OPTION, word, among] =
         words.iter().map(String::as_str).collect::<Vec<_>>()[..]
     {
         return instructions::run(word, among);

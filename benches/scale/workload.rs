@@ -2,7 +2,7 @@
 
 use tower_backoff::Quota;
 
-use crate::gate::Line;
+use crate::gate::Queue;
 use crate::hosts;
 
 /// One kind of work, among a number of callers or hosts.
@@ -63,8 +63,8 @@ impl Workload {
     pub fn steps(self) -> Box<dyn FnMut(u64)> {
         match self.kind {
             Kind::Queue => {
-                let mut line = Line::of(self.among);
-                Box::new(move |steps| (0..steps).for_each(|_| line.step()))
+                let mut queue = Queue::with_callers(self.among);
+                Box::new(move |steps| (0..steps).for_each(|_| queue.step()))
             }
             Kind::Hosts => hosts::ours(self.among, Quota::per_minute(1_000_000_000)),
             Kind::HostsBySecond => hosts::ours(self.among, Quota::per_second(1_000_000)),

@@ -78,7 +78,7 @@ fn contenders(server: Server) -> Vec<Contender> {
         RetryLayer::new(policy).layer(bare.clone())
     };
     let tower = Retry::new(Standard::default(), bare.clone());
-    let silent = client::request(server.silent());
+    let silent = client::request(server.without_counters());
     let counters = client::request(server.with_counters());
     vec![
         Contender::new("bare", bare.clone(), silent.clone()),

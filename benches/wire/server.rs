@@ -33,7 +33,7 @@ impl Server {
     }
 
     /// A resource whose responses name no limit.
-    pub fn silent(self) -> Uri {
+    pub fn without_counters(self) -> Uri {
         self.uri("/contacts")
     }
 
@@ -58,7 +58,7 @@ async fn accept(listener: std::net::TcpListener) {
 
 /// Answers one request after the other until the client closes the connection.
 async fn serve(mut stream: TcpStream) {
-    let silent = written(&Mock::silent());
+    let silent = written(&Mock::without_counters());
     let counters = written(&Mock::with_counters());
     let counters_line = format!("GET {COUNTERS_PATH} ");
     let _ = stream.set_nodelay(true);
@@ -80,7 +80,7 @@ async fn serve(mut stream: TcpStream) {
 /// The bytes of a response on the wire.
 fn written(mock: &Mock) -> Vec<u8> {
     let mut head = String::from("HTTP/1.1 200 OK\r\n");
-    for (name, value) in mock.answer().headers() {
+    for (name, value) in mock.response().headers() {
         let value = value.to_str().expect("a value of ASCII characters");
         write!(head, "{name}: {value}\r\n").expect("a string takes everything");
     }

@@ -1,6 +1,6 @@
 //! Counts the bytes that are on the heap: those that were asked for, whatever the allocator adds.
 //!
-//! Only while somebody [counts](counting): a counter that two threads write is a line of memory that they
+//! Only while somebody [counts](allocated_by): a counter that two threads write is a line of memory that they
 //! take from each other at each allocation, and then that is what the two of them measure.
 #![allow(unsafe_code)] // There is no other way to be an allocator.
 
@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed};
 
 struct Counting;
 
-static COUNTS: AtomicBool = AtomicBool::new(false);
+static IS_COUNTING: AtomicBool = AtomicBool::new(false);
 static LIVE: AtomicIsize = AtomicIsize::new(0);
 
 impl Counting {
     fn count(bytes: isize) {
-        if COUNTS.load(Relaxed) {
+        if IS_COUNTING.load(Relaxed) {
             LIVE.fetch_add(bytes, Relaxed);
         }
     }
@@ -45,10 +45,10 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 /// How many more there are after this than before.
-pub fn counting(make: impl FnOnce()) -> isize {
+pub fn allocated_by(make: impl FnOnce()) -> isize {
     let before = LIVE.load(Relaxed);
-    COUNTS.store(true, Relaxed);
+    IS_COUNTING.store(true, Relaxed);
     make();
-    COUNTS.store(false, Relaxed);
+    IS_COUNTING.store(false, Relaxed);
     LIVE.load(Relaxed) - before
 }

@@ -4,7 +4,7 @@
 use std::process::{Command, ExitCode};
 
 /// Runs it with the words that this one was given.
-pub(crate) fn to(package: &str, bench: &str) -> ExitCode {
+pub(crate) fn run(package: &str, bench: &str) -> ExitCode {
     let ours = ["bench", "--package", package, "--bench", bench, "--"];
     let words = std::env::args().skip(1).filter(|word| word != "--bench");
     let status = Command::new(env!("CARGO"))

@@ -7,35 +7,35 @@ use std::task::{Context, Poll};
 
 use tower::Service;
 
-use crate::mock::{Answer, Ask};
+use crate::mock::{MockRequest, MockResponse};
 
 /// A server that never answers, and whose call has room for an answer.
 #[derive(Clone, Debug)]
-pub struct Hung;
+pub struct NeverAnswers;
 
-pub struct Hanging(Option<Result<Answer, Infallible>>);
+pub struct NeverFuture(Option<Result<MockResponse, Infallible>>);
 
-impl Service<Ask> for Hung {
-    type Response = Answer;
+impl Service<MockRequest> for NeverAnswers {
+    type Response = MockResponse;
     type Error = Infallible;
-    type Future = Hanging;
+    type Future = NeverFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, ask: Ask) -> Hanging {
-        drop(ask);
-        Hanging(None)
+    fn call(&mut self, request: MockRequest) -> NeverFuture {
+        drop(request);
+        NeverFuture(None)
     }
 }
 
-impl Future for Hanging {
-    type Output = Result<Answer, Infallible>;
+impl Future for NeverFuture {
+    type Output = Result<MockResponse, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.take().map_or(Poll::Pending, Poll::Ready)
     }
 }
 
-impl Unpin for Hanging {}
+impl Unpin for NeverFuture {}
