@@ -22,12 +22,12 @@ pub type Client = Arc<dyn Fn(u32) -> Pin<Box<dyn Future<Output = Outcome> + Send
 pub struct Contender {
     pub name: &'static str,
     pub takes_part: fn(&Scenario) -> bool,
-    pub client: fn(&Stage) -> Client,
+    pub client: fn(&Setup) -> Client,
 }
 
 impl Contender {
     /// One that takes part in the eight.
-    pub fn peer(name: &'static str, client: fn(&Stage) -> Client) -> Self {
+    pub fn peer(name: &'static str, client: fn(&Setup) -> Client) -> Self {
         Self {
             name,
             takes_part: |scenario| scenario.is_one_of_eight,
@@ -38,7 +38,7 @@ impl Contender {
 
 /// What a contender is given.
 #[derive(Clone)]
-pub struct Stage {
+pub struct Setup {
     pub scenario: Scenario,
     pub server: Server,
     pub seed: u64,

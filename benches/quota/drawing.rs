@@ -64,7 +64,7 @@ pub fn draw() -> String {
     head(&mut svg);
     for (number, (name, title, how)) in LANES.iter().enumerate() {
         let contender = contenders.iter().find(|each| each.name == *name);
-        let run = play(contender.expect("drawn is who takes part"));
+        let run = simulate(contender.expect("drawn is who takes part"));
         lane(&mut svg, TOP + number * LANE, title, how, &run);
     }
     axis(&mut svg, TOP + LANES.len() * LANE);
@@ -72,11 +72,11 @@ pub fn draw() -> String {
     svg
 }
 
-fn play(contender: &Contender) -> Run {
+fn simulate(contender: &Contender) -> Run {
     let scenario = scenario::eight()
         .into_iter()
         .find(|each| each.name == SCENARIO);
-    run::play(&scenario.expect("one of the eight"), contender, SEED)
+    run::simulate(&scenario.expect("one of the eight"), contender, SEED)
 }
 
 fn head(svg: &mut String) {
@@ -133,7 +133,7 @@ fn lane(svg: &mut String, top: usize, title: &str, how: &str, run: &Run) {
         let low = bar(svg, second, base as f64, served, SERVED);
         bar(svg, second, low, refused, REFUSED);
     }
-    let colour = if run.books.refusals == 0 {
+    let colour = if run.record.refusals == 0 {
         SERVED
     } else {
         REFUSED
@@ -145,7 +145,7 @@ fn lane(svg: &mut String, top: usize, title: &str, how: &str, run: &Run) {
         WIDTH - 20,
         top + 38,
         &style,
-        &thousands(run.books.refusals),
+        &thousands(run.record.refusals),
     );
     let style = "font-size=\"12\" text-anchor=\"end\" fill=\"#555\"";
     let lost = match run.lost() {
@@ -175,7 +175,7 @@ fn bar(svg: &mut String, second: usize, base: f64, calls: u32, colour: &str) -> 
 /// How many were served and refused in each second that is shown.
 fn seconds(run: &Run) -> Vec<(u32, u32)> {
     let mut seconds = vec![(0, 0); SHOWN.as_secs() as usize];
-    for (at, status) in &run.books.arrivals {
+    for (at, status) in &run.record.arrivals {
         if let Some((served, refused)) = seconds.get_mut(at.as_secs() as usize) {
             let is_served = *status == StatusCode::OK;
             *(if is_served { served } else { refused }) += 1;

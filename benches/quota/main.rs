@@ -9,9 +9,7 @@
 //! cargo bench --bench quota -- --svg docs/quota.svg
 //! ```
 
-mod books;
 mod cell;
-mod chance;
 mod contender;
 mod drawing;
 mod limit;
@@ -20,11 +18,13 @@ mod minimum;
 mod options;
 mod ours;
 mod peers;
+mod record;
+mod response_format;
+mod rng;
 mod run;
 mod scenario;
 mod server;
 mod table;
-mod wording;
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -49,10 +49,10 @@ fn main() {
     }
     let chosen: Vec<_> = eight
         .into_iter()
-        .chain(scenario::besides())
-        .filter(|each| options.plays(each))
+        .chain(scenario::extra())
+        .filter(|each| options.selects(each))
         .collect();
-    let cells = play(&options, &chosen);
+    let cells = simulate(&options, &chosen);
     if options.json {
         cells.iter().for_each(print_json);
         return;
@@ -75,7 +75,7 @@ fn print_json(cell: &Cell) {
 }
 
 /// Every cell, on all cores: each run has a thread, a runtime and a time of its own.
-fn play(options: &Options, scenarios: &[Scenario]) -> Vec<Cell> {
+fn simulate(options: &Options, scenarios: &[Scenario]) -> Vec<Cell> {
     let pairs = pairs(options, scenarios);
     let seeds = options.seeds as usize;
     let runs: Vec<Mutex<Option<Run>>> =
@@ -86,7 +86,7 @@ fn play(options: &Options, scenarios: &[Scenario]) -> Vec<Cell> {
             let n = next.fetch_add(1, Relaxed);
             let Some(slot) = runs.get(n) else { return };
             let (scenario, contender) = &pairs[n / seeds];
-            let run = run::play(scenario, contender, (n % seeds) as u64 + 1);
+            let run = run::simulate(scenario, contender, (n % seeds) as u64 + 1);
             *slot.lock().expect("each slot has one writer") = Some(run);
         }
     };
@@ -99,7 +99,7 @@ fn play(options: &Options, scenarios: &[Scenario]) -> Vec<Cell> {
         .iter()
         .map(|(scenario, contender)| {
             let runs: Vec<Run> = runs.by_ref().take(seeds).collect();
-            Cell::of(&scenario.name, contender.name, &runs)
+            Cell::new(&scenario.name, contender.name, &runs)
         })
         .collect()
 }

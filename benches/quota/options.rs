@@ -20,7 +20,7 @@ cargo bench --bench quota -- [--json] [--only eight|wolfeo,lemlist,lemlist/] [--
 
 impl Options {
     /// Whether this scenario is to be played.
-    pub fn plays(&self, scenario: &Scenario) -> bool {
+    pub fn selects(&self, scenario: &Scenario) -> bool {
         let all_eight = self.only.iter().any(|each| each == "eight");
         names(&self.only, &scenario.name) || (all_eight && scenario.is_one_of_eight)
     }

@@ -46,10 +46,10 @@ const LEGEND: &str = "
 time      makespan over the theoretical minimum; never: unfinished at 20 times the minimum
 requests  sent over needed
 lost      jobs given up or unfinished; where there are many, the time says little
-early     retries before the time that the server had told that very job
+early     retries before the time that the server had hint that very job
 bare      retries within 60 s of a 429 that said nothing to that job
-in block  calls of any job sent although an answer to any job had said to stay away for longer
-p50 p99   of a job, from taken to done
+in block  calls of any job sent although an response to any job had said to stay away for longer
+p50 p99   of a job, from admitted to done
 peak/s    the most calls to arrive within any second
 
 The contenders are the crates themselves, with their defaults and with jitter; +patient: 50 attempts,

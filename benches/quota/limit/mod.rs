@@ -1,22 +1,22 @@
 //! How servers count.
 
-mod bucket;
-mod counter;
-mod foreign;
-mod grid;
-mod log;
-mod pair;
-mod scopes;
-mod window;
+mod aligned_window;
+mod fixed_window;
+mod other_client;
+mod per_host;
+mod sliding_counter;
+mod sliding_log;
+mod token_bucket;
+mod two_windows;
 
-pub use bucket::Bucket;
-pub use counter::Counter;
-pub use foreign::Foreign;
-pub use grid::Grid;
-pub use log::Log;
-pub use pair::Pair;
-pub use scopes::Scopes;
-pub use window::Window;
+pub use aligned_window::AlignedWindow;
+pub use fixed_window::FixedWindow;
+pub use other_client::OtherClient;
+pub use per_host::PerHost;
+pub use sliding_counter::SlidingCounter;
+pub use sliding_log::SlidingLog;
+pub use token_bucket::TokenBucket;
+pub use two_windows::TwoWindows;
 
 use std::time::Duration;
 
@@ -24,16 +24,16 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub struct Count {
     /// Whether the call is served.
-    pub taken: bool,
+    pub admitted: bool,
     pub limit: u32,
     pub remaining: u32,
     /// When the window ends, the block is over, or the next call would be served.
-    pub resets: Duration,
+    pub resets_at: Duration,
 }
 
 /// A limit at work. Calls are told in the order of their arrival.
 pub trait Limit: Send {
-    fn arrives(&mut self, job: u32, now: Duration) -> Count;
+    fn on_arrival(&mut self, job: u32, now: Duration) -> Count;
 }
 
 /// No limit at all.
@@ -41,12 +41,12 @@ pub trait Limit: Send {
 pub struct Unlimited;
 
 impl Limit for Unlimited {
-    fn arrives(&mut self, _: u32, now: Duration) -> Count {
+    fn on_arrival(&mut self, _: u32, now: Duration) -> Count {
         Count {
-            taken: true,
+            admitted: true,
             limit: 0,
             remaining: 0,
-            resets: now,
+            resets_at: now,
         }
     }
 }

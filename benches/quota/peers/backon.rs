@@ -6,26 +6,26 @@ use backon::{ExponentialBuilder, Retryable};
 use http::StatusCode;
 use tower::ServiceExt;
 
-use super::{ATTEMPTS, LONGEST, is_transient};
-use crate::contender::{Client, Contender, Stage};
+use super::{MAX_ATTEMPTS, MAX_DELAY, is_transient};
+use crate::contender::{Client, Contender, Setup};
 use crate::server::Server;
 
 pub(super) fn all() -> [Contender; 2] {
     [
-        Contender::peer("backon", |stage| {
-            client(stage, ExponentialBuilder::default())
+        Contender::peer("backon", |setup| {
+            client(setup, ExponentialBuilder::default())
         }),
-        Contender::peer("backon+patient", |stage| {
+        Contender::peer("backon+patient", |setup| {
             let patient = ExponentialBuilder::default()
-                .with_max_times(ATTEMPTS as usize - 1)
-                .with_max_delay(LONGEST);
-            client(stage, patient)
+                .with_max_times(MAX_ATTEMPTS as usize - 1)
+                .with_max_delay(MAX_DELAY);
+            client(setup, patient)
         }),
     ]
 }
 
-fn client(stage: &Stage, backoff: ExponentialBuilder) -> Client {
-    let (server, seed) = (stage.server.clone(), stage.seed);
+fn client(setup: &Setup, backoff: ExponentialBuilder) -> Client {
+    let (server, seed) = (setup.server.clone(), setup.seed);
     Arc::new(move |job| {
         let server = server.clone();
         let seed = seed << 32 | u64::from(job);
@@ -41,8 +41,8 @@ fn client(stage: &Stage, backoff: ExponentialBuilder) -> Client {
 /// `backon` looks at errors only, so that whatever is no success has to be one.
 async fn attempt(server: Server, job: u32) -> Result<StatusCode, StatusCode> {
     let request = server.request(job);
-    let Ok(answer) = server.oneshot(request).await;
-    let status = answer.status();
+    let Ok(response) = server.oneshot(request).await;
+    let status = response.status();
     if status.is_success() {
         Ok(status)
     } else {

@@ -17,9 +17,9 @@ use http::StatusCode;
 use crate::contender::Contender;
 
 /// How often a patient client tries.
-const ATTEMPTS: u32 = 50;
+const MAX_ATTEMPTS: u32 = 50;
 /// How long it waits at most.
-const LONGEST: Duration = Duration::from_secs(60);
+const MAX_DELAY: Duration = Duration::from_secs(60);
 
 /// Everybody, in the order of the table.
 pub fn all() -> Vec<Contender> {

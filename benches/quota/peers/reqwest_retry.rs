@@ -15,29 +15,29 @@ use reqwest_retry::{Jitter, RetryDecision, RetryPolicy, RetryTransientMiddleware
 use tokio::time::sleep;
 use tower::ServiceExt;
 
-use super::{ATTEMPTS, LONGEST};
-use crate::chance;
-use crate::contender::{Client, Contender, Stage};
+use super::{MAX_ATTEMPTS, MAX_DELAY};
+use crate::contender::{Client, Contender, Setup};
+use crate::rng;
 use crate::server::{Empty, Server};
 
 pub(super) fn all() -> [Contender; 2] {
     [
-        Contender::peer("reqwest-retry", |stage| {
+        Contender::peer("reqwest-retry", |setup| {
             let policy = ExponentialBackoff::builder().jitter(Jitter::None);
-            client(stage, policy.build_with_max_retries(3))
+            client(setup, policy.build_with_max_retries(3))
         }),
-        Contender::peer("reqwest-retry+patient", |stage| {
+        Contender::peer("reqwest-retry+patient", |setup| {
             let policy = ExponentialBackoff::builder()
                 .jitter(Jitter::None)
-                .retry_bounds(Duration::from_secs(1), LONGEST);
-            client(stage, policy.build_with_max_retries(ATTEMPTS - 1))
+                .retry_bounds(Duration::from_secs(1), MAX_DELAY);
+            client(setup, policy.build_with_max_retries(MAX_ATTEMPTS - 1))
         }),
     ]
 }
 
 /// Around one and the same client, a stack of middleware for each job: they share the wait.
-fn client(stage: &Stage, policy: ExponentialBackoff) -> Client {
-    let (server, seed) = (stage.server.clone(), stage.seed);
+fn client(setup: &Setup, policy: ExponentialBackoff) -> Client {
+    let (server, seed) = (setup.server.clone(), setup.seed);
     let client = reqwest::Client::new();
     Arc::new(move |job| {
         let wait = Arc::default();
@@ -79,8 +79,8 @@ impl Middleware for InProcess {
         }
         let request = http::Request::get(request.url().as_str()).body(Empty::new());
         let request = request.map_err(reqwest_middleware::Error::middleware)?;
-        let Ok(answer) = self.server.clone().oneshot(request).await;
-        Ok(answer.map(reqwest::Body::wrap).into())
+        let Ok(response) = self.server.clone().oneshot(request).await;
+        Ok(response.map(reqwest::Body::wrap).into())
     }
 }
 
@@ -98,8 +98,8 @@ impl RetryPolicy for FullJitter {
         match self.policy.should_retry(started, past_retries) {
             RetryDecision::Retry { execute_after } => {
                 let wait = execute_after.duration_since(before).unwrap_or_default();
-                let throw = u64::from(self.job) << 32 | u64::from(past_retries);
-                let part = chance::part(2, self.seed, throw);
+                let draw = u64::from(self.job) << 32 | u64::from(past_retries);
+                let part = rng::uniform(2, self.seed, draw);
                 *self.wait.lock().expect("nobody panics in here") = whole(wait).mul_f64(part);
                 RetryDecision::Retry {
                     execute_after: UNIX_EPOCH,

@@ -11,11 +11,11 @@ use http::Request;
 use tower::{Layer, ServiceExt};
 use tower_resilience_retry::{ExponentialBackoff, FnInterval, IntervalFunction, RetryLayer};
 
-use super::{ATTEMPTS, LONGEST, is_transient};
-use crate::chance;
-use crate::contender::{Client, Contender, Stage};
+use super::{MAX_ATTEMPTS, MAX_DELAY, is_transient};
+use crate::contender::{Client, Contender, Setup};
+use crate::response_format::ServerResponse;
+use crate::rng;
 use crate::server::Empty;
-use crate::wording::Answer;
 
 /// The attempts of a client that is not told how many to make.
 const DEFAULT_ATTEMPTS: u32 = 3;
@@ -24,11 +24,11 @@ const RANDOMIZATION: f64 = 0.5;
 
 pub(super) fn all() -> [Contender; 2] {
     [
-        Contender::peer("tower-resilience-retry", |stage| {
-            client(stage, DEFAULT_ATTEMPTS, backoff())
+        Contender::peer("tower-resilience-retry", |setup| {
+            client(setup, DEFAULT_ATTEMPTS, backoff())
         }),
-        Contender::peer("tower-resilience-retry+patient", |stage| {
-            client(stage, ATTEMPTS, backoff().max_interval(LONGEST))
+        Contender::peer("tower-resilience-retry+patient", |setup| {
+            client(setup, MAX_ATTEMPTS, backoff().max_interval(MAX_DELAY))
         }),
     ]
 }
@@ -38,15 +38,15 @@ fn backoff() -> ExponentialBackoff {
     ExponentialBackoff::new(Duration::from_millis(100))
 }
 
-fn client(stage: &Stage, attempts: u32, backoff: ExponentialBackoff) -> Client {
-    let (server, seed) = (stage.server.clone(), stage.seed);
+fn client(setup: &Setup, attempts: u32, backoff: ExponentialBackoff) -> Client {
+    let (server, seed) = (setup.server.clone(), setup.seed);
     Arc::new(move |job| {
         let backoff = backoff.clone();
         let jittered = FnInterval::new(move |attempt| jitter(&backoff, seed, job, attempt));
-        let layer = RetryLayer::<Request<Empty>, Answer, Infallible>::builder()
+        let layer = RetryLayer::<Request<Empty>, ServerResponse, Infallible>::builder()
             .max_attempts(attempts as usize)
             .backoff(jittered)
-            .retry_on_response(|answer: &Answer| is_transient(answer.status()))
+            .retry_on_response(|response: &ServerResponse| is_transient(response.status()))
             .build();
         let call = layer.layer(server.clone()).oneshot(server.request(job));
         Box::pin(async move { Ok(call.await?.status()) })
@@ -55,7 +55,7 @@ fn client(stage: &Stage, attempts: u32, backoff: ExponentialBackoff) -> Client {
 
 /// The jitter of `ExponentialRandomBackoff`.
 fn jitter(backoff: &ExponentialBackoff, seed: u64, job: u32, attempt: usize) -> Duration {
-    let part = chance::part(4, seed, u64::from(job) << 32 | attempt as u64);
+    let part = rng::uniform(4, seed, u64::from(job) << 32 | attempt as u64);
     let factor = 1.0 + RANDOMIZATION * (2.0 * part - 1.0);
     backoff.next_interval(attempt).mul_f64(factor)
 }

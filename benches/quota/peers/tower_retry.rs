@@ -13,8 +13,8 @@ use tower::retry::budget::{Budget, TpsBudget};
 use tower::retry::{Policy, Retry};
 use tower::util::rng::HasherRng;
 
-use super::{ATTEMPTS, LONGEST, is_transient};
-use crate::contender::{Client, Contender, Stage};
+use super::{MAX_ATTEMPTS, MAX_DELAY, is_transient};
+use crate::contender::{Client, Contender, Setup};
 use crate::server::Empty;
 
 /// The default of `ExponentialBackoffMaker`.
@@ -22,23 +22,23 @@ const FOREVER: Duration = Duration::from_millis(u64::MAX);
 
 pub(super) fn all() -> [Contender; 4] {
     [
-        Contender::peer("tower-retry", |stage| {
-            client(stage, Standard::budgeted(stage))
+        Contender::peer("tower-retry", |setup| {
+            client(setup, Standard::budgeted(setup))
         }),
-        Contender::peer("tower-retry+patient", |stage| {
-            client(stage, Standard::patient(stage))
+        Contender::peer("tower-retry+patient", |setup| {
+            client(setup, Standard::patient(setup))
         }),
-        Contender::peer("tower-retry+retry-after", |stage| {
-            client(stage, Standard::budgeted(stage).reading_retry_after())
+        Contender::peer("tower-retry+retry-after", |setup| {
+            client(setup, Standard::budgeted(setup).reading_retry_after())
         }),
-        Contender::peer("tower-retry+retry-after+patient", |stage| {
-            client(stage, Standard::patient(stage).reading_retry_after())
+        Contender::peer("tower-retry+retry-after+patient", |setup| {
+            client(setup, Standard::patient(setup).reading_retry_after())
         }),
     ]
 }
 
-fn client(stage: &Stage, policy: Standard) -> Client {
-    let server = stage.server.clone();
+fn client(setup: &Setup, policy: Standard) -> Client {
+    let server = setup.server.clone();
     Arc::new(move |job| {
         let service = Retry::new(policy.for_job(job), server.clone());
         let call = service.oneshot(server.request(job));
@@ -70,17 +70,17 @@ impl Standard {
         }
     }
 
-    fn budgeted(stage: &Stage) -> Self {
+    fn budgeted(setup: &Setup) -> Self {
         Self {
             budget: Some(Arc::default()),
-            ..Self::new(stage.seed, FOREVER)
+            ..Self::new(setup.seed, FOREVER)
         }
     }
 
-    fn patient(stage: &Stage) -> Self {
+    fn patient(setup: &Setup) -> Self {
         Self {
-            attempts_left: ATTEMPTS - 1,
-            ..Self::new(stage.seed, LONGEST)
+            attempts_left: MAX_ATTEMPTS - 1,
+            ..Self::new(setup.seed, MAX_DELAY)
         }
     }
 
@@ -133,8 +133,8 @@ impl<Res, E> Policy<Request<Empty>, Response<Res>, E> for Standard {
             return None;
         }
         let backoff = self.backoff.next_backoff();
-        let told = retry_after(response).filter(|_| self.reads_retry_after);
-        Some(told.map_or(backoff, sleep))
+        let hint = retry_after(response).filter(|_| self.reads_retry_after);
+        Some(hint.map_or(backoff, sleep))
     }
 
     fn clone_request(&mut self, request: &Request<Empty>) -> Option<Request<Empty>> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Count, Limit};
 
 #[derive(Clone, Debug)]
-pub struct Counter {
+pub struct SlidingCounter {
     limit: u32,
     length: Duration,
     starts: Duration,
@@ -13,7 +13,7 @@ pub struct Counter {
     count: u32,
 }
 
-impl Counter {
+impl SlidingCounter {
     pub fn new(limit: u32, length: Duration) -> Self {
         Self {
             limit,
@@ -24,7 +24,7 @@ impl Counter {
         }
     }
 
-    fn roll(&mut self, now: Duration) {
+    fn advance(&mut self, now: Duration) {
         while now >= self.starts + self.length {
             (self.last, self.count) = (self.count, 0);
             self.starts += self.length;
@@ -43,21 +43,21 @@ impl Counter {
     }
 }
 
-impl Limit for Counter {
-    fn arrives(&mut self, _: u32, now: Duration) -> Count {
-        self.roll(now);
+impl Limit for SlidingCounter {
+    fn on_arrival(&mut self, _: u32, now: Duration) -> Count {
+        self.advance(now);
         let passed = (now - self.starts).as_secs_f64() / self.length.as_secs_f64();
         let weighed = f64::from(self.last) * (1.0 - passed) + f64::from(self.count);
         // The tolerance is for the rounding of floating point alone.
-        let taken = weighed + 1.0 <= f64::from(self.limit) + 1e-6;
-        if taken {
+        let admitted = weighed + 1.0 <= f64::from(self.limit) + 1e-6;
+        if admitted {
             self.count += 1;
         }
         Count {
-            taken,
+            admitted,
             limit: self.limit,
             remaining: (f64::from(self.limit) - weighed - 1.0).max(0.0) as u32,
-            resets: self.opens().max(now + Duration::from_millis(1)),
+            resets_at: self.opens().max(now + Duration::from_millis(1)),
         }
     }
 }

@@ -9,20 +9,20 @@ pub fn half_latency(seed: u64, job: u32, attempt: u32) -> Duration {
 }
 
 /// Whether this attempt is one of so many percent.
-pub fn falls(salt: u64, seed: u64, job: u32, attempt: u32, percent: u64) -> bool {
+pub fn is_hit(salt: u64, seed: u64, job: u32, attempt: u32, percent: u64) -> bool {
     hash(salt, seed, job, attempt) % 100 < percent
 }
 
 /// A number from 0 to 1, the same for the same throw.
-pub fn part(salt: u64, seed: u64, throw: u64) -> f64 {
-    let bits = mix(mix(mix(salt) ^ seed) ^ throw) >> 11;
+pub fn uniform(salt: u64, seed: u64, draw: u64) -> f64 {
+    let bits = mix(mix(mix(salt) ^ seed) ^ draw) >> 11;
     bits as f64 / (1_u64 << 53) as f64
 }
 
 /// The finalizer of SplitMix64, once per word: every bit of the input moves every bit of the output.
 fn hash(salt: u64, seed: u64, job: u32, attempt: u32) -> u64 {
-    let who = u64::from(job) << 32 | u64::from(attempt);
-    mix(mix(mix(salt) ^ seed) ^ who)
+    let attempt = u64::from(job) << 32 | u64::from(attempt);
+    mix(mix(mix(salt) ^ seed) ^ attempt)
 }
 
 fn mix(word: u64) -> u64 {

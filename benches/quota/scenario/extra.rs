@@ -7,16 +7,16 @@ use tower_backoff::Quota;
 use tower_backoff::policy::Provider;
 use tower_backoff::providers::{self, daily_event_insurance::Tier};
 
-use super::{Counting, Load, Scenario, eight};
-use crate::wording::Wording;
+use super::{Algorithm, Load, Scenario, eight};
+use crate::response_format::ResponseFormat;
 
 /// All of them. What stands before the stroke is one of the eight, what stands after it the difference.
-pub fn besides() -> Vec<Scenario> {
+pub fn extra() -> Vec<Scenario> {
     let mut all = vec![thousand_at_once(), two_windows(), many_scopes()];
     for name in ["wolfeo", "lemlist", "snippets", "enrichengine"] {
         all.extend(counted_otherwise(name));
         all.push(Scenario {
-            foreign_percent: 30,
+            other_client_percent: 30,
             ..like(name, "foreign")
         });
     }
@@ -28,7 +28,7 @@ pub fn besides() -> Vec<Scenario> {
             });
         }
         all.push(Scenario {
-            forgets_headers: true,
+            omits_headers: true,
             ..like(name, "forgetful")
         });
     }
@@ -49,18 +49,18 @@ fn like(name: &str, what: &str) -> Scenario {
 }
 
 fn counted_otherwise(name: &str) -> impl Iterator<Item = Scenario> {
-    type Way = fn(u32, Duration) -> Counting;
+    type Way = fn(u32, Duration) -> Algorithm;
     let ways: [(&str, Way); 4] = [
-        ("grid", Counting::Grid),
-        ("log", Counting::Log),
-        ("counter", Counting::Counter),
-        ("bucket", Counting::Bucket),
+        ("grid", Algorithm::AlignedWindow),
+        ("log", Algorithm::SlidingLog),
+        ("counter", Algorithm::SlidingCounter),
+        ("bucket", Algorithm::TokenBucket),
     ];
     ways.into_iter().map(move |(what, way)| {
         let scenario = like(name, what);
-        let (limit, length) = scenario.counting.rate().expect("a quota");
+        let (limit, length) = scenario.algorithm.rate().expect("a quota");
         Scenario {
-            counting: way(limit, length),
+            algorithm: way(limit, length),
             ..scenario
         }
     })
@@ -75,8 +75,8 @@ fn thousand_at_once() -> Scenario {
         is_one_of_eight: false,
         ..Scenario::closed(
             "thousand",
-            Counting::Bucket(50, second),
-            Wording::RetryAfter,
+            Algorithm::TokenBucket(50, second),
+            ResponseFormat::RetryAfter,
         )
     }
 }
@@ -84,23 +84,23 @@ fn thousand_at_once() -> Scenario {
 /// 50 a minute and 1,000 an hour.
 fn two_windows() -> Scenario {
     let minute = Duration::from_secs(60);
-    let counting = Counting::Pair((50, minute), (1_000, 60 * minute));
+    let algorithm = Algorithm::TwoWindows((50, minute), (1_000, 60 * minute));
     Scenario {
         load: Load::Closed(1_500),
         preset: Some(|| providers::daily_event_insurance().quotas(Tier::Production)),
         is_one_of_eight: false,
-        ..Scenario::closed("two-windows", counting, Wording::RetryAfter)
+        ..Scenario::closed("two-windows", algorithm, ResponseFormat::RetryAfter)
     }
 }
 
 /// 10,000 hosts that take two calls a minute each, and three calls for each of them.
 fn many_scopes() -> Scenario {
-    let counting = Counting::Window(2, Duration::from_secs(60));
+    let algorithm = Algorithm::FixedWindow(2, Duration::from_secs(60));
     Scenario {
         load: Load::Open(30_000, Duration::from_millis(1)),
-        scopes: 10_000,
+        hosts: 10_000,
         preset: Some(|| Provider::new("two").quota(Quota::per_minute(2))),
         is_one_of_eight: false,
-        ..Scenario::closed("scopes", counting, Wording::RetryAfter)
+        ..Scenario::closed("scopes", algorithm, ResponseFormat::RetryAfter)
     }
 }

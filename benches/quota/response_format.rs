@@ -10,7 +10,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use crate::limit::Count;
 
 /// What every answer is.
-pub type Answer = Response<Full<Bytes>>;
+pub type ServerResponse = Response<Full<Bytes>>;
 
 /// The wall clock of every run starts here: 2026-03-02 12:00:00 UTC.
 pub fn noon() -> SystemTime {
@@ -19,7 +19,7 @@ pub fn noon() -> SystemTime {
 
 /// The words of one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wording {
+pub enum ResponseFormat {
     /// A 429 and not a word more.
     Bare,
     /// A 503 and not a word more.
@@ -34,43 +34,48 @@ pub enum Wording {
 
 /// What a refused caller was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum RefusalHint {
     /// Not to come back before this moment.
     NotBefore(Duration),
     /// Nothing, by a 429.
-    Nothing,
+    Bare,
     /// Nothing, by a 503.
     Overload,
 }
 
-impl Wording {
+impl ResponseFormat {
     /// The refusal as this server says it, and what the caller may take from it.
-    pub fn refusal(self, count: Count, now: Duration, clock: SystemTime) -> (StatusCode, Told) {
-        let told = match self {
-            Self::Bare => Told::Nothing,
-            Self::Overload => return (StatusCode::SERVICE_UNAVAILABLE, Told::Overload),
+    pub fn refusal(
+        self,
+        count: Count,
+        now: Duration,
+        clock: SystemTime,
+    ) -> (StatusCode, RefusalHint) {
+        let hint = match self {
+            Self::Bare => RefusalHint::Bare,
+            Self::Overload => return (StatusCode::SERVICE_UNAVAILABLE, RefusalHint::Overload),
             Self::RetryAfter | Self::Lemlist => {
-                Told::NotBefore(now + Duration::from_secs(rounded_up(count.resets - now)))
+                RefusalHint::NotBefore(now + Duration::from_secs(rounded_up(count.resets_at - now)))
             }
-            Self::Epoch => Told::NotBefore(now + until_epoch(clock, count.resets - now)),
+            Self::Epoch => RefusalHint::NotBefore(now + until_epoch(clock, count.resets_at - now)),
         };
-        (StatusCode::TOO_MANY_REQUESTS, told)
+        (StatusCode::TOO_MANY_REQUESTS, hint)
     }
 
     /// The whole answer. `clock` is what the server's wall clock says now.
-    pub fn answer(
+    pub fn response(
         self,
         status: StatusCode,
         count: Option<Count>,
         now: Duration,
         clock: SystemTime,
-    ) -> Answer {
+    ) -> ServerResponse {
         let mut head = Response::builder()
             .status(status)
             .header("date", http_date(clock))
             .header("content-type", "application/json");
         if let Some(count) = count {
-            head = self.headers(head, count, count.resets.saturating_sub(now), clock);
+            head = self.headers(head, count, count.resets_at.saturating_sub(now), clock);
         }
         head.body(Full::from(body(status)))
             .expect("headers of digits and dates are valid")
@@ -84,7 +89,7 @@ impl Wording {
         clock: SystemTime,
     ) -> response::Builder {
         match self {
-            Self::RetryAfter if !count.taken => head.header("retry-after", rounded_up(rest)),
+            Self::RetryAfter if !count.admitted => head.header("retry-after", rounded_up(rest)),
             Self::Bare | Self::Overload | Self::RetryAfter => head,
             Self::Lemlist => counters(head, count, javascript_date(clock + rest))
                 .header("retry-after", rounded_up(rest)),
@@ -116,20 +121,20 @@ fn epoch(moment: SystemTime) -> u64 {
 }
 
 fn until_epoch(clock: SystemTime, rest: Duration) -> Duration {
-    let told = UNIX_EPOCH + Duration::from_secs(epoch(clock + rest));
-    told.duration_since(clock).unwrap_or_default()
+    let reset = UNIX_EPOCH + Duration::from_secs(epoch(clock + rest));
+    reset.duration_since(clock).unwrap_or_default()
 }
 
 fn http_date(moment: SystemTime) -> String {
-    written(moment, "%a, %d %b %Y %H:%M:%S GMT")
+    formatted(moment, "%a, %d %b %Y %H:%M:%S GMT")
 }
 
 fn javascript_date(moment: SystemTime) -> String {
     let format = "%a %b %d %Y %H:%M:%S GMT+0000 (Coordinated Universal Time)";
-    written(moment, format)
+    formatted(moment, format)
 }
 
-fn written(moment: SystemTime, format: &str) -> String {
+fn formatted(moment: SystemTime, format: &str) -> String {
     let moment = Timestamp::try_from(moment).expect("runs play in this century");
     let moment = moment.to_zoned(TimeZone::UTC);
     moment.strftime(format).to_string()
