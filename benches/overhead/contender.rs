@@ -1,4 +1,4 @@
-//! Who takes part, and how a call of each is made.
+//! A contender: a client under measurement, and how to call it.
 
 use std::future::Future;
 use std::hint::black_box;
@@ -9,16 +9,16 @@ use tower::Service;
 
 use crate::mock::{MockRequest, RequestTemplate};
 
-/// One way to make a call.
+/// One row of the table.
 pub struct Contender {
     pub name: &'static str,
-    /// Makes so many calls, one after the other.
+    /// Makes a number of calls, one after the other.
     pub run: Box<dyn FnMut(u64)>,
-    /// How large the future of a call is; `None` if it is boxed.
+    /// The size of the future of a call; `None` if it is boxed.
     pub future_bytes: Option<usize>,
 }
 
-/// A tower service.
+/// A contender that is a tower service.
 pub fn service<S>(name: &'static str, mut service: S) -> Contender
 where
     S: Service<MockRequest, Error: std::fmt::Debug> + 'static,
@@ -36,7 +36,7 @@ where
     }
 }
 
-/// Anything else that makes a future.
+/// A contender that makes a future in another way.
 pub fn future<F: Future>(name: &'static str, mut call: impl FnMut() -> F + 'static) -> Contender {
     let future_bytes = size_of_val(&call());
     Contender {
@@ -47,7 +47,7 @@ pub fn future<F: Future>(name: &'static str, mut call: impl FnMut() -> F + 'stat
 }
 
 impl Contender {
-    /// The size of its future says nothing.
+    /// Drops the size of the future, which is boxed.
     pub fn boxed(mut self) -> Self {
         self.future_bytes = None;
         self
@@ -61,15 +61,18 @@ trait CallReady: Service<MockRequest> {
 impl<S: Service<MockRequest, Error: std::fmt::Debug>> CallReady for S {
     fn call_ready(&mut self, request: MockRequest) -> S::Future {
         let ready = self.poll_ready(&mut Context::from_waker(Waker::noop()));
-        assert!(matches!(ready, Poll::Ready(Ok(()))), "always ready");
+        assert!(
+            matches!(ready, Poll::Ready(Ok(()))),
+            "the service is always ready"
+        );
         self.call(request)
     }
 }
 
-/// A call that succeeds at once is polled once.
+/// Polls a call once, which is enough for one that succeeds at once.
 fn finish<F: Future>(call: F) {
     let call = pin!(call);
     let done = call.poll(&mut Context::from_waker(Waker::noop()));
-    assert!(done.is_ready(), "nobody has to wait here");
+    assert!(done.is_ready(), "a call that succeeds at once");
     drop(black_box(done));
 }

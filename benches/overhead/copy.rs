@@ -1,4 +1,4 @@
-//! The floor of all retrying: one copy of the request, kept until the answer is there.
+//! The floor of all retrying: one copy of the request, kept until the response.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use crate::mock::MockRequest;
 #[derive(Clone, Debug)]
 pub struct CopyRequest<S>(pub S);
 
-/// Keeps the copy beside the call.
+/// The call and the copy of its request.
 #[derive(Debug)]
 pub struct CopyFuture<F> {
     _kept: MockRequest,

@@ -32,7 +32,7 @@ pub fn all() -> Vec<Contender> {
     all
 }
 
-/// Gate and quota active, and everything else as it is by default.
+/// The defaults of this crate, and a quota that is never reached.
 fn ours(mock: Mock) -> tower_backoff::Retry<Mock> {
     let policy = Provider::new("bench").quota(Quota::per_second(1_000_000));
     RetryLayer::new(policy).layer(mock)

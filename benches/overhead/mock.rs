@@ -1,5 +1,6 @@
-//! The service that answers at once: 200, with twelve headers. Request and response cost two
-//! allocations each, the two halves of a header map.
+//! A service that answers at once with a 200 and twelve headers.
+//!
+//! Request and response cost two allocations each, both for the header map.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -12,17 +13,17 @@ use http::{Request, Response, Uri};
 use http_body_util::{Empty, Full};
 use tower::Service;
 
-/// What is sent.
+/// The request of every call.
 pub type MockRequest = Request<Empty<Bytes>>;
-/// What comes back.
+/// The response to every call.
 pub type MockResponse = Response<Full<Bytes>>;
 
-/// The body of every answer.
+/// The body of every response.
 pub const BODY: &str = r#"{"done":true}"#;
 
 type Header = (HeaderName, &'static str);
 
-/// Nine that every server sends.
+/// Nine headers that most servers send.
 static COMMON: [Header; 9] = [
     (header::DATE, "Mon, 02 Mar 2026 12:00:00 GMT"),
     (header::CONTENT_TYPE, "application/json"),
@@ -35,22 +36,23 @@ static COMMON: [Header; 9] = [
     (header::VIA, "1.1 varnish"),
 ];
 
-/// And three more that say nothing about limits.
+/// Three more headers that say nothing about limits.
 static WITHOUT_COUNTERS: [Header; 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (HeaderName::from_static("x-request-id"), "6f1d2c7a"),
     (header::AGE, "0"),
 ];
 
-/// Or three that publish one.
+/// Three headers that publish a limit.
 static COUNTERS: [Header; 3] = [
     (HeaderName::from_static("x-ratelimit-limit"), "1000000"),
     (HeaderName::from_static("x-ratelimit-remaining"), "999990"),
     (HeaderName::from_static("x-ratelimit-reset"), "1772452860"),
 ];
 
-/// Clones are the same server. It copies one answer again and again, as [`RequestTemplate`] does with the
-/// question, so that the row of the bare service is mostly what is measured, not its making.
+/// A server that returns copies of one response. Clones share it.
+///
+/// A copy is cheap, so the row of the bare service holds little besides the call.
 #[derive(Clone, Debug)]
 pub struct Mock {
     response: Arc<MockResponse>,
@@ -83,7 +85,7 @@ impl Mock {
     }
 }
 
-/// Asks the same again and again: a GET with four headers.
+/// Makes copies of one request, a GET with four headers.
 #[derive(Debug)]
 pub struct RequestTemplate(MockRequest);
 

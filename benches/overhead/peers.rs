@@ -1,4 +1,4 @@
-//! The peers with their defaults, and with jitter where it is not a default.
+//! The peers: other retry crates with their defaults and with jitter.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::contender::{Contender, future, service};
 use crate::mock::{Mock, MockRequest, MockResponse, RequestTemplate};
 use crate::tower_policy::{Standard, is_transient};
 
-/// Everybody in front of the same server.
+/// All peers, each in front of the same server.
 pub fn all(mock: &Mock, budget: TpsBudget) -> [Contender; 4] {
     [
         service(
@@ -30,8 +30,7 @@ pub fn all(mock: &Mock, budget: TpsBudget) -> [Contender; 4] {
     ]
 }
 
-/// What of the last one's cost is not retrying: it works on requests of reqwest's own, whose URL is
-/// parsed for each.
+/// The share of `reqwest-retry` that is not retrying: reqwest parses the URL of each request.
 pub fn no_retry(mock: &Mock) -> Contender {
     let client = ClientBuilder::new(reqwest::Client::new());
     reqwest("reqwest-middleware, no retry", client, mock.clone())
@@ -48,7 +47,7 @@ fn resilience(
         .layer(mock)
 }
 
-/// It retries closures: so the request is copied by hand.
+/// Copies the request by hand, because `backon` retries closures.
 fn backon(mock: Mock) -> Contender {
     let template = RequestTemplate::new();
     future("backon", move || {

@@ -1,4 +1,4 @@
-//! One cell of the table: what is counted, and the median over the seeds.
+//! The figures of one contender in one scenario, each the median over the seeds.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::run::Run;
 
-/// The figures of one contender in one scenario.
+/// One row of a table.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cell {
     pub scenario: String,
@@ -24,7 +24,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Each figure by its own median.
+    /// Takes the median of each figure over all runs.
     pub fn new(scenario: &str, contender: &'static str, runs: &[Run]) -> Self {
         let median = |figure: fn(&Run) -> f64| median(runs.iter().map(figure).collect());
         Self {
@@ -49,7 +49,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
-/// How long a finished job took, from taken to done.
+/// A percentile of the time that a finished job took, in seconds.
 fn percentile(run: &Run, percent: usize) -> f64 {
     let jobs = run.record.started.iter().zip(&run.record.finished);
     let mut took: Vec<Duration> = jobs
@@ -61,7 +61,7 @@ fn percentile(run: &Run, percent: usize) -> f64 {
     took.get(rank.min(last)).map_or(0.0, Duration::as_secs_f64)
 }
 
-/// The most calls to arrive within any second.
+/// The largest number of arrivals within any second.
 fn peak(run: &Run) -> f64 {
     let arrivals = &run.record.arrivals;
     let mut first = 0;

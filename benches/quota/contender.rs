@@ -1,4 +1,4 @@
-//! Who takes part: a client around the server, by whatever means.
+//! A contender: a client of the server with its own way to retry.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,14 +10,13 @@ use tower_backoff::BoxError;
 use crate::scenario::Scenario;
 use crate::server::Server;
 
-/// How a call ended.
+/// The final status or error of a job.
 pub type Outcome = Result<StatusCode, BoxError>;
 
-/// Does one job, with all the retries that the contender thinks right. Cheap to clone, like the
-/// clients that stand behind it.
+/// Does one job, with all retries of the contender. Clones are cheap and share the client.
 pub type Client = Arc<dyn Fn(u32) -> Pin<Box<dyn Future<Output = Outcome> + Send>> + Send + Sync>;
 
-/// One way to call a server.
+/// One row of each table.
 #[derive(Clone, Copy)]
 pub struct Contender {
     pub name: &'static str,
@@ -26,7 +25,7 @@ pub struct Contender {
 }
 
 impl Contender {
-    /// One that takes part in the eight.
+    /// A contender that takes part in the eight scenarios of the peers.
     pub fn peer(name: &'static str, client: fn(&Setup) -> Client) -> Self {
         Self {
             name,
@@ -36,7 +35,7 @@ impl Contender {
     }
 }
 
-/// What a contender is given.
+/// What a contender builds its client from.
 #[derive(Clone)]
 pub struct Setup {
     pub scenario: Scenario,

@@ -1,5 +1,4 @@
-//! Draining a backlog in virtual time, beside the theoretical minimum: eight scenarios in which the
-//! peers take part, and what else happens to us.
+//! Drains a backlog in virtual time, beside the theoretical minimum and other retry crates.
 //!
 //! ```sh
 //! cargo bench --bench quota
@@ -42,7 +41,7 @@ fn main() {
     minimum::check(&eight);
     eprintln!("minimum ok");
     if let Some(path) = &options.svg {
-        // Cargo runs benches in the folder of their package.
+        // The working directory of a bench is its package, not the root.
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
         std::fs::write(path, drawing::draw()).expect("a path that can be written");
         return;
@@ -74,7 +73,7 @@ fn print_json(cell: &Cell) {
     println!("{}", serde_json::to_string(cell).expect("figures are JSON"));
 }
 
-/// Every cell, on all cores: each run has a thread, a runtime and a time of its own.
+/// Simulates every run, on all cores. Each has a thread, a runtime and a virtual time of its own.
 fn simulate(options: &Options, scenarios: &[Scenario]) -> Vec<Cell> {
     let pairs = pairs(options, scenarios);
     let seeds = options.seeds as usize;

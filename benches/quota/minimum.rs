@@ -1,7 +1,6 @@
-//! The theoretical minimum: how long a client would take that knew everything in advance.
+//! The theoretical minimum: the makespan of a client that knows everything in advance.
 //!
-//! It is also the check that the model is the one that was agreed upon: the figures at the bottom are
-//! part of the agreement.
+//! [`check`] compares it with fixed figures, so that an edit of the model cannot pass unseen.
 
 use std::time::Duration;
 
@@ -11,12 +10,12 @@ use crate::scenario::{Algorithm, Load, Scenario, WORKERS, first_window};
 const HALF_LATENCY: Duration = Duration::from_millis(25);
 const LATENCY: Duration = Duration::from_millis(50);
 
-/// The least time from the start of a run to its last answer.
+/// The least time from the start of a run to its last response.
 pub fn of(scenario: &Scenario, seed: u64) -> Duration {
     let drained = match scenario.algorithm {
         Algorithm::Unlimited => by_latency(scenario, seed),
         Algorithm::FixedWindow(limit, length) if scenario.hosts > 1 => {
-            by_scope(scenario, limit, length)
+            by_host(scenario, limit, length)
         }
         Algorithm::FixedWindow(limit, length)
         | Algorithm::SlidingLog(limit, length)
@@ -24,12 +23,12 @@ pub fn of(scenario: &Scenario, seed: u64) -> Duration {
             by_windows(scenario, scenario.jobs(), limit, length)
         }
         Algorithm::AlignedWindow(limit, length) => {
-            // The first window is shorter by what has passed of it.
+            // The first window has begun before the run.
             let passed = length - first_window(seed, length);
             let whole = by_windows(scenario, scenario.jobs(), limit, length);
             whole.saturating_sub(passed + HALF_LATENCY)
         }
-        // A sliding counter takes no more than a bucket does, in the long run.
+        // In the long run a sliding counter admits as many calls as a token bucket.
         Algorithm::TokenBucket(limit, length) | Algorithm::SlidingCounter(limit, length) => {
             let later = scenario.jobs().saturating_sub(limit);
             HALF_LATENCY + length / limit * later + HALF_LATENCY
@@ -46,8 +45,7 @@ pub fn of(scenario: &Scenario, seed: u64) -> Duration {
     }
 }
 
-/// Full windows without a pause between them. The calls of the last one go in rounds of all workers,
-/// each of the least latency.
+/// Full windows without a pause. The last one takes a round of all workers after the other.
 fn by_windows(scenario: &Scenario, jobs: u32, limit: u32, length: Duration) -> Duration {
     let windows = jobs.div_ceil(limit);
     let last = jobs - (windows - 1) * limit;
@@ -59,8 +57,8 @@ fn by_windows(scenario: &Scenario, jobs: u32, limit: u32, length: Duration) -> D
     first + length * (windows - 1) + HALF_LATENCY + LATENCY * (rounds - 1)
 }
 
-/// Each host has windows of its own. The last host is first called when all others have been.
-fn by_scope(scenario: &Scenario, limit: u32, length: Duration) -> Duration {
+/// Windows per host. The last host gets its first call after all others.
+fn by_host(scenario: &Scenario, limit: u32, length: Duration) -> Duration {
     let each = scenario.jobs() / scenario.hosts;
     let called = match scenario.load {
         Load::Open(_, every) => every * (scenario.hosts - 1),
@@ -69,7 +67,7 @@ fn by_scope(scenario: &Scenario, limit: u32, length: Duration) -> Duration {
     called + length * ((each - 1) / limit) + LATENCY
 }
 
-/// The latencies of exactly the calls that are needed, spread evenly over the workers.
+/// The latencies of all needed calls, spread evenly over the workers.
 fn by_latency(scenario: &Scenario, seed: u64) -> Duration {
     let job = |job| {
         let attempts = 1..=scenario.attempts(seed, job);
@@ -78,7 +76,7 @@ fn by_latency(scenario: &Scenario, seed: u64) -> Duration {
     (0..scenario.jobs()).flat_map(job).sum::<Duration>() / WORKERS
 }
 
-/// The agreed figures, in seconds, and how exact they are.
+/// The expected minimum of each scenario in seconds, and its tolerance.
 const EXPECTED: [(&str, f64, f64); 8] = [
     ("wolfeo", 240.500, 0.0005),
     ("lemlist", 298.050, 0.0005),
@@ -90,7 +88,7 @@ const EXPECTED: [(&str, f64, f64); 8] = [
     ("penalty", 8_940.050, 0.0005),
 ];
 
-/// Panics if the model is another one than agreed.
+/// Panics if a minimum differs from the expected one.
 pub fn check(scenarios: &[Scenario]) {
     for (name, seconds, within) in EXPECTED {
         let scenario = scenarios.iter().find(|each| each.name == name);

@@ -1,4 +1,4 @@
-//! This crate: with nothing declared, and with the preset.
+//! This crate: with nothing declared, with the preset, paced, and with a cold start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub fn all() -> [Contender; 4] {
     ]
 }
 
-/// Defaults, but patience enough to finish.
+/// The defaults, with enough patience to finish.
 fn client(setup: &Setup, policy: Provider) -> Client {
     let patience = 40 * minimum::of(&setup.scenario, setup.seed);
     let layer = RetryLayer::new(policy)

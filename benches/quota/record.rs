@@ -1,4 +1,4 @@
-//! What a server writes down about one run.
+//! Records what a server sees during one run.
 
 use std::time::Duration;
 
@@ -7,33 +7,32 @@ use http::StatusCode;
 use crate::response_format::RefusalHint;
 use crate::scenario::Scenario;
 
-/// After a 429 that says nothing, coming back sooner than this is impolite.
-const AFTER_A_BARE_429: Duration = Duration::from_secs(60);
+/// The shortest polite wait after a 429 that names no wait.
+const BARE_429_WAIT: Duration = Duration::from_secs(60);
 
-/// The books of one run. All moments are counted from its start.
+/// The record of one run. All moments are counted from its start.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     jobs: Vec<JobState>,
-    /// All arrivals in order, and the statuses they met.
+    /// All arrivals in order, with the status of the response.
     pub arrivals: Vec<(Duration, StatusCode)>,
-    /// 429s, and 503s for the limit.
+    /// Responses that refuse a call because of the limit, 429 or 503.
     pub refusals: u32,
-    /// Retries that came before the time that was told to the same job.
+    /// Retries that arrived before the moment that a refusal of the same job named.
     pub early: u32,
-    /// Retries that came within a minute of a bare 429 to the same job.
+    /// Retries that arrived within 60 s of a bare 429 to the same job.
     pub bare_early: u32,
-    /// Calls that were sent although an answer that was there already, to whatever job, had said to
-    /// stay away for longer.
+    /// Calls sent before the moment that an earlier response to any job had named.
     pub in_block: u32,
-    /// What the client as a whole has been told so far, by each host.
+    /// The latest moment that each host has named in a response to any job.
     closed_until: Vec<Duration>,
-    /// When each job was done.
+    /// When each job was served.
     pub finished: Vec<Option<Duration>>,
-    /// When each job was taken from the queue, or arrived.
+    /// When each job was taken from the queue.
     pub started: Vec<Option<Duration>>,
 }
 
-/// What the server knows about one job.
+/// The attempts of one job and the waits that it was told.
 #[derive(Clone, Copy, Debug, Default)]
 struct JobState {
     attempts: u32,
@@ -53,7 +52,7 @@ impl Record {
         }
     }
 
-    /// A call leaves the client. Returns which attempt of its job it is, from 1.
+    /// Records that the client sends a call. Returns the number of the attempt, from 1.
     pub fn on_send(&mut self, job: u32, now: Duration) -> u32 {
         self.in_block += u32::from(now < *self.closed_until(job));
         let state = &mut self.jobs[job as usize];
@@ -61,7 +60,7 @@ impl Record {
         state.attempts
     }
 
-    /// It reaches the server and is answered so.
+    /// Records that a call reaches the server, and the response to it.
     pub fn on_arrival(
         &mut self,
         job: u32,
@@ -76,12 +75,12 @@ impl Record {
         self.arrivals.push((now, status));
         match hint {
             Some(RefusalHint::NotBefore(moment)) => state.not_before = moment,
-            Some(RefusalHint::Bare) => state.not_before_bare = now + AFTER_A_BARE_429,
+            Some(RefusalHint::Bare) => state.not_before_bare = now + BARE_429_WAIT,
             Some(RefusalHint::Overload) | None => {}
         }
     }
 
-    /// The answer reaches the client.
+    /// Records that a response reaches the client.
     pub fn on_response(&mut self, job: u32, hint: Option<RefusalHint>) {
         if let Some(RefusalHint::NotBefore(moment)) = hint {
             let closed_until = self.closed_until(job);
@@ -89,7 +88,7 @@ impl Record {
         }
     }
 
-    /// Jobs go to one host after the other.
+    /// The latest moment named by the host of a job.
     fn closed_until(&mut self, job: u32) -> &mut Duration {
         let host = job as usize % self.closed_until.len();
         &mut self.closed_until[host]

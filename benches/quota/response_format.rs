@@ -1,4 +1,4 @@
-//! How a server tells its limit.
+//! How a server publishes its limit in its responses.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::limit::Count;
 
-/// What every answer is.
+/// A response of the server.
 pub type ServerResponse = Response<Full<Bytes>>;
 
 /// The wall clock of every run starts here: 2026-03-02 12:00:00 UTC.
@@ -17,12 +17,12 @@ pub fn noon() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_772_452_800)
 }
 
-/// The words of one server.
+/// The statuses and headers of one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseFormat {
-    /// A 429 and not a word more.
+    /// A 429 without limit headers.
     Bare,
-    /// A 503 and not a word more.
+    /// A 503 without limit headers.
     Overload,
     /// A 429 with `Retry-After`; nothing on a 200.
     RetryAfter,
@@ -32,19 +32,19 @@ pub enum ResponseFormat {
     Epoch,
 }
 
-/// What a refused caller was told.
+/// What a refusal says about when to come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalHint {
-    /// Not to come back before this moment.
+    /// It names the earliest moment.
     NotBefore(Duration),
-    /// Nothing, by a 429.
+    /// Nothing: a bare 429.
     Bare,
-    /// Nothing, by a 503.
+    /// Nothing: a bare 503.
     Overload,
 }
 
 impl ResponseFormat {
-    /// The refusal as this server says it, and what the caller may take from it.
+    /// The status of a refusal, and the moment that it names.
     pub fn refusal(
         self,
         count: Count,
@@ -62,7 +62,7 @@ impl ResponseFormat {
         (StatusCode::TOO_MANY_REQUESTS, hint)
     }
 
-    /// The whole answer. `clock` is what the server's wall clock says now.
+    /// The whole response. `clock` is the wall clock of the server.
     pub fn response(
         self,
         status: StatusCode,
@@ -135,7 +135,7 @@ fn javascript_date(moment: SystemTime) -> String {
 }
 
 fn formatted(moment: SystemTime, format: &str) -> String {
-    let moment = Timestamp::try_from(moment).expect("runs play in this century");
+    let moment = Timestamp::try_from(moment).expect("a moment of this century");
     let moment = moment.to_zoned(TimeZone::UTC);
     moment.strftime(format).to_string()
 }

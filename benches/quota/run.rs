@@ -1,4 +1,4 @@
-//! One run: a contender, a scenario, a seed.
+//! Simulates one contender in one scenario with one seed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -13,21 +13,21 @@ use crate::record::Record;
 use crate::scenario::{Load, Scenario, WORKERS};
 use crate::server::Server;
 
-/// A run ends at so many times its minimum, whatever is unfinished.
-const ENDS_AT: u32 = 20;
+/// A run ends at this multiple of its minimum, even if jobs are unfinished.
+const MAX_TIME_RATIO: u32 = 20;
 
-/// What became of a run.
+/// The outcome of a run.
 #[derive(Clone, Debug)]
 pub struct Run {
     pub record: Record,
-    /// When the last job was done or given up, or when the run was ended.
+    /// The moment when the last job ended, or the run was cut off.
     pub makespan: Duration,
     pub minimum: Duration,
     pub needed: u32,
 }
 
 impl Run {
-    /// How many jobs were given up, or unfinished when the run was ended.
+    /// The number of jobs that were given up, or unfinished when the run was cut off.
     pub fn lost(&self) -> u32 {
         self.record
             .finished
@@ -37,7 +37,7 @@ impl Run {
     }
 }
 
-/// Plays it in virtual time.
+/// Runs all jobs in virtual time.
 pub fn simulate(scenario: &Scenario, contender: &Contender, seed: u64) -> Run {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -53,8 +53,8 @@ pub fn simulate(scenario: &Scenario, contender: &Contender, seed: u64) -> Run {
         let client = (contender.client)(&setup);
         let minimum = minimum::of(scenario, seed);
         let work = work(scenario.load, &client, &setup.server);
-        // Whether it finished shows in the books.
-        let _ = timeout(ENDS_AT * minimum, work).await;
+        // The record shows whether all jobs finished.
+        let _ = timeout(MAX_TIME_RATIO * minimum, work).await;
         Run {
             makespan: setup.server.now(),
             record: setup.server.with_record(std::mem::take),

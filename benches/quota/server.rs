@@ -1,4 +1,4 @@
-//! The server of a scenario: a tower service in this process.
+//! The server of a scenario, as a tower service in this process.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -16,10 +16,10 @@ use crate::record::Record;
 use crate::response_format::{RefusalHint, ResponseFormat, ServerResponse, noon};
 use crate::scenario::Scenario;
 
-/// The body of every request: none.
+/// The empty body of every request.
 pub type Empty = http_body_util::Empty<bytes::Bytes>;
 
-/// Clones are ways to the same server.
+/// A handle to a server. Clones share the server.
 #[derive(Clone)]
 pub struct Server {
     state: Arc<State>,
@@ -33,7 +33,7 @@ struct State {
 }
 
 impl Server {
-    /// Opens now.
+    /// Starts a server; its time begins now.
     pub fn start(scenario: &Scenario, seed: u64) -> Self {
         let inner = Mutex::new((scenario.limit(seed), Record::new(scenario)));
         let state = State {
@@ -47,7 +47,7 @@ impl Server {
         }
     }
 
-    /// A request for this job.
+    /// The request of a job.
     pub fn request(&self, job: u32) -> Request<Empty> {
         let host = match self.state.scenario.hosts {
             1 => "api".to_owned(),
@@ -58,7 +58,7 @@ impl Server {
             .expect("a valid request")
     }
 
-    /// How long it has been open.
+    /// The time since the start of the server.
     pub fn now(&self) -> Duration {
         self.state.start.elapsed()
     }
@@ -70,11 +70,10 @@ impl Server {
 
 impl State {
     fn lock(&self) -> MutexGuard<'_, (Box<dyn Limit>, Record)> {
-        self.inner.lock().expect("nobody panics in here")
+        self.inner.lock().expect("no holder of the lock panics")
     }
 
-    /// A request travels half its latency, is decided on when it arrives, and the answer travels the
-    /// other half.
+    /// Delays a request, decides on it at its arrival, and delays the response as long.
     async fn serve(&self, job: u32) -> ServerResponse {
         let attempt = self.lock().1.on_send(job, self.start.elapsed());
         let half = self.scenario.half_latency(self.seed, job, attempt);
@@ -85,7 +84,7 @@ impl State {
         response
     }
 
-    /// What the server's wall clock says.
+    /// The wall clock of the server.
     fn clock(&self, now: Duration) -> SystemTime {
         let ahead = self.scenario.clock_ahead;
         let offset = Duration::from_secs(ahead.unsigned_abs().into());
@@ -127,7 +126,7 @@ impl State {
 fn job_of<B>(request: &Request<B>) -> u32 {
     let job = request.uri().path().strip_prefix("/jobs/");
     let job = job.and_then(|job| job.parse().ok());
-    job.expect("the queue asks for /jobs/<number>")
+    job.expect("a path of the form /jobs/<number>")
 }
 
 impl<B> Service<Request<B>> for Server {

@@ -1,4 +1,4 @@
-//! `cargo bench --bench overhead` in the root.
+//! Makes `cargo bench --bench overhead` work in the root.
 
 mod delegate;
 

@@ -1,4 +1,4 @@
-//! `cargo bench --bench quota` in the root.
+//! Makes `cargo bench --bench quota` work in the root.
 
 mod delegate;
 

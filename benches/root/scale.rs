@@ -1,4 +1,4 @@
-//! `cargo bench --bench scale` in the root.
+//! Makes `cargo bench --bench scale` work in the root.
 
 mod delegate;
 

@@ -1,4 +1,4 @@
-//! `cargo bench --bench wire` in the root.
+//! Makes `cargo bench --bench wire` work in the root.
 
 mod delegate;
 

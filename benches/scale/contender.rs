@@ -1,4 +1,4 @@
-//! Who takes part, and how a call of each comes to wait.
+//! A contender: a client under measurement whose calls wait.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,20 +9,20 @@ use tower::Service;
 
 use crate::mock::{Mock, MockRequest, RequestTemplate};
 
-/// A way to make calls that wait.
+/// One row of the table.
 pub struct Contender {
     pub name: &'static str,
     pub call: Box<dyn FnMut() -> Call>,
-    /// A box that only this bench puts around it.
+    /// The size of a box that only this bench adds.
     pub box_bytes: usize,
 }
 
-/// A call, as a task holds it.
+/// A call in the form in which a task holds it.
 pub type Call = Pin<Box<dyn PollOnce>>;
 
-/// A future whose answer nobody reads.
+/// A future whose output is dropped.
 pub trait PollOnce {
-    /// Polls it once more. Whether it is over.
+    /// Polls the future once. Returns whether it is ready.
     fn poll_once(self: Pin<&mut Self>) -> bool;
 }
 
@@ -33,7 +33,7 @@ impl<F: Future> PollOnce for F {
     }
 }
 
-/// A server that has had enough for some minutes, but not for longer than anybody's patience.
+/// A server that refuses every call with a wait of 240 s, which the default patience covers.
 pub fn refusing() -> Mock {
     let mut response = Mock::without_counters().response();
     *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
@@ -42,14 +42,17 @@ pub fn refusing() -> Mock {
     Mock::with_response(response)
 }
 
-/// Begins a call.
+/// Starts a call.
 pub fn send<S: Service<MockRequest>>(service: &mut S, request: MockRequest) -> S::Future {
     let ready = service.poll_ready(&mut Context::from_waker(Waker::noop()));
-    assert!(matches!(ready, Poll::Ready(Ok(()))), "always ready");
+    assert!(
+        matches!(ready, Poll::Ready(Ok(()))),
+        "the service is always ready"
+    );
     service.call(request)
 }
 
-/// A tower service.
+/// A contender that is a tower service.
 pub fn service<S>(name: &'static str, mut service: S) -> Contender
 where
     S: Service<MockRequest, Future: 'static> + 'static,
@@ -58,7 +61,7 @@ where
     future(name, move || send(&mut service, template.request()))
 }
 
-/// Anything else that makes a future.
+/// A contender that makes a future in another way.
 pub fn future<F: Future + 'static>(
     name: &'static str,
     mut call: impl FnMut() -> F + 'static,
@@ -71,7 +74,7 @@ pub fn future<F: Future + 'static>(
 }
 
 impl Contender {
-    /// Its future is in a box of its own.
+    /// Subtracts the box of this bench, because the future has one of its own.
     pub fn boxed(mut self) -> Self {
         self.box_bytes = size_of::<Call>();
         self

@@ -1,4 +1,4 @@
-//! What a decision costs, however many others wait and however many hosts there are.
+//! Measures how the cost of a decision grows with the waiting callers and the hosts.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use crate::figure::{Figure, median};
 use crate::instructions;
 use crate::workload::{Kind, Workload};
 
-/// One table: the same among few and among many.
+/// One table: the same workload among few and among many.
 struct Growth {
     table: &'static str,
     kind: Kind,
@@ -17,30 +17,30 @@ struct Growth {
 
 const GROWTHS: [Growth; 4] = [
     Growth {
-        table: "a call that arrives, waits its turn, passes and is answered, at one gate",
+        table: "a call that waits in the queue of one gate, is admitted and gets a response",
         kind: Kind::Queue,
         among: [100, 10_000, 100_000],
         what: "callers waiting",
         target: Some("flat"),
     },
     Growth {
-        // Under callgrind a call takes fifty times as long: each of ten thousand hosts is then asked three times a
-        // second, too rarely for tickets, and every third or fourth answer is read. Of these the nanoseconds count.
-        table: "a first try, when a layer knows many hosts, each with a quota per minute",
+        // Under callgrind a call takes 50 times as long. Each of 10,000 hosts then gets 3 calls per second, too
+        // few for the fast path, and every third or fourth response is read. So the nanoseconds count here.
+        table: "a call through a layer with many hosts, each with a quota per minute",
         kind: Kind::Hosts,
         among: [1, 100, 10_000],
         what: "hosts in turn",
         target: Some("flat"),
     },
     Growth {
-        table: "the same, with a quota of a million per second",
+        table: "the same, with a quota of 1,000,000 per second",
         kind: Kind::HostsBySecond,
         among: [1, 100, 10_000],
         what: "hosts in turn",
         target: Some("flat"),
     },
     Growth {
-        table: "for comparison: the bare service, and a count for each host",
+        table: "for comparison: the bare service, and a counter for each host",
         kind: Kind::HostsCounted,
         among: [1, 100, 10_000],
         what: "hosts in turn",
@@ -82,7 +82,7 @@ impl Growth {
     }
 }
 
-/// The median of many short turns, so that whatever else the machine does hits all alike.
+/// The median of many short turns, so that a change of load hits all workloads alike.
 fn nanoseconds(mut all: [Box<dyn FnMut(u64)>; 3]) -> [f64; 3] {
     const TURNS: usize = 201;
     const STEPS: u64 = 1_000;

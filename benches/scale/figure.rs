@@ -1,4 +1,4 @@
-//! What was measured, and how it is printed.
+//! One measured figure, and how it is printed.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ pub struct Figure {
     pub row: String,
     pub unit: &'static str,
     pub value: f64,
-    /// What is asked of it.
+    /// The target that this crate sets itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<&'static str>,
 }
@@ -38,14 +38,14 @@ impl Figure {
         println!("{}", serde_json::to_string(self).expect("figures are JSON"));
     }
 
-    /// A ratio has decimals, everything else is counted.
+    /// The value with its unit: two decimals below 100, none above.
     fn written(&self) -> String {
         let decimals = if self.value < 100.0 { 2 } else { 0 };
         format!("{:.decimals$} {}", self.value, self.unit)
     }
 }
 
-/// One table per subject, one line per row.
+/// Prints one table per subject, one line per row.
 pub fn print_tables(figures: &[Figure]) {
     for table in figures.chunk_by(|one, other| one.table == other.table) {
         println!("\n{}", table[0].table);

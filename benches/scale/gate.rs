@@ -1,4 +1,4 @@
-//! One gate with many callers, and many gates with one caller each.
+//! This crate's layer with an open gate, a closed gate, and a gate with a queue.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use crate::mock::{Mock, MockRequest, RequestTemplate};
 type Ours = Retry<Mock>;
 type Call = Pin<Box<<Ours as Service<MockRequest>>::Future>>;
 
-/// A layer with a quota that is counted and never spent.
+/// A layer with a quota that is counted and never reached.
 fn layer(gates: &Gates) -> RetryLayer {
     layer_of(Quota::per_minute(1_000_000_000), gates)
 }
@@ -22,12 +22,12 @@ pub fn layer_of(quota: Quota, gates: &Gates) -> RetryLayer {
     RetryLayer::new(Provider::new("bench").quota(quota)).gates(gates)
 }
 
-/// Behind a gate that nobody passes at once or waits at.
+/// A service behind an open gate that no other call uses.
 pub fn open() -> Ours {
     layer(&Gates::new()).layer(Mock::without_counters())
 }
 
-/// Behind a gate that an answer has just shut.
+/// A service behind a gate that a refusal has closed.
 pub fn closed() -> Ours {
     closed_in(&Gates::new())
 }
@@ -46,7 +46,7 @@ fn call(service: &mut Ours, request: MockRequest) -> Call {
     Box::pin(send(service, request))
 }
 
-/// A queue that stays as long as it is: whenever one passes, another arrives.
+/// A queue of constant length: for each admitted call a new one arrives.
 pub struct Queue {
     service: Ours,
     template: RequestTemplate,
@@ -72,10 +72,10 @@ impl Queue {
         self.waiting.push_back(call);
     }
 
-    /// One arrives, and the first in the queue is let through and answered.
+    /// Adds a call to the queue; the first in the queue is admitted and gets a response.
     pub fn step(&mut self) {
         self.arrive();
-        let mut first = self.waiting.pop_front().expect("somebody has arrived");
+        let mut first = self.waiting.pop_front().expect("a call has arrived");
         assert!(first.as_mut().poll_once(), "its turn has come");
     }
 }

@@ -1,4 +1,4 @@
-//! How many bytes a call holds while it waits.
+//! Measures the heap of a waiting call.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Many hosts that are asked in turn, and whoever counts what each of them is sent.
+//! Calls to many hosts in turn, through this crate and through a bare counter per host.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -13,7 +13,7 @@ use crate::contender::{PollOnce, send};
 use crate::gate;
 use crate::mock::{Mock, MockRequest, RequestTemplate};
 
-/// All are asked the same through one service: ten thousand requests would be more memory than what is measured.
+/// One request serves all hosts: 10,000 requests would take more memory than what is measured.
 struct Hosts<S> {
     service: S,
     template: RequestTemplate,
@@ -21,21 +21,21 @@ struct Hosts<S> {
     next: usize,
 }
 
-/// Asks so many hosts through a layer with this quota.
+/// Calls to `hosts` hosts through a layer with this quota.
 pub fn ours(hosts: usize, quota: Quota) -> Box<dyn FnMut(u64)> {
-    ask_in_turn(
+    call_in_turn(
         hosts,
         gate::layer_of(quota, &Gates::new()).layer(Mock::without_counters()),
     )
 }
 
-/// Does as little as can be done for each host.
+/// Calls to `hosts` hosts through the bare service and a counter per host.
 pub fn counted(hosts: usize) -> Box<dyn FnMut(u64)> {
     let counts = HashMap::new();
-    ask_in_turn(hosts, Counted(Mock::without_counters(), counts))
+    call_in_turn(hosts, Counted(Mock::without_counters(), counts))
 }
 
-fn ask_in_turn<S>(hosts: usize, service: S) -> Box<dyn FnMut(u64)>
+fn call_in_turn<S>(hosts: usize, service: S) -> Box<dyn FnMut(u64)>
 where
     S: Service<MockRequest, Future: 'static> + 'static,
 {
@@ -44,7 +44,7 @@ where
 }
 
 impl<S: Service<MockRequest, Future: 'static>> Hosts<S> {
-    /// Each of them has been asked so often that its gate knows how it answers.
+    /// Starts with 20 calls to each host, so that its gate has learned how the host answers.
     fn new(hosts: usize, service: S) -> Self {
         let host = |host| {
             let uri = format!("https://api-{host}.example.com/v1/contacts");
@@ -60,17 +60,17 @@ impl<S: Service<MockRequest, Future: 'static>> Hosts<S> {
         hosts
     }
 
-    /// The next host is asked, and answers at once.
+    /// Calls the next host, which answers at once.
     fn step(&mut self) {
         let mut request = self.template.request();
         *request.uri_mut() = self.hosts[self.next].clone();
         self.next = (self.next + 1) % self.hosts.len();
         let mut call = Box::pin(send(&mut self.service, request));
-        assert!(call.as_mut().poll_once(), "nobody waits");
+        assert!(call.as_mut().poll_once(), "a call that succeeds at once");
     }
 }
 
-/// A server, and how often each host was asked.
+/// A server and the number of calls to each host.
 struct Counted(Mock, HashMap<Authority, u64>);
 
 impl Service<MockRequest> for Counted {

@@ -9,7 +9,7 @@ use tower::Service;
 
 use crate::mock::{MockRequest, MockResponse};
 
-/// A server that never answers, and whose call has room for an answer.
+/// A server that never answers; the future of a call has room for a response.
 #[derive(Clone, Debug)]
 pub struct NeverAnswers;
 

@@ -1,4 +1,4 @@
-//! How many bytes a call holds that was sent, was refused itself, and waits.
+//! Measures the heap of a call that was sent, was refused itself, and waits.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -16,7 +16,7 @@ use crate::{gate, heap_bytes};
 
 const CALLERS: usize = 10_000;
 
-/// After so many served calls a gate lets any number through at once.
+/// After this many served calls a gate no longer limits the calls in flight.
 const WARM: usize = 5_000;
 
 pub fn measure() -> Vec<Figure> {
@@ -41,7 +41,7 @@ fn waiting() -> isize {
     let mut refusing = layer.layer(SingleBuffer(refusing()));
     let mut calls = Vec::with_capacity(CALLERS);
     heap_bytes::allocated_by(|| {
-        // All are on their way before the first refusal is seen.
+        // All calls are in flight before the first refusal is read.
         calls.extend((0..CALLERS).map(|_| Box::pin(send(&mut refusing, template.request()))));
         for call in &mut calls {
             assert!(!call.as_mut().poll_once(), "it was refused");
@@ -49,7 +49,7 @@ fn waiting() -> isize {
     })
 }
 
-/// Answers as a client does that has read them off a connection: the values of all headers lie in one buffer.
+/// Puts all header values of a response into one buffer, as a client over a connection does.
 #[derive(Clone, Debug)]
 struct SingleBuffer(Mock);
 

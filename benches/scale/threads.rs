@@ -1,4 +1,4 @@
-//! Whole calls on one gate, from one thread and from two.
+//! Measures the throughput of one gate from two threads, over that from one.
 
 use std::pin::pin;
 use std::sync::Barrier;
@@ -22,7 +22,7 @@ pub fn measure() -> Vec<Figure> {
     ]
 }
 
-/// The median of turns that go to one thread and to two alternately.
+/// The throughput of two threads over that of one, the median of alternating turns.
 fn speedup<S>(service: &S) -> f64
 where
     S: Service<MockRequest> + Clone + Send + Sync,
@@ -45,7 +45,7 @@ where
                 barrier.wait();
                 for _ in 0..CALLS {
                     let call = pin!(send(&mut service, template.request()));
-                    assert!(call.poll_once(), "nobody has to wait here");
+                    assert!(call.poll_once(), "a call that succeeds at once");
                 }
             });
         }

@@ -15,7 +15,7 @@ pub struct Workload {
 /// What one step does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A call arrives in a queue and the first of the queue is answered.
+    /// A call joins the queue of a gate, and the first in the queue gets a response.
     Queue,
     /// A call to the next host, with a quota per minute for each host.
     Hosts,

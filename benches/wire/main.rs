@@ -1,14 +1,13 @@
-//! CPU time per request over loopback HTTP/1.1 keep-alive, beside the bare client.
+//! Measures the CPU time per request over loopback HTTP/1.1 keep-alive, beside the bare client.
 //!
 //! ```sh
 //! cargo bench --bench wire
 //! cargo bench --bench wire -- --json
 //! ```
 //!
-//! Only the client's thread is counted: its share of the kernel's work included, the server's thread
-//! left out. All contenders share one pool of connections and take turns in an order that rotates, so
-//! that a change of load hits all of them alike. The bare client takes part twice: the difference of
-//! its two rows is the noise.
+//! Only the client's thread is counted, with its system calls; the server has a thread of its own. All
+//! contenders share one pool of connections and take turns in rotating order, so that a change of load
+//! hits all of them alike. The bare client takes part twice: the difference of its rows is the noise.
 
 mod client;
 mod contender;
@@ -32,7 +31,7 @@ use tower_backoff::policy::Provider;
 use tower_backoff::{Quota, RetryLayer};
 use tower_policy::Standard;
 
-/// How often each contender is measured; the median counts.
+/// The number of measurements per contender, of which the median counts.
 const ROUNDS: usize = 41;
 /// Each round is cut into turns, so that all contenders see the same load of the machine.
 const TURNS: usize = 24;
@@ -40,7 +39,7 @@ const TURNS: usize = 24;
 const REQUESTS: usize = 320;
 const TASKS: [usize; 2] = [1, 16];
 
-/// What is printed about one contender at one number of tasks.
+/// The figures of one contender at one number of tasks.
 #[derive(Debug, Serialize)]
 struct Row {
     tasks: usize,
@@ -69,10 +68,10 @@ fn main() {
     }
 }
 
-/// All contenders, in the order of the table. The first is what the others are compared with.
+/// All contenders, in the order of the table. The others are compared with the first.
 fn contenders(server: Server) -> Vec<Contender> {
     let bare = client::bare();
-    // A layer for each row, since published counters would reach the gate of the other.
+    // Each row has its own layer, so that published counters reach only one of the gates.
     let ours = || {
         let policy = Provider::new("bench").quota(Quota::per_second(1_000_000));
         RetryLayer::new(policy).layer(bare.clone())

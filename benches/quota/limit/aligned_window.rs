@@ -1,4 +1,4 @@
-//! Fixed windows that begin by the clock, whoever calls.
+//! Fixed windows that are aligned to the clock.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub struct AlignedWindow {
 }
 
 impl AlignedWindow {
-    /// The first window ends so soon.
+    /// The first window ends at `ends`.
     pub fn new(limit: u32, length: Duration, ends: Duration) -> Self {
         Self {
             limit,

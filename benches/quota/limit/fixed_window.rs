@@ -1,4 +1,4 @@
-//! Fixed windows that begin with a call.
+//! A fixed window that begins with a call, with or without a penalty.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub struct FixedWindow {
     ends: Duration,
     count: u32,
     penalty: Duration,
-    /// Whether a call of this window was refused already.
+    /// Whether a call of this window has been refused.
     is_refusing: bool,
 }
 
@@ -28,7 +28,7 @@ impl FixedWindow {
         }
     }
 
-    /// Each call that arrives while the block lasts, after the one that is_refusing it, extends it.
+    /// Each call that arrives after the first refusal of a window extends the window.
     pub fn with_penalty(mut self, penalty: Duration) -> Self {
         self.penalty = penalty;
         self

@@ -1,4 +1,4 @@
-//! How servers count.
+//! The rate limiters of servers.
 
 mod aligned_window;
 mod fixed_window;
@@ -20,23 +20,23 @@ pub use two_windows::TwoWindows;
 
 use std::time::Duration;
 
-/// What a server knows about its limit once a call has arrived.
+/// The state of a limit after an arrival.
 #[derive(Clone, Copy, Debug)]
 pub struct Count {
-    /// Whether the call is served.
+    /// Whether the limit admits the call.
     pub admitted: bool,
     pub limit: u32,
     pub remaining: u32,
-    /// When the window ends, the block is over, or the next call would be served.
+    /// When the window ends, the block ends, or the next call is admitted.
     pub resets_at: Duration,
 }
 
-/// A limit at work. Calls are told in the order of their arrival.
+/// A rate limiter. Calls arrive in the order of time.
 pub trait Limit: Send {
     fn on_arrival(&mut self, job: u32, now: Duration) -> Count;
 }
 
-/// No limit at all.
+/// Admits every call.
 #[derive(Clone, Copy, Debug)]
 pub struct Unlimited;
 

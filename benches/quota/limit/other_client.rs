@@ -1,4 +1,4 @@
-//! Somebody else uses the same key, at an even pace, and does not mind refusals.
+//! Another client that uses the same key at an even pace, also while it is refused.
 
 use std::time::Duration;
 

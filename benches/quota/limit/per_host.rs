@@ -1,4 +1,4 @@
-//! Many hosts, each with a limit of its own.
+//! A fixed window for each of many hosts.
 
 use std::time::Duration;
 

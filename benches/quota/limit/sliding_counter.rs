@@ -1,4 +1,4 @@
-//! Two counters: what is left of the last window weighs in the one that runs.
+//! A sliding counter: the last window counts by the share of it that the sliding window covers.
 
 use std::time::Duration;
 
@@ -31,14 +31,14 @@ impl SlidingCounter {
         }
     }
 
-    /// From when on a call would be served, if nobody else came.
+    /// The moment from which a further call is admitted, if no other call arrives.
     fn opens(&self) -> Duration {
-        let places = self.limit.saturating_sub(self.count);
-        if places == 0 {
-            // In the next window this one is the last, and full.
+        let room = self.limit.saturating_sub(self.count);
+        if room == 0 {
+            // The full count of this window still weighs at the start of the next one.
             return self.starts + self.length + self.length / self.limit;
         }
-        let weight = f64::from(places - 1) / f64::from(self.last.max(1));
+        let weight = f64::from(room - 1) / f64::from(self.last.max(1));
         self.starts + self.length.mul_f64((1.0 - weight).clamp(0.0, 1.0))
     }
 }
@@ -48,7 +48,7 @@ impl Limit for SlidingCounter {
         self.advance(now);
         let passed = (now - self.starts).as_secs_f64() / self.length.as_secs_f64();
         let weighed = f64::from(self.last) * (1.0 - passed) + f64::from(self.count);
-        // The tolerance is for the rounding of floating point alone.
+        // The tolerance absorbs floating-point rounding.
         let admitted = weighed + 1.0 <= f64::from(self.limit) + 1e-6;
         if admitted {
             self.count += 1;

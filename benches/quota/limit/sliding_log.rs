@@ -1,4 +1,4 @@
-//! The times of all calls within the last window.
+//! A sliding log: the times of all calls within the last window.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,10 +1,10 @@
-//! A bucket of tokens that starts full and refills evenly.
+//! A token bucket that starts full and refills evenly.
 
 use std::time::Duration;
 
 use super::{Count, Limit};
 
-/// Counts in nanoseconds: a token is worth the time in which it comes.
+/// Measures tokens as time: one token is the time in which it refills.
 #[derive(Clone, Debug)]
 pub struct TokenBucket {
     size: u32,
@@ -14,7 +14,7 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// `size` tokens in each `length`, and as many at once.
+    /// A bucket of `size` tokens that refills in `length`.
     pub fn new(size: u32, length: Duration) -> Self {
         Self {
             size,

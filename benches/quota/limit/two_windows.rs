@@ -1,4 +1,4 @@
-//! Two windows that hold at once.
+//! Two fixed windows that both have to admit a call.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ impl TwoWindows {
 }
 
 impl Limit for TwoWindows {
-    /// A call that one of them refuses costs the other nothing.
+    /// A call that one window refuses does not count in the other.
     fn on_arrival(&mut self, job: u32, now: Duration) -> Count {
         self.windows
             .iter_mut()

@@ -38,7 +38,7 @@ fn client(setup: &Setup, backoff: ExponentialBuilder) -> Client {
     })
 }
 
-/// `backon` looks at errors only, so that whatever is no success has to be one.
+/// Makes one attempt. `backon` retries errors only, so each status but a success becomes an error.
 async fn attempt(server: Server, job: u32) -> Result<StatusCode, StatusCode> {
     let request = server.request(job);
     let Ok(response) = server.oneshot(request).await;

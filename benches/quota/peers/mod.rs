@@ -1,4 +1,4 @@
-//! The others: the real crates, each once with its defaults and once patient.
+//! The peers: other retry crates, each once with its defaults and once patient.
 //!
 //! A default is what the crate's own documentation starts with, plus the crate's jitter where that is
 //! not a default: each call draws its own random numbers, from the seed of the run. Patient is 50
@@ -16,12 +16,12 @@ use http::StatusCode;
 
 use crate::contender::Contender;
 
-/// How often a patient client tries.
+/// The attempts of a patient client.
 const MAX_ATTEMPTS: u32 = 50;
-/// How long it waits at most.
+/// The longest wait of a patient client, before jitter.
 const MAX_DELAY: Duration = Duration::from_secs(60);
 
-/// Everybody, in the order of the table.
+/// All peers, in the order of the table.
 pub fn all() -> Vec<Contender> {
     let mut peers = Vec::new();
     peers.extend(tower_retry::all());

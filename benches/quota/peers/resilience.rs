@@ -1,7 +1,7 @@
 //! `tower-resilience-retry`: by default three attempts, 100 ms doubling; here with its jitter.
 //!
-//! Its `ExponentialRandomBackoff` takes its random numbers from the thread's generator. So that runs
-//! can be repeated, its `ExponentialBackoff` is asked here, and the same jitter is added.
+//! Its `ExponentialRandomBackoff` takes random numbers from the thread's generator. So that runs can
+//! be repeated, this bench adds the same jitter to its `ExponentialBackoff`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use crate::response_format::ServerResponse;
 use crate::rng;
 use crate::server::Empty;
 
-/// The attempts of a client that is not told how many to make.
+/// The crate's default number of attempts.
 const DEFAULT_ATTEMPTS: u32 = 3;
-/// Waits are drawn from 50 % to 150 % of the exponential backoff.
+/// Draws waits from 50 % to 150 % of the exponential backoff.
 const RANDOMIZATION: f64 = 0.5;
 
 pub(super) fn all() -> [Contender; 2] {
@@ -33,7 +33,7 @@ pub(super) fn all() -> [Contender; 2] {
     ]
 }
 
-/// The default of the crate.
+/// The crate's default backoff.
 fn backoff() -> ExponentialBackoff {
     ExponentialBackoff::new(Duration::from_millis(100))
 }

@@ -1,5 +1,6 @@
-//! `tower::retry` leaves the policy to its user: here its own exponential backoff and its own
-//! `TpsBudget`, both with their defaults; and the same with `Retry-After` read by hand.
+//! `tower::retry` with a policy made of tower's parts, and the same with `Retry-After` read by hand.
+//!
+//! The parts are the exponential backoff and the `TpsBudget`, both with their defaults.
 
 use std::hash::{BuildHasher, DefaultHasher, Hasher};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use super::{MAX_ATTEMPTS, MAX_DELAY, is_transient};
 use crate::contender::{Client, Contender, Setup};
 use crate::server::Empty;
 
-/// The default of `ExponentialBackoffMaker`.
+/// The default maximum of `ExponentialBackoffMaker`.
 const FOREVER: Duration = Duration::from_millis(u64::MAX);
 
 pub(super) fn all() -> [Contender; 4] {
@@ -51,7 +52,7 @@ fn client(setup: &Setup, policy: Standard) -> Client {
 struct Standard {
     /// Made for each call: a clone of a backoff repeats its random numbers.
     backoff: ExponentialBackoff<HasherRng<Seed>>,
-    longest: Duration,
+    max_delay: Duration,
     seed: u64,
     budget: Option<Arc<TpsBudget>>,
     attempts_left: u32,
@@ -59,10 +60,10 @@ struct Standard {
 }
 
 impl Standard {
-    fn new(seed: u64, longest: Duration) -> Self {
+    fn new(seed: u64, max_delay: Duration) -> Self {
         Self {
-            backoff: backoff(seed, longest),
-            longest,
+            backoff: backoff(seed, max_delay),
+            max_delay,
             seed,
             budget: None,
             attempts_left: u32::MAX,
@@ -93,24 +94,24 @@ impl Standard {
     fn for_job(&self, job: u32) -> Self {
         let seed = self.seed << 32 | u64::from(job);
         Self {
-            backoff: backoff(seed, self.longest),
+            backoff: backoff(seed, self.max_delay),
             ..self.clone()
         }
     }
 
     /// Whether one more attempt is allowed.
-    fn pays(&mut self) -> bool {
+    fn may_retry(&mut self) -> bool {
         let left = self.attempts_left > 0;
         self.attempts_left = self.attempts_left.saturating_sub(1);
         left && self.budget.as_ref().is_none_or(|budget| budget.withdraw())
     }
 }
 
-/// The defaults of `ExponentialBackoffMaker`, but for the longest wait and the seed.
-fn backoff(seed: u64, longest: Duration) -> ExponentialBackoff<HasherRng<Seed>> {
+/// The defaults of `ExponentialBackoffMaker`, except for the maximum and the seed.
+fn backoff(seed: u64, max_delay: Duration) -> ExponentialBackoff<HasherRng<Seed>> {
     let rng = HasherRng::with_hasher(Seed(seed));
-    ExponentialBackoffMaker::new(Duration::from_millis(50), longest, 0.99, rng)
-        .expect("50 ms is less than any of the longest waits")
+    ExponentialBackoffMaker::new(Duration::from_millis(50), max_delay, 0.99, rng)
+        .expect("a maximum above 50 ms")
         .make_backoff()
 }
 
@@ -129,7 +130,7 @@ impl<Res, E> Policy<Request<Empty>, Response<Res>, E> for Standard {
             }
             return None;
         }
-        if !self.pays() {
+        if !self.may_retry() {
             return None;
         }
         let backoff = self.backoff.next_backoff();

@@ -1,4 +1,4 @@
-//! The eight scenarios in which everybody takes part.
+//! The eight scenarios in which the peers take part.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tower_backoff::providers;
 use super::{Algorithm, Load, Scenario};
 use crate::response_format::ResponseFormat;
 
-/// All of them, in the order of the table.
+/// All eight, in the order of the table.
 pub fn eight() -> Vec<Scenario> {
     let minute = Duration::from_secs(60);
     let snippets = Algorithm::FixedWindow(20, minute);

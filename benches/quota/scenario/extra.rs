@@ -1,5 +1,7 @@
-//! What else happens: other ways to count, other users of the key, wrong clocks, missing headers, slow
-//! endpoints, many hosts.
+//! More scenarios, for this crate alone.
+//!
+//! They cover other ways to count, other users of the key, wrong clocks, missing headers, slow
+//! endpoints and many hosts.
 
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use tower_backoff::providers::{self, daily_event_insurance::Tier};
 use super::{Algorithm, Load, Scenario, eight};
 use crate::response_format::ResponseFormat;
 
-/// All of them. What stands before the stroke is one of the eight, what stands after it the difference.
+/// All of them. `wolfeo/grid` is the scenario `wolfeo` with one difference, `grid`.
 pub fn extra() -> Vec<Scenario> {
     let mut all = vec![thousand_at_once(), two_windows(), many_scopes()];
     for name in ["wolfeo", "lemlist", "snippets", "enrichengine"] {
@@ -66,7 +68,7 @@ fn counted_otherwise(name: &str) -> impl Iterator<Item = Scenario> {
     })
 }
 
-/// A queue wakes up: 1,000 callers in the same moment, 50 allowed per second.
+/// 1,000 callers at the same moment, against a limit of 50 per second.
 fn thousand_at_once() -> Scenario {
     let second = Duration::from_secs(1);
     Scenario {
@@ -81,7 +83,7 @@ fn thousand_at_once() -> Scenario {
     }
 }
 
-/// 50 a minute and 1,000 an hour.
+/// Two limits at once: 50 per minute and 1,000 per hour.
 fn two_windows() -> Scenario {
     let minute = Duration::from_secs(60);
     let algorithm = Algorithm::TwoWindows((50, minute), (1_000, 60 * minute));
@@ -93,7 +95,7 @@ fn two_windows() -> Scenario {
     }
 }
 
-/// 10,000 hosts that take two calls a minute each, and three calls for each of them.
+/// 10,000 hosts with a limit of 2 per minute each, and three calls for each of them.
 fn many_scopes() -> Scenario {
     let algorithm = Algorithm::FixedWindow(2, Duration::from_secs(60));
     Scenario {

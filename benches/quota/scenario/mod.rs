@@ -1,4 +1,4 @@
-//! Scenarios, as values.
+//! Scenarios: a server, its limit and the jobs to do.
 
 mod eight;
 mod extra;
@@ -17,10 +17,10 @@ use crate::limit::{
 use crate::response_format::ResponseFormat;
 use crate::rng;
 
-/// How many tasks drain a closed queue.
+/// The number of tasks that drain a closed queue.
 pub const WORKERS: u32 = 64;
 
-/// A server and the work that is to be done with it.
+/// A server and the jobs that a client has for it.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub name: String,
@@ -28,51 +28,51 @@ pub struct Scenario {
     pub is_one_of_eight: bool,
     pub algorithm: Algorithm,
     pub format: ResponseFormat,
-    /// For so long everything is answered by a 503.
+    /// How long the server answers every call with a 503, from the start of the run.
     pub outage: Duration,
-    /// So many percent of the served calls are answered by a 500.
+    /// The percentage of admitted calls that the server answers with a 500.
     pub fails_percent: u64,
     pub load: Load,
-    /// What this crate knows about the provider, if there is one like it.
+    /// The preset of a provider like this server, if this crate has one.
     pub preset: Option<fn() -> Provider>,
-    /// So many percent of the limit are used by somebody else.
+    /// The percentage of the limit that another client of the same key uses.
     pub other_client_percent: u32,
     /// How far the server's clock is ahead, in seconds.
     pub clock_ahead: i32,
-    /// Every third response is without its headers.
+    /// Whether every third response lacks its limit headers.
     pub omits_headers: bool,
-    /// Every tenth job goes to an endpoint that takes so long.
+    /// The latency of every tenth job, if its endpoint is slow.
     pub slow: Option<Duration>,
-    /// How many hosts there are; the jobs go to one after the other.
+    /// The number of hosts, which the jobs address in turn.
     pub hosts: u32,
 }
 
-/// How a server counts. So many, in so long.
+/// How a server counts: a number of calls in a length of time.
 #[derive(Clone, Copy, Debug)]
 pub enum Algorithm {
     Unlimited,
-    /// Windows that begin with a call.
+    /// A window that begins with a call.
     FixedWindow(u32, Duration),
-    /// Windows that begin by the clock, at a moment that depends on the seed.
+    /// A window aligned to the clock; its phase depends on the seed.
     AlignedWindow(u32, Duration),
-    /// The calls of the last window.
+    /// The times of all calls within the last window.
     SlidingLog(u32, Duration),
-    /// Two counters, the older one weighed.
+    /// The count of this window, plus a share of the count of the last one.
     SlidingCounter(u32, Duration),
-    /// A bucket of tokens.
+    /// A bucket of tokens that refills evenly.
     TokenBucket(u32, Duration),
     /// Two windows at once.
     TwoWindows((u32, Duration), (u32, Duration)),
-    /// A window, and what a call costs that arrives while the block lasts.
+    /// A fixed window, and the time that a call adds to it after the first refusal.
     Penalty(u32, Duration, Duration),
 }
 
-/// Who asks.
+/// How jobs arrive.
 #[derive(Clone, Copy, Debug)]
 pub enum Load {
-    /// 64 workers drain a queue of so many jobs.
+    /// 64 workers drain a queue of this many jobs.
     Closed(u32),
-    /// So many jobs, one after the other at this distance, whatever became of the last.
+    /// This many jobs start at this interval, whether or not the earlier ones are finished.
     Open(u32, Duration),
 }
 
@@ -155,7 +155,7 @@ impl Scenario {
         job % self.hosts
     }
 
-    /// Half the latency of an attempt.
+    /// The one-way latency of an attempt.
     pub fn half_latency(&self, seed: u64, job: u32, attempt: u32) -> Duration {
         match self.slow {
             Some(latency) if job % 10 == 0 => latency / 2,
@@ -163,17 +163,17 @@ impl Scenario {
         }
     }
 
-    /// Whether this attempt is served by a 500.
+    /// Whether the server answers this attempt with a 500.
     pub fn fails(&self, seed: u64, job: u32, attempt: u32) -> bool {
         rng::is_hit(1, seed, job, attempt, self.fails_percent)
     }
 
-    /// How many requests a client sends that is never refused.
+    /// The number of requests of a client that is never refused.
     pub fn needed(&self, seed: u64) -> u32 {
         (0..self.jobs()).map(|job| self.attempts(seed, job)).sum()
     }
 
-    /// How many attempts a job takes if none is refused.
+    /// The number of attempts of a job that is never refused.
     pub fn attempts(&self, seed: u64, job: u32) -> u32 {
         let served = |attempt: &u32| !self.fails(seed, job, *attempt);
         (1..).find(served).expect("not every attempt fails")
@@ -181,7 +181,7 @@ impl Scenario {
 }
 
 impl Algorithm {
-    /// How many calls in how long, for those that count one thing.
+    /// The calls and the length of an algorithm with a single limit.
     pub fn rate(self) -> Option<(u32, Duration)> {
         match self {
             Self::Unlimited | Self::TwoWindows(..) => None,
@@ -195,7 +195,7 @@ impl Algorithm {
     }
 }
 
-/// How long the first window of a grid still lasts.
+/// How long the first aligned window lasts from the start of the run.
 pub fn first_window(seed: u64, length: Duration) -> Duration {
     length.mul_f64(rng::uniform(3, seed, 0))
 }
