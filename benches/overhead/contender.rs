@@ -1,74 +1,42 @@
-//! Who takes part, and how a call of each is made.
+//! A contender: a client under measurement, and how to call it.
 
 use std::future::Future;
 use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use tower::retry::budget::TpsBudget;
-use tower::{Layer, Service};
-use tower_backoff::policy::Provider;
-use tower_backoff::{Quota, RetryLayer};
+use tower::Service;
 
-use crate::copy::Copy;
-use crate::mock::{Ask, Asker, Mock};
-use crate::peers;
+use crate::mock::{MockRequest, RequestTemplate};
 
-/// One way to make a call.
+/// One row of the table.
 pub struct Contender {
     pub name: &'static str,
-    /// Makes so many calls, one after the other.
+    /// Makes a number of calls, one after the other.
     pub run: Box<dyn FnMut(u64)>,
-    /// How large the future of a call is; `None` if it is boxed.
+    /// The size of the future of a call; `None` if it is boxed.
     pub future_bytes: Option<usize>,
 }
 
-/// Everybody, the bare service first.
-pub fn all() -> Vec<Contender> {
-    let mut all = vec![
-        service("bare", Mock::silent()),
-        service("one request copy", Copy(Mock::silent())),
-    ];
-    let [tower, resilience, backon, reqwest] = peers::all(&Mock::silent(), TpsBudget::default());
-    all.extend([
-        tower,
-        resilience,
-        backon,
-        peers::no_retry(&Mock::silent()),
-        reqwest,
-    ]);
-    all.extend([
-        service("ours", ours(Mock::silent())),
-        service("ours, counters published", ours(Mock::with_counters())),
-    ]);
-    all
-}
-
-/// Gate and quota active, and everything else as it is by default.
-fn ours(mock: Mock) -> tower_backoff::Retry<Mock> {
-    let policy = Provider::new("bench").quota(Quota::per_second(1_000_000));
-    RetryLayer::new(policy).layer(mock)
-}
-
-/// A tower service.
+/// A contender that is a tower service.
 pub fn service<S>(name: &'static str, mut service: S) -> Contender
 where
-    S: Service<Ask, Error: std::fmt::Debug> + 'static,
+    S: Service<MockRequest, Error: std::fmt::Debug> + 'static,
 {
-    let asker = Asker::new();
-    let future_bytes = size_of_val(&service.call_ready(asker.ask()));
+    let template = RequestTemplate::new();
+    let future_bytes = size_of_val(&service.call_ready(template.request()));
     Contender {
         name,
         run: Box::new(move |calls| {
             for _ in 0..calls {
-                finish(service.call_ready(asker.ask()));
+                finish(service.call_ready(template.request()));
             }
         }),
         future_bytes: Some(future_bytes),
     }
 }
 
-/// Anything else that makes a future.
+/// A contender that makes a future in another way.
 pub fn future<F: Future>(name: &'static str, mut call: impl FnMut() -> F + 'static) -> Contender {
     let future_bytes = size_of_val(&call());
     Contender {
@@ -79,29 +47,32 @@ pub fn future<F: Future>(name: &'static str, mut call: impl FnMut() -> F + 'stat
 }
 
 impl Contender {
-    /// The size of its future says nothing.
+    /// Drops the size of the future, which is boxed.
     pub fn boxed(mut self) -> Self {
         self.future_bytes = None;
         self
     }
 }
 
-trait CallReady: Service<Ask> {
-    fn call_ready(&mut self, ask: Ask) -> Self::Future;
+trait CallReady: Service<MockRequest> {
+    fn call_ready(&mut self, request: MockRequest) -> Self::Future;
 }
 
-impl<S: Service<Ask, Error: std::fmt::Debug>> CallReady for S {
-    fn call_ready(&mut self, ask: Ask) -> S::Future {
+impl<S: Service<MockRequest, Error: std::fmt::Debug>> CallReady for S {
+    fn call_ready(&mut self, request: MockRequest) -> S::Future {
         let ready = self.poll_ready(&mut Context::from_waker(Waker::noop()));
-        assert!(matches!(ready, Poll::Ready(Ok(()))), "always ready");
-        self.call(ask)
+        assert!(
+            matches!(ready, Poll::Ready(Ok(()))),
+            "the service is always ready"
+        );
+        self.call(request)
     }
 }
 
-/// A call that succeeds at once is polled once.
+/// Polls a call once, which is enough for one that succeeds at once.
 fn finish<F: Future>(call: F) {
     let call = pin!(call);
     let done = call.poll(&mut Context::from_waker(Waker::noop()));
-    assert!(done.is_ready(), "nobody has to wait here");
+    assert!(done.is_ready(), "a call that succeeds at once");
     drop(black_box(done));
 }

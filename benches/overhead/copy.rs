@@ -1,4 +1,4 @@
-//! The floor of all retrying: one copy of the request, kept until the answer is there.
+//! The floor of all retrying: one copy of the request, kept until the response.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,39 +6,39 @@ use std::task::{Context, Poll};
 
 use tower::Service;
 
-use crate::mock::Ask;
+use crate::mock::MockRequest;
 
 #[derive(Clone, Debug)]
-pub struct Copy<S>(pub S);
+pub struct CopyRequest<S>(pub S);
 
-/// Keeps the copy beside the call.
+/// The call and the copy of its request.
 #[derive(Debug)]
-pub struct Copying<F> {
-    _kept: Ask,
+pub struct CopyFuture<F> {
+    _kept: MockRequest,
     call: F,
 }
 
-impl<S> Service<Ask> for Copy<S>
+impl<S> Service<MockRequest> for CopyRequest<S>
 where
-    S: Service<Ask, Future: Unpin>,
+    S: Service<MockRequest, Future: Unpin>,
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = Copying<S::Future>;
+    type Future = CopyFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.0.poll_ready(cx)
     }
 
-    fn call(&mut self, ask: Ask) -> Self::Future {
-        Copying {
-            _kept: ask.clone(),
-            call: self.0.call(ask),
+    fn call(&mut self, request: MockRequest) -> Self::Future {
+        CopyFuture {
+            _kept: request.clone(),
+            call: self.0.call(request),
         }
     }
 }
 
-impl<F: Future + Unpin> Future for Copying<F> {
+impl<F: Future + Unpin> Future for CopyFuture<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {

@@ -1,27 +1,30 @@
-//! What a call costs that succeeds at once, with gate and quota active, beside the bare service, one
-//! copy of the request and the peers.
+//! Measures a call that succeeds at once, beside the bare service and other retry crates.
+//!
+//! Gate and quota are active. The floor of all retrying is one copy of the request.
 //!
 //! ```sh
 //! cargo bench --bench overhead
 //! cargo bench --bench overhead -- --json
 //! ```
 //!
-//! Nanoseconds are a matter of the machine and of the moment: so all are measured in turns, and what
-//! counts is the ratio. Allocations and instructions are exact.
+//! Allocations and instructions are exact. Nanoseconds depend on the machine and its load, so the
+//! contenders take turns, and only the ratio counts.
 
 mod allocations;
 mod contender;
 mod copy;
 mod instructions;
+mod lineup;
 mod mock;
 mod peers;
+mod tower_policy;
 
 use std::time::Instant;
 
 use contender::Contender;
 use serde::Serialize;
 
-/// What is printed about a contender. "Over bare" is a difference, the ratio is one of nanoseconds.
+/// The figures of one contender. `over_bare` is a difference, `time_ratio` one of nanoseconds.
 #[derive(Debug, Serialize)]
 struct Row {
     contender: &'static str,
@@ -36,9 +39,9 @@ struct Row {
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let mut contenders = contender::all();
+    let mut contenders = lineup::all();
     if let [word, number, calls] = words.as_slice() {
-        if word == instructions::WORD {
+        if word == instructions::OPTION {
             let number: usize = number.parse().expect("a number");
             (contenders[number].run)(calls.parse().expect("a number"));
             return;
@@ -75,16 +78,16 @@ fn measure(contenders: &mut [Contender]) -> Vec<Row> {
     rows
 }
 
-/// Per call, in a loop that has run before.
+/// Allocations per call, in a loop that has run before.
 fn allocations(contender: &mut Contender) -> u64 {
     const CALLS: u64 = 1_000;
     (contender.run)(CALLS);
-    let before = allocations::so_far();
+    let before = allocations::count();
     (contender.run)(CALLS);
-    (allocations::so_far() - before) / CALLS
+    (allocations::count() - before) / CALLS
 }
 
-/// The median of many short turns, so that whatever else the machine does hits all alike.
+/// The median of many short turns, so that a change of load hits all contenders alike.
 fn nanoseconds(contenders: &mut [Contender]) -> Vec<f64> {
     const TURNS: usize = 301;
     const CALLS: u64 = 1_000;

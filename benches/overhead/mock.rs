@@ -1,5 +1,6 @@
-//! The service that answers at once: 200, with twelve headers. Request and response cost two
-//! allocations each, the two halves of a header map.
+//! A service that answers at once with a 200 and twelve headers.
+//!
+//! Request and response cost two allocations each, both for the header map.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -12,15 +13,18 @@ use http::{Request, Response, Uri};
 use http_body_util::{Empty, Full};
 use tower::Service;
 
-/// What is sent.
-pub type Ask = Request<Empty<Bytes>>;
-/// What comes back.
-pub type Answer = Response<Full<Bytes>>;
+/// The request of every call.
+pub type MockRequest = Request<Empty<Bytes>>;
+/// The response to every call.
+pub type MockResponse = Response<Full<Bytes>>;
 
-type Line = (HeaderName, &'static str);
+/// The body of every response.
+pub const BODY: &str = r#"{"done":true}"#;
 
-/// Nine that every server sends.
-static COMMON: [Line; 9] = [
+type Header = (HeaderName, &'static str);
+
+/// Nine headers that most servers send.
+static COMMON: [Header; 9] = [
     (header::DATE, "Mon, 02 Mar 2026 12:00:00 GMT"),
     (header::CONTENT_TYPE, "application/json"),
     (header::CONTENT_LENGTH, "13"),
@@ -32,92 +36,93 @@ static COMMON: [Line; 9] = [
     (header::VIA, "1.1 varnish"),
 ];
 
-/// And three more that say nothing about limits.
-static SILENT: [Line; 3] = [
+/// Three more headers that say nothing about limits.
+static WITHOUT_COUNTERS: [Header; 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (HeaderName::from_static("x-request-id"), "6f1d2c7a"),
     (header::AGE, "0"),
 ];
 
-/// Or three that publish one.
-static COUNTERS: [Line; 3] = [
+/// Three headers that publish a limit.
+static COUNTERS: [Header; 3] = [
     (HeaderName::from_static("x-ratelimit-limit"), "1000000"),
     (HeaderName::from_static("x-ratelimit-remaining"), "999990"),
     (HeaderName::from_static("x-ratelimit-reset"), "1772452860"),
 ];
 
-/// Clones are the same server. It copies one answer again and again, as [`Asker`] does with the
-/// question, so that the row of the bare service is mostly what is measured, not its making.
+/// A server that returns copies of one response. Clones share it.
+///
+/// A copy is cheap, so the row of the bare service holds little besides the call.
 #[derive(Clone, Debug)]
 pub struct Mock {
-    answer: Arc<Answer>,
+    response: Arc<MockResponse>,
 }
 
 impl Mock {
-    pub fn silent() -> Self {
-        Self::with(&SILENT)
+    pub fn without_counters() -> Self {
+        Self::with(&WITHOUT_COUNTERS)
     }
 
     pub fn with_counters() -> Self {
         Self::with(&COUNTERS)
     }
 
-    fn with(more: &[Line]) -> Self {
-        let body = Full::new(Bytes::from_static(br#"{"done":true}"#));
-        let mut answer = Response::new(body);
-        *answer.headers_mut() = headers(COMMON.iter().chain(more));
-        Self::answering(answer)
+    fn with(more: &[Header]) -> Self {
+        let body = Full::new(Bytes::from_static(BODY.as_bytes()));
+        let mut response = Response::new(body);
+        *response.headers_mut() = headers(COMMON.iter().chain(more));
+        Self::with_response(response)
     }
 
-    pub fn answering(answer: Answer) -> Self {
+    pub fn with_response(response: MockResponse) -> Self {
         Self {
-            answer: Arc::new(answer),
+            response: Arc::new(response),
         }
     }
 
-    pub fn answer(&self) -> Answer {
-        Answer::clone(&self.answer)
+    pub fn response(&self) -> MockResponse {
+        MockResponse::clone(&self.response)
     }
 }
 
-/// Asks the same again and again: a GET with four headers.
+/// Makes copies of one request, a GET with four headers.
 #[derive(Debug)]
-pub struct Asker(Ask);
+pub struct RequestTemplate(MockRequest);
 
-impl Asker {
+impl RequestTemplate {
     pub fn new() -> Self {
-        let mut ask = Request::new(Empty::new());
-        *ask.uri_mut() = Uri::from_static("https://api.example.com/v1/contacts");
-        *ask.headers_mut() = headers(&[
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = Uri::from_static("https://api.example.com/v1/contacts");
+        *request.headers_mut() = headers(&[
             (header::ACCEPT, "application/json"),
             (header::AUTHORIZATION, "Bearer 0123456789abcdef"),
             (header::USER_AGENT, "bench/1.0"),
             (header::HOST, "api.example.com"),
         ]);
-        Self(ask)
+        Self(request)
     }
 
-    pub fn ask(&self) -> Ask {
+    pub fn request(&self) -> MockRequest {
         self.0.clone()
     }
 }
 
-fn headers<'a>(lines: impl IntoIterator<Item = &'a Line>) -> HeaderMap {
-    let line = |(name, value): &Line| (name.clone(), HeaderValue::from_static(value));
+fn headers<'a>(lines: impl IntoIterator<Item = &'a Header>) -> HeaderMap {
+    let line = |(name, value): &Header| (name.clone(), HeaderValue::from_static(value));
     lines.into_iter().map(line).collect()
 }
 
 impl<B> Service<Request<B>> for Mock {
-    type Response = Answer;
+    type Response = MockResponse;
     type Error = Infallible;
-    type Future = Ready<Result<Answer, Infallible>>;
+    type Future = Ready<Result<MockResponse, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, ask: Request<B>) -> Self::Future {
-        drop(ask);
-        ready(Ok(self.answer()))
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        drop(request);
+        ready(Ok(self.response()))
     }
 }

@@ -1,30 +1,28 @@
-//! The others, with their defaults.
+//! The peers: other retry crates with their defaults and with jitter.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use http::{Extensions, StatusCode};
+use http::Extensions;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use reqwest_retry::RetryTransientMiddleware;
 use reqwest_retry::policies::ExponentialBackoff;
-use tower::retry::backoff::{
-    Backoff, ExponentialBackoff as TowerBackoff, ExponentialBackoffMaker, MakeBackoff,
-};
-use tower::retry::budget::{Budget, TpsBudget};
-use tower::retry::{Policy, Retry};
+use tower::retry::Retry;
+use tower::retry::budget::TpsBudget;
 use tower::{Layer, Service};
-use tower_resilience_retry::RetryLayer;
+use tower_resilience_retry::{ExponentialRandomBackoff, RetryLayer};
 
 use crate::contender::{Contender, future, service};
-use crate::mock::{Answer, Ask, Asker, Mock};
+use crate::mock::{Mock, MockRequest, MockResponse, RequestTemplate};
+use crate::tower_policy::{Standard, is_transient};
 
-/// Everybody in front of the same server.
+/// All peers, each in front of the same server.
 pub fn all(mock: &Mock, budget: TpsBudget) -> [Contender; 4] {
     [
         service(
             "tower::retry",
-            Retry::new(Standard::new(budget), mock.clone()),
+            Retry::new(Standard::with_budget(budget), mock.clone()),
         ),
         service("tower-resilience-retry", resilience(mock.clone())).boxed(),
         backon(mock.clone()),
@@ -32,81 +30,40 @@ pub fn all(mock: &Mock, budget: TpsBudget) -> [Contender; 4] {
     ]
 }
 
-/// What of the last one's cost is not retrying: it works on requests of reqwest's own, whose URL is
-/// parsed for each.
+/// The share of `reqwest-retry` that is not retrying: reqwest parses the URL of each request.
 pub fn no_retry(mock: &Mock) -> Contender {
     let client = ClientBuilder::new(reqwest::Client::new());
     reqwest("reqwest-middleware, no retry", client, mock.clone())
 }
 
-fn is_transient(status: StatusCode) -> bool {
-    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
-}
-
-/// The policy that everybody writes: tower's own backoff and its own budget.
-#[derive(Clone)]
-struct Standard {
-    backoff: TowerBackoff,
-    budget: Arc<TpsBudget>,
-}
-
-impl Standard {
-    fn new(budget: TpsBudget) -> Self {
-        Self {
-            backoff: ExponentialBackoffMaker::default().make_backoff(),
-            budget: Arc::new(budget),
-        }
-    }
-}
-
-impl Policy<Ask, Answer, Infallible> for Standard {
-    type Future = <TowerBackoff as Backoff>::Future;
-
-    fn retry(
-        &mut self,
-        _: &mut Ask,
-        result: &mut Result<Answer, Infallible>,
-    ) -> Option<Self::Future> {
-        let answer = result.as_ref().ok()?;
-        if !is_transient(answer.status()) {
-            self.budget.deposit();
-            return None;
-        }
-        let pays = self.budget.withdraw();
-        pays.then(|| self.backoff.next_backoff())
-    }
-
-    fn clone_request(&mut self, ask: &Ask) -> Option<Ask> {
-        Some(ask.clone())
-    }
-}
-
 fn resilience(
     mock: Mock,
-) -> impl Service<Ask, Response = Answer, Error = Infallible, Future: 'static> {
+) -> impl Service<MockRequest, Response = MockResponse, Error = Infallible, Future: 'static> {
+    let backoff = ExponentialRandomBackoff::new(Duration::from_millis(100), 0.5);
     RetryLayer::builder()
-        .retry_on_response(|answer: &Answer| is_transient(answer.status()))
+        .backoff(backoff.expect("a valid factor"))
+        .retry_on_response(|response: &MockResponse| is_transient(response.status()))
         .build()
         .layer(mock)
 }
 
-/// It retries closures: so the request is copied by hand.
+/// Copies the request by hand, because `backon` retries closures.
 fn backon(mock: Mock) -> Contender {
-    let asker = Asker::new();
+    let template = RequestTemplate::new();
     future("backon", move || {
-        let (ask, mut mock) = (asker.ask(), mock.clone());
+        let (request, mut mock) = (template.request(), mock.clone());
         let attempt = move || {
-            let call = mock.call(ask.clone());
+            let call = mock.call(request.clone());
             async move {
-                let Ok(answer) = call.await;
-                if is_transient(answer.status()) {
-                    Err(answer)
+                let Ok(response) = call.await;
+                if is_transient(response.status()) {
+                    Err(response)
                 } else {
-                    Ok(answer)
+                    Ok(response)
                 }
             }
         };
-        attempt.retry(ExponentialBuilder::default())
+        attempt.retry(ExponentialBuilder::default().with_jitter())
     })
 }
 
@@ -118,12 +75,12 @@ fn reqwest_retry() -> ClientBuilder {
 
 fn reqwest(name: &'static str, client: ClientBuilder, mock: Mock) -> Contender {
     let client: ClientWithMiddleware = client.with(InProcess(mock)).build();
-    let asker = Asker::new();
+    let template = RequestTemplate::new();
     future(name, move || {
-        let ask = asker.ask().map(|_| reqwest::Body::from(""));
-        let ask = reqwest::Request::try_from(ask).expect("a valid request");
+        let request = template.request().map(|_| reqwest::Body::from(""));
+        let request = reqwest::Request::try_from(request).expect("a valid request");
         let client = client.clone();
-        async move { client.execute(ask).await }
+        async move { client.execute(request).await }
     })
 }
 
@@ -133,11 +90,11 @@ struct InProcess(Mock);
 impl Middleware for InProcess {
     async fn handle(
         &self,
-        ask: reqwest::Request,
+        request: reqwest::Request,
         _: &mut Extensions,
         _: Next<'_>,
     ) -> reqwest_middleware::Result<reqwest::Response> {
-        drop(ask);
-        Ok(self.0.answer().map(reqwest::Body::wrap).into())
+        drop(request);
+        Ok(self.0.response().map(reqwest::Body::wrap).into())
     }
 }

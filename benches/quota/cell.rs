@@ -1,4 +1,4 @@
-//! One cell of the table: what is counted, and the median over the seeds.
+//! The figures of one contender in one scenario, each the median over the seeds.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::run::Run;
 
-/// The figures of one contender in one scenario.
+/// One row of a table.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cell {
     pub scenario: String,
@@ -24,19 +24,19 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Each figure by its own median.
-    pub fn of(scenario: &str, contender: &'static str, runs: &[Run]) -> Self {
+    /// Takes the median of each figure over all runs.
+    pub fn new(scenario: &str, contender: &'static str, runs: &[Run]) -> Self {
         let median = |figure: fn(&Run) -> f64| median(runs.iter().map(figure).collect());
         Self {
             scenario: scenario.to_owned(),
             contender,
             time_ratio: median(|run| run.makespan.as_secs_f64() / run.minimum.as_secs_f64()),
-            requests_ratio: median(|run| run.books.arrivals.len() as f64 / f64::from(run.needed)),
-            refusals: median(|run| run.books.refusals.into()),
+            requests_ratio: median(|run| run.record.arrivals.len() as f64 / f64::from(run.needed)),
+            refusals: median(|run| run.record.refusals.into()),
             lost: median(|run| run.lost().into()),
-            early: median(|run| run.books.early.into()),
-            bare_early: median(|run| run.books.bare_early.into()),
-            in_block: median(|run| run.books.in_block.into()),
+            early: median(|run| run.record.early.into()),
+            bare_early: median(|run| run.record.bare_early.into()),
+            in_block: median(|run| run.record.in_block.into()),
             p50_s: median(|run| percentile(run, 50)),
             p99_s: median(|run| percentile(run, 99)),
             peak_per_s: median(peak),
@@ -49,11 +49,11 @@ fn median(mut figures: Vec<f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
-/// How long a finished job took, from taken to done.
+/// A percentile of the time that a finished job took, in seconds.
 fn percentile(run: &Run, percent: usize) -> f64 {
-    let jobs = run.books.taken.iter().zip(&run.books.done);
+    let jobs = run.record.started.iter().zip(&run.record.finished);
     let mut took: Vec<Duration> = jobs
-        .filter_map(|(taken, done)| Some((*done)?.saturating_sub((*taken)?)))
+        .filter_map(|(started, finished)| Some((*finished)?.saturating_sub((*started)?)))
         .collect();
     took.sort_unstable();
     let last = took.len().saturating_sub(1);
@@ -61,9 +61,9 @@ fn percentile(run: &Run, percent: usize) -> f64 {
     took.get(rank.min(last)).map_or(0.0, Duration::as_secs_f64)
 }
 
-/// The most calls to arrive within any second.
+/// The largest number of arrivals within any second.
 fn peak(run: &Run) -> f64 {
-    let arrivals = &run.books.arrivals;
+    let arrivals = &run.record.arrivals;
     let mut first = 0;
     let mut most = 0;
     for (last, (now, _)) in arrivals.iter().enumerate() {

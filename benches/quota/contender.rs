@@ -1,4 +1,4 @@
-//! Who takes part: a client around the server, by whatever means.
+//! A contender: a client of the server with its own way to retry.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,29 +7,26 @@ use std::sync::Arc;
 use http::StatusCode;
 use tower_backoff::BoxError;
 
-use crate::ours;
-use crate::peers;
 use crate::scenario::Scenario;
 use crate::server::Server;
 
-/// How a call ended.
+/// The final status or error of a job.
 pub type Outcome = Result<StatusCode, BoxError>;
 
-/// Does one job, with all the retries that the contender thinks right. Cheap to clone, like the
-/// clients that stand behind it.
+/// Does one job, with all retries of the contender. Clones are cheap and share the client.
 pub type Client = Arc<dyn Fn(u32) -> Pin<Box<dyn Future<Output = Outcome> + Send>> + Send + Sync>;
 
-/// One way to call a server.
+/// One row of each table.
 #[derive(Clone, Copy)]
 pub struct Contender {
     pub name: &'static str,
     pub takes_part: fn(&Scenario) -> bool,
-    pub client: fn(&Stage) -> Client,
+    pub client: fn(&Setup) -> Client,
 }
 
 impl Contender {
-    /// One that takes part in the eight.
-    pub fn peer(name: &'static str, client: fn(&Stage) -> Client) -> Self {
+    /// A contender that takes part in the eight scenarios of the peers.
+    pub fn peer(name: &'static str, client: fn(&Setup) -> Client) -> Self {
         Self {
             name,
             takes_part: |scenario| scenario.is_one_of_eight,
@@ -38,15 +35,10 @@ impl Contender {
     }
 }
 
-/// What a contender is given.
+/// What a contender builds its client from.
 #[derive(Clone)]
-pub struct Stage {
+pub struct Setup {
     pub scenario: Scenario,
     pub server: Server,
     pub seed: u64,
-}
-
-/// Everybody, in the order of the table.
-pub fn all() -> Vec<Contender> {
-    ours::all().into_iter().chain(peers::all()).collect()
 }

@@ -1,26 +1,26 @@
-//! The picture: when each contender sent what, and what was refused.
+//! Draws an SVG of the requests that each contender sent, served and refused.
 //!
-//! Written by hand, without a plotting crate: it is rectangles and words, and stays readable as text
-//! in the repository.
+//! It consists of rectangles and text only, so it needs no plotting crate and its diffs are readable.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::contender::{self, Contender};
+use crate::contender::Contender;
+use crate::lineup;
 use crate::run::{self, Run};
 use crate::scenario;
 
-/// What is drawn: the scenario, and how much of its beginning.
+/// The scenario that is drawn, from its start for [`SHOWN`].
 const SCENARIO: &str = "snippets";
 const SHOWN: Duration = Duration::from_secs(6 * 60);
 const SEED: u64 = 1;
 
-/// Who is drawn, and as what.
+/// The contenders that are drawn, each with a title and a subtitle.
 const LANES: [(&str, &str, &str); 7] = [
     ("ours+preset", "tower-backoff", "with the provider's preset"),
-    ("ours", "tower-backoff", "told nothing about the provider"),
+    ("ours", "tower-backoff", "no preset, nothing declared"),
     (
         "tower-retry+retry-after+patient",
         "tower::retry",
@@ -34,7 +34,7 @@ const LANES: [(&str, &str, &str); 7] = [
     (
         "tower-resilience-retry+patient",
         "tower-resilience-retry",
-        "exponential backoff",
+        "exponential backoff, jitter",
     ),
     ("backon+patient", "backon", "exponential backoff, jitter"),
     (
@@ -50,20 +50,20 @@ const RIGHT: usize = 140;
 const TOP: usize = 106;
 const LANE: usize = 72;
 const BAR: f64 = 54.0;
-/// A bar of full height is so many calls within a second: as many as there are workers.
+/// Calls per second in a bar of full height: as many as there are workers.
 const FULL: f64 = 64.0;
 
 const SERVED: &str = "#2b6cb0";
 const REFUSED: &str = "#d62728";
 
-/// The whole file.
+/// Returns the whole file.
 pub fn draw() -> String {
-    let contenders = contender::all();
+    let contenders = lineup::all();
     let mut svg = String::new();
     head(&mut svg);
     for (number, (name, title, how)) in LANES.iter().enumerate() {
         let contender = contenders.iter().find(|each| each.name == *name);
-        let run = play(contender.expect("drawn is who takes part"));
+        let run = simulate(contender.expect("a lane names a contender"));
         lane(&mut svg, TOP + number * LANE, title, how, &run);
     }
     axis(&mut svg, TOP + LANES.len() * LANE);
@@ -71,11 +71,11 @@ pub fn draw() -> String {
     svg
 }
 
-fn play(contender: &Contender) -> Run {
+fn simulate(contender: &Contender) -> Run {
     let scenario = scenario::eight()
         .into_iter()
         .find(|each| each.name == SCENARIO);
-    run::play(&scenario.expect("one of the eight"), contender, SEED)
+    run::simulate(&scenario.expect("one of the eight"), contender, SEED)
 }
 
 fn head(svg: &mut String) {
@@ -118,7 +118,7 @@ fn head(svg: &mut String) {
     );
 }
 
-/// Who it is, the bars, and the sum of all refusals.
+/// Draws one contender: its title, its bars and the sum of its refusals.
 fn lane(svg: &mut String, top: usize, title: &str, how: &str, run: &Run) {
     let base = top + 62;
     text(svg, 20, top + 32, "font-weight=\"bold\"", title);
@@ -132,7 +132,7 @@ fn lane(svg: &mut String, top: usize, title: &str, how: &str, run: &Run) {
         let low = bar(svg, second, base as f64, served, SERVED);
         bar(svg, second, low, refused, REFUSED);
     }
-    let colour = if run.books.refusals == 0 {
+    let colour = if run.record.refusals == 0 {
         SERVED
     } else {
         REFUSED
@@ -144,7 +144,7 @@ fn lane(svg: &mut String, top: usize, title: &str, how: &str, run: &Run) {
         WIDTH - 20,
         top + 38,
         &style,
-        &thousands(run.books.refusals),
+        &thousands(run.record.refusals),
     );
     let style = "font-size=\"12\" text-anchor=\"end\" fill=\"#555\"";
     let lost = match run.lost() {
@@ -154,7 +154,7 @@ fn lane(svg: &mut String, top: usize, title: &str, how: &str, run: &Run) {
     text(svg, WIDTH - 20, top + 56, style, &lost);
 }
 
-/// Stands on `base`; returns where its top is. What is more than full is cut off.
+/// Draws a bar that stands on `base`, cut off at full height, and returns its top.
 fn bar(svg: &mut String, second: usize, base: f64, calls: u32, colour: &str) -> f64 {
     let height = f64::from(calls) * BAR / FULL;
     let top = (base - height).max(base.floor() - BAR).max(0.0);
@@ -171,10 +171,10 @@ fn bar(svg: &mut String, second: usize, base: f64, calls: u32, colour: &str) -> 
     top
 }
 
-/// How many were served and refused in each second that is shown.
+/// Counts the served and the refused calls of each second that is shown.
 fn seconds(run: &Run) -> Vec<(u32, u32)> {
     let mut seconds = vec![(0, 0); SHOWN.as_secs() as usize];
-    for (at, status) in &run.books.arrivals {
+    for (at, status) in &run.record.arrivals {
         if let Some((served, refused)) = seconds.get_mut(at.as_secs() as usize) {
             let is_served = *status == StatusCode::OK;
             *(if is_served { served } else { refused }) += 1;

@@ -1,5 +1,4 @@
-//! Draining a backlog in virtual time, beside the theoretical minimum: eight scenarios in which the
-//! peers take part, and what else happens to us.
+//! Drains a backlog in virtual time, beside the theoretical minimum and other retry crates.
 //!
 //! ```sh
 //! cargo bench --bench quota
@@ -9,21 +8,22 @@
 //! cargo bench --bench quota -- --svg docs/quota.svg
 //! ```
 
-mod books;
 mod cell;
-mod chance;
 mod contender;
 mod drawing;
 mod limit;
+mod lineup;
 mod minimum;
 mod options;
 mod ours;
 mod peers;
+mod record;
+mod response_format;
+mod rng;
 mod run;
 mod scenario;
 mod server;
 mod table;
-mod wording;
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -41,23 +41,23 @@ fn main() {
     minimum::check(&eight);
     eprintln!("minimum ok");
     if let Some(path) = &options.svg {
-        // Cargo runs benches in the folder of their package.
+        // The working directory of a bench is its package, not the root.
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
         std::fs::write(path, drawing::draw()).expect("a path that can be written");
         return;
     }
     let chosen: Vec<_> = eight
         .into_iter()
-        .chain(scenario::besides())
-        .filter(|each| options.plays(each))
+        .chain(scenario::extra())
+        .filter(|each| options.selects(each))
         .collect();
-    let cells = play(&options, &chosen);
+    let cells = simulate(&options, &chosen);
     if options.json {
         cells.iter().for_each(print_json);
         return;
     }
     for scenario in &chosen {
-        let minimum = scenario.minimum(1).as_secs_f64();
+        let minimum = minimum::of(scenario, 1).as_secs_f64();
         let cells: Vec<_> = cells
             .iter()
             .filter(|cell| cell.scenario == scenario.name)
@@ -73,8 +73,8 @@ fn print_json(cell: &Cell) {
     println!("{}", serde_json::to_string(cell).expect("figures are JSON"));
 }
 
-/// Every cell, on all cores: each run has a thread, a runtime and a time of its own.
-fn play(options: &Options, scenarios: &[Scenario]) -> Vec<Cell> {
+/// Simulates every run, on all cores. Each has a thread, a runtime and a virtual time of its own.
+fn simulate(options: &Options, scenarios: &[Scenario]) -> Vec<Cell> {
     let pairs = pairs(options, scenarios);
     let seeds = options.seeds as usize;
     let runs: Vec<Mutex<Option<Run>>> =
@@ -85,7 +85,7 @@ fn play(options: &Options, scenarios: &[Scenario]) -> Vec<Cell> {
             let n = next.fetch_add(1, Relaxed);
             let Some(slot) = runs.get(n) else { return };
             let (scenario, contender) = &pairs[n / seeds];
-            let run = run::play(scenario, contender, (n % seeds) as u64 + 1);
+            let run = run::simulate(scenario, contender, (n % seeds) as u64 + 1);
             *slot.lock().expect("each slot has one writer") = Some(run);
         }
     };
@@ -98,13 +98,13 @@ fn play(options: &Options, scenarios: &[Scenario]) -> Vec<Cell> {
         .iter()
         .map(|(scenario, contender)| {
             let runs: Vec<Run> = runs.by_ref().take(seeds).collect();
-            Cell::of(&scenario.name, contender.name, &runs)
+            Cell::new(&scenario.name, contender.name, &runs)
         })
         .collect()
 }
 
 fn pairs<'a>(options: &Options, scenarios: &'a [Scenario]) -> Vec<(&'a Scenario, Contender)> {
-    let contenders = contender::all();
+    let contenders = lineup::all();
     let chosen = contenders
         .iter()
         .filter(|each| names(&options.contenders, each.name));

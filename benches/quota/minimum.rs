@@ -1,38 +1,39 @@
-//! The theoretical minimum: how long a client would take that knew everything in advance.
+//! The theoretical minimum: the makespan of a client that knows everything in advance.
 //!
-//! It is also the check that the model is the one that was agreed upon: the figures at the bottom are
-//! part of the agreement.
+//! [`check`] compares it with fixed figures, so that an edit of the model cannot pass unseen.
 
 use std::time::Duration;
 
-use crate::chance;
-use crate::scenario::{Counting, Load, Scenario, WORKERS, first_window};
+use crate::rng;
+use crate::scenario::{Algorithm, Load, Scenario, WORKERS, first_window};
 
-const HALF: Duration = Duration::from_millis(25);
-const WHOLE: Duration = Duration::from_millis(50);
+const HALF_LATENCY: Duration = Duration::from_millis(25);
+const LATENCY: Duration = Duration::from_millis(50);
 
-/// The least time from the start of a run to its last answer.
+/// The least time from the start of a run to its last response.
 pub fn of(scenario: &Scenario, seed: u64) -> Duration {
-    let drained = match scenario.counting {
-        Counting::Nothing => by_latency(scenario, seed),
-        Counting::Window(limit, length) if scenario.scopes > 1 => by_scope(scenario, limit, length),
-        Counting::Window(limit, length)
-        | Counting::Log(limit, length)
-        | Counting::Penalty(limit, length, _) => {
+    let drained = match scenario.algorithm {
+        Algorithm::Unlimited => by_latency(scenario, seed),
+        Algorithm::FixedWindow(limit, length) if scenario.hosts > 1 => {
+            by_host(scenario, limit, length)
+        }
+        Algorithm::FixedWindow(limit, length)
+        | Algorithm::SlidingLog(limit, length)
+        | Algorithm::Penalty(limit, length, _) => {
             by_windows(scenario, scenario.jobs(), limit, length)
         }
-        Counting::Grid(limit, length) => {
-            // The first window is shorter by what has passed of it.
+        Algorithm::AlignedWindow(limit, length) => {
+            // The first window has begun before the run.
             let passed = length - first_window(seed, length);
             let whole = by_windows(scenario, scenario.jobs(), limit, length);
-            whole.saturating_sub(passed + HALF)
+            whole.saturating_sub(passed + HALF_LATENCY)
         }
-        // A sliding counter takes no more than a bucket does, in the long run.
-        Counting::Bucket(limit, length) | Counting::Counter(limit, length) => {
+        // In the long run a sliding counter admits as many calls as a token bucket.
+        Algorithm::TokenBucket(limit, length) | Algorithm::SlidingCounter(limit, length) => {
             let later = scenario.jobs().saturating_sub(limit);
-            HALF + length / limit * later + HALF
+            HALF_LATENCY + length / limit * later + HALF_LATENCY
         }
-        Counting::Pair((few, short), (many, long)) => {
+        Algorithm::TwoWindows((few, short), (many, long)) => {
             let windows = (scenario.jobs() - 1) / many;
             let rest = scenario.jobs() - windows * many;
             long * windows + by_windows(scenario, rest, few, short)
@@ -40,12 +41,11 @@ pub fn of(scenario: &Scenario, seed: u64) -> Duration {
     };
     match scenario.load {
         Load::Closed(_) => drained,
-        Load::Open(jobs, every) => drained.max(every * (jobs - 1) + WHOLE),
+        Load::Open(jobs, every) => drained.max(every * (jobs - 1) + LATENCY),
     }
 }
 
-/// Full windows without a pause between them. The calls of the last one go in rounds of all workers,
-/// each of the least latency.
+/// Full windows without a pause. The last one takes a round of all workers after the other.
 fn by_windows(scenario: &Scenario, jobs: u32, limit: u32, length: Duration) -> Duration {
     let windows = jobs.div_ceil(limit);
     let last = jobs - (windows - 1) * limit;
@@ -53,31 +53,31 @@ fn by_windows(scenario: &Scenario, jobs: u32, limit: u32, length: Duration) -> D
         Load::Closed(_) => last.div_ceil(WORKERS),
         Load::Open(..) => 1,
     };
-    let first = scenario.outage.max(HALF);
-    first + length * (windows - 1) + HALF + WHOLE * (rounds - 1)
+    let first = scenario.outage.max(HALF_LATENCY);
+    first + length * (windows - 1) + HALF_LATENCY + LATENCY * (rounds - 1)
 }
 
-/// Each host has windows of its own. The last host is first called when all others have been.
-fn by_scope(scenario: &Scenario, limit: u32, length: Duration) -> Duration {
-    let each = scenario.jobs() / scenario.scopes;
+/// Windows per host. The last host gets its first call after all others.
+fn by_host(scenario: &Scenario, limit: u32, length: Duration) -> Duration {
+    let each = scenario.jobs() / scenario.hosts;
     let called = match scenario.load {
-        Load::Open(_, every) => every * (scenario.scopes - 1),
+        Load::Open(_, every) => every * (scenario.hosts - 1),
         Load::Closed(_) => Duration::ZERO,
     };
-    called + length * ((each - 1) / limit) + WHOLE
+    called + length * ((each - 1) / limit) + LATENCY
 }
 
-/// The latencies of exactly the calls that are needed, spread evenly over the workers.
+/// The latencies of all needed calls, spread evenly over the workers.
 fn by_latency(scenario: &Scenario, seed: u64) -> Duration {
     let job = |job| {
         let attempts = 1..=scenario.attempts(seed, job);
-        attempts.map(move |attempt| 2 * chance::half_latency(seed, job, attempt))
+        attempts.map(move |attempt| 2 * rng::half_latency(seed, job, attempt))
     };
     (0..scenario.jobs()).flat_map(job).sum::<Duration>() / WORKERS
 }
 
-/// The agreed figures, in seconds, and how exact they are.
-const AGREED: [(&str, f64, f64); 8] = [
+/// The expected minimum of each scenario in seconds, and its tolerance.
+const EXPECTED: [(&str, f64, f64); 8] = [
     ("wolfeo", 240.500, 0.0005),
     ("lemlist", 298.050, 0.0005),
     ("snippets", 8_940.050, 0.0005),
@@ -88,9 +88,9 @@ const AGREED: [(&str, f64, f64); 8] = [
     ("penalty", 8_940.050, 0.0005),
 ];
 
-/// Panics if the model is another one than agreed.
+/// Panics if a minimum differs from the expected one.
 pub fn check(scenarios: &[Scenario]) {
-    for (name, seconds, within) in AGREED {
+    for (name, seconds, within) in EXPECTED {
         let scenario = scenarios.iter().find(|each| each.name == name);
         let scenario = scenario.expect("the eight are all there");
         let computed = of(scenario, 1).as_secs_f64();

@@ -1,12 +1,12 @@
-//! The words on the command line.
+//! The options on the command line.
 
 use crate::scenario::Scenario;
 
-/// What to play.
+/// What to simulate, and how to print it.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub json: bool,
-    /// Where to draw the picture, from the root of the repository.
+    /// The path of the picture, relative to the root of the repository.
     pub svg: Option<String>,
     pub seeds: u64,
     /// Only these scenarios; all if empty. `eight` names the eight.
@@ -19,8 +19,8 @@ const USAGE: &str = "\
 cargo bench --bench quota -- [--json] [--only eight|wolfeo,lemlist,lemlist/] [--contender ours,ours+preset] [--seeds 5] [--svg docs/quota.svg]";
 
 impl Options {
-    /// Whether this scenario is to be played.
-    pub fn plays(&self, scenario: &Scenario) -> bool {
+    /// Whether the options select this scenario.
+    pub fn selects(&self, scenario: &Scenario) -> bool {
         let all_eight = self.only.iter().any(|each| each == "eight");
         names(&self.only, &scenario.name) || (all_eight && scenario.is_one_of_eight)
     }
@@ -37,7 +37,7 @@ impl Options {
         while let Some(word) = words.next() {
             let mut value = || words.next().unwrap_or_else(|| usage(&word));
             match word.as_str() {
-                // What cargo adds.
+                // Cargo adds this one.
                 "--bench" => {}
                 "--json" => options.json = true,
                 "--svg" => options.svg = Some(value()),
@@ -51,7 +51,7 @@ impl Options {
     }
 }
 
-/// Whether a list names this, or names nothing. `lemlist/` names all that begins so.
+/// Whether a list contains a name or is empty. `lemlist/` stands for all names with this prefix.
 pub fn names(list: &[String], name: &str) -> bool {
     let is = |each: &String| each == name || (each.ends_with('/') && name.starts_with(each));
     list.is_empty() || list.iter().any(is)
@@ -62,6 +62,6 @@ fn list(words: &str) -> Vec<String> {
 }
 
 fn usage(word: &str) -> ! {
-    eprintln!("cannot make sense of {word}\n{USAGE}");
+    eprintln!("unknown option or value: {word}\n{USAGE}");
     std::process::exit(2)
 }

@@ -1,4 +1,4 @@
-//! One run: a contender, a scenario, a seed.
+//! Simulates one contender in one scenario with one seed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -7,52 +7,57 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::books::Books;
-use crate::contender::{Client, Contender, Stage};
+use crate::contender::{Client, Contender, Setup};
+use crate::minimum;
+use crate::record::Record;
 use crate::scenario::{Load, Scenario, WORKERS};
 use crate::server::Server;
 
-/// A run ends at so many times its minimum, whatever is unfinished.
-const ENDS_AT: u32 = 20;
+/// A run ends at this multiple of its minimum, even if jobs are unfinished.
+const MAX_TIME_RATIO: u32 = 20;
 
-/// What became of a run.
+/// The outcome of a run.
 #[derive(Clone, Debug)]
 pub struct Run {
-    pub books: Books,
-    /// When the last job was done or given up, or when the run was ended.
+    pub record: Record,
+    /// The moment when the last job ended, or the run was cut off.
     pub makespan: Duration,
     pub minimum: Duration,
     pub needed: u32,
 }
 
 impl Run {
-    /// How many jobs were given up, or unfinished when the run was ended.
+    /// The number of jobs that were given up, or unfinished when the run was cut off.
     pub fn lost(&self) -> u32 {
-        self.books.done.iter().filter(|done| done.is_none()).count() as u32
+        self.record
+            .finished
+            .iter()
+            .filter(|done| done.is_none())
+            .count() as u32
     }
 }
 
-/// Plays it in virtual time.
-pub fn play(scenario: &Scenario, contender: &Contender, seed: u64) -> Run {
+/// Runs all jobs in virtual time.
+pub fn simulate(scenario: &Scenario, contender: &Contender, seed: u64) -> Run {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime without sockets always starts");
     runtime.block_on(async {
-        let stage = Stage {
+        let setup = Setup {
             scenario: scenario.clone(),
-            server: Server::open(scenario, seed),
+            server: Server::start(scenario, seed),
             seed,
         };
-        let client = (contender.client)(&stage);
-        let minimum = scenario.minimum(seed);
-        let work = work(scenario.load, &client, &stage.server);
-        // Whether it finished shows in the books.
-        let _ = timeout(ENDS_AT * minimum, work).await;
+        let client = (contender.client)(&setup);
+        let minimum = minimum::of(scenario, seed);
+        let work = work(scenario.load, &client, &setup.server);
+        // The record shows whether all jobs finished.
+        let _ = timeout(MAX_TIME_RATIO * minimum, work).await;
         Run {
-            makespan: stage.server.now(),
-            books: stage.server.with_books(std::mem::take),
+            makespan: setup.server.now(),
+            record: setup.server.with_record(std::mem::take),
             minimum,
             needed: scenario.needed(seed),
         }
@@ -91,11 +96,11 @@ async fn worker(client: Client, server: Server, next: Arc<AtomicU32>, jobs: u32)
 }
 
 async fn call(client: Client, server: Server, job: u32) {
-    let taken = server.now();
-    server.with_books(|books| books.taken[job as usize] = Some(taken));
+    let started = server.now();
+    server.with_record(|record| record.started[job as usize] = Some(started));
     let outcome = client(job).await;
     if outcome.is_ok_and(|status| status.is_success()) {
-        let done = server.now();
-        server.with_books(|books| books.done[job as usize] = Some(done));
+        let finished = server.now();
+        server.with_record(|record| record.finished[job as usize] = Some(finished));
     }
 }

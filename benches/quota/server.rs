@@ -1,4 +1,4 @@
-//! The server of a scenario: a tower service in this process.
+//! The server of a scenario, as a tower service in this process.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -11,81 +11,80 @@ use http::{Request, StatusCode};
 use tokio::time::{Instant, sleep};
 use tower::Service;
 
-use crate::books::Books;
 use crate::limit::Limit;
+use crate::record::Record;
+use crate::response_format::{RefusalHint, ResponseFormat, ServerResponse, noon};
 use crate::scenario::Scenario;
-use crate::wording::{Answer, Told, Wording, noon};
 
-/// The body of every request: none.
+/// The empty body of every request.
 pub type Empty = http_body_util::Empty<bytes::Bytes>;
 
-/// Clones are ways to the same server.
+/// A handle to a server. Clones share the server.
 #[derive(Clone)]
 pub struct Server {
-    desk: Arc<Desk>,
+    state: Arc<State>,
 }
 
-struct Desk {
+struct State {
     scenario: Scenario,
     seed: u64,
     start: Instant,
-    inner: Mutex<(Box<dyn Limit>, Books)>,
+    inner: Mutex<(Box<dyn Limit>, Record)>,
 }
 
 impl Server {
-    /// Opens now.
-    pub fn open(scenario: &Scenario, seed: u64) -> Self {
-        let inner = Mutex::new((scenario.limit(seed), Books::of(scenario)));
-        let desk = Desk {
+    /// Starts a server; its time begins now.
+    pub fn start(scenario: &Scenario, seed: u64) -> Self {
+        let inner = Mutex::new((scenario.limit(seed), Record::new(scenario)));
+        let state = State {
             scenario: scenario.clone(),
             seed,
             start: Instant::now(),
             inner,
         };
         Self {
-            desk: Arc::new(desk),
+            state: Arc::new(state),
         }
     }
 
-    /// A request for this job.
+    /// The request of a job.
     pub fn request(&self, job: u32) -> Request<Empty> {
-        let host = match self.desk.scenario.scopes {
+        let host = match self.state.scenario.hosts {
             1 => "api".to_owned(),
-            _ => self.desk.scenario.scope(job).to_string(),
+            _ => self.state.scenario.host(job).to_string(),
         };
         Request::get(format!("https://{host}.example.com/jobs/{job}"))
             .body(Empty::new())
             .expect("a valid request")
     }
 
-    /// How long it has been open.
+    /// The time since the start of the server.
     pub fn now(&self) -> Duration {
-        self.desk.start.elapsed()
+        self.state.start.elapsed()
     }
 
-    pub fn with_books<T>(&self, read: impl FnOnce(&mut Books) -> T) -> T {
-        read(&mut self.desk.lock().1)
+    pub fn with_record<T>(&self, read: impl FnOnce(&mut Record) -> T) -> T {
+        read(&mut self.state.lock().1)
     }
 }
 
-impl Desk {
-    fn lock(&self) -> MutexGuard<'_, (Box<dyn Limit>, Books)> {
-        self.inner.lock().expect("nobody panics in here")
+impl State {
+    fn lock(&self) -> MutexGuard<'_, (Box<dyn Limit>, Record)> {
+        self.inner.lock().expect("no holder of the lock panics")
     }
 
-    /// A request travels half its latency, is decided on when it arrives, and the answer travels the
-    /// other half.
-    async fn serve(&self, job: u32) -> Answer {
-        let attempt = self.lock().1.sent(job, self.start.elapsed());
+    /// Delays a request, decides on it at its arrival, and delays the response as long.
+    async fn serve(&self, job: u32) -> ServerResponse {
+        let attempt = self.lock().1.on_send(job, self.start.elapsed());
         let half = self.scenario.half_latency(self.seed, job, attempt);
         sleep(half).await;
-        let (answer, told) = self.decide(job, attempt);
+        let (response, hint) = self.decide(job, attempt);
         sleep(half).await;
-        self.lock().1.heard(job, told);
-        answer
+        self.lock().1.on_response(job, hint);
+        response
     }
 
-    /// What the server's wall clock says.
+    /// The wall clock of the server.
     fn clock(&self, now: Duration) -> SystemTime {
         let ahead = self.scenario.clock_ahead;
         let offset = Duration::from_secs(ahead.unsigned_abs().into());
@@ -96,51 +95,51 @@ impl Desk {
         }
     }
 
-    fn decide(&self, job: u32, attempt: u32) -> (Answer, Option<Told>) {
+    fn decide(&self, job: u32, attempt: u32) -> (ServerResponse, Option<RefusalHint>) {
         let now = self.start.elapsed();
         let clock = self.clock(now);
-        let (limit, books) = &mut *self.lock();
-        let forgets = self.scenario.forgets_headers && books.arrivals.len() % 3 == 2;
-        let wording = match self.scenario.wording {
-            _ if forgets => Wording::Bare,
-            wording => wording,
+        let (limit, record) = &mut *self.lock();
+        let omits = self.scenario.omits_headers && record.arrivals.len() % 3 == 2;
+        let format = match self.scenario.format {
+            _ if omits => ResponseFormat::Bare,
+            format => format,
         };
         if now < self.scenario.outage {
             let status = StatusCode::SERVICE_UNAVAILABLE;
-            books.arrived(job, now, status, None);
-            return (wording.answer(status, None, now, clock), None);
+            record.on_arrival(job, now, status, None);
+            return (format.response(status, None, now, clock), None);
         }
-        let count = limit.arrives(job, now);
-        let (status, told) = if !count.taken {
-            let (status, told) = wording.refusal(count, now, clock);
-            (status, Some(told))
+        let count = limit.on_arrival(job, now);
+        let (status, hint) = if !count.admitted {
+            let (status, hint) = format.refusal(count, now, clock);
+            (status, Some(hint))
         } else if self.scenario.fails(self.seed, job, attempt) {
             (StatusCode::INTERNAL_SERVER_ERROR, None)
         } else {
             (StatusCode::OK, None)
         };
-        books.arrived(job, now, status, told);
-        (wording.answer(status, Some(count), now, clock), told)
+        record.on_arrival(job, now, status, hint);
+        (format.response(status, Some(count), now, clock), hint)
     }
 }
 
 fn job_of<B>(request: &Request<B>) -> u32 {
     let job = request.uri().path().strip_prefix("/jobs/");
     let job = job.and_then(|job| job.parse().ok());
-    job.expect("the queue asks for /jobs/<number>")
+    job.expect("a path of the form /jobs/<number>")
 }
 
 impl<B> Service<Request<B>> for Server {
-    type Response = Answer;
+    type Response = ServerResponse;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<ServerResponse, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (desk, job) = (Arc::clone(&self.desk), job_of(&request));
-        Box::pin(async move { Ok(desk.serve(job).await) })
+        let (state, job) = (Arc::clone(&self.state), job_of(&request));
+        Box::pin(async move { Ok(state.serve(job).await) })
     }
 }

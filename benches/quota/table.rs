@@ -1,4 +1,4 @@
-//! The cells as a person reads them.
+//! Prints the figures as tables.
 
 use crate::cell::Cell;
 
@@ -16,7 +16,7 @@ const HEAD: [&str; 11] = [
     "peak/s",
 ];
 
-/// One scenario: a headline and a row per contender.
+/// Prints one scenario: a headline and a row per contender.
 pub fn print(scenario: &str, minimum: f64, cells: &[&Cell]) {
     println!("\n{scenario} (minimum {minimum:.3} s)");
     row(HEAD.map(str::to_owned));
@@ -37,7 +37,7 @@ pub fn print(scenario: &str, minimum: f64, cells: &[&Cell]) {
     }
 }
 
-/// What the columns mean, and what is not as it would be in the wild.
+/// Prints what the columns mean, and how the bench differs from production.
 pub fn print_legend() {
     println!("{LEGEND}");
 }
@@ -46,16 +46,17 @@ const LEGEND: &str = "
 time      makespan over the theoretical minimum; never: unfinished at 20 times the minimum
 requests  sent over needed
 lost      jobs given up or unfinished; where there are many, the time says little
-early     retries before the time that the server had told that very job
-bare      retries within 60 s of a 429 that said nothing to that job
-in block  calls of any job sent although an answer to any job had said to stay away for longer
-p50 p99   of a job, from taken to done
-peak/s    the most calls to arrive within any second
+early     retries that arrived before the moment that a refusal of the same job had named
+bare      retries that arrived within 60 s of a bare 429 to the same job
+in block  calls sent before the moment that an earlier response to any job had named
+p50 p99   seconds that a finished job took
+peak/s    the largest number of arrivals within any second
 
-The contenders are the crates themselves, with their defaults; +patient: 50 attempts, waits of at most
-60 s, no budget. tower::retry has no default policy: its ExponentialBackoff and its TpsBudget, and the
-same with Retry-After read by hand. reqwest-retry throws dice that cannot be seeded and waits by the
-system's clock: here its waits are jittered by ours and slept in virtual time.";
+The contenders are the crates themselves, with their defaults and with jitter; +patient: 50 attempts,
+waits of at most 60 s before jitter, no budget. tower::retry has no default policy: its
+ExponentialBackoff and its TpsBudget, and the same with Retry-After read by hand. Random numbers that
+cannot be seeded are drawn by this bench: those of reqwest-retry, which waits by the system's clock and
+here in virtual time, and those of tower-resilience-retry.";
 
 fn time(ratio: f64) -> String {
     if ratio >= 19.999 {

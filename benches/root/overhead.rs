@@ -1,7 +1,7 @@
-//! `cargo bench --bench overhead` in the root.
+//! Makes `cargo bench --bench overhead` work in the root.
 
-mod hand_over;
+mod delegate;
 
 fn main() -> std::process::ExitCode {
-    hand_over::to("tower-backoff-overhead", "overhead")
+    delegate::run("tower-backoff-overhead", "overhead")
 }

@@ -1,7 +1,7 @@
-//! `cargo bench --bench quota` in the root.
+//! Makes `cargo bench --bench quota` work in the root.
 
-mod hand_over;
+mod delegate;
 
 fn main() -> std::process::ExitCode {
-    hand_over::to("tower-backoff-benches", "quota")
+    delegate::run("tower-backoff-benches", "quota")
 }

@@ -1,7 +1,7 @@
-//! `cargo bench --bench scale` in the root.
+//! Makes `cargo bench --bench scale` work in the root.
 
-mod hand_over;
+mod delegate;
 
 fn main() -> std::process::ExitCode {
-    hand_over::to("tower-backoff-scale", "scale")
+    delegate::run("tower-backoff-scale", "scale")
 }

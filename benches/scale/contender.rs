@@ -1,81 +1,67 @@
-//! Who takes part, and how a call of each comes to wait.
+//! A contender: a client under measurement whose calls wait.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use http::{HeaderValue, StatusCode, header};
 use tower::Service;
-use tower::retry::budget::TpsBudget;
 
-use crate::copy::Copy;
-use crate::gate;
-use crate::mock::{Answer, Ask, Asker, Mock};
-use crate::peers;
+use crate::mock::{Mock, MockRequest, RequestTemplate};
 
-/// A way to make calls that wait.
+/// One row of the table.
 pub struct Contender {
     pub name: &'static str,
     pub call: Box<dyn FnMut() -> Call>,
-    /// A box that only this bench puts around it.
-    pub needless_bytes: usize,
+    /// The size of a box that only this bench adds.
+    pub box_bytes: usize,
 }
 
-/// A call, as a task holds it.
-pub type Call = Pin<Box<dyn Once>>;
+/// A call in the form in which a task holds it.
+pub type Call = Pin<Box<dyn PollOnce>>;
 
-/// A future whose answer nobody reads.
-pub trait Once {
-    /// Polls it once more. Whether it is over.
-    fn is_over(self: Pin<&mut Self>) -> bool;
+/// A future whose output is dropped.
+pub trait PollOnce {
+    /// Polls the future once. Returns whether it is ready.
+    fn poll_once(self: Pin<&mut Self>) -> bool;
 }
 
-impl<F: Future> Once for F {
-    fn is_over(self: Pin<&mut Self>) -> bool {
+impl<F: Future> PollOnce for F {
+    fn poll_once(self: Pin<&mut Self>) -> bool {
         self.poll(&mut Context::from_waker(Waker::noop()))
             .is_ready()
     }
 }
 
-/// Everybody, the floor first. Ours waits behind a gate that one refusal has shut, the others sleep
-/// after a refusal of their own.
-pub fn all() -> Vec<Contender> {
-    // By default a hundred calls may retry, and the next one ends instead of waiting.
-    let budget = TpsBudget::new(Duration::from_secs(10), 1_000_000, 0.2);
-    let mut all = vec![service("one request copy", Copy(Hung))];
-    all.extend(peers::all(&refusing(), budget));
-    all.push(service("ours", gate::shut()));
-    all
-}
-
-/// A server that has had enough for some minutes, but not for longer than anybody's patience.
+/// A server that refuses every call with a wait of 240 s, which the default patience covers.
 pub fn refusing() -> Mock {
-    let mut answer = Mock::silent().answer();
-    *answer.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    let mut response = Mock::without_counters().response();
+    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
     let wait = HeaderValue::from_static("240");
-    answer.headers_mut().insert(header::RETRY_AFTER, wait);
-    Mock::answering(answer)
+    response.headers_mut().insert(header::RETRY_AFTER, wait);
+    Mock::with_response(response)
 }
 
-/// Begins a call.
-pub fn send<S: Service<Ask>>(service: &mut S, ask: Ask) -> S::Future {
+/// Starts a call.
+pub fn send<S: Service<MockRequest>>(service: &mut S, request: MockRequest) -> S::Future {
     let ready = service.poll_ready(&mut Context::from_waker(Waker::noop()));
-    assert!(matches!(ready, Poll::Ready(Ok(()))), "always ready");
-    service.call(ask)
+    assert!(
+        matches!(ready, Poll::Ready(Ok(()))),
+        "the service is always ready"
+    );
+    service.call(request)
 }
 
-/// A tower service.
+/// A contender that is a tower service.
 pub fn service<S>(name: &'static str, mut service: S) -> Contender
 where
-    S: Service<Ask, Future: 'static> + 'static,
+    S: Service<MockRequest, Future: 'static> + 'static,
 {
-    let asker = Asker::new();
-    future(name, move || send(&mut service, asker.ask()))
+    let template = RequestTemplate::new();
+    future(name, move || send(&mut service, template.request()))
 }
 
-/// Anything else that makes a future.
+/// A contender that makes a future in another way.
 pub fn future<F: Future + 'static>(
     name: &'static str,
     mut call: impl FnMut() -> F + 'static,
@@ -83,45 +69,14 @@ pub fn future<F: Future + 'static>(
     Contender {
         name,
         call: Box::new(move || Box::pin(call())),
-        needless_bytes: 0,
+        box_bytes: 0,
     }
 }
 
 impl Contender {
-    /// Its future is in a box of its own.
+    /// Subtracts the box of this bench, because the future has one of its own.
     pub fn boxed(mut self) -> Self {
-        self.needless_bytes = size_of::<Call>();
+        self.box_bytes = size_of::<Call>();
         self
     }
 }
-
-/// A server that never answers, and whose call has room for an answer.
-#[derive(Clone, Debug)]
-struct Hung;
-
-struct Hanging(Option<Result<Answer, Infallible>>);
-
-impl Service<Ask> for Hung {
-    type Response = Answer;
-    type Error = Infallible;
-    type Future = Hanging;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, ask: Ask) -> Hanging {
-        drop(ask);
-        Hanging(None)
-    }
-}
-
-impl Future for Hanging {
-    type Output = Result<Answer, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.take().map_or(Poll::Pending, Poll::Ready)
-    }
-}
-
-impl Unpin for Hanging {}

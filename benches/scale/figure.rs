@@ -1,4 +1,4 @@
-//! What was measured, and how it is printed.
+//! One measured figure, and how it is printed.
 
 use serde::Serialize;
 
@@ -8,9 +8,9 @@ pub struct Figure {
     pub row: String,
     pub unit: &'static str,
     pub value: f64,
-    /// What is asked of it.
+    /// The target that this crate sets itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub asked: Option<&'static str>,
+    pub target: Option<&'static str>,
 }
 
 impl Figure {
@@ -25,12 +25,12 @@ impl Figure {
             row: row.into(),
             unit,
             value,
-            asked: None,
+            target: None,
         }
     }
 
-    pub fn asked(mut self, what: &'static str) -> Self {
-        self.asked = Some(what);
+    pub fn target(mut self, what: &'static str) -> Self {
+        self.target = Some(what);
         self
     }
 
@@ -38,14 +38,14 @@ impl Figure {
         println!("{}", serde_json::to_string(self).expect("figures are JSON"));
     }
 
-    /// A ratio has decimals, everything else is counted.
+    /// The value with its unit: two decimals below 100, none above.
     fn written(&self) -> String {
         let decimals = if self.value < 100.0 { 2 } else { 0 };
         format!("{:.decimals$} {}", self.value, self.unit)
     }
 }
 
-/// One table per subject, one line per row.
+/// Prints one table per subject, one line per row.
 pub fn print_tables(figures: &[Figure]) {
     for table in figures.chunk_by(|one, other| one.table == other.table) {
         println!("\n{}", table[0].table);
@@ -54,9 +54,17 @@ pub fn print_tables(figures: &[Figure]) {
                 .iter()
                 .map(|cell| format!("{:>24}", cell.written()))
                 .collect();
-            let asked = row.iter().filter_map(|cell| cell.asked);
-            let asked: String = asked.map(|asked| format!("   asked: {asked}")).collect();
-            println!("  {:<34}{cells}{asked}", row[0].row);
+            let target = row.iter().filter_map(|cell| cell.target);
+            let target: String = target
+                .map(|target| format!("   target: {target}"))
+                .collect();
+            println!("  {:<34}{cells}{target}", row[0].row);
         }
     }
+}
+
+/// The middle one of an odd number of figures.
+pub fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_unstable_by(f64::total_cmp);
+    figures[figures.len() / 2]
 }

@@ -1,4 +1,4 @@
-//! One gate with many callers, and many gates with one caller each.
+//! This crate's layer with an open gate, a closed gate, and a gate with a queue.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -7,13 +7,13 @@ use tower::{Layer, Service};
 use tower_backoff::policy::Provider;
 use tower_backoff::{Gates, Quota, Retry, RetryLayer, Scope};
 
-use crate::contender::{Once, refusing, send};
-use crate::mock::{Ask, Asker, Mock};
+use crate::contender::{PollOnce, refusing, send};
+use crate::mock::{Mock, MockRequest, RequestTemplate};
 
 type Ours = Retry<Mock>;
-type Call = Pin<Box<<Ours as Service<Ask>>::Future>>;
+type Call = Pin<Box<<Ours as Service<MockRequest>>::Future>>;
 
-/// A layer with a quota that is counted and never spent.
+/// A layer with a quota that is counted and never reached.
 fn layer(gates: &Gates) -> RetryLayer {
     layer_of(Quota::per_minute(1_000_000_000), gates)
 }
@@ -22,56 +22,60 @@ pub fn layer_of(quota: Quota, gates: &Gates) -> RetryLayer {
     RetryLayer::new(Provider::new("bench").quota(quota)).gates(gates)
 }
 
-/// Behind a gate that nobody passes at once or waits at.
+/// A service behind an open gate that no other call uses.
 pub fn open() -> Ours {
-    layer(&Gates::new()).layer(Mock::silent())
+    layer(&Gates::new()).layer(Mock::without_counters())
 }
 
-/// Behind a gate that an answer has just shut.
-pub fn shut() -> Ours {
-    shut_in(&Gates::new())
+/// A service behind a gate that a refusal has closed.
+pub fn closed() -> Ours {
+    closed_in(&Gates::new())
 }
 
-fn shut_in(gates: &Gates) -> Ours {
+fn closed_in(gates: &Gates) -> Ours {
     let mut refused = layer(gates).layer(refusing());
-    assert!(!call(&mut refused, Asker::new().ask()).as_mut().is_over());
-    layer(gates).layer(Mock::silent())
+    assert!(
+        !call(&mut refused, RequestTemplate::new().request())
+            .as_mut()
+            .poll_once()
+    );
+    layer(gates).layer(Mock::without_counters())
 }
 
-fn call(service: &mut Ours, ask: Ask) -> Call {
-    Box::pin(send(service, ask))
+fn call(service: &mut Ours, request: MockRequest) -> Call {
+    Box::pin(send(service, request))
 }
 
-/// A queue that stays as long as it is: whenever one passes, another arrives.
-pub struct Line {
+/// A queue of constant length: for each admitted call a new one arrives.
+pub struct Queue {
     service: Ours,
-    asker: Asker,
+    template: RequestTemplate,
     waiting: VecDeque<Call>,
 }
 
-impl Line {
-    pub fn of(callers: usize) -> Self {
+impl Queue {
+    pub fn with_callers(callers: usize) -> Self {
         let gates = Gates::new();
-        let mut line = Self {
-            service: shut_in(&gates),
-            asker: Asker::new(),
+        let mut queue = Self {
+            service: closed_in(&gates),
+            template: RequestTemplate::new(),
             waiting: VecDeque::with_capacity(callers + 1),
         };
-        (0..callers).for_each(|_| line.arrive());
-        gates.reopen(&Scope::origin(line.asker.ask().uri()));
-        line
+        (0..callers).for_each(|_| queue.arrive());
+        gates.reopen(&Scope::origin(queue.template.request().uri()));
+        queue
     }
 
     fn arrive(&mut self) {
-        let mut call = call(&mut self.service, self.asker.ask());
-        assert!(!call.as_mut().is_over(), "others wait");
+        let mut call = call(&mut self.service, self.template.request());
+        assert!(!call.as_mut().poll_once(), "others wait");
         self.waiting.push_back(call);
     }
 
-    /// One arrives, and the first in the queue is let through and answered.
+    /// Adds a call to the queue; the first in the queue is admitted and gets a response.
     pub fn step(&mut self) {
         self.arrive();
-        let mut first = self.waiting.pop_front().expect("somebody has arrived");
-        assert!(first.as_mut().is_over(), "its turn has come");
+        let mut first = self.waiting.pop_front().expect("a call has arrived");
+        assert!(first.as_mut().poll_once(), "its turn has come");
     }
 }

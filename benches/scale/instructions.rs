@@ -1,37 +1,40 @@
 //! Instructions per step, counted by callgrind where valgrind is installed.
 //!
-//! This program runs itself and counts only what [`counted`] does, so that a hundred thousand callers
-//! who take their places are not counted.
+//! This program runs itself and counts only [`counted`], so that the 100,000 calls that first fill the
+//! queue are left out.
 
 use std::process::Command;
 
-use crate::decision::Subject;
+use crate::workload::{Kind, Workload};
 
-/// The word that says to make the steps of a subject and nothing else.
-pub const WORD: &str = "--steps";
+/// The option that makes the steps of a workload and nothing else.
+pub const OPTION: &str = "--steps";
 
-/// `None` without valgrind.
-pub fn per_step(subject: Subject) -> Option<u64> {
+/// Instructions per step of a workload; `None` without valgrind.
+pub fn per_step(workload: Workload) -> Option<u64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg("--toggle-collect=*instructions::counted*")
         .arg(std::env::current_exe().ok()?)
-        .args([WORD, subject.word, &subject.among.to_string()])
+        .args([OPTION, workload.kind.name(), &workload.among.to_string()])
         .output()
         .ok()?;
-    let said = String::from_utf8(output.stderr).ok()?;
-    let line = said.lines().find(|line| line.contains("Collected :"))?;
+    let report = String::from_utf8(output.stderr).ok()?;
+    let line = report.lines().find(|line| line.contains("Collected :"))?;
     let collected: u64 = line.rsplit(' ').next()?.parse().ok()?;
-    Some(collected / subject.counted())
+    Some(collected / workload.counted_steps())
 }
 
-/// What the program does when it runs itself.
-pub fn run(word: &str, among: &str) {
-    let subject = Subject::read(word, among.parse().expect("a number"));
-    counted(&mut subject.steps(), subject.counted());
+/// Runs a workload under callgrind.
+pub fn run(name: &str, among: &str) {
+    let workload = Workload {
+        kind: Kind::from_name(name).expect("the name of a workload"),
+        among: among.parse().expect("a number"),
+    };
+    counted(&mut workload.steps(), workload.counted_steps());
 }
 
-/// Named on the command line of valgrind.
+/// The function whose instructions are counted; the command line of valgrind names it.
 #[inline(never)]
 fn counted(steps: &mut dyn FnMut(u64), number: u64) {
     steps(number);

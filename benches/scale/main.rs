@@ -1,13 +1,12 @@
-//! What a call costs while a hundred thousand others wait, when there are ten thousand hosts, and
-//! from two threads at once.
+//! Measures a call while 100,000 others wait, among 10,000 hosts, and from two threads at once.
 //!
 //! ```sh
 //! cargo bench --bench scale
 //! cargo bench --bench scale -- --json
 //! ```
 //!
-//! Bytes and instructions are exact. Nanoseconds are a matter of the machine and of the moment: what
-//! counts is the ratio.
+//! Bytes and instructions are exact. Nanoseconds depend on the machine and its load: only the ratio
+//! counts.
 
 mod contender;
 #[path = "../overhead/copy.rs"]
@@ -16,29 +15,34 @@ mod decision;
 mod figure;
 mod gate;
 mod heap;
+mod heap_bytes;
 mod hosts;
 mod instructions;
-mod live;
 #[path = "../overhead/mock.rs"]
-#[allow(dead_code)] // The other bench needs all of it.
+#[allow(dead_code)] // The overhead bench uses all of it.
 mod mock;
+mod never_answers;
 #[path = "../overhead/peers.rs"]
 #[allow(dead_code)]
 mod peers;
 mod refused;
 mod threads;
+#[path = "../overhead/tower_policy.rs"]
+#[allow(dead_code)]
+mod tower_policy;
+mod workload;
 
 use figure::{Figure, print_tables};
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    // Whoever waits has a timer, and a timer needs a runtime, which nobody runs here.
+    // A waiting call creates a timer, which needs a runtime, even one that is never run.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .expect("a runtime");
     let _entered = runtime.enter();
-    if let [instructions::WORD, word, among] =
+    if let [instructions::OPTION, word, among] =
         words.iter().map(String::as_str).collect::<Vec<_>>()[..]
     {
         return instructions::run(word, among);
@@ -55,9 +59,4 @@ fn main() {
     } else {
         print_tables(&figures);
     }
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_unstable_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }

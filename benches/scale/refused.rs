@@ -1,4 +1,4 @@
-//! How many bytes a call holds that was sent, was refused itself, and waits.
+//! Measures the heap of a call that was sent, was refused itself, and waits.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -9,53 +9,57 @@ use http::HeaderValue;
 use tower::{Layer, Service};
 use tower_backoff::{Gates, Quota};
 
-use crate::contender::{Once, refusing, send};
+use crate::contender::{PollOnce, refusing, send};
 use crate::figure::Figure;
-use crate::mock::{Answer, Ask, Asker, Mock};
-use crate::{gate, live};
+use crate::mock::{Mock, MockRequest, MockResponse, RequestTemplate};
+use crate::{gate, heap_bytes};
 
 const CALLERS: usize = 10_000;
 
-/// After so many served calls a gate lets any number through at once.
+/// After this many served calls a gate no longer limits the calls in flight.
 const WARM: usize = 5_000;
 
 pub fn measure() -> Vec<Figure> {
     let table = "heap of a waiting call that was refused itself";
     let each = waiting() as f64 / CALLERS as f64;
     let figure = Figure::new(table, "ours", "B", each.round());
-    vec![figure.asked("at most 1,600")]
+    vec![figure.target("at most 1,600")]
 }
 
 fn waiting() -> isize {
     let quota = Quota::per_minute(1_000_000_000);
     let layer = gate::layer_of(quota, &Gates::new());
-    let asker = Asker::new();
-    let mut serving = layer.layer(Mock::silent());
+    let template = RequestTemplate::new();
+    let mut serving = layer.layer(Mock::without_counters());
     for _ in 0..WARM {
-        assert!(Box::pin(send(&mut serving, asker.ask())).as_mut().is_over());
+        assert!(
+            Box::pin(send(&mut serving, template.request()))
+                .as_mut()
+                .poll_once()
+        );
     }
-    let mut refusing = layer.layer(FromTheWire(refusing()));
+    let mut refusing = layer.layer(SingleBuffer(refusing()));
     let mut calls = Vec::with_capacity(CALLERS);
-    live::counting(|| {
-        // All are on their way before the first refusal is seen.
-        calls.extend((0..CALLERS).map(|_| Box::pin(send(&mut refusing, asker.ask()))));
+    heap_bytes::allocated_by(|| {
+        // All calls are in flight before the first refusal is read.
+        calls.extend((0..CALLERS).map(|_| Box::pin(send(&mut refusing, template.request()))));
         for call in &mut calls {
-            assert!(!call.as_mut().is_over(), "it was refused");
+            assert!(!call.as_mut().poll_once(), "it was refused");
         }
     })
 }
 
-/// Answers as a client does that has read them off a connection: the values of all headers lie in one buffer.
+/// Puts all header values of a response into one buffer, as a client over a connection does.
 #[derive(Clone, Debug)]
-struct FromTheWire(Mock);
+struct SingleBuffer(Mock);
 
-impl FromTheWire {
+impl SingleBuffer {
     const BUFFER: usize = 8 * 1024;
 
-    fn answer(&self) -> Answer {
-        let mut answer = self.0.answer();
+    fn response(&self) -> MockResponse {
+        let mut response = self.0.response();
         let mut buffer = BytesMut::with_capacity(Self::BUFFER);
-        let headers = answer.headers_mut();
+        let headers = response.headers_mut();
         let ends: Vec<_> = headers
             .values()
             .map(|value| {
@@ -70,21 +74,21 @@ impl FromTheWire {
             *value = HeaderValue::from_maybe_shared(slice).expect("a value");
             start = end;
         }
-        answer
+        response
     }
 }
 
-impl Service<Ask> for FromTheWire {
-    type Response = Answer;
+impl Service<MockRequest> for SingleBuffer {
+    type Response = MockResponse;
     type Error = Infallible;
-    type Future = Ready<Result<Answer, Infallible>>;
+    type Future = Ready<Result<MockResponse, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, ask: Ask) -> Self::Future {
-        drop(ask);
-        ready(Ok(self.answer()))
+    fn call(&mut self, request: MockRequest) -> Self::Future {
+        drop(request);
+        ready(Ok(self.response()))
     }
 }

@@ -1,52 +1,52 @@
-//! How servers count.
+//! The rate limiters of servers.
 
-mod bucket;
-mod counter;
-mod foreign;
-mod grid;
-mod log;
-mod pair;
-mod scopes;
-mod window;
+mod aligned_window;
+mod fixed_window;
+mod other_client;
+mod per_host;
+mod sliding_counter;
+mod sliding_log;
+mod token_bucket;
+mod two_windows;
 
-pub use bucket::Bucket;
-pub use counter::Counter;
-pub use foreign::Foreign;
-pub use grid::Grid;
-pub use log::Log;
-pub use pair::Pair;
-pub use scopes::Scopes;
-pub use window::Window;
+pub use aligned_window::AlignedWindow;
+pub use fixed_window::FixedWindow;
+pub use other_client::OtherClient;
+pub use per_host::PerHost;
+pub use sliding_counter::SlidingCounter;
+pub use sliding_log::SlidingLog;
+pub use token_bucket::TokenBucket;
+pub use two_windows::TwoWindows;
 
 use std::time::Duration;
 
-/// What a server knows about its limit once a call has arrived.
+/// The state of a limit after an arrival.
 #[derive(Clone, Copy, Debug)]
 pub struct Count {
-    /// Whether the call is served.
-    pub taken: bool,
+    /// Whether the limit admits the call.
+    pub admitted: bool,
     pub limit: u32,
     pub remaining: u32,
-    /// When the window ends, the block is over, or the next call would be served.
-    pub resets: Duration,
+    /// When the window ends, the block ends, or the next call is admitted.
+    pub resets_at: Duration,
 }
 
-/// A limit at work. Calls are told in the order of their arrival.
+/// A rate limiter. Calls arrive in the order of time.
 pub trait Limit: Send {
-    fn arrives(&mut self, job: u32, now: Duration) -> Count;
+    fn on_arrival(&mut self, job: u32, now: Duration) -> Count;
 }
 
-/// No limit at all.
+/// Admits every call.
 #[derive(Clone, Copy, Debug)]
 pub struct Unlimited;
 
 impl Limit for Unlimited {
-    fn arrives(&mut self, _: u32, now: Duration) -> Count {
+    fn on_arrival(&mut self, _: u32, now: Duration) -> Count {
         Count {
-            taken: true,
+            admitted: true,
             limit: 0,
             remaining: 0,
-            resets: now,
+            resets_at: now,
         }
     }
 }

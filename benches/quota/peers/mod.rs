@@ -1,7 +1,9 @@
-//! The others: the real crates, each once with its defaults and once patient.
+//! The peers: other retry crates, each once with its defaults and once patient.
 //!
-//! A default is what the crate's own documentation starts with. Patient is 50 attempts, waits of at
-//! most 60 s and no budget. All are told to send a GET again after a 408, a 429 and any 5xx.
+//! A default is what the crate's own documentation starts with, plus the crate's jitter where that is
+//! not a default: each call draws its own random numbers, from the seed of the run. Patient is 50
+//! attempts, waits of at most 60 s before jitter, and no budget. All are told to send a GET again after
+//! a 408, a 429 and any 5xx.
 
 mod backon;
 mod reqwest_retry;
@@ -14,12 +16,12 @@ use http::StatusCode;
 
 use crate::contender::Contender;
 
-/// How often a patient client tries.
-const ATTEMPTS: u32 = 50;
-/// How long it waits at most.
-const LONGEST: Duration = Duration::from_secs(60);
+/// The attempts of a patient client.
+const MAX_ATTEMPTS: u32 = 50;
+/// The longest wait of a patient client, before jitter.
+const MAX_DELAY: Duration = Duration::from_secs(60);
 
-/// Everybody, in the order of the table.
+/// All peers, in the order of the table.
 pub fn all() -> Vec<Contender> {
     let mut peers = Vec::new();
     peers.extend(tower_retry::all());

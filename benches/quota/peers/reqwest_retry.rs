@@ -1,9 +1,9 @@
-//! `reqwest-retry`: its middleware, its classification and its policy are the real ones. In place of a
-//! network there is one more middleware behind it, which asks the server in this process.
+//! `reqwest-retry` with its own middleware, classification and policy.
 //!
-//! Two things are moved, so that runs can be repeated. Its dice cannot be seeded: its policy is asked
-//! without jitter, and the default, full jitter, is thrown here. And it waits until a moment of the
-//! system's clock, which is not virtual: it is told to go on at once, and the wait is slept behind it.
+//! A second middleware takes the place of the network and calls the server in this process. Two things
+//! differ, so that runs can be repeated. The generator of the crate cannot be seeded, so this bench adds
+//! the default full jitter to a policy without jitter. The crate waits by the system's clock, which is
+//! not virtual, so the policy returns no wait and the second middleware sleeps instead.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,29 +15,29 @@ use reqwest_retry::{Jitter, RetryDecision, RetryPolicy, RetryTransientMiddleware
 use tokio::time::sleep;
 use tower::ServiceExt;
 
-use super::{ATTEMPTS, LONGEST};
-use crate::chance;
-use crate::contender::{Client, Contender, Stage};
+use super::{MAX_ATTEMPTS, MAX_DELAY};
+use crate::contender::{Client, Contender, Setup};
+use crate::rng;
 use crate::server::{Empty, Server};
 
 pub(super) fn all() -> [Contender; 2] {
     [
-        Contender::peer("reqwest-retry", |stage| {
+        Contender::peer("reqwest-retry", |setup| {
             let policy = ExponentialBackoff::builder().jitter(Jitter::None);
-            client(stage, policy.build_with_max_retries(3))
+            client(setup, policy.build_with_max_retries(3))
         }),
-        Contender::peer("reqwest-retry+patient", |stage| {
+        Contender::peer("reqwest-retry+patient", |setup| {
             let policy = ExponentialBackoff::builder()
                 .jitter(Jitter::None)
-                .retry_bounds(Duration::from_secs(1), LONGEST);
-            client(stage, policy.build_with_max_retries(ATTEMPTS - 1))
+                .retry_bounds(Duration::from_secs(1), MAX_DELAY);
+            client(setup, policy.build_with_max_retries(MAX_ATTEMPTS - 1))
         }),
     ]
 }
 
-/// Around one and the same client, a stack of middleware for each job: they share the wait.
-fn client(stage: &Stage, policy: ExponentialBackoff) -> Client {
-    let (server, seed) = (stage.server.clone(), stage.seed);
+/// Builds the two middlewares, which share the wait, for each job around one client.
+fn client(setup: &Setup, policy: ExponentialBackoff) -> Client {
+    let (server, seed) = (setup.server.clone(), setup.seed);
     let client = reqwest::Client::new();
     Arc::new(move |job| {
         let wait = Arc::default();
@@ -57,7 +57,7 @@ fn client(stage: &Stage, policy: ExponentialBackoff) -> Client {
     })
 }
 
-/// What is still to be waited before the next attempt.
+/// The wait before the next attempt.
 type Wait = Arc<Mutex<Duration>>;
 
 struct InProcess {
@@ -73,18 +73,18 @@ impl Middleware for InProcess {
         _: &mut Extensions,
         _: Next<'_>,
     ) -> reqwest_middleware::Result<reqwest::Response> {
-        let wait = std::mem::take(&mut *self.wait.lock().expect("nobody panics in here"));
+        let wait = std::mem::take(&mut *self.wait.lock().expect("no holder of the lock panics"));
         if !wait.is_zero() {
             sleep(wait).await;
         }
         let request = http::Request::get(request.url().as_str()).body(Empty::new());
         let request = request.map_err(reqwest_middleware::Error::middleware)?;
-        let Ok(answer) = self.server.clone().oneshot(request).await;
-        Ok(answer.map(reqwest::Body::wrap).into())
+        let Ok(response) = self.server.clone().oneshot(request).await;
+        Ok(response.map(reqwest::Body::wrap).into())
     }
 }
 
-/// The wait of the policy, times a number from 0 to 1.
+/// Multiplies the wait of a policy by a number from 0 to 1.
 struct FullJitter {
     policy: ExponentialBackoff,
     seed: u64,
@@ -98,9 +98,10 @@ impl RetryPolicy for FullJitter {
         match self.policy.should_retry(started, past_retries) {
             RetryDecision::Retry { execute_after } => {
                 let wait = execute_after.duration_since(before).unwrap_or_default();
-                let throw = u64::from(self.job) << 32 | u64::from(past_retries);
-                let part = chance::part(2, self.seed, throw);
-                *self.wait.lock().expect("nobody panics in here") = whole(wait).mul_f64(part);
+                let draw = u64::from(self.job) << 32 | u64::from(past_retries);
+                let part = rng::uniform(2, self.seed, draw);
+                *self.wait.lock().expect("no holder of the lock panics") =
+                    whole(wait).mul_f64(part);
                 RetryDecision::Retry {
                     execute_after: UNIX_EPOCH,
                 }
@@ -110,7 +111,7 @@ impl RetryPolicy for FullJitter {
     }
 }
 
-/// Without the microseconds that passed between two looks at the clock: the policy says whole seconds.
+/// Removes the microseconds between two clock readings; the waits of the policy are whole seconds.
 fn whole(wait: Duration) -> Duration {
     Duration::from_secs(wait.as_secs_f64().round() as u64)
 }

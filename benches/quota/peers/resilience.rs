@@ -1,4 +1,7 @@
-//! `tower-resilience-retry`: three attempts and 100 ms doubling, unless told otherwise.
+//! `tower-resilience-retry`: by default three attempts, 100 ms doubling; here with its jitter.
+//!
+//! Its `ExponentialRandomBackoff` takes random numbers from the thread's generator. So that runs can
+//! be repeated, this bench adds the same jitter to its `ExponentialBackoff`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -6,38 +9,53 @@ use std::time::Duration;
 
 use http::Request;
 use tower::{Layer, ServiceExt};
-use tower_resilience_retry::{ExponentialBackoff, RetryConfigBuilder, RetryLayer};
+use tower_resilience_retry::{ExponentialBackoff, FnInterval, IntervalFunction, RetryLayer};
 
-use super::{ATTEMPTS, LONGEST, is_transient};
-use crate::contender::{Client, Contender, Stage};
+use super::{MAX_ATTEMPTS, MAX_DELAY, is_transient};
+use crate::contender::{Client, Contender, Setup};
+use crate::response_format::ServerResponse;
+use crate::rng;
 use crate::server::Empty;
-use crate::wording::Answer;
 
-type Config = RetryConfigBuilder<Request<Empty>, Answer, Infallible>;
+/// The crate's default number of attempts.
+const DEFAULT_ATTEMPTS: u32 = 3;
+/// Draws waits from 50 % to 150 % of the exponential backoff.
+const RANDOMIZATION: f64 = 0.5;
 
 pub(super) fn all() -> [Contender; 2] {
     [
-        Contender::peer("tower-resilience-retry", |stage| {
-            client(stage, RetryLayer::builder())
+        Contender::peer("tower-resilience-retry", |setup| {
+            client(setup, DEFAULT_ATTEMPTS, backoff())
         }),
-        Contender::peer("tower-resilience-retry+patient", |stage| {
-            let backoff = ExponentialBackoff::new(Duration::from_millis(100));
-            let config = RetryLayer::builder()
-                .max_attempts(ATTEMPTS as usize)
-                .backoff(backoff.max_interval(LONGEST));
-            client(stage, config)
+        Contender::peer("tower-resilience-retry+patient", |setup| {
+            client(setup, MAX_ATTEMPTS, backoff().max_interval(MAX_DELAY))
         }),
     ]
 }
 
-fn client(stage: &Stage, config: Config) -> Client {
-    let layer = config
-        .retry_on_response(|answer: &Answer| is_transient(answer.status()))
-        .build();
-    let service = layer.layer(stage.server.clone());
-    let server = stage.server.clone();
+/// The crate's default backoff.
+fn backoff() -> ExponentialBackoff {
+    ExponentialBackoff::new(Duration::from_millis(100))
+}
+
+fn client(setup: &Setup, attempts: u32, backoff: ExponentialBackoff) -> Client {
+    let (server, seed) = (setup.server.clone(), setup.seed);
     Arc::new(move |job| {
-        let call = service.clone().oneshot(server.request(job));
+        let backoff = backoff.clone();
+        let jittered = FnInterval::new(move |attempt| jitter(&backoff, seed, job, attempt));
+        let layer = RetryLayer::<Request<Empty>, ServerResponse, Infallible>::builder()
+            .max_attempts(attempts as usize)
+            .backoff(jittered)
+            .retry_on_response(|response: &ServerResponse| is_transient(response.status()))
+            .build();
+        let call = layer.layer(server.clone()).oneshot(server.request(job));
         Box::pin(async move { Ok(call.await?.status()) })
     })
+}
+
+/// The jitter of `ExponentialRandomBackoff`.
+fn jitter(backoff: &ExponentialBackoff, seed: u64, job: u32, attempt: usize) -> Duration {
+    let part = rng::uniform(4, seed, u64::from(job) << 32 | attempt as u64);
+    let factor = 1.0 + RANDOMIZATION * (2.0 * part - 1.0);
+    backoff.next_interval(attempt).mul_f64(factor)
 }

@@ -1,5 +1,6 @@
-//! `tower::retry` leaves the policy to its user: here its own exponential backoff and its own
-//! `TpsBudget`, both with their defaults; and the same with `Retry-After` read by hand.
+//! `tower::retry` with a policy made of tower's parts, and the same with `Retry-After` read by hand.
+//!
+//! The parts are the exponential backoff and the `TpsBudget`, both with their defaults.
 
 use std::hash::{BuildHasher, DefaultHasher, Hasher};
 use std::sync::Arc;
@@ -13,62 +14,74 @@ use tower::retry::budget::{Budget, TpsBudget};
 use tower::retry::{Policy, Retry};
 use tower::util::rng::HasherRng;
 
-use super::{ATTEMPTS, LONGEST, is_transient};
-use crate::contender::{Client, Contender, Stage};
+use super::{MAX_ATTEMPTS, MAX_DELAY, is_transient};
+use crate::contender::{Client, Contender, Setup};
 use crate::server::Empty;
+
+/// The default maximum of `ExponentialBackoffMaker`.
+const FOREVER: Duration = Duration::from_millis(u64::MAX);
 
 pub(super) fn all() -> [Contender; 4] {
     [
-        Contender::peer("tower-retry", |stage| {
-            client(stage, Standard::budgeted(stage))
+        Contender::peer("tower-retry", |setup| {
+            client(setup, Standard::budgeted(setup))
         }),
-        Contender::peer("tower-retry+patient", |stage| {
-            client(stage, Standard::patient(stage))
+        Contender::peer("tower-retry+patient", |setup| {
+            client(setup, Standard::patient(setup))
         }),
-        Contender::peer("tower-retry+retry-after", |stage| {
-            client(stage, Standard::budgeted(stage).reading_retry_after())
+        Contender::peer("tower-retry+retry-after", |setup| {
+            client(setup, Standard::budgeted(setup).reading_retry_after())
         }),
-        Contender::peer("tower-retry+retry-after+patient", |stage| {
-            client(stage, Standard::patient(stage).reading_retry_after())
+        Contender::peer("tower-retry+retry-after+patient", |setup| {
+            client(setup, Standard::patient(setup).reading_retry_after())
         }),
     ]
 }
 
-fn client(stage: &Stage, policy: Standard) -> Client {
-    let service = Retry::new(policy, stage.server.clone());
-    let server = stage.server.clone();
+fn client(setup: &Setup, policy: Standard) -> Client {
+    let server = setup.server.clone();
     Arc::new(move |job| {
-        let call = service.clone().oneshot(server.request(job));
+        let service = Retry::new(policy.for_job(job), server.clone());
+        let call = service.oneshot(server.request(job));
         Box::pin(async move { Ok(call.await?.status()) })
     })
 }
 
-/// The policy that everybody writes.
+/// The policy that a careful user writes with the parts that tower offers.
 #[derive(Clone)]
 struct Standard {
-    /// Cloned with the policy for each call, its dice too: so all calls throw the same numbers.
+    /// Made for each call: a clone of a backoff repeats its random numbers.
     backoff: ExponentialBackoff<HasherRng<Seed>>,
+    max_delay: Duration,
+    seed: u64,
     budget: Option<Arc<TpsBudget>>,
     attempts_left: u32,
     reads_retry_after: bool,
 }
 
 impl Standard {
-    fn budgeted(stage: &Stage) -> Self {
+    fn new(seed: u64, max_delay: Duration) -> Self {
         Self {
-            backoff: backoff(stage, Duration::from_millis(u64::MAX)),
-            budget: Some(Arc::default()),
+            backoff: backoff(seed, max_delay),
+            max_delay,
+            seed,
+            budget: None,
             attempts_left: u32::MAX,
             reads_retry_after: false,
         }
     }
 
-    fn patient(stage: &Stage) -> Self {
+    fn budgeted(setup: &Setup) -> Self {
         Self {
-            backoff: backoff(stage, LONGEST),
-            budget: None,
-            attempts_left: ATTEMPTS - 1,
-            reads_retry_after: false,
+            budget: Some(Arc::default()),
+            ..Self::new(setup.seed, FOREVER)
+        }
+    }
+
+    fn patient(setup: &Setup) -> Self {
+        Self {
+            attempts_left: MAX_ATTEMPTS - 1,
+            ..Self::new(setup.seed, MAX_DELAY)
         }
     }
 
@@ -77,19 +90,28 @@ impl Standard {
         self
     }
 
+    /// The policy of one call, with random numbers of its own that depend on the seed of the run.
+    fn for_job(&self, job: u32) -> Self {
+        let seed = self.seed << 32 | u64::from(job);
+        Self {
+            backoff: backoff(seed, self.max_delay),
+            ..self.clone()
+        }
+    }
+
     /// Whether one more attempt is allowed.
-    fn pays(&mut self) -> bool {
+    fn may_retry(&mut self) -> bool {
         let left = self.attempts_left > 0;
         self.attempts_left = self.attempts_left.saturating_sub(1);
         left && self.budget.as_ref().is_none_or(|budget| budget.withdraw())
     }
 }
 
-/// The defaults of `ExponentialBackoffMaker`, but for the longest wait and the seed.
-fn backoff(stage: &Stage, longest: Duration) -> ExponentialBackoff<HasherRng<Seed>> {
-    let dice = HasherRng::with_hasher(Seed(stage.seed));
-    ExponentialBackoffMaker::new(Duration::from_millis(50), longest, 0.99, dice)
-        .expect("50 ms is less than any of the longest waits")
+/// The defaults of `ExponentialBackoffMaker`, except for the maximum and the seed.
+fn backoff(seed: u64, max_delay: Duration) -> ExponentialBackoff<HasherRng<Seed>> {
+    let rng = HasherRng::with_hasher(Seed(seed));
+    ExponentialBackoffMaker::new(Duration::from_millis(50), max_delay, 0.99, rng)
+        .expect("a maximum above 50 ms")
         .make_backoff()
 }
 
@@ -108,12 +130,12 @@ impl<Res, E> Policy<Request<Empty>, Response<Res>, E> for Standard {
             }
             return None;
         }
-        if !self.pays() {
+        if !self.may_retry() {
             return None;
         }
         let backoff = self.backoff.next_backoff();
-        let told = retry_after(response).filter(|_| self.reads_retry_after);
-        Some(told.map_or(backoff, sleep))
+        let hint = retry_after(response).filter(|_| self.reads_retry_after);
+        Some(hint.map_or(backoff, sleep))
     }
 
     fn clone_request(&mut self, request: &Request<Empty>) -> Option<Request<Empty>> {
@@ -126,7 +148,7 @@ fn retry_after<B>(response: &Response<B>) -> Option<Duration> {
     value.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
-/// In place of the random state that the dice are made of otherwise.
+/// Replaces the random state that seeds the generator by default, so that runs can be repeated.
 #[derive(Clone, Debug)]
 struct Seed(u64);
 

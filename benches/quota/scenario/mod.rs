@@ -1,95 +1,97 @@
-//! Scenarios, as values.
+//! Scenarios: a server, its limit and the jobs to do.
 
-mod besides;
 mod eight;
+mod extra;
 
-pub use besides::besides;
 pub use eight::eight;
+pub use extra::extra;
 
 use std::time::Duration;
 
 use tower_backoff::policy::Provider;
 
-use crate::chance;
-use crate::limit::{Bucket, Counter, Foreign, Grid, Limit, Log, Pair, Scopes, Unlimited, Window};
-use crate::minimum;
-use crate::wording::Wording;
+use crate::limit::{
+    AlignedWindow, FixedWindow, Limit, OtherClient, PerHost, SlidingCounter, SlidingLog,
+    TokenBucket, TwoWindows, Unlimited,
+};
+use crate::response_format::ResponseFormat;
+use crate::rng;
 
-/// How many tasks drain a closed queue.
+/// The number of tasks that drain a closed queue.
 pub const WORKERS: u32 = 64;
 
-/// A server and the work that is to be done with it.
+/// A server and the jobs that a client has for it.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub name: String,
     /// Whether it is one of the eight, in which the peers take part.
     pub is_one_of_eight: bool,
-    pub counting: Counting,
-    pub wording: Wording,
-    /// For so long everything is answered by a 503.
+    pub algorithm: Algorithm,
+    pub format: ResponseFormat,
+    /// How long the server answers every call with a 503, from the start of the run.
     pub outage: Duration,
-    /// So many percent of the served calls are answered by a 500.
+    /// The percentage of admitted calls that the server answers with a 500.
     pub fails_percent: u64,
     pub load: Load,
-    /// What this crate knows about the provider, if there is one like it.
+    /// The preset of a provider like this server, if this crate has one.
     pub preset: Option<fn() -> Provider>,
-    /// So many percent of the limit are used by somebody else.
-    pub foreign_percent: u32,
+    /// The percentage of the limit that another client of the same key uses.
+    pub other_client_percent: u32,
     /// How far the server's clock is ahead, in seconds.
     pub clock_ahead: i32,
-    /// Every third response is without its headers.
-    pub forgets_headers: bool,
-    /// Every tenth job goes to an endpoint that takes so long.
+    /// Whether every third response lacks its limit headers.
+    pub omits_headers: bool,
+    /// The latency of every tenth job, if its endpoint is slow.
     pub slow: Option<Duration>,
-    /// How many hosts there are; the jobs go to one after the other.
-    pub scopes: u32,
+    /// The number of hosts, which the jobs address in turn.
+    pub hosts: u32,
 }
 
-/// How a server counts. So many, in so long.
+/// How a server counts: a number of calls in a length of time.
 #[derive(Clone, Copy, Debug)]
-pub enum Counting {
-    Nothing,
-    /// Windows that begin with a call.
-    Window(u32, Duration),
-    /// Windows that begin by the clock, at a moment that depends on the seed.
-    Grid(u32, Duration),
-    /// The calls of the last window.
-    Log(u32, Duration),
-    /// Two counters, the older one weighed.
-    Counter(u32, Duration),
-    /// A bucket of tokens.
-    Bucket(u32, Duration),
+pub enum Algorithm {
+    Unlimited,
+    /// A window that begins with a call.
+    FixedWindow(u32, Duration),
+    /// A window aligned to the clock; its phase depends on the seed.
+    AlignedWindow(u32, Duration),
+    /// The times of all calls within the last window.
+    SlidingLog(u32, Duration),
+    /// The count of this window, plus a share of the count of the last one.
+    SlidingCounter(u32, Duration),
+    /// A bucket of tokens that refills evenly.
+    TokenBucket(u32, Duration),
     /// Two windows at once.
-    Pair((u32, Duration), (u32, Duration)),
-    /// A window, and what a call costs that arrives while the block lasts.
+    TwoWindows((u32, Duration), (u32, Duration)),
+    /// A fixed window, and the time that a call adds to it after the first refusal.
     Penalty(u32, Duration, Duration),
 }
 
-/// Who asks.
+/// How jobs arrive.
 #[derive(Clone, Copy, Debug)]
 pub enum Load {
-    /// 64 workers drain a queue of so many jobs.
+    /// 64 workers drain a queue of this many jobs.
     Closed(u32),
-    /// So many jobs, one after the other at this distance, whatever became of the last.
+    /// This many jobs start at this interval, whether or not the earlier ones are finished.
     Open(u32, Duration),
 }
 
 impl Scenario {
-    fn closed(name: &str, counting: Counting, wording: Wording) -> Self {
+    fn closed(name: &str, algorithm: Algorithm, format: ResponseFormat) -> Self {
         Self {
             name: name.to_owned(),
             is_one_of_eight: true,
-            counting,
-            wording,
+            algorithm,
+            format,
             outage: Duration::ZERO,
             fails_percent: 0,
             load: Load::Closed(3_000),
             preset: None,
-            foreign_percent: 0,
+            other_client_percent: 0,
             clock_ahead: 0,
-            forgets_headers: false,
+            omits_headers: false,
             slow: None,
-            scopes: 1,
+            hosts: 1,
         }
     }
 
@@ -99,11 +101,11 @@ impl Scenario {
     }
 
     fn outage(name: &str, load: Load) -> Self {
-        let counting = Counting::Window(100, Duration::from_secs(1));
+        let algorithm = Algorithm::FixedWindow(100, Duration::from_secs(1));
         Self {
             outage: Duration::from_secs(300),
             load,
-            ..Self::closed(name, counting, Wording::Overload)
+            ..Self::closed(name, algorithm, ResponseFormat::Overload)
         }
     }
 
@@ -114,86 +116,86 @@ impl Scenario {
     }
 
     pub fn limit(&self, seed: u64) -> Box<dyn Limit> {
-        let limit: Box<dyn Limit> = match self.counting {
-            Counting::Nothing => Box::new(Unlimited),
-            Counting::Window(limit, length) if self.scopes > 1 => {
-                Box::new(Scopes::new(self.scopes, Window::new(limit, length)))
+        let limit: Box<dyn Limit> = match self.algorithm {
+            Algorithm::Unlimited => Box::new(Unlimited),
+            Algorithm::FixedWindow(limit, length) if self.hosts > 1 => {
+                Box::new(PerHost::new(self.hosts, FixedWindow::new(limit, length)))
             }
-            Counting::Window(limit, length) => Box::new(Window::new(limit, length)),
-            Counting::Grid(limit, length) => {
-                Box::new(Grid::new(limit, length, first_window(seed, length)))
+            Algorithm::FixedWindow(limit, length) => Box::new(FixedWindow::new(limit, length)),
+            Algorithm::AlignedWindow(limit, length) => Box::new(AlignedWindow::new(
+                limit,
+                length,
+                first_window(seed, length),
+            )),
+            Algorithm::SlidingLog(limit, length) => Box::new(SlidingLog::new(limit, length)),
+            Algorithm::SlidingCounter(limit, length) => {
+                Box::new(SlidingCounter::new(limit, length))
             }
-            Counting::Log(limit, length) => Box::new(Log::new(limit, length)),
-            Counting::Counter(limit, length) => Box::new(Counter::new(limit, length)),
-            Counting::Bucket(limit, length) => Box::new(Bucket::new(limit, length)),
-            Counting::Pair(first, second) => {
-                let windows = [first, second].map(|(limit, length)| Window::new(limit, length));
-                Box::new(Pair::new(windows))
+            Algorithm::TokenBucket(limit, length) => Box::new(TokenBucket::new(limit, length)),
+            Algorithm::TwoWindows(first, second) => {
+                let windows =
+                    [first, second].map(|(limit, length)| FixedWindow::new(limit, length));
+                Box::new(TwoWindows::new(windows))
             }
-            Counting::Penalty(limit, length, penalty) => {
-                Box::new(Window::new(limit, length).punishing(penalty))
+            Algorithm::Penalty(limit, length, penalty) => {
+                Box::new(FixedWindow::new(limit, length).with_penalty(penalty))
             }
         };
-        match self.counting.rate() {
-            Some((calls, length)) if self.foreign_percent > 0 => {
-                let every = length * 100 / (calls * self.foreign_percent);
-                Box::new(Foreign::new(limit, every))
+        match self.algorithm.rate() {
+            Some((calls, length)) if self.other_client_percent > 0 => {
+                let every = length * 100 / (calls * self.other_client_percent);
+                Box::new(OtherClient::new(limit, every))
             }
             _ => limit,
         }
     }
 
     /// The host that a job is for.
-    pub fn scope(&self, job: u32) -> u32 {
-        job % self.scopes
+    pub fn host(&self, job: u32) -> u32 {
+        job % self.hosts
     }
 
-    /// Half the latency of an attempt.
+    /// The one-way latency of an attempt.
     pub fn half_latency(&self, seed: u64, job: u32, attempt: u32) -> Duration {
         match self.slow {
             Some(latency) if job % 10 == 0 => latency / 2,
-            _ => chance::half_latency(seed, job, attempt),
+            _ => rng::half_latency(seed, job, attempt),
         }
     }
 
-    /// Whether this attempt is served by a 500.
+    /// Whether the server answers this attempt with a 500.
     pub fn fails(&self, seed: u64, job: u32, attempt: u32) -> bool {
-        chance::falls(1, seed, job, attempt, self.fails_percent)
+        rng::is_hit(1, seed, job, attempt, self.fails_percent)
     }
 
-    /// How long a client would take that knew everything.
-    pub fn minimum(&self, seed: u64) -> Duration {
-        minimum::of(self, seed)
-    }
-
-    /// How many requests it would send.
+    /// The number of requests of a client that is never refused.
     pub fn needed(&self, seed: u64) -> u32 {
         (0..self.jobs()).map(|job| self.attempts(seed, job)).sum()
     }
 
-    /// How many attempts a job takes if none is refused.
+    /// The number of attempts of a job that is never refused.
     pub fn attempts(&self, seed: u64, job: u32) -> u32 {
         let served = |attempt: &u32| !self.fails(seed, job, *attempt);
         (1..).find(served).expect("not every attempt fails")
     }
 }
 
-impl Counting {
-    /// How many calls in how long, for those that count one thing.
+impl Algorithm {
+    /// The calls and the length of an algorithm with a single limit.
     pub fn rate(self) -> Option<(u32, Duration)> {
         match self {
-            Self::Nothing | Self::Pair(..) => None,
-            Self::Window(limit, length)
-            | Self::Grid(limit, length)
-            | Self::Log(limit, length)
-            | Self::Counter(limit, length)
-            | Self::Bucket(limit, length)
+            Self::Unlimited | Self::TwoWindows(..) => None,
+            Self::FixedWindow(limit, length)
+            | Self::AlignedWindow(limit, length)
+            | Self::SlidingLog(limit, length)
+            | Self::SlidingCounter(limit, length)
+            | Self::TokenBucket(limit, length)
             | Self::Penalty(limit, length, _) => Some((limit, length)),
         }
     }
 }
 
-/// How long the first window of a grid still lasts.
+/// How long the first aligned window lasts from the start of the run.
 pub fn first_window(seed: u64, length: Duration) -> Duration {
-    length.mul_f64(chance::part(3, seed, 0))
+    length.mul_f64(rng::uniform(3, seed, 0))
 }

@@ -1,4 +1,4 @@
-//! Fixed windows that begin with a call.
+//! A fixed window that begins with a call, with or without a penalty.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use super::{Count, Limit};
 
 /// A window that starts with the first call after the last one ended, as in Laravel's throttle.
 #[derive(Clone, Debug)]
-pub struct Window {
+pub struct FixedWindow {
     limit: u32,
     length: Duration,
     ends: Duration,
     count: u32,
     penalty: Duration,
-    /// Whether a call of this window was refused already.
-    found: bool,
+    /// Whether a call of this window has been refused.
+    is_refusing: bool,
 }
 
-impl Window {
+impl FixedWindow {
     pub fn new(limit: u32, length: Duration) -> Self {
         Self {
             limit,
@@ -24,24 +24,24 @@ impl Window {
             ends: Duration::ZERO,
             count: 0,
             penalty: Duration::ZERO,
-            found: false,
+            is_refusing: false,
         }
     }
 
-    /// Each call that arrives while the block lasts, after the one that found it, extends it.
-    pub fn punishing(mut self, penalty: Duration) -> Self {
+    /// Each call that arrives after the first refusal of a window extends the window.
+    pub fn with_penalty(mut self, penalty: Duration) -> Self {
         self.penalty = penalty;
         self
     }
 
     /// Starts a new window if the last one has ended.
-    pub(super) fn roll(&mut self, now: Duration) {
+    pub(super) fn advance(&mut self, now: Duration) {
         if now >= self.ends {
-            (self.ends, self.count, self.found) = (now + self.length, 0, false);
+            (self.ends, self.count, self.is_refusing) = (now + self.length, 0, false);
         }
     }
 
-    pub(super) fn has_place(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.count < self.limit
     }
 
@@ -50,20 +50,20 @@ impl Window {
     }
 }
 
-impl Limit for Window {
-    fn arrives(&mut self, _: u32, now: Duration) -> Count {
-        self.roll(now);
-        let taken = self.has_place();
-        if taken {
+impl Limit for FixedWindow {
+    fn on_arrival(&mut self, _: u32, now: Duration) -> Count {
+        self.advance(now);
+        let admitted = self.has_room();
+        if admitted {
             self.count += 1;
-        } else if std::mem::replace(&mut self.found, true) {
+        } else if std::mem::replace(&mut self.is_refusing, true) {
             self.ends += self.penalty;
         }
         Count {
-            taken,
+            admitted,
             limit: self.limit,
             remaining: self.limit - self.count,
-            resets: self.ends,
+            resets_at: self.ends,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How a server tells its limit.
+//! How a server publishes its limit in its responses.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,20 +9,20 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::limit::Count;
 
-/// What every answer is.
-pub type Answer = Response<Full<Bytes>>;
+/// A response of the server.
+pub type ServerResponse = Response<Full<Bytes>>;
 
 /// The wall clock of every run starts here: 2026-03-02 12:00:00 UTC.
 pub fn noon() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_772_452_800)
 }
 
-/// The words of one server.
+/// The statuses and headers of one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wording {
-    /// A 429 and not a word more.
+pub enum ResponseFormat {
+    /// A 429 without limit headers.
     Bare,
-    /// A 503 and not a word more.
+    /// A 503 without limit headers.
     Overload,
     /// A 429 with `Retry-After`; nothing on a 200.
     RetryAfter,
@@ -32,45 +32,50 @@ pub enum Wording {
     Epoch,
 }
 
-/// What a refused caller was told.
+/// What a refusal says about when to come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// Not to come back before this moment.
+pub enum RefusalHint {
+    /// It names the earliest moment.
     NotBefore(Duration),
-    /// Nothing, by a 429.
-    Nothing,
-    /// Nothing, by a 503.
+    /// Nothing: a bare 429.
+    Bare,
+    /// Nothing: a bare 503.
     Overload,
 }
 
-impl Wording {
-    /// The refusal as this server says it, and what the caller may take from it.
-    pub fn refusal(self, count: Count, now: Duration, clock: SystemTime) -> (StatusCode, Told) {
-        let told = match self {
-            Self::Bare => Told::Nothing,
-            Self::Overload => return (StatusCode::SERVICE_UNAVAILABLE, Told::Overload),
+impl ResponseFormat {
+    /// The status of a refusal, and the moment that it names.
+    pub fn refusal(
+        self,
+        count: Count,
+        now: Duration,
+        clock: SystemTime,
+    ) -> (StatusCode, RefusalHint) {
+        let hint = match self {
+            Self::Bare => RefusalHint::Bare,
+            Self::Overload => return (StatusCode::SERVICE_UNAVAILABLE, RefusalHint::Overload),
             Self::RetryAfter | Self::Lemlist => {
-                Told::NotBefore(now + Duration::from_secs(rounded_up(count.resets - now)))
+                RefusalHint::NotBefore(now + Duration::from_secs(rounded_up(count.resets_at - now)))
             }
-            Self::Epoch => Told::NotBefore(now + until_epoch(clock, count.resets - now)),
+            Self::Epoch => RefusalHint::NotBefore(now + until_epoch(clock, count.resets_at - now)),
         };
-        (StatusCode::TOO_MANY_REQUESTS, told)
+        (StatusCode::TOO_MANY_REQUESTS, hint)
     }
 
-    /// The whole answer. `clock` is what the server's wall clock says now.
-    pub fn answer(
+    /// The whole response. `clock` is the wall clock of the server.
+    pub fn response(
         self,
         status: StatusCode,
         count: Option<Count>,
         now: Duration,
         clock: SystemTime,
-    ) -> Answer {
+    ) -> ServerResponse {
         let mut head = Response::builder()
             .status(status)
             .header("date", http_date(clock))
             .header("content-type", "application/json");
         if let Some(count) = count {
-            head = self.headers(head, count, count.resets.saturating_sub(now), clock);
+            head = self.headers(head, count, count.resets_at.saturating_sub(now), clock);
         }
         head.body(Full::from(body(status)))
             .expect("headers of digits and dates are valid")
@@ -84,7 +89,7 @@ impl Wording {
         clock: SystemTime,
     ) -> response::Builder {
         match self {
-            Self::RetryAfter if !count.taken => head.header("retry-after", rounded_up(rest)),
+            Self::RetryAfter if !count.admitted => head.header("retry-after", rounded_up(rest)),
             Self::Bare | Self::Overload | Self::RetryAfter => head,
             Self::Lemlist => counters(head, count, javascript_date(clock + rest))
                 .header("retry-after", rounded_up(rest)),
@@ -116,21 +121,21 @@ fn epoch(moment: SystemTime) -> u64 {
 }
 
 fn until_epoch(clock: SystemTime, rest: Duration) -> Duration {
-    let told = UNIX_EPOCH + Duration::from_secs(epoch(clock + rest));
-    told.duration_since(clock).unwrap_or_default()
+    let reset = UNIX_EPOCH + Duration::from_secs(epoch(clock + rest));
+    reset.duration_since(clock).unwrap_or_default()
 }
 
 fn http_date(moment: SystemTime) -> String {
-    written(moment, "%a, %d %b %Y %H:%M:%S GMT")
+    formatted(moment, "%a, %d %b %Y %H:%M:%S GMT")
 }
 
 fn javascript_date(moment: SystemTime) -> String {
     let format = "%a %b %d %Y %H:%M:%S GMT+0000 (Coordinated Universal Time)";
-    written(moment, format)
+    formatted(moment, format)
 }
 
-fn written(moment: SystemTime, format: &str) -> String {
-    let moment = Timestamp::try_from(moment).expect("runs play in this century");
+fn formatted(moment: SystemTime, format: &str) -> String {
+    let moment = Timestamp::try_from(moment).expect("a moment of this century");
     let moment = moment.to_zoned(TimeZone::UTC);
     moment.strftime(format).to_string()
 }

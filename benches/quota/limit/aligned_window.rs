@@ -1,19 +1,19 @@
-//! Fixed windows that begin by the clock, whoever calls.
+//! Fixed windows that are aligned to the clock.
 
 use std::time::Duration;
 
 use super::{Count, Limit};
 
 #[derive(Clone, Debug)]
-pub struct Grid {
+pub struct AlignedWindow {
     limit: u32,
     length: Duration,
     ends: Duration,
     count: u32,
 }
 
-impl Grid {
-    /// The first window ends so soon.
+impl AlignedWindow {
+    /// The first window ends at `ends`.
     pub fn new(limit: u32, length: Duration, ends: Duration) -> Self {
         Self {
             limit,
@@ -24,19 +24,19 @@ impl Grid {
     }
 }
 
-impl Limit for Grid {
-    fn arrives(&mut self, _: u32, now: Duration) -> Count {
+impl Limit for AlignedWindow {
+    fn on_arrival(&mut self, _: u32, now: Duration) -> Count {
         while now >= self.ends {
             self.ends += self.length;
             self.count = 0;
         }
-        let taken = self.count < self.limit;
-        self.count += u32::from(taken);
+        let admitted = self.count < self.limit;
+        self.count += u32::from(admitted);
         Count {
-            taken,
+            admitted,
             limit: self.limit,
             remaining: self.limit - self.count,
-            resets: self.ends,
+            resets_at: self.ends,
         }
     }
 }

@@ -1,20 +1,20 @@
-//! A bucket of tokens that starts full and refills evenly.
+//! A token bucket that starts full and refills evenly.
 
 use std::time::Duration;
 
 use super::{Count, Limit};
 
-/// Counts in nanoseconds: a token is worth the time in which it comes.
+/// Measures tokens as time: one token is the time in which it refills.
 #[derive(Clone, Debug)]
-pub struct Bucket {
+pub struct TokenBucket {
     size: u32,
     token: Duration,
     level: Duration,
     at: Duration,
 }
 
-impl Bucket {
-    /// `size` tokens in each `length`, and as many at once.
+impl TokenBucket {
+    /// A bucket of `size` tokens that refills in `length`.
     pub fn new(size: u32, length: Duration) -> Self {
         Self {
             size,
@@ -25,19 +25,19 @@ impl Bucket {
     }
 }
 
-impl Limit for Bucket {
-    fn arrives(&mut self, _: u32, now: Duration) -> Count {
+impl Limit for TokenBucket {
+    fn on_arrival(&mut self, _: u32, now: Duration) -> Count {
         self.level = (self.level + (now - self.at)).min(self.token * self.size);
         self.at = now;
-        let taken = self.level >= self.token;
-        if taken {
+        let admitted = self.level >= self.token;
+        if admitted {
             self.level -= self.token;
         }
         Count {
-            taken,
+            admitted,
             limit: self.size,
             remaining: (self.level.as_nanos() / self.token.as_nanos()) as u32,
-            resets: now + self.token.saturating_sub(self.level),
+            resets_at: now + self.token.saturating_sub(self.level),
         }
     }
 }

@@ -1,16 +1,16 @@
-//! Somebody else uses the same key, at an even pace, and does not mind refusals.
+//! Another client that uses the same key at an even pace, also while it is refused.
 
 use std::time::Duration;
 
 use super::{Count, Limit};
 
-pub struct Foreign {
+pub struct OtherClient {
     limit: Box<dyn Limit>,
     every: Duration,
     next: Duration,
 }
 
-impl Foreign {
+impl OtherClient {
     pub fn new(limit: Box<dyn Limit>, every: Duration) -> Self {
         Self {
             limit,
@@ -20,12 +20,12 @@ impl Foreign {
     }
 }
 
-impl Limit for Foreign {
-    fn arrives(&mut self, job: u32, now: Duration) -> Count {
+impl Limit for OtherClient {
+    fn on_arrival(&mut self, job: u32, now: Duration) -> Count {
         while self.next <= now {
-            self.limit.arrives(job, self.next);
+            self.limit.on_arrival(job, self.next);
             self.next += self.every;
         }
-        self.limit.arrives(job, now)
+        self.limit.on_arrival(job, now)
     }
 }

@@ -1,5 +1,7 @@
-//! What else happens: other ways to count, other users of the key, wrong clocks, missing headers, slow
-//! endpoints, many hosts.
+//! More scenarios, for this crate alone.
+//!
+//! They cover other ways to count, other users of the key, wrong clocks, missing headers, slow
+//! endpoints and many hosts.
 
 use std::time::Duration;
 
@@ -7,16 +9,16 @@ use tower_backoff::Quota;
 use tower_backoff::policy::Provider;
 use tower_backoff::providers::{self, daily_event_insurance::Tier};
 
-use super::{Counting, Load, Scenario, eight};
-use crate::wording::Wording;
+use super::{Algorithm, Load, Scenario, eight};
+use crate::response_format::ResponseFormat;
 
-/// All of them. What stands before the stroke is one of the eight, what stands after it the difference.
-pub fn besides() -> Vec<Scenario> {
+/// All of them. `wolfeo/grid` is the scenario `wolfeo` with one difference, `grid`.
+pub fn extra() -> Vec<Scenario> {
     let mut all = vec![thousand_at_once(), two_windows(), many_scopes()];
     for name in ["wolfeo", "lemlist", "snippets", "enrichengine"] {
         all.extend(counted_otherwise(name));
         all.push(Scenario {
-            foreign_percent: 30,
+            other_client_percent: 30,
             ..like(name, "foreign")
         });
     }
@@ -28,7 +30,7 @@ pub fn besides() -> Vec<Scenario> {
             });
         }
         all.push(Scenario {
-            forgets_headers: true,
+            omits_headers: true,
             ..like(name, "forgetful")
         });
     }
@@ -49,24 +51,24 @@ fn like(name: &str, what: &str) -> Scenario {
 }
 
 fn counted_otherwise(name: &str) -> impl Iterator<Item = Scenario> {
-    type Way = fn(u32, Duration) -> Counting;
+    type Way = fn(u32, Duration) -> Algorithm;
     let ways: [(&str, Way); 4] = [
-        ("grid", Counting::Grid),
-        ("log", Counting::Log),
-        ("counter", Counting::Counter),
-        ("bucket", Counting::Bucket),
+        ("grid", Algorithm::AlignedWindow),
+        ("log", Algorithm::SlidingLog),
+        ("counter", Algorithm::SlidingCounter),
+        ("bucket", Algorithm::TokenBucket),
     ];
     ways.into_iter().map(move |(what, way)| {
         let scenario = like(name, what);
-        let (limit, length) = scenario.counting.rate().expect("a quota");
+        let (limit, length) = scenario.algorithm.rate().expect("a quota");
         Scenario {
-            counting: way(limit, length),
+            algorithm: way(limit, length),
             ..scenario
         }
     })
 }
 
-/// A queue wakes up: 1,000 callers in the same moment, 50 allowed per second.
+/// 1,000 callers at the same moment, against a limit of 50 per second.
 fn thousand_at_once() -> Scenario {
     let second = Duration::from_secs(1);
     Scenario {
@@ -75,32 +77,32 @@ fn thousand_at_once() -> Scenario {
         is_one_of_eight: false,
         ..Scenario::closed(
             "thousand",
-            Counting::Bucket(50, second),
-            Wording::RetryAfter,
+            Algorithm::TokenBucket(50, second),
+            ResponseFormat::RetryAfter,
         )
     }
 }
 
-/// 50 a minute and 1,000 an hour.
+/// Two limits at once: 50 per minute and 1,000 per hour.
 fn two_windows() -> Scenario {
     let minute = Duration::from_secs(60);
-    let counting = Counting::Pair((50, minute), (1_000, 60 * minute));
+    let algorithm = Algorithm::TwoWindows((50, minute), (1_000, 60 * minute));
     Scenario {
         load: Load::Closed(1_500),
         preset: Some(|| providers::daily_event_insurance().quotas(Tier::Production)),
         is_one_of_eight: false,
-        ..Scenario::closed("two-windows", counting, Wording::RetryAfter)
+        ..Scenario::closed("two-windows", algorithm, ResponseFormat::RetryAfter)
     }
 }
 
-/// 10,000 hosts that take two calls a minute each, and three calls for each of them.
+/// 10,000 hosts with a limit of 2 per minute each, and three calls for each of them.
 fn many_scopes() -> Scenario {
-    let counting = Counting::Window(2, Duration::from_secs(60));
+    let algorithm = Algorithm::FixedWindow(2, Duration::from_secs(60));
     Scenario {
         load: Load::Open(30_000, Duration::from_millis(1)),
-        scopes: 10_000,
+        hosts: 10_000,
         preset: Some(|| Provider::new("two").quota(Quota::per_minute(2))),
         is_one_of_eight: false,
-        ..Scenario::closed("scopes", counting, Wording::RetryAfter)
+        ..Scenario::closed("scopes", algorithm, ResponseFormat::RetryAfter)
     }
 }

@@ -1,11 +1,11 @@
-//! Two counters: what is left of the last window weighs in the one that runs.
+//! A sliding counter: the last window counts by the share of it that the sliding window covers.
 
 use std::time::Duration;
 
 use super::{Count, Limit};
 
 #[derive(Clone, Debug)]
-pub struct Counter {
+pub struct SlidingCounter {
     limit: u32,
     length: Duration,
     starts: Duration,
@@ -13,7 +13,7 @@ pub struct Counter {
     count: u32,
 }
 
-impl Counter {
+impl SlidingCounter {
     pub fn new(limit: u32, length: Duration) -> Self {
         Self {
             limit,
@@ -24,40 +24,40 @@ impl Counter {
         }
     }
 
-    fn roll(&mut self, now: Duration) {
+    fn advance(&mut self, now: Duration) {
         while now >= self.starts + self.length {
             (self.last, self.count) = (self.count, 0);
             self.starts += self.length;
         }
     }
 
-    /// From when on a call would be served, if nobody else came.
+    /// The moment from which a further call is admitted, if no other call arrives.
     fn opens(&self) -> Duration {
-        let places = self.limit.saturating_sub(self.count);
-        if places == 0 {
-            // In the next window this one is the last, and full.
+        let room = self.limit.saturating_sub(self.count);
+        if room == 0 {
+            // The full count of this window still weighs at the start of the next one.
             return self.starts + self.length + self.length / self.limit;
         }
-        let weight = f64::from(places - 1) / f64::from(self.last.max(1));
+        let weight = f64::from(room - 1) / f64::from(self.last.max(1));
         self.starts + self.length.mul_f64((1.0 - weight).clamp(0.0, 1.0))
     }
 }
 
-impl Limit for Counter {
-    fn arrives(&mut self, _: u32, now: Duration) -> Count {
-        self.roll(now);
+impl Limit for SlidingCounter {
+    fn on_arrival(&mut self, _: u32, now: Duration) -> Count {
+        self.advance(now);
         let passed = (now - self.starts).as_secs_f64() / self.length.as_secs_f64();
         let weighed = f64::from(self.last) * (1.0 - passed) + f64::from(self.count);
-        // The tolerance is for the rounding of floating point alone.
-        let taken = weighed + 1.0 <= f64::from(self.limit) + 1e-6;
-        if taken {
+        // The tolerance absorbs floating-point rounding.
+        let admitted = weighed + 1.0 <= f64::from(self.limit) + 1e-6;
+        if admitted {
             self.count += 1;
         }
         Count {
-            taken,
+            admitted,
             limit: self.limit,
             remaining: (f64::from(self.limit) - weighed - 1.0).max(0.0) as u32,
-            resets: self.opens().max(now + Duration::from_millis(1)),
+            resets_at: self.opens().max(now + Duration::from_millis(1)),
         }
     }
 }

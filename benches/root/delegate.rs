@@ -1,10 +1,11 @@
-//! The benches live in packages of their own, so that the root does not depend on the peers. Cargo
-//! finds benches of the root only; so this runs the one of the same name over there.
+//! Runs the bench of the same name in another package of the workspace.
+//!
+//! The benches have packages of their own, so that the root does not depend on the peers.
 
 use std::process::{Command, ExitCode};
 
-/// Runs it with the words that this one was given.
-pub(crate) fn to(package: &str, bench: &str) -> ExitCode {
+/// Runs a bench with the arguments of this process.
+pub(crate) fn run(package: &str, bench: &str) -> ExitCode {
     let ours = ["bench", "--package", package, "--bench", bench, "--"];
     let words = std::env::args().skip(1).filter(|word| word != "--bench");
     let status = Command::new(env!("CARGO"))

@@ -1,20 +1,20 @@
-//! Counts the bytes that are on the heap: those that were asked for, whatever the allocator adds.
+//! Counts the bytes on the heap, without what the allocator adds.
 //!
-//! Only while somebody [counts](counting): a counter that two threads write is a line of memory that they
-//! take from each other at each allocation, and then that is what the two of them measure.
-#![allow(unsafe_code)] // There is no other way to be an allocator.
+//! It counts only during [`allocated_by`]: two threads that write one counter at each allocation would
+//! measure the contention for it.
+#![allow(unsafe_code)] // The trait of allocators is unsafe.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed};
 
 struct Counting;
 
-static COUNTS: AtomicBool = AtomicBool::new(false);
+static IS_COUNTING: AtomicBool = AtomicBool::new(false);
 static LIVE: AtomicIsize = AtomicIsize::new(0);
 
 impl Counting {
     fn count(bytes: isize) {
-        if COUNTS.load(Relaxed) {
+        if IS_COUNTING.load(Relaxed) {
             LIVE.fetch_add(bytes, Relaxed);
         }
     }
@@ -23,32 +23,32 @@ impl Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-// SAFETY: hands everything on to the system's allocator, whose promises are the same.
+// SAFETY: forwards every call to the system's allocator, whose contract is the same.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         Self::count(layout.size() as isize);
-        // SAFETY: the caller keeps the promises.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         Self::count(-(layout.size() as isize));
-        // SAFETY: the caller keeps the promises.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         Self::count(size as isize - layout.size() as isize);
-        // SAFETY: the caller keeps the promises.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
 
-/// How many more there are after this than before.
-pub fn counting(make: impl FnOnce()) -> isize {
+/// The bytes that `make` adds to the heap.
+pub fn allocated_by(make: impl FnOnce()) -> isize {
     let before = LIVE.load(Relaxed);
-    COUNTS.store(true, Relaxed);
+    IS_COUNTING.store(true, Relaxed);
     make();
-    COUNTS.store(false, Relaxed);
+    IS_COUNTING.store(false, Relaxed);
     LIVE.load(Relaxed) - before
 }
