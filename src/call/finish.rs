@@ -37,7 +37,7 @@ where
             Rejected::QueueFull(closed) => self.give_up(closed, THE_BOUND, scope),
             Rejected::CostAboveQuota(limit) => {
                 let error = TooDear {
-                    price: self.permit.price(),
+                    price: self.permit.cost(),
                     limit,
                     scope,
                 };

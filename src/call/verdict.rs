@@ -34,7 +34,7 @@ pub(super) fn apply_verdict<R: Body>(
     };
     let told = Completion {
         outcome,
-        path: if outcome != Outcome::Ok || own.gate().asks_for_paths() {
+        path: if outcome != Outcome::Ok || own.gate().watches_paths() {
             path_hash(&attempt.request())
         } else {
             PathHash::UNKNOWN
@@ -43,7 +43,7 @@ pub(super) fn apply_verdict<R: Body>(
         counter: verdict
             .counter()
             .filter(|_| verdict.bucket().is_none() || !is_failure(outcome)),
-        price: verdict.cost(),
+        cost: verdict.cost(),
         by_limit: verdict.ruling() == Ruling::Throttled,
         max_reset: settings.believes(is_served(verdict, attempt.status())),
     };
@@ -208,7 +208,7 @@ fn is_failure(outcome: Outcome) -> bool {
 fn abort(permit: &mut Permit, settings: &Settings) {
     permit.abort();
     if let Some(fleet) = &settings.fleet {
-        fleet.returned(permit.gate().scope(), permit.price());
+        fleet.returned(permit.gate().scope(), permit.cost());
     }
 }
 
@@ -223,7 +223,7 @@ fn belongs_to(bucket: &mut Option<Permit>, gate: Arc<Gate>, own: &Permit, receiv
         .as_ref()
         .is_some_and(|permit| Arc::ptr_eq(permit.gate(), &gate));
     if !known {
-        *bucket = Some(Permit::new(gate, own.price()).adopt(own, received_at));
+        *bucket = Some(Permit::new(gate, own.cost()).adopt(own, received_at));
     }
 }
 

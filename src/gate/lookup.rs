@@ -119,7 +119,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::gate::admission::GateConfig;
+    use crate::gate::GateConfig;
     use crate::scope::Scope;
 
     fn gate(uri: &Uri) -> Arc<Gate> {
