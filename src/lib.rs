@@ -120,6 +120,7 @@ pub mod fleet;
 mod future;
 mod gate;
 pub mod hint;
+mod inner;
 mod layer;
 mod meter;
 #[cfg(feature = "metrics")]

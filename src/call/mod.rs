@@ -21,14 +21,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response, response};
+use http::{Response, response};
 use http_body::Body;
-use tower_service::Service;
 
 use crate::body::{Hearing, Kept, Replay, ResponseBody};
 use crate::clock::{Timer, later};
 use crate::error::BoxError;
 use crate::gate::{AcquireRequest, Deadlines, PathHash, Permit, ProvisionalClosing, RetryReceipt};
+use crate::inner::Inner;
 use crate::moment::{Length, Moment};
 use crate::policy::{RequestHead, Route};
 use crate::report::StopReason;
@@ -50,12 +50,12 @@ pub(crate) enum Next<R: Body> {
 ///
 /// In this order, and no other: a turn that lies beside the message is moved together with it, and once more.
 #[repr(C)]
-pub(crate) struct Call<S, B, R: Body> {
+pub(crate) struct Call<S: Inner<B>, B> {
     outgoing: Outgoing<B>,
     settings: Arc<Settings>,
     service: S,
     timer: Option<Timer>,
-    retry_state: Option<Box<RetryState<R>>>,
+    retry_state: Option<Box<RetryState<S::ResponseBody>>>,
     started: Moment,
     permit: Permit,
 }
@@ -137,19 +137,13 @@ enum LastOutcome<R: Body> {
     Error(BoxError),
 }
 
-impl<S, B, R> Call<S, B, R>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Replay,
-    R: Body,
-{
+impl<S: Inner<B>, B: Replay> Call<S, B> {
     /// Inlined, so that it is built where it is to be: a head is large, and every move of it is a copy.
     #[inline(always)]
     pub(crate) fn new(
         service: S,
         settings: Arc<Settings>,
-        entry: CallEntry<R>,
+        entry: CallEntry<S::ResponseBody>,
         outgoing: Outgoing<B>,
     ) -> Self {
         Self {
@@ -181,7 +175,7 @@ where
         &self,
         attempt: Pin<&mut S::Future>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<R>, S::Error>> {
+    ) -> Poll<Result<Response<S::ResponseBody>, S::Error>> {
         match self
             .retry_state
             .as_ref()
@@ -218,7 +212,7 @@ where
         retry_state.gated += now.since(gated_since);
     }
 
-    pub(crate) fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+    pub(crate) fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         let asks = AcquireRequest {
             cost: self.permit.cost(),
             path: path_hash(&self.outgoing.head()),
@@ -299,7 +293,7 @@ where
         same
     }
 
-    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         match self.service.poll_ready(cx) {
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => {
@@ -330,14 +324,14 @@ where
     }
 
     /// Its patience ended while the inner service was not ready.
-    fn too_late(&mut self) -> Next<R> {
+    fn too_late(&mut self) -> Next<S::ResponseBody> {
         let scope = self.permit.gate().scope().clone();
         Next::End(self.give_up(None, finish::THE_CALLERS_AHEAD, scope))
     }
 
     /// An attempt that was given up has read on in the body while the call waited.
     #[cold]
-    fn end_with_what_is_in_hand(&mut self) -> Next<R> {
+    fn end_with_what_is_in_hand(&mut self) -> Next<S::ResponseBody> {
         self.permit.release();
         self.release_bucket();
         self.stop_waiting();
@@ -398,7 +392,7 @@ where
         timer.poll(cx)
     }
 
-    pub(crate) fn poll_sleep(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+    pub(crate) fn poll_sleep(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         if let Some(timer) = &mut self.timer {
             ready!(timer.poll(cx));
             if self
@@ -426,7 +420,7 @@ where
         look
     }
 
-    fn retry_state(&mut self) -> &mut RetryState<R> {
+    fn retry_state(&mut self) -> &mut RetryState<S::ResponseBody> {
         self.retry_state.get_or_insert_with(Box::default)
     }
 }

@@ -2,9 +2,8 @@
 
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response, StatusCode, response};
+use http::{Response, StatusCode, response};
 use http_body::Body;
-use tower_service::Service;
 
 use super::progress::Plan;
 use super::verdict::{apply_verdict, close_provisionally};
@@ -14,6 +13,7 @@ use crate::clock::Timer;
 use crate::error::{BoxError, NotBefore};
 use crate::failure::{Kind, Redirected};
 use crate::hint::Glance;
+use crate::inner::Inner;
 use crate::moment::Moment;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
 use crate::report::{Report, StopReason};
@@ -37,17 +37,14 @@ enum Answer<R: Body> {
     Heard(response::Parts, Hearing<R>),
 }
 
-impl<S, B, R> Call<S, B, R>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Replay,
-    R: Body,
-{
+impl<S: Inner<B>, B: Replay> Call<S, B> {
     /// The short way of [`hear`](Self::on_response), which nearly every call takes: whether its answer goes to
     /// the caller as it is. The gate has been told then.
     #[inline]
-    pub(crate) fn try_fast_path(&mut self, outcome: &Poll<Result<Response<R>, S::Error>>) -> bool {
+    pub(crate) fn try_fast_path(
+        &mut self,
+        outcome: &Poll<Result<Response<S::ResponseBody>, S::Error>>,
+    ) -> bool {
         let Poll::Ready(Ok(response)) = outcome else {
             return false;
         };
@@ -65,7 +62,10 @@ where
     }
 
     /// The answer is here, or the failure.
-    pub(crate) fn on_response(&mut self, outcome: Result<Response<R>, S::Error>) -> Next<R> {
+    pub(crate) fn on_response(
+        &mut self,
+        outcome: Result<Response<S::ResponseBody>, S::Error>,
+    ) -> Next<S::ResponseBody> {
         let now = self.settings.clock.now();
         match outcome {
             Ok(response) => match self.judge(&response, now) {
@@ -90,7 +90,7 @@ where
     }
 
     /// Judges an answer by its head and carries the verdict out, unless its body is to be seen first.
-    fn judge(&mut self, response: &Response<R>, received_at: Moment) -> Judged {
+    fn judge(&mut self, response: &Response<S::ResponseBody>, received_at: Moment) -> Judged {
         let (status, headers) = (response.status(), response.headers());
         let head = self.outgoing.head();
         let received = Received::Later(&self.settings.clock, received_at);
@@ -130,8 +130,8 @@ where
 
     fn read_body(
         &mut self,
-        response: Response<R>,
-        listen: fn(R, Moment) -> Hearing<R>,
+        response: Response<S::ResponseBody>,
+        listen: fn(S::ResponseBody, Moment) -> Hearing<S::ResponseBody>,
         received_at: Moment,
     ) {
         let (head, body) = response.into_parts();
@@ -140,10 +140,10 @@ where
             Some(LastOutcome::Hearing(Box::new((head, hearing, received_at))));
     }
 
-    pub(crate) fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+    pub(crate) fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         let retry_state = self.retry_state();
         if let Some(LastOutcome::Hearing(refusal)) = &mut retry_state.last_outcome {
-            ready!(refusal.1.poll(Hearing::<R>::PEEK, cx));
+            ready!(refusal.1.poll(Hearing::<S::ResponseBody>::PEEK, cx));
         }
         let Some(LastOutcome::Hearing(refusal)) = retry_state.last_outcome.take() else {
             unreachable!("the body of a refusal is in hand while it is peeked at");
@@ -157,7 +157,7 @@ where
     fn judge_with_body(
         &mut self,
         head: &response::Parts,
-        hearing: &Hearing<R>,
+        hearing: &Hearing<S::ResponseBody>,
         received_at: Moment,
     ) -> (Verdict, Option<Moment>) {
         let (status, headers, extensions) = (head.status, &head.headers, &head.extensions);
@@ -188,11 +188,11 @@ where
     /// What follows from the verdict.
     fn on_verdict(
         &mut self,
-        answer: Answer<R>,
+        answer: Answer<S::ResponseBody>,
         verdict: &Verdict,
         opens: Option<Moment>,
         received_at: Moment,
-    ) -> Next<R> {
+    ) -> Next<S::ResponseBody> {
         if verdict.ruling() == Ruling::Accept {
             return Next::End(Ok(self.end(answer.into_response(), None, None)));
         }
@@ -222,7 +222,7 @@ where
     }
 
     /// Judges a failure and carries the verdict out.
-    fn on_error(&mut self, error: BoxError, received_at: Moment) -> Next<R> {
+    fn on_error(&mut self, error: BoxError, received_at: Moment) -> Next<S::ResponseBody> {
         let attempt = Attempt::unanswered(
             self.outgoing.head(),
             &*error,
@@ -278,7 +278,7 @@ where
         trace::again(scope, attempts, cause, next - received_at, decided_by);
     }
 
-    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         let retry_state = self.retry_state();
         if let Some(LastOutcome::Hearing(refusal)) = &mut retry_state.last_outcome {
             ready!(refusal.1.poll_drain(cx));
@@ -291,7 +291,7 @@ where
         Poll::Ready(self.after_drain())
     }
 
-    fn after_drain(&mut self) -> Next<R> {
+    fn after_drain(&mut self) -> Next<S::ResponseBody> {
         self.permit.release();
         let Some(until) = self.retry_state().sleep_until.take() else {
             return Next::Admit;

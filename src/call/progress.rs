@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
-use http_body::Body;
-use tower_service::Service;
+use http::StatusCode;
 
 use super::Call;
 use super::verdict::decided_by;
 use crate::backoff::{Backoff, upward};
 use crate::body::Replay;
 use crate::clock::later;
-use crate::error::BoxError;
 use crate::gate::BreakerState;
 use crate::hint::Hint;
+use crate::inner::Inner;
 use crate::moment::{Length, Moment};
 use crate::patience::{Deadline, Patience};
 use crate::policy::{Ruling, Verdict};
@@ -26,13 +24,7 @@ pub(super) enum Plan {
     End(Option<StopReason>, Option<Moment>),
 }
 
-impl<S, B, R> Call<S, B, R>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Replay,
-    R: Body,
-{
+impl<S: Inner<B>, B: Replay> Call<S, B> {
     /// When the call goes again, if it does.
     pub(super) fn plan(
         &mut self,
