@@ -116,14 +116,18 @@ impl Settings {
         }
     }
 
-    /// What the policy says, but that an address behind a redirect proves nothing about the first one.
-    pub(crate) fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
-        let verdict = self.policy.judge(attempt);
+    /// The verdict of the policy, except that an address behind a redirect proves nothing about the first one.
+    pub(crate) fn unless_redirected(&self, verdict: Verdict, attempt: &Attempt<'_>) -> Verdict {
         if attempt.answered_by().is_some() && !attempt.request().is_idempotent() {
             verdict.without_another_try()
         } else {
             verdict
         }
+    }
+
+    /// What the policy says of an attempt of which all is known.
+    pub(crate) fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
+        self.unless_redirected(self.policy.judge(attempt), attempt)
     }
 
     /// The gate of the address that has answered, if it is another than the one that let the request through.

@@ -126,7 +126,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         let waited = self
             .retry_state
             .as_ref()
-            .is_some_and(|retry_state| retry_state.waited != Length::default());
+            .is_some_and(|retry_state| retry_state.progress.waited != Length::default());
         if reason.is_none() && self.outgoing.attempts() <= 1 && !waited && slot.is_none() {
             return None;
         }
@@ -140,7 +140,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             ..Report::default()
         };
         if let Some(retry_state) = &self.retry_state {
-            report.waited = retry_state.waited.duration();
+            report.waited = retry_state.progress.waited.duration();
             report.decided_by = retry_state.decided_by.clone();
         }
         if let Some(slot) = slot {

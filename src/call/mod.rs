@@ -1,8 +1,8 @@
 //! What one call holds, and its steps. No polling of its own: each step is asked for by the
 //! [future](crate::future), looks at the clock once and says what follows.
 //!
-//! `entry` is where it begins, `answer` hears what came back, `plan` says when the call goes again, `outcome` what its
-//! caller gets.
+//! A call begins in `entry`, is sent by `outgoing`, and what came back is judged in `outcome` and carried out in
+//! `verdict`; `progress` says when it goes again, and `finish` what its caller gets.
 
 mod entry;
 mod finish;
@@ -14,6 +14,8 @@ mod verdict;
 
 pub(crate) use entry::CallEntry;
 pub(crate) use outgoing::Outgoing;
+
+use progress::{Bounds, Progress};
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -29,7 +31,8 @@ use crate::clock::{Timer, later};
 use crate::error::BoxError;
 use crate::gate::{AcquireRequest, Deadlines, PathHash, Permit, ProvisionalClosing, RetryReceipt};
 use crate::inner::Inner;
-use crate::moment::{Length, Moment};
+use crate::moment::Moment;
+use crate::patience::Deadline;
 use crate::policy::{RequestHead, Route};
 use crate::report::StopReason;
 use crate::settings::Settings;
@@ -62,51 +65,29 @@ pub(crate) struct Call<S: Inner<B>, B> {
 
 /// What a call remembers once something happened to it.
 struct RetryState<R: Body> {
-    waited: Length,
-    /// How much of that the server or the gate decided: it uses up no patience with failures.
-    gated: Length,
-    waits_since: Option<Moment>,
-    /// The call's own backoff ends then; what it waits beyond is the gate's.
-    backs_off_until: Option<Moment>,
+    progress: Progress,
     decided_by: Option<Cow<'static, str>>,
-    /// Refusals of this call whose wait the server or the gate decided.
-    refusals: u32,
-    /// Retries that the call timed by its own backoff, and the last of their waits.
-    retries: u32,
-    backed_off: Length,
-    /// No attempt starts later than this, where an answer allowed more than the settings do.
-    latest: Option<Moment>,
-    /// It waits because its scope may be out, and looks now and then whether that is so.
-    suspended: bool,
     /// The call's own timer rings then.
     sleep_until: Option<Moment>,
-    /// The price of the next retry.
+    /// What the next retry was paid with.
     receipt: Option<RetryReceipt>,
-    /// Around the attempt that is on its way, if anybody listens.
+    /// Around the attempt in flight, if anything listens.
     span: Option<Box<trace::Span>>,
     /// What the fleet is asked, and what it has granted.
     fleet: Option<Box<fleet::Asked>>,
-    /// Its turn at the gate of a bucket, if it is known to belong to one.
+    /// The permit at the gate of a bucket, if the call is known to belong to one.
     bucket: Option<Permit>,
-    /// What the head of the answer has closed whose body is being read.
+    /// What the head of the response has closed whose body is being read.
     provisional: Option<Box<ProvisionalClosing>>,
-    /// The last answer, while the call goes on.
+    /// The last response or error, while the call goes on.
     last_outcome: Option<LastOutcome<R>>,
 }
 
 impl<R: Body> Default for RetryState<R> {
     fn default() -> Self {
         Self {
-            waited: Length::default(),
-            gated: Length::default(),
-            waits_since: None,
-            backs_off_until: None,
+            progress: Progress::default(),
             decided_by: None,
-            refusals: 0,
-            retries: 0,
-            backed_off: Length::default(),
-            latest: None,
-            suspended: false,
             sleep_until: None,
             receipt: None,
             span: None,
@@ -203,13 +184,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
     fn stop_waiting(&mut self) {
         let first = (self.outgoing.attempts() == 0).then_some(self.started);
         let now = self.settings.clock.now();
-        let retry_state = self.retry_state();
-        let Some(since) = retry_state.waits_since.take().or(first) else {
-            return;
-        };
-        let gated_since = retry_state.backs_off_until.take().unwrap_or(since);
-        retry_state.waited += now.since(since);
-        retry_state.gated += now.since(gated_since);
+        self.retry_state().progress.end_wait(first, now);
     }
 
     pub(crate) fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
@@ -398,7 +373,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             if self
                 .retry_state
                 .as_ref()
-                .is_some_and(|retry_state| retry_state.suspended)
+                .is_some_and(|retry_state| retry_state.progress.suspended)
             {
                 while let Some(look) = self.still_suspended() {
                     let timer = self.timer.get_or_insert_with(|| Timer::until(look));
@@ -416,8 +391,40 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         let known = self.permit.suspected_until(now).filter(|_| now < latest);
         let again = later(now, progress::look_again(self.settings.dice.roll()));
         let look = known.map(|known| known.min(again).min(latest));
-        self.retry_state().suspended = look.is_some();
+        self.retry_state().progress.suspended = look.is_some();
         look
+    }
+
+    /// What bounds the waits of this call.
+    fn bounds(&self) -> Bounds {
+        let extensions = &self.outgoing.head.extensions;
+        Bounds {
+            started: self.started,
+            patience: *extensions.get().unwrap_or(&self.settings.patience),
+            deadline: extensions
+                .get()
+                .map(|deadline: &Deadline| deadline.moment()),
+            max_retries: self.settings.max_retries,
+            backoff: self.settings.backoff,
+        }
+    }
+
+    /// The last moment at which this call may start an attempt.
+    fn latest(&self) -> Moment {
+        self.with_progress(Progress::latest)
+    }
+
+    /// The last moment at which it may, while the server is out.
+    fn latest_in_an_outage(&self) -> Moment {
+        self.with_progress(Progress::latest_in_an_outage)
+    }
+
+    fn with_progress(&self, ask: impl Fn(&Progress, &Bounds) -> Moment) -> Moment {
+        let bounds = self.bounds();
+        match &self.retry_state {
+            Some(retry_state) => ask(&retry_state.progress, &bounds),
+            None => ask(&Progress::default(), &bounds),
+        }
     }
 
     fn retry_state(&mut self) -> &mut RetryState<S::ResponseBody> {

@@ -5,26 +5,29 @@ use std::task::{Context, Poll, ready};
 use http::{Response, StatusCode, response};
 use http_body::Body;
 
-use super::progress::Plan;
-use super::verdict::{apply_verdict, close_provisionally};
+use super::progress::{Ended, Plan, RetryGate};
+use super::verdict::{apply_verdict, close_provisionally, decided_by};
 use super::{Call, LastOutcome, Next};
 use crate::body::{Hearing, Kept, Replay, ResponseBody};
+use crate::budget::Budget;
 use crate::clock::Timer;
 use crate::error::{BoxError, NotBefore};
 use crate::failure::{Kind, Redirected};
+use crate::gate::{BreakerState, Permit, RetryReceipt};
 use crate::hint::Glance;
 use crate::inner::Inner;
 use crate::moment::Moment;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
 use crate::report::{Report, StopReason};
+use crate::settings::Settings;
 use crate::trace::Cause;
 use crate::{meter, trace};
 
-/// A verdict, and when the gate opens if it was shut; or what has to be heard first.
-type Judged = Result<(Verdict, Option<Moment>), Unheard>;
+/// A verdict, and when the gate opens if it was closed; or what has to be read first.
+type Judged = Result<(Verdict, Option<Moment>), Unread>;
 
-/// What a policy wants to see of an answer before it judges.
-enum Unheard {
+/// What a policy wants to see of a response before it judges.
+enum Unread {
     /// All of it, if it is small and quick enough.
     Body,
     /// Its trailers, if they come soon.
@@ -76,10 +79,10 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                 Ok((verdict, opens)) => {
                     self.on_verdict(Answer::Untouched(response), &verdict, opens, now)
                 }
-                Err(unheard) => {
-                    let listen = match unheard {
-                        Unheard::Body => Hearing::of,
-                        Unheard::Trailers => Hearing::briefly,
+                Err(unread) => {
+                    let listen = match unread {
+                        Unread::Body => Hearing::of,
+                        Unread::Trailers => Hearing::briefly,
                     };
                     self.read_body(response, listen, now);
                     Next::Peek
@@ -96,27 +99,25 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         let received = Received::Later(&self.settings.clock, received_at);
         let attempt = Attempt::answered(head, status, headers, self.outgoing.attempts(), received)
             .redirected_by(response.extensions());
-        let observer = self.settings.observer.as_ref();
-        let wanted = observer.is_some_and(|observer| observer.wants_body_of(status))
-            || self.settings.policy.wants_body(&attempt);
-        // What cannot be waited for is judged by its head.
-        if wanted && Timer::is_available() {
-            // The gate closes now: the body may come late, or its reader leave.
-            let provisional = self.settings.policy.judge(&attempt);
-            close_provisionally(
-                &provisional,
-                &attempt,
-                &self.permit,
-                &mut self.retry_state,
-                &self.settings,
-                received_at,
-            );
-            return Err(Unheard::Body);
+        let by_head = self.settings.policy.judge(&attempt);
+        if Timer::is_available() {
+            if let Some(unread) = self.unread(&attempt.judged_by_head(&by_head), status) {
+                // The gate closes now: the body may come late, or its reader leave.
+                if matches!(unread, Unread::Body) {
+                    close_provisionally(
+                        &by_head,
+                        &attempt,
+                        &self.permit,
+                        &mut self.retry_state,
+                        &self.settings,
+                        received_at,
+                    );
+                }
+                return Err(unread);
+            }
         }
-        if self.settings.policy.wants_trailers(&attempt) && Timer::is_available() {
-            return Err(Unheard::Trailers);
-        }
-        let verdict = self.settings.judge(&attempt);
+        // Also what cannot be waited for is judged by its head.
+        let verdict = self.settings.unless_redirected(by_head, &attempt);
         let opens = apply_verdict(
             &verdict,
             &attempt,
@@ -126,6 +127,20 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             received_at,
         );
         Ok((verdict, opens))
+    }
+
+    /// What of a response the policy, or an observer, wants to see beyond its head.
+    fn unread(&self, attempt: &Attempt<'_>, status: StatusCode) -> Option<Unread> {
+        let Settings {
+            policy, observer, ..
+        } = &*self.settings;
+        let observed = observer
+            .as_ref()
+            .is_some_and(|observer| observer.wants_body_of(status));
+        if observed || policy.wants_body(attempt) {
+            return Some(Unread::Body);
+        }
+        policy.wants_trailers(attempt).then_some(Unread::Trailers)
     }
 
     fn read_body(
@@ -196,10 +211,14 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         if verdict.ruling() == Ruling::Accept {
             return Next::End(Ok(self.end(answer.into_response(), None, None)));
         }
-        let given_up = answer.given_up();
-        let plan = self.plan(verdict, given_up, opens, received_at);
-        let plan = self.with_body(plan, B::replay_after_answer, opens);
-        self.note_what_decided(&plan, verdict, Some(answer.status()));
+        let ended = Ended {
+            verdict,
+            given_up: answer.given_up(),
+            replayable: self.outgoing.body.is_some(),
+            opens,
+            at: received_at,
+        };
+        let plan = self.plan(&ended, B::replay_after_answer, Some(answer.status()));
         match plan {
             Plan::Again(_) if !Timer::is_available() => Next::End(self.end_without_a_timer()),
             Plan::Again(next) => {
@@ -244,9 +263,14 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         let given_up = error
             .is::<NotBefore>()
             .then_some(StopReason::PatienceExceeded);
-        let plan = self.plan(&verdict, given_up, opens, received_at);
-        let plan = self.with_body(plan, B::replay, opens);
-        self.note_what_decided(&plan, &verdict, None);
+        let ended = Ended {
+            verdict: &verdict,
+            given_up,
+            replayable: self.outgoing.body.is_some(),
+            opens,
+            at: received_at,
+        };
+        let plan = self.plan(&ended, B::replay, None);
         match plan {
             Plan::Again(_) if !Timer::is_available() => Next::End(self.end_without_a_timer()),
             Plan::Again(next) => {
@@ -260,6 +284,36 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         }
     }
 
+    /// Says when the call goes again, with a body to send. The body is asked for while there is an outcome in hand to end
+    /// with, not when the wait is over.
+    fn plan(
+        &mut self,
+        ended: &Ended<'_>,
+        replay: impl FnOnce(&B) -> Option<B>,
+        status: Option<StatusCode>,
+    ) -> Plan {
+        if let Some(Plan::End(reason, None)) = ended.final_plan() {
+            return Plan::End(reason, None); // nothing has to be remembered
+        }
+        let bounds = self.bounds();
+        let retry_state = self.retry_state.get_or_insert_with(Box::default);
+        let mut gate = PermitAndReceipt {
+            permit: &mut self.permit,
+            receipt: &mut retry_state.receipt,
+            budget: self.settings.budget,
+            now: ended.at,
+        };
+        let bits = || self.settings.dice.roll();
+        let mut plan = retry_state.progress.plan(&bounds, ended, &mut gate, bits);
+        if matches!(plan, Plan::Again(_)) && !self.outgoing.renew(replay) {
+            plan = Plan::End(Some(StopReason::BodyNotReplayable), ended.opens);
+        }
+        if matches!(plan, Plan::Again(_) | Plan::End(_, Some(_))) {
+            retry_state.decided_by = Some(decided_by(ended.verdict, status));
+        }
+        plan
+    }
+
     fn schedule_retry(
         &mut self,
         cause: Cause,
@@ -269,7 +323,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
     ) {
         let attempts = self.outgoing.attempts();
         let retry_state = self.retry_state.get_or_insert_with(Box::default);
-        retry_state.waits_since = Some(received_at);
+        retry_state.progress.begin_wait(received_at);
         // The gate itself holds the call until it opens; only a longer wait is the call's own.
         retry_state.sleep_until = (opens != Some(next)).then_some(next);
         let decided_by = retry_state.decided_by.as_deref().unwrap_or_default();
@@ -301,6 +355,25 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             none => *none = Some(Timer::until(until)),
         }
         Next::Sleep
+    }
+}
+
+/// The gate of a call, and what the call has paid for a retry.
+struct PermitAndReceipt<'a> {
+    permit: &'a mut Permit,
+    receipt: &'a mut Option<RetryReceipt>,
+    budget: Budget,
+    now: Moment,
+}
+
+impl RetryGate for PermitAndReceipt<'_> {
+    fn suspend_retry(&mut self) -> Option<BreakerState> {
+        self.permit.suspend_retry(self.now)
+    }
+
+    fn pay_for_retry(&mut self) -> bool {
+        *self.receipt = self.permit.pay_for_retry(self.budget, self.now);
+        self.receipt.is_some()
     }
 }
 
