@@ -15,7 +15,10 @@ mod cooldown;
 mod core;
 mod detector;
 mod duplicate;
-#[expect(clippy::module_inception, reason = "it is the gate that the room is about")]
+#[expect(
+    clippy::module_inception,
+    reason = "it is the gate that the room is about"
+)]
 mod gate;
 mod guards;
 mod limits;
