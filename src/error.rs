@@ -5,8 +5,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use crate::rounded::Rounded;
 use crate::scope::Scope;
+use crate::time::Rounded;
 
 /// The error of every service in this crate, as in tower's own layers.
 pub type BoxError = Box<dyn Error + Send + Sync>;

@@ -13,9 +13,9 @@ use tower_service::Service;
 
 use crate::body::{Replay, ResponseBody};
 use crate::call::{Call, CallEntry, Next, Outgoing};
+use crate::config::Settings;
 use crate::error::BoxError;
 use crate::gate::Gate;
-use crate::settings::Settings;
 
 pin_project! {
     /// The response of a [`Retry`](crate::Retry) service.

@@ -7,20 +7,16 @@ use std::time::Duration;
 
 use tower_layer::Layer;
 
-use crate::backoff::Backoff;
-use crate::budget::Budget;
-use crate::circuit_breaker::CircuitBreaker;
-use crate::clock::Clock;
-use crate::dice::Dice;
+use crate::config::Settings;
 use crate::fleet::Fleet;
 use crate::gate::Gates;
-use crate::observe::Observer;
-use crate::patience::Patience;
 use crate::policy::{Policy, RequestHead};
+use crate::retry::{Backoff, Budget, CircuitBreaker, Patience};
 use crate::scope::Scope;
 use crate::service::Retry;
-use crate::settings::Settings;
-use crate::trace;
+use crate::telemetry::Observer;
+use crate::telemetry::trace;
+use crate::time::{Clock, Dice};
 
 /// Makes a client wait as long as the server asked, retry what is safe, and share one gate per API.
 ///

@@ -105,15 +105,11 @@
 //! A runtime that was built without `enable_time` cannot be asked for that: there tokio panics when the
 //! first call waits.
 
-mod backoff;
 pub mod body;
-mod budget;
 mod call;
-mod circuit_breaker;
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub mod client;
-mod clock;
-mod dice;
+mod config;
 mod error;
 pub mod failure;
 pub mod fleet;
@@ -121,38 +117,26 @@ mod future;
 mod gate;
 pub mod hint;
 mod layer;
-mod meter;
-#[cfg(feature = "metrics")]
-pub mod metrics;
-mod moment;
-mod observe;
-mod patience;
 pub mod policy;
-mod price;
 pub mod providers;
-mod report;
-mod rounded;
+mod retry;
 mod scope;
 mod service;
-mod settings;
-mod sys;
-mod trace;
+mod telemetry;
+mod time;
 
-pub use backoff::{Backoff, Jitter};
-pub use budget::Budget;
-pub use circuit_breaker::CircuitBreaker;
-#[cfg(feature = "test-util")]
-pub use clock::Clock;
 pub use error::{BoxError, NotBefore, TooDear};
 pub use future::ResponseFuture;
 pub use gate::{GateStatus, Gates, Quota, Spent};
 pub use layer::RetryLayer;
-pub use observe::{Decision, Observer};
-pub use patience::{Deadline, Idempotent, Patience};
-pub use price::Price;
-pub use report::{Report, ReportSlot, StopReason};
+pub use retry::{Backoff, Budget, CircuitBreaker, Deadline, Idempotent, Jitter, Patience, Price};
 pub use scope::Scope;
 pub use service::Retry;
+#[cfg(feature = "metrics")]
+pub use telemetry::metrics;
+pub use telemetry::{Decision, Observer, Report, ReportSlot, StopReason};
+#[cfg(feature = "test-util")]
+pub use time::Clock;
 
 /// The examples of the README and of the pages in `docs/` are tests, too.
 #[cfg(doctest)]

@@ -9,10 +9,10 @@ use http_body::Body;
 use tower_service::Service;
 
 use crate::body::{Replay, ResponseBody};
+use crate::config::Settings;
 use crate::error::BoxError;
 use crate::future::ResponseFuture;
 use crate::gate::Gate;
-use crate::settings::Settings;
 
 /// A client that can be cloned: a call that waits holds a clone that is not ready.
 #[diagnostic::on_unimplemented(

@@ -10,8 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::clock::{Timer, later};
-use crate::moment::Moment;
+use crate::time::{Moment, Timer, later};
 
 /// A body that is being listened to. Boxed, since it has been polled where it is.
 pub(crate) struct Hearing<R: Body> {

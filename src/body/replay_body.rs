@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::tee::{Place, Tee};
 use super::{Remake, Replay};
 use crate::error::BoxError;
-use crate::trace;
+use crate::telemetry::trace;
 
 /// A body that keeps what was sent of it, up to a bound, so that it can be sent again; see
 /// [`ReplayLayer`](super::ReplayLayer), which makes them.

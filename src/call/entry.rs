@@ -9,10 +9,10 @@ use tower_service::Service;
 use super::RetryState;
 use super::outgoing::Outgoing;
 use crate::body::Replay;
+use crate::config::Settings;
 use crate::gate::{Gate, Permit};
-use crate::moment::Moment;
-use crate::patience::Deadline;
-use crate::settings::Settings;
+use crate::retry::Deadline;
+use crate::time::Moment;
 
 /// The place of a new call at its gate, and since when it has one.
 pub(crate) struct CallEntry<R: Body> {

@@ -10,10 +10,10 @@ use super::{Call, LastOutcome};
 use crate::body::{Replay, ResponseBody};
 use crate::error::{BoxError, NoTimer, NotBefore, TooDear};
 use crate::gate::{ClosedUntil, Rejected};
-use crate::moment::{Length, Moment};
-use crate::report::{Report, ReportSlot, StopReason};
 use crate::scope::Scope;
-use crate::{meter, trace};
+use crate::telemetry::{Report, ReportSlot, StopReason};
+use crate::telemetry::{meter, trace};
+use crate::time::{Length, Moment};
 
 /// What decides where no gate is shut.
 pub(super) const THE_CALLERS_AHEAD: &str = "the callers ahead";

@@ -26,14 +26,13 @@ use http_body::Body;
 use tower_service::Service;
 
 use crate::body::{Hearing, Kept, Replay, ResponseBody};
-use crate::clock::{Timer, later};
+use crate::config::Settings;
 use crate::error::BoxError;
 use crate::gate::{AcquireRequest, Deadlines, PathHash, Permit, ProvisionalClosing, RetryReceipt};
-use crate::moment::{Length, Moment};
 use crate::policy::{RequestHead, Route};
-use crate::report::StopReason;
-use crate::settings::Settings;
-use crate::trace;
+use crate::telemetry::StopReason;
+use crate::telemetry::trace;
+use crate::time::{Length, Moment, Timer, later};
 
 /// The step after this one.
 pub(crate) enum Next<R: Body> {

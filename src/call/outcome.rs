@@ -10,15 +10,14 @@ use super::progress::Plan;
 use super::verdict::{apply_verdict, close_provisionally};
 use super::{Call, LastOutcome, Next};
 use crate::body::{Hearing, Kept, Replay, ResponseBody};
-use crate::clock::Timer;
 use crate::error::{BoxError, NotBefore};
 use crate::failure::{Kind, Redirected};
 use crate::hint::Glance;
-use crate::moment::Moment;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
-use crate::report::{Report, StopReason};
-use crate::trace::Cause;
-use crate::{meter, trace};
+use crate::telemetry::trace::Cause;
+use crate::telemetry::{Report, StopReason};
+use crate::telemetry::{meter, trace};
+use crate::time::{Moment, Timer};
 
 /// A verdict, and when the gate opens if it was shut; or what has to be heard first.
 type Judged = Result<(Verdict, Option<Moment>), Unheard>;

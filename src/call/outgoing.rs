@@ -6,10 +6,10 @@ use tower_service::Service;
 
 use super::RetryState;
 use crate::body::Replay;
+use crate::config::Settings;
 use crate::policy::RequestHead;
 use crate::scope::Scope;
-use crate::settings::Settings;
-use crate::trace;
+use crate::telemetry::trace;
 
 /// Head and body.
 pub(crate) struct Outgoing<B> {

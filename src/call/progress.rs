@@ -8,17 +8,15 @@ use tower_service::Service;
 
 use super::Call;
 use super::verdict::decided_by;
-use crate::backoff::{Backoff, upward};
 use crate::body::Replay;
-use crate::clock::later;
+use crate::config::Settings;
 use crate::error::BoxError;
 use crate::gate::BreakerState;
 use crate::hint::Hint;
-use crate::moment::{Length, Moment};
-use crate::patience::{Deadline, Patience};
 use crate::policy::{Ruling, Verdict};
-use crate::report::StopReason;
-use crate::settings::Settings;
+use crate::retry::{Backoff, Deadline, Patience, upward};
+use crate::telemetry::StopReason;
+use crate::time::{Length, Moment, later};
 
 /// When the call goes again, or why it does not.
 pub(super) enum Plan {

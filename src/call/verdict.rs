@@ -8,12 +8,12 @@ use http_body::Body;
 
 use super::RetryState;
 use super::path_hash;
+use crate::config::Settings;
 use crate::gate::{Closing, Completion, Gate, Outcome, PathHash, Permit, Wait};
-use crate::moment::Moment;
-use crate::observe::Decision;
 use crate::policy::{Attempt, Ruling, Verdict};
-use crate::settings::Settings;
-use crate::{meter, trace};
+use crate::telemetry::Decision;
+use crate::telemetry::{meter, trace};
+use crate::time::Moment;
 
 /// Tells the gate, the observer and the log what the verdict is. Returns when the gate opens, if the
 /// verdict shuts it.

@@ -7,9 +7,9 @@ use super::blocked::Reason;
 use super::breaker::PathHash;
 use super::cooldown::ClosedUntil;
 use super::quota::Quota;
-use crate::circuit_breaker::CircuitBreaker;
 use crate::hint::Counter;
-use crate::moment::Moment;
+use crate::retry::CircuitBreaker;
+use crate::time::Moment;
 
 /// Wakers to be called, and others to be dropped, when the lock is free again: both may run code of
 /// a user. Usually none or one.

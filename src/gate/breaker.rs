@@ -7,8 +7,8 @@
 
 use super::blocked::Reason;
 use super::rate_ramp::RateRamp;
-use crate::circuit_breaker::CircuitBreaker;
-use crate::moment::Moment;
+use crate::retry::CircuitBreaker;
+use crate::time::Moment;
 use std::time::Duration;
 
 /// After an outage, so many failures in a row mean that the pace is too fast; one is a hiccup.

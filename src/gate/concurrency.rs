@@ -3,7 +3,7 @@
 use super::Spent;
 use super::admission::GateConfig;
 use super::quota::Quota;
-use crate::moment::Moment;
+use crate::time::Moment;
 
 #[derive(Debug)]
 pub(crate) struct ConcurrencyLimit {

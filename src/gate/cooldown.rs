@@ -4,9 +4,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::breaker::PathHash;
-use crate::backoff::upward;
-use crate::clock::later;
-use crate::moment::Moment;
+use crate::retry::upward;
+use crate::time::{Moment, later};
 
 /// The bare floor grows up to this.
 const LONGEST_BARE: Duration = Duration::from_secs(15 * 60);

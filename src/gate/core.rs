@@ -16,8 +16,8 @@ use super::limits::Limits;
 use super::refused_paths::RefusedPaths;
 use super::slow_start::SlowStart;
 use super::waiters::Waiters;
-use crate::budget::{PaidRetry, RetryLedger};
-use crate::moment::Moment;
+use crate::retry::{PaidRetry, RetryLedger};
+use crate::time::Moment;
 
 /// In the order of how often it is touched: the less memory every call touches, the less two threads wait for each
 /// other's.

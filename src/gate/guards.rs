@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::cooldown::ProvisionalId;
 use super::gate::Gate;
-use crate::budget::PaidRetry;
-use crate::moment::Moment;
+use crate::retry::PaidRetry;
+use crate::time::Moment;
 
 /// The place of an answered call among the calls at once: free when this is dropped.
 #[derive(Debug)]

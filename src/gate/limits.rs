@@ -11,7 +11,7 @@ use super::pacer::Pacer;
 use super::server_quota::{CounterReading, ServerQuota};
 use super::window::SlidingWindow;
 use crate::hint::Counter;
-use crate::moment::Moment;
+use crate::time::Moment;
 
 #[derive(Debug)]
 pub(crate) struct Limits {

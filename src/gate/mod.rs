@@ -56,10 +56,9 @@ use std::time::Duration;
 
 use http::Uri;
 
-use crate::clock::Clock;
-use crate::moment::{Due, Moment};
 use crate::policy::Route;
 use crate::scope::Scope;
+use crate::time::{Clock, Due, Moment};
 
 /// The gates of a layer, one per [`Scope`].
 ///

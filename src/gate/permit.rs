@@ -11,10 +11,8 @@ use super::cooldown::{Closing, OpensAt};
 use super::gate::{Gate, Locked};
 use super::guards::{ConcurrencyPermit, ProvisionalClosing, RetryReceipt};
 use super::timer_waker::TimerWaker;
-use crate::budget::Budget;
-use crate::clock::{Clock, Timer};
-use crate::moment::Moment;
-use crate::sys::Instant;
+use crate::retry::Budget;
+use crate::time::{Clock, Instant, Moment, Timer};
 
 /// A call's turn: not asked for yet, waited for, or taken.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Spent;
 use crate::hint::Counter;
-use crate::moment::Moment;
+use crate::time::Moment;
 
 /// How many more calls may be sent before the reset.
 ///

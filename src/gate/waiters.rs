@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::task::Waker;
 
-use crate::moment::Moment;
+use crate::time::Moment;
 
 /// The waiting calls by their number of arrival. A call keeps its number when it is refused and
 /// comes back, so that nobody overtakes it.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::Spent;
 use super::pacer::interval_for;
 use super::quota::{Quota, Spread};
-use crate::moment::{Length, Moment, Slices, nanos};
+use crate::time::{Length, Moment, Slices, nanos};
 
 /// A wheel of slots, each a slice of time: so counting costs the same for twenty calls and for a
 /// million, and a gate's memory does not grow with its quota. A place is free at the *end* of its
@@ -42,7 +42,7 @@ pub(crate) struct SlidingWindow {
     of_another: Option<u32>,
 }
 
-/// Nothing waits for longer; see [`later`](crate::clock::later).
+/// Nothing waits for longer; see [`later`](crate::time::later).
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 impl SlidingWindow {

@@ -9,11 +9,10 @@ use http::header::CONTENT_TYPE;
 use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri};
 
 use super::{Policy, Provider, RequestHead, Verdict};
-use crate::clock::Clock;
 use crate::failure::{self, Redirected};
 use crate::hint::Reading;
-use crate::moment::Moment;
-use crate::sys;
+use crate::time::sys;
+use crate::time::{Clock, Moment};
 
 /// A request that was sent, and the response or the failure that came back.
 ///

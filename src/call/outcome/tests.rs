@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 
 use crate::policy::{Attempt, Policy, Provider, Shortcuts, Verdict};
-use crate::report::{Report, StopReason};
+use crate::telemetry::{Report, StopReason};
 use crate::{BoxError, RetryLayer};
 
 /// The standard policy, with its shortcuts, and how often it was asked.

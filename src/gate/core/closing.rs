@@ -5,7 +5,7 @@ use crate::gate::admission::{Admitted, WakeList};
 use crate::gate::breaker::PathHash;
 use crate::gate::cooldown::{Closing, Cooldown, OpensAt, ProvisionalId, Wait};
 use crate::gate::slow_start::SlowStart;
-use crate::moment::Moment;
+use crate::time::Moment;
 
 /// The slow start that a closing by a head has interrupted, while that may still be taken back.
 #[derive(Debug)]

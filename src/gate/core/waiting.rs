@@ -7,7 +7,7 @@ use super::Core;
 use crate::gate::admission::{AcquireRequest, Admission, Rejected, WakeList};
 use crate::gate::blocked::Reason;
 use crate::gate::breaker::PathHash;
-use crate::moment::Moment;
+use crate::time::Moment;
 
 /// A first waiter that could pass and does not ask for this long is passed over: it may sit in a
 /// future that nobody polls, and the others must not wait for it.

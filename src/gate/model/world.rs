@@ -15,8 +15,8 @@ use crate::gate::{
     AcquireRequest, Closing, Completion, Deadlines, Gate, GateConfig, Outcome, Permit, Quota,
     Rejected, Wait,
 };
-use crate::moment::Moment;
 use crate::scope::Scope;
+use crate::time::Moment;
 
 const FOREVER: Duration = Duration::from_secs(3_600);
 

@@ -7,20 +7,14 @@ use std::time::Duration;
 
 use http::{HeaderValue, request};
 
-use crate::backoff::Backoff;
-use crate::budget::Budget;
-use crate::circuit_breaker::CircuitBreaker;
-use crate::clock::Clock;
-use crate::dice::Dice;
 use crate::failure;
 use crate::fleet::Fleet;
 use crate::gate::{Gate, GateConfig, Gates};
-use crate::moment::Moment;
-use crate::observe::Observer;
-use crate::patience::{Idempotent, Patience};
 use crate::policy::{Attempt, Policy, RequestHead, Shortcuts, Verdict};
-use crate::price::Price;
+use crate::retry::{Backoff, Budget, CircuitBreaker, Idempotent, Patience, Price};
 use crate::scope::Scope;
+use crate::telemetry::Observer;
+use crate::time::{Clock, Dice, Moment};
 
 type PriceBy = dyn Fn(&RequestHead<'_>) -> u32 + Send + Sync;
 type ScopeBy = dyn Fn(&RequestHead<'_>) -> Scope + Send + Sync;

@@ -7,8 +7,8 @@
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
-use crate::moment::Moment;
-use crate::sys::{self, Instant};
+use crate::time::Moment;
+use crate::time::sys::{self, Instant};
 
 /// The wall clock and the monotonic clock, together.
 ///

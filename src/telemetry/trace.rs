@@ -8,8 +8,8 @@ use http::StatusCode;
 
 use crate::failure::Kind;
 use crate::policy::Attempt;
-use crate::report::StopReason;
 use crate::scope::Scope;
+use crate::telemetry::StopReason;
 
 #[cfg(feature = "tracing")]
 macro_rules! event {

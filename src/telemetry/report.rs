@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use crate::rounded::Rounded;
+use crate::time::Rounded;
 
 /// How a call went: how often it was sent, how long it waited, and why it ended.
 ///

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::dice::up_to;
+use crate::time::up_to;
 
 /// Exponential backoff: every retry waits up to twice as long as the one before.
 ///

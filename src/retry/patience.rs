@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::moment::Moment;
-use crate::sys::Instant;
+use crate::time::{Instant, Moment};
 
 /// How long after its start a call may still be sent again; put into the request's extensions.
 ///

@@ -24,8 +24,8 @@ mod counting {
     use metrics::{counter, histogram};
 
     use super::AttemptKind;
-    use crate::report::StopReason;
     use crate::scope::Scope;
+    use crate::telemetry::StopReason;
 
     /// A server names its buckets, so they are counted under the scope that they belong to.
     fn label(scope: &Scope) -> (&'static str, String) {
@@ -72,8 +72,8 @@ mod idle {
     use std::time::Duration;
 
     use super::AttemptKind;
-    use crate::report::StopReason;
     use crate::scope::Scope;
+    use crate::telemetry::StopReason;
 
     pub(crate) fn on_attempt(_: &Scope, _: AttemptKind) {}
     pub(crate) fn on_close(_: &Scope, _: bool) {}

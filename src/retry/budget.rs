@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use crate::moment::Moment;
+use crate::time::Moment;
 
 /// A share of the traffic that may be retries, counted per scope over the last ten seconds.
 ///
