@@ -11,12 +11,12 @@ use crate::failure;
 use crate::fleet::Fleet;
 use crate::gate::{Gate, GateConfig, Gates};
 use crate::policy::{Attempt, Policy, RequestHead, Shortcuts, Verdict};
-use crate::retry::{Backoff, Budget, CircuitBreaker, Idempotent, Patience, Price};
+use crate::retry::{Backoff, Budget, CircuitBreaker, Cost, Idempotent, Patience};
 use crate::scope::Scope;
 use crate::telemetry::Observer;
 use crate::time::{Clock, Dice, Moment};
 
-type PriceBy = dyn Fn(&RequestHead<'_>) -> u32 + Send + Sync;
+type CostBy = dyn Fn(&RequestHead<'_>) -> u32 + Send + Sync;
 type ScopeBy = dyn Fn(&RequestHead<'_>) -> Scope + Send + Sync;
 type NotSent = dyn Fn(&(dyn Error + 'static)) -> bool + Send + Sync;
 
@@ -31,7 +31,7 @@ pub(crate) struct Settings {
     pub(crate) budget: Budget,
     pub(crate) gates: Gates,
     pub(crate) scope_by: Option<Arc<ScopeBy>>,
-    pub(crate) price_by: Option<Arc<PriceBy>>,
+    pub(crate) cost_by: Option<Arc<CostBy>>,
     pub(crate) max_waiting: usize,
     pub(crate) not_sent: Option<Arc<NotSent>>,
     pub(crate) idempotency_keys: bool,
@@ -46,10 +46,10 @@ pub(crate) struct Settings {
 impl Settings {
     /// What a request costs: as it says itself, else as the layer was told, else one.
     #[inline]
-    pub(crate) fn price_of(&self, request: &RequestHead<'_>) -> u32 {
-        match (request.extensions().get::<Price>(), &self.price_by) {
-            (Some(Price(price)), _) => *price,
-            (None, Some(price_by)) => price_by(request),
+    pub(crate) fn cost_of(&self, request: &RequestHead<'_>) -> u32 {
+        match (request.extensions().get::<Cost>(), &self.cost_by) {
+            (Some(Cost(price)), _) => *price,
+            (None, Some(cost_by)) => cost_by(request),
             (None, None) => 1,
         }
     }

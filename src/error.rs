@@ -87,24 +87,24 @@ impl Error for NoTimer {}
 /// wait would help.
 ///
 /// ```
-/// use tower_backoff::{BoxError, TooDear};
+/// use tower_backoff::{BoxError, CostAboveQuota};
 ///
 /// fn split_it(error: &BoxError) -> Option<u32> {
-///     error.downcast_ref::<TooDear>().map(TooDear::limit)
+///     error.downcast_ref::<CostAboveQuota>().map(CostAboveQuota::limit)
 /// }
 /// # let _ = split_it;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TooDear {
-    pub(crate) price: u32,
+pub struct CostAboveQuota {
+    pub(crate) cost: u32,
     pub(crate) limit: u32,
     pub(crate) scope: Scope,
 }
 
-impl TooDear {
+impl CostAboveQuota {
     /// What the call costs.
-    pub fn price(&self) -> u32 {
-        self.price
+    pub fn cost(&self) -> u32 {
+        self.cost
     }
 
     /// The most that a call may cost.
@@ -118,18 +118,14 @@ impl TooDear {
     }
 }
 
-impl fmt::Display for TooDear {
+impl fmt::Display for CostAboveQuota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            price,
-            limit,
-            scope,
-        } = self;
+        let Self { cost, limit, scope } = self;
         write!(
             f,
-            "a price of {price} is above the quota of {limit} of {scope}"
+            "a cost of {cost} is above the quota of {limit} of {scope}"
         )
     }
 }
 
-impl Error for TooDear {}
+impl Error for CostAboveQuota {}

@@ -2,7 +2,7 @@
 //!
 //! A request that never left may be sent again whatever its method; one that perhaps arrived may only be sent
 //! again when sending twice is safe. So the question is not how bad an error is but what it *proves*, and
-//! whatever is not proven counts as [`Sent::Perhaps`]: an unneeded caution costs one retry, a wrong proof
+//! whatever is not proven counts as [`Delivery::Perhaps`]: an unneeded caution costs one retry, a wrong proof
 //! costs a second order.
 //!
 //! Proof is read from the error that a call returned, along its [`source`](Error::source) chain:
@@ -15,7 +15,7 @@
 //! | hyper: `is_closed()` | the connection was gone before it took the request |
 //! | HTTP/2 `RST_STREAM` with `REFUSED_STREAM`, from the server | RFC 9113, section 8.7 |
 //!
-//! An HTTP/2 `GOAWAY` from the server is [`Sent::AtMostHead`]. h2 gives this error to the streams that the server
+//! An HTTP/2 `GOAWAY` from the server is [`Delivery::AtMostHead`]. h2 gives this error to the streams that the server
 //! disowned, as it should, but hyper asks h2 once more between queueing the head and sending the body, and when
 //! a `GOAWAY` arrives in between it reports the same error for a stream that the server does accept. Measured
 //! between a hyper client on two threads and a server that shuts connections down gracefully all the time: of
@@ -28,13 +28,13 @@
 //! response* is not the error of a call: the server has answered already.
 //!
 //! ```
-//! use tower_backoff::failure::{Sent, Unsent, sent};
+//! use tower_backoff::failure::{Delivery, Unsent, delivery};
 //!
 //! let refused_by_us = Unsent::new("the circuit is open");
-//! assert_eq!(sent(&refused_by_us), Sent::No);
+//! assert_eq!(delivery(&refused_by_us), Delivery::No);
 //!
 //! let lost = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
-//! assert_eq!(sent(&lost), Sent::Perhaps);
+//! assert_eq!(delivery(&lost), Delivery::Perhaps);
 //! ```
 mod kind;
 
@@ -48,7 +48,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 /// What a failed attempt proves about the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub enum Delivery {
     /// Proven unsent, or proven untouched by the server: any method may be sent again.
     No,
     /// The server had at most the head to work on: a request that has a body may be sent again whatever its
@@ -58,23 +58,23 @@ pub enum Sent {
     Perhaps,
 }
 
-impl Sent {
+impl Delivery {
     /// Whether the server cannot have done the work. `has_body` tells whether the request had more than a head,
     /// [`Body::is_end_stream`](http_body::Body::is_end_stream) being false before it was sent; a caller that
     /// does not know says no.
     ///
     /// ```
-    /// use tower_backoff::failure::Sent;
+    /// use tower_backoff::failure::Delivery;
     ///
-    /// assert!(Sent::No.is_undone(false));
-    /// assert!(Sent::AtMostHead.is_undone(true) && !Sent::AtMostHead.is_undone(false));
-    /// assert!(!Sent::Perhaps.is_undone(true));
+    /// assert!(Delivery::No.is_undone(false));
+    /// assert!(Delivery::AtMostHead.is_undone(true) && !Delivery::AtMostHead.is_undone(false));
+    /// assert!(!Delivery::Perhaps.is_undone(true));
     /// ```
     pub fn is_undone(self, has_body: bool) -> bool {
         match self {
-            Sent::No => true,
-            Sent::AtMostHead => has_body,
-            Sent::Perhaps => false,
+            Delivery::No => true,
+            Delivery::AtMostHead => has_body,
+            Delivery::Perhaps => false,
         }
     }
 }
@@ -122,10 +122,10 @@ impl Error for Unsent {
 /// For clients and layers that may have sent other requests before the one that failed: those that follow redirects.
 ///
 /// ```
-/// use tower_backoff::failure::{Sent, Unproven, Unsent, sent};
+/// use tower_backoff::failure::{Delivery, Unproven, Unsent, delivery};
 ///
 /// let second_hop = Unproven::new(Unsent::new("no free connection"));
-/// assert_eq!(sent(&second_hop), Sent::Perhaps);
+/// assert_eq!(delivery(&second_hop), Delivery::Perhaps);
 /// ```
 #[derive(Debug)]
 pub struct Unproven(pub BoxError);
@@ -174,8 +174,8 @@ impl fmt::Debug for Redirected {
 /// Says what `error` proves; see the [module](self) for what counts as proof.
 ///
 /// The outermost error that this crate knows decides, since it saw the most of what happened.
-pub fn sent(error: &(dyn Error + 'static)) -> Sent {
-    chain(error).find_map(verdict).unwrap_or(Sent::Perhaps)
+pub fn delivery(error: &(dyn Error + 'static)) -> Delivery {
+    chain(error).find_map(verdict).unwrap_or(Delivery::Perhaps)
 }
 
 /// Whether the caller's own side has kept the request back: it is marked as [`Unsent`], or `says` holds.
@@ -213,12 +213,12 @@ fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'sta
 }
 
 /// `None` leaves the verdict to the error beneath.
-fn verdict(error: &(dyn Error + 'static)) -> Option<Sent> {
+fn verdict(error: &(dyn Error + 'static)) -> Option<Delivery> {
     if error.is::<Unsent>() {
-        return Some(Sent::No);
+        return Some(Delivery::No);
     }
     if error.is::<Unproven>() {
-        return Some(Sent::Perhaps);
+        return Some(Delivery::Perhaps);
     }
     #[cfg(feature = "hyper")]
     return of_http(error);
@@ -227,9 +227,9 @@ fn verdict(error: &(dyn Error + 'static)) -> Option<Sent> {
 }
 
 #[cfg(feature = "hyper")]
-fn of_http(error: &(dyn Error + 'static)) -> Option<Sent> {
+fn of_http(error: &(dyn Error + 'static)) -> Option<Delivery> {
     if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
-        return error.is_connect().then_some(Sent::No);
+        return error.is_connect().then_some(Delivery::No);
     }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         return of_hyper(error);
@@ -241,13 +241,13 @@ fn of_http(error: &(dyn Error + 'static)) -> Option<Sent> {
 /// that were read or written after the head, perhaps of another stream: the upload of a proxy is the download
 /// of somebody else's.
 #[cfg(feature = "hyper")]
-fn of_hyper(error: &hyper::Error) -> Option<Sent> {
+fn of_hyper(error: &hyper::Error) -> Option<Delivery> {
     if error.is_closed() || never_started(error) {
-        Some(Sent::No)
+        Some(Delivery::No)
     } else if error.to_string().starts_with("http2 error") {
         None
     } else {
-        Some(Sent::Perhaps)
+        Some(Delivery::Perhaps)
     }
 }
 
@@ -266,12 +266,12 @@ fn never_started(error: &hyper::Error) -> bool {
 
 /// Only what the server said counts: h2 gives the same reasons to resets of its own.
 #[cfg(feature = "hyper")]
-fn of_h2(error: &h2::Error) -> Sent {
+fn of_h2(error: &h2::Error) -> Delivery {
     let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
     match error.is_remote() {
-        true if refused => Sent::No,
-        true if error.is_go_away() => Sent::AtMostHead,
-        _ => Sent::Perhaps,
+        true if refused => Delivery::No,
+        true if error.is_go_away() => Delivery::AtMostHead,
+        _ => Delivery::Perhaps,
     }
 }
 
@@ -317,12 +317,12 @@ mod tests {
 
     #[track_caller]
     fn proves_nothing(error: impl Into<BoxError>) {
-        assert_eq!(sent(&*error.into()), Sent::Perhaps);
+        assert_eq!(delivery(&*error.into()), Delivery::Perhaps);
     }
 
     #[track_caller]
     fn proves_unsent(error: impl Into<BoxError>) {
-        assert_eq!(sent(&*error.into()), Sent::No);
+        assert_eq!(delivery(&*error.into()), Delivery::No);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::scope::Scope;
 /// ```
 /// use std::sync::Mutex;
 /// use std::time::{Duration, Instant};
-/// use tower_backoff::fleet::{Admission, Admitting, Fleet};
+/// use tower_backoff::fleet::{Reply, ReplyFuture, Fleet};
 /// use tower_backoff::{RetryLayer, Scope, providers};
 ///
 /// /// What a real ledger keeps elsewhere: until when nobody may call.
@@ -28,20 +28,20 @@ use crate::scope::Scope;
 /// struct Ledger(Mutex<Option<Instant>>);
 ///
 /// impl Fleet for Ledger {
-///     fn admit(&self, _scope: &Scope, _price: u32) -> Admitting {
+///     fn admit(&self, _scope: &Scope, _cost: u32) -> ReplyFuture {
 ///         let shut = *self.0.lock().unwrap();
 ///         let wait = shut.map(|until| until.saturating_duration_since(Instant::now()));
 ///         Box::pin(async move {
 ///             // Here a ledger would be asked over the network.
 ///             match wait.filter(|wait| !wait.is_zero()) {
-///                 Some(wait) => Admission::NotBefore(wait),
-///                 None => Admission::Granted,
+///                 Some(wait) => Reply::NotBefore(wait),
+///                 None => Reply::Granted,
 ///             }
 ///         })
 ///     }
 ///
-///     fn shut(&self, _scope: &Scope, shut_for: Duration) {
-///         *self.0.lock().unwrap() = Some(Instant::now() + shut_for);
+///     fn on_close(&self, _scope: &Scope, closed_for: Duration) {
+///         *self.0.lock().unwrap() = Some(Instant::now() + closed_for);
 ///     }
 /// }
 ///
@@ -51,25 +51,25 @@ use crate::scope::Scope;
 pub trait Fleet: Send + Sync {
     /// Whether a call of this price may be sent, as far as this scope or this bucket is concerned. It answers now
     /// or later; a call that is dropped meanwhile drops the question.
-    fn admit(&self, scope: &Scope, price: u32) -> Admitting;
+    fn admit(&self, scope: &Scope, cost: u32) -> ReplyFuture;
 
     /// A call that was granted is not sent after all: somebody else has said no, or it was dropped, or its client did
     /// not become ready in time. The default does nothing.
-    fn returned(&self, scope: &Scope, price: u32) {
-        let _ = (scope, price);
+    fn release(&self, scope: &Scope, cost: u32) {
+        let _ = (scope, cost);
     }
 
     /// An answer has shut the gate of this scope here, for so long; or of this bucket, and then its calls alone
     /// have to wait.
-    fn shut(&self, scope: &Scope, shut_for: Duration);
+    fn on_close(&self, scope: &Scope, closed_for: Duration);
 }
 
 /// The answer of a [`Fleet`], now or later.
-pub type Admitting = Pin<Box<dyn Future<Output = Admission> + Send + Sync>>;
+pub type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send + Sync>>;
 
 /// What a [`Fleet`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
+pub enum Reply {
     /// The call may be sent, if nothing else is to be asked for.
     Granted,
     /// Nobody may call for so long: the gate that was asked for shuts in this process, and the call asks again
@@ -78,15 +78,15 @@ pub enum Admission {
 }
 
 impl<F: Fleet + ?Sized> Fleet for std::sync::Arc<F> {
-    fn admit(&self, scope: &Scope, price: u32) -> Admitting {
-        (**self).admit(scope, price)
+    fn admit(&self, scope: &Scope, cost: u32) -> ReplyFuture {
+        (**self).admit(scope, cost)
     }
 
-    fn returned(&self, scope: &Scope, price: u32) {
-        (**self).returned(scope, price);
+    fn release(&self, scope: &Scope, cost: u32) {
+        (**self).release(scope, cost);
     }
 
-    fn shut(&self, scope: &Scope, shut_for: Duration) {
-        (**self).shut(scope, shut_for);
+    fn on_close(&self, scope: &Scope, closed_for: Duration) {
+        (**self).on_close(scope, closed_for);
     }
 }

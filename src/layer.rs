@@ -36,9 +36,9 @@ use crate::time::{Clock, Dice};
 /// | [`budget`](Self::budget) | 20 % of the calls, and 20 in ten seconds whatever the traffic |
 /// | [`gates`](Self::gates) | its own |
 /// | [`scope_by`](Self::scope_by) | what the policy says, else the origin of the request |
-/// | [`price_by`](Self::price_by) | what the request's [`Price`](crate::Price) says, else one |
+/// | [`cost_by`](Self::cost_by) | what the request's [`Cost`](crate::Cost) says, else one |
 /// | [`max_waiting`](Self::max_waiting) | none: any number of calls may wait |
-/// | [`not_sent`](Self::not_sent) | what [`failure::sent`](crate::failure::sent) proves |
+/// | [`not_sent`](Self::not_sent) | what [`failure::delivery`](crate::failure::delivery) proves |
 /// | [`idempotency_keys`](Self::idempotency_keys) | none are made |
 /// | [`max_cooldown`](Self::max_cooldown) | none: a gate is shut for as long as the server said |
 /// | [`circuit_breaker`](Self::circuit_breaker) | after 5 failures in a row over 1 s, if none was served for 10 s |
@@ -86,7 +86,7 @@ impl RetryLayer {
             budget: Budget::default(),
             gates: Gates::new(),
             scope_by: None,
-            price_by: None,
+            cost_by: None,
             max_waiting: usize::MAX,
             not_sent: None,
             idempotency_keys: false,
@@ -161,7 +161,7 @@ impl RetryLayer {
     /// use tower_backoff::{RetryLayer, Scope, providers};
     ///
     /// // One key for everything: one gate.
-    /// let layer = RetryLayer::new(providers::wolfeo()).scope_by(|_| Scope::layer());
+    /// let layer = RetryLayer::new(providers::wolfeo()).scope_by(|_| Scope::single());
     /// # let _ = layer;
     /// ```
     #[must_use]
@@ -176,22 +176,22 @@ impl RetryLayer {
     }
 
     /// What a request costs, of quotas that count more than calls. A request with a
-    /// [`Price`](crate::Price) of its own says so itself.
+    /// [`Cost`](crate::Cost) of its own says so itself.
     ///
     /// ```
     /// use tower_backoff::{RetryLayer, providers};
     ///
-    /// let layer = RetryLayer::new(providers::snippets_ai()).price_by(|request| {
+    /// let layer = RetryLayer::new(providers::snippets_ai()).cost_by(|request| {
     ///     if request.uri().path().ends_with("/bulk") { 10 } else { 1 }
     /// });
     /// # let _ = layer;
     /// ```
     #[must_use]
-    pub fn price_by(
+    pub fn cost_by(
         self,
-        price_by: impl Fn(&RequestHead<'_>) -> u32 + Send + Sync + 'static,
+        cost_by: impl Fn(&RequestHead<'_>) -> u32 + Send + Sync + 'static,
     ) -> Self {
-        self.set(|settings| settings.price_by = Some(Arc::new(price_by)))
+        self.set(|settings| settings.cost_by = Some(Arc::new(cost_by)))
     }
 
     /// No more than so many calls wait at one gate: the next one is told at once, with

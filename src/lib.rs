@@ -53,7 +53,7 @@
 //! | say something about one request | [`Patience`], [`Deadline`], [`Idempotent`], [`ReportSlot`] |
 //! | send streams | [`body`] |
 //! | call a gRPC service, over tonic's channel, say | [`policy::Grpc`] |
-//! | say what a provider allows, or what a request costs | [`Quota`], [`Price`] |
+//! | say what a provider allows, or what a request costs | [`Quota`], [`Cost`] |
 //! | share gates between layers, see them, or open one by hand | [`Gates`] |
 //! | share one quota between processes | [`fleet`] |
 //! | know why a call waited | [`Report`], [`Observer`], [`NotBefore`] |
@@ -125,11 +125,11 @@ mod service;
 mod telemetry;
 mod time;
 
-pub use error::{BoxError, NotBefore, TooDear};
+pub use error::{BoxError, CostAboveQuota, NotBefore};
 pub use future::ResponseFuture;
-pub use gate::{GateStatus, Gates, Quota, Spent};
+pub use gate::{GateStatus, Gates, Quota, QuotaUsage};
 pub use layer::RetryLayer;
-pub use retry::{Backoff, Budget, CircuitBreaker, Deadline, Idempotent, Jitter, Patience, Price};
+pub use retry::{Backoff, Budget, CircuitBreaker, Cost, Deadline, Idempotent, Jitter, Patience};
 pub use scope::Scope;
 pub use service::Retry;
 #[cfg(feature = "metrics")]

@@ -47,7 +47,7 @@ enum Place {
 
 impl Scope {
     /// One gate for everything that goes through the layer.
-    pub fn layer() -> Self {
+    pub fn single() -> Self {
         Place::Layer.into()
     }
 
@@ -58,11 +58,11 @@ impl Scope {
 
     /// The origin of a request: scheme, lower-case host and port, never the user info.
     ///
-    /// A `Uri` without a host (a service inside this process) belongs to [`Scope::layer`].
+    /// A `Uri` without a host (a service inside this process) belongs to [`Scope::single`].
     pub fn origin(uri: &Uri) -> Self {
         match Origin::of(uri.scheme(), uri.authority()) {
             Some(origin) => Place::Origin(origin).into(),
-            None => Self::layer(),
+            None => Self::single(),
         }
     }
 
@@ -91,7 +91,7 @@ impl Scope {
             .and_then(|host| Authority::try_from(host.as_bytes()).ok());
         match Origin::of(uri.scheme(), host.as_ref()) {
             Some(origin) => Place::Origin(origin).into(),
-            None => Self::layer(),
+            None => Self::single(),
         }
     }
 
@@ -101,7 +101,7 @@ impl Scope {
     /// ```
     /// use tower_backoff::Scope;
     ///
-    /// let (mine, yours) = (Scope::layer().keyed(b"sk-1"), Scope::layer().keyed(b"sk-2"));
+    /// let (mine, yours) = (Scope::single().keyed(b"sk-1"), Scope::single().keyed(b"sk-2"));
     /// assert_ne!(mine, yours);
     /// ```
     ///
@@ -110,7 +110,7 @@ impl Scope {
     /// ```
     /// use tower_backoff::Scope;
     ///
-    /// let key = Scope::layer().keyed(b"sk-1");
+    /// let key = Scope::single().keyed(b"sk-1");
     /// assert_ne!(key.clone().keyed(b"tenant-1"), key.clone().keyed(b"tenant-2"));
     /// assert_ne!(key.clone().keyed(b"tenant-1"), key);
     /// ```
@@ -313,10 +313,10 @@ mod tests {
     fn a_request_without_a_host_in_its_uri_is_known_by_its_host_header() {
         let mut headers = HeaderMap::new();
         let uri = Uri::from_static("/v1");
-        assert_eq!(Scope::of_request(&uri, &headers), Scope::layer());
+        assert_eq!(Scope::of_request(&uri, &headers), Scope::single());
         headers.insert(header::HOST, HeaderValue::from_static("api.test"));
         assert_eq!(Scope::of_request(&uri, &headers).to_string(), "api.test");
         headers.insert(header::HOST, HeaderValue::from_static("not a host"));
-        assert_eq!(Scope::of_request(&uri, &headers), Scope::layer());
+        assert_eq!(Scope::of_request(&uri, &headers), Scope::single());
     }
 }

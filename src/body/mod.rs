@@ -8,8 +8,8 @@
 //!
 //! | layer | each body | sent again |
 //! |---|---|---|
-//! | [`ReplayLayer`] | is buffered while it is sent, up to a bound | if it fits, or its request carries a [`Remake`] |
-//! | [`OnceLayer`] | is passed on as it is | never |
+//! | [`ReplayLayer`] | is buffered while it is sent, up to a bound | if it fits, or its request carries a [`BodyFactory`] |
+//! | [`NoReplayLayer`] | is passed on as it is | never |
 //!
 //! What cannot be sent again is sent once, paced like every other request, and its refusal is handed
 //! back whole with a [`Report`](crate::Report) of [`StopReason::BodyNotReplayable`](crate::StopReason::BodyNotReplayable).
@@ -54,7 +54,7 @@
 //! }
 //! ```
 //!
-//! and so it does with [`OnceLayer`] and [`Once`] in their places.
+//! and so it does with [`NoReplayLayer`] and [`NoReplay`] in their places.
 //!
 //! # Memory
 //!
@@ -64,18 +64,18 @@
 //! and a call that waits keeps a copy of it if it has at most 4 KiB.
 
 mod buffer;
+mod factory;
 mod hearing;
 mod kept;
-mod once;
-mod remake;
+mod no_replay;
 mod replay;
 mod replay_body;
 mod replay_layer;
 mod response;
 mod tee;
 
-pub use once::{Once, OnceLayer, OnceService};
-pub use remake::Remake;
+pub use factory::BodyFactory;
+pub use no_replay::{NoReplay, NoReplayLayer, NoReplayService};
 pub use replay::Replay;
 pub use replay_body::ReplayBody;
 pub use replay_layer::{ReplayLayer, ReplayService};

@@ -5,7 +5,7 @@ use http_body::Body;
 /// A request body that knows how to be sent again.
 ///
 /// Implemented for every body that is `Clone`; for [`ReplayBody`](super::ReplayBody), which buffers
-/// what is sent of a stream; and for [`Once`](super::Once), which says no.
+/// what is sent of a stream; and for [`NoReplay`](super::NoReplay), which says no.
 ///
 /// Some bodies are `Clone` and share one stream, so that a second clone is what the first has left. A
 /// clone is therefore sent only if the body told its exact size (below 4 GiB) before it was first sent,
@@ -22,7 +22,7 @@ use http_body::Body;
     message = "the request body `{Self}` does not say how it is sent a second time",
     label = "this body can be read only once",
     note = "wrap the service in `tower_backoff::body::ReplayLayer` to buffer such bodies, up to a bound, while they are sent",
-    note = "or in `tower_backoff::body::OnceLayer` to send them once and never again",
+    note = "or in `tower_backoff::body::NoReplayLayer` to send them once and never again",
     note = "or buffer the body into one that is `Clone`, such as `http_body_util::Full<bytes::Bytes>`",
     note = "what is no `http_body::Body` at all, such as `()`, is no body: use `http_body_util::Empty<bytes::Bytes>`"
 )]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::tee::{Place, Tee};
-use super::{Remake, Replay};
+use super::{BodyFactory, Replay};
 use crate::error::BoxError;
 use crate::telemetry::trace;
 
@@ -60,7 +60,7 @@ pub(super) struct Origin<B> {
     pub(super) bound: usize,
     /// How many bytes the request says there are.
     pub(super) announced: Option<u64>,
-    pub(super) remake: Option<Remake<B>>,
+    pub(super) remake: Option<BodyFactory<B>>,
 }
 
 impl<B: Body> ReplayBody<B> {

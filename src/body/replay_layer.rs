@@ -10,14 +10,14 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::replay_body::Origin;
-use super::{Remake, ReplayBody};
+use super::{BodyFactory, ReplayBody};
 
 /// Buffers every body while it is sent, up to a bound, so that it can be sent again: put it outside
 /// the retry layer when bodies are streams.
 ///
 /// What was sent is shared, not copied. A body that outgrows the bound is sent on, and its buffer is
-/// let go of at once: such a call is sent once, like all calls under [`OnceLayer`](super::OnceLayer),
-/// unless its request carries a [`Remake`]. The same holds for a body that was still being sent when
+/// let go of at once: such a call is sent once, like all calls under [`NoReplayLayer`](super::NoReplayLayer),
+/// unless its request carries a [`BodyFactory`]. The same holds for a body that was still being sent when
 /// the answer came: what the server has not read is not pressed upon it again.
 ///
 /// # Default
@@ -64,7 +64,7 @@ impl ReplayLayer {
     }
 
     /// Buffers up to so many bytes of each body; a frame counts as at least 128. With 0 nothing is
-    /// buffered, and only a [`Remake`] gets a body sent again.
+    /// buffered, and only a [`BodyFactory`] gets a body sent again.
     ///
     /// The default is 64 KiB. It bounds what each call under way keeps in memory.
     #[must_use]
@@ -114,7 +114,7 @@ where
         let origin = Origin {
             bound: self.bound,
             announced: announced(request.headers()),
-            remake: request.extensions_mut().remove::<Remake<B>>(),
+            remake: request.extensions_mut().remove::<BodyFactory<B>>(),
         };
         self.inner
             .call(request.map(|body| ReplayBody::from(body, origin)))

@@ -30,7 +30,7 @@ impl<R: Body> CallEntry<R> {
     ) -> Self {
         let request = outgoing.head();
         let gate = settings.gate_of(&request, last);
-        let price = settings.price_of(&request);
+        let price = settings.cost_of(&request);
         let bucket = settings.bucket_of(&request, &gate);
         Self {
             permit: Permit::new(gate, price),

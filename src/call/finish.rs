@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use super::{Call, LastOutcome};
 use crate::body::{Replay, ResponseBody};
-use crate::error::{BoxError, NoTimer, NotBefore, TooDear};
+use crate::error::{BoxError, CostAboveQuota, NoTimer, NotBefore};
 use crate::gate::{ClosedUntil, Rejected};
 use crate::scope::Scope;
 use crate::telemetry::{Report, ReportSlot, StopReason};
@@ -36,8 +36,8 @@ where
             Rejected::PastDeadline(closed) => self.give_up(closed, THE_CALLERS_AHEAD, scope),
             Rejected::QueueFull(closed) => self.give_up(closed, THE_BOUND, scope),
             Rejected::CostAboveQuota(limit) => {
-                let error = TooDear {
-                    price: self.permit.price(),
+                let error = CostAboveQuota {
+                    cost: self.permit.price(),
                     limit,
                     scope,
                 };

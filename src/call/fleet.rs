@@ -12,7 +12,7 @@ use tower_service::Service;
 use super::{Call, Next};
 use crate::body::Replay;
 use crate::error::BoxError;
-use crate::fleet::{Admission, Admitting, Fleet};
+use crate::fleet::{Fleet, Reply, ReplyFuture};
 use crate::gate::{Closing, Wait};
 use crate::scope::Scope;
 
@@ -46,7 +46,7 @@ where
             };
             asked.admitting = None;
             match admission {
-                Admission::Granted => {
+                Reply::Granted => {
                     asked.grants.push(Grant {
                         fleet: Arc::clone(fleet),
                         scope: permit.gate().scope().clone(),
@@ -57,7 +57,7 @@ where
                         return Poll::Ready(Next::Ready);
                     }
                 }
-                Admission::NotBefore(wait) => {
+                Reply::NotBefore(wait) => {
                     permit.revoke(Closing {
                         wait: Wait::Named(wait.max(Duration::from_millis(1))),
                         received_at: self.settings.clock.now(),
@@ -80,7 +80,7 @@ where
 /// What the fleet is asked, and what it has granted: first for the bucket, if there is one, then for the scope.
 #[derive(Default)]
 pub(super) struct Asked {
-    admitting: Option<Admitting>,
+    admitting: Option<ReplyFuture>,
     grants: Vec<Grant>,
 }
 
@@ -113,7 +113,7 @@ impl Grant {
 impl Drop for Grant {
     fn drop(&mut self) {
         if !self.used {
-            self.fleet.returned(&self.scope, self.price);
+            self.fleet.release(&self.scope, self.price);
         }
     }
 }

@@ -84,23 +84,23 @@ pub(super) fn apply_verdict<R: Body>(
     };
     let opens = opening.map(|opening| opening.gate);
     let scope = permit.gate().scope();
-    let shut_for = opens.map(|opens| opens.since(received_at));
-    if let Some(shut_for) = shut_for {
+    let closed_for = opens.map(|opens| opens.since(received_at));
+    if let Some(closed_for) = closed_for {
         let decided_by = decided_by(verdict, attempt.status());
         if let Some(cause) = trace::Cause::of(attempt) {
-            trace::shut(scope, cause, shut_for, &decided_by);
+            trace::shut(scope, cause, closed_for, &decided_by);
         }
     }
     if let (Some(fleet), Some(opening)) = (&settings.fleet, opening) {
         // What this response said: what else holds the gate, the fleet may have said itself.
-        fleet.shut(scope, opening.own.since(received_at));
+        fleet.on_close(scope, opening.own.since(received_at));
     }
     if let Some(observer) = &settings.observer {
-        observer.decided(&Decision {
+        observer.on_decision(&Decision {
             attempt,
             verdict,
             scope,
-            shut_for,
+            closed_for,
         });
     }
     // Under the scope that was asked: a server must not choose the labels, by a redirect to another address for each call.
@@ -208,7 +208,7 @@ fn is_failure(outcome: Outcome) -> bool {
 fn abort(permit: &mut Permit, settings: &Settings) {
     permit.abort();
     if let Some(fleet) = &settings.fleet {
-        fleet.returned(permit.gate().scope(), permit.price());
+        fleet.release(permit.gate().scope(), permit.price());
     }
 }
 

@@ -8,7 +8,7 @@
 //! let client = reqwest::Client::new();
 //! let request = client.get("https://api.wolfeo.me/contacts").build()?;
 //!
-//! let service = RetryLayer::new(providers::wolfeo()).layer(client::reqwest::Client::new(client));
+//! let service = RetryLayer::new(providers::wolfeo()).layer(client::reqwest::ReqwestService::new(client));
 //! let response = client::reqwest::execute(&service, request).await?;
 //!
 //! println!("{}: {}", response.url(), response.status());
@@ -20,11 +20,11 @@
 //!
 //! A `reqwest::Client` follows redirects, unless it was built not to, and cannot be asked whether it does. What
 //! fails behind a redirect is not the request that was sent: a POST may have done its work before the next address
-//! refused the connection. So a client that comes finished to [`Client::new`] proves nothing for methods that must not
+//! refused the connection. So a client that comes finished to [`ReqwestService::new`] proves nothing for methods that must not
 //! be sent twice, and an answer of another address than was asked holds for the gate of *that* address. (A redirect to
 //! the very address that it came from cannot be seen.)
 //!
-//! [`Client::from_builder`] builds a client that follows none, so that a connection which cannot be made is proof
+//! [`ReqwestService::from_builder`] builds a client that follows none, so that a connection which cannot be made is proof
 //! again that nothing was sent. Redirects are then followed outside of the layer, each of them a request of its own:
 //!
 //! ```no_run
@@ -36,7 +36,7 @@
 //! let service = ServiceBuilder::new()
 //!     .layer(FollowRedirectLayer::new())
 //!     .layer(RetryLayer::new(providers::wolfeo()))
-//!     .service(client::reqwest::Client::from_builder(reqwest::Client::builder())?);
+//!     .service(client::reqwest::ReqwestService::from_builder(reqwest::Client::builder())?);
 //!
 //! let request = reqwest::Request::new(reqwest::Method::GET, "https://api.wolfeo.me/contacts".parse()?);
 //! let response = client::reqwest::execute(&service, request).await?;
@@ -58,7 +58,7 @@ use std::task::{Context, Poll};
 use ::reqwest::redirect::Policy;
 use ::reqwest::{Error, Request, Response, ResponseBuilderExt, Url};
 use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::{Body, Frame, SizeHint};
 use tower_service::Service;
 
 use crate::body::Replay;
@@ -67,12 +67,12 @@ use crate::failure::{Redirected, Unproven};
 
 /// A `reqwest::Client` as a service of `http` requests, for any tower layer to stand around.
 #[derive(Clone)]
-pub struct Client {
+pub struct ReqwestService {
     client: ::reqwest::Client,
     follows_redirects: bool,
 }
 
-impl Client {
+impl ReqwestService {
     /// Around this client, which may follow redirects; clones share its pool.
     pub fn new(client: ::reqwest::Client) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl Client {
     /// use tower_backoff::client;
     ///
     /// let builder = reqwest::Client::builder().user_agent("acme/1.0");
-    /// let client = client::reqwest::Client::from_builder(builder)?;
+    /// let client = client::reqwest::ReqwestService::from_builder(builder)?;
     /// # let _ = client;
     /// # Ok::<(), reqwest::Error>(())
     /// ```
@@ -104,20 +104,20 @@ impl Client {
     }
 }
 
-impl fmt::Debug for Client {
+impl fmt::Debug for ReqwestService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The client shows its default headers, credentials and all.
-        f.debug_struct("Client").finish_non_exhaustive()
+        f.debug_struct("ReqwestService").finish_non_exhaustive()
     }
 }
 
 /// The body of a reqwest request, which is replayed as `reqwest::Request::try_clone` says.
-pub struct Body {
+pub struct ReqwestBody {
     // Only a request knows how to copy its body.
     carrier: Request,
 }
 
-impl Body {
+impl ReqwestBody {
     pub(super) fn of(body: Option<::reqwest::Body>, url: Url) -> Self {
         let mut carrier = Request::new(::reqwest::Method::GET, url);
         *carrier.body_mut() = body;
@@ -136,7 +136,7 @@ impl Body {
     }
 }
 
-impl HttpBody for Body {
+impl Body for ReqwestBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -151,38 +151,38 @@ impl HttpBody for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.carrier.body().is_none_or(HttpBody::is_end_stream)
+        self.carrier.body().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
         let none = || SizeHint::with_exact(0);
-        self.carrier.body().map_or_else(none, HttpBody::size_hint)
+        self.carrier.body().map_or_else(none, Body::size_hint)
     }
 }
 
 /// Nothing, as layers that follow redirects send in place of a body.
-impl Default for Body {
+impl Default for ReqwestBody {
     fn default() -> Self {
         let nowhere = Url::parse("about:blank").expect("an address that is well known");
         Self::of(None, nowhere)
     }
 }
 
-impl Replay for Body {
+impl Replay for ReqwestBody {
     fn replay(&self) -> Option<Self> {
         let carrier = self.carrier.try_clone()?;
         Some(Self { carrier })
     }
 }
 
-impl fmt::Debug for Body {
+impl fmt::Debug for ReqwestBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The carrier knows the whole address.
-        f.debug_struct("Body").finish_non_exhaustive()
+        f.debug_struct("ReqwestBody").finish_non_exhaustive()
     }
 }
 
-impl Service<http::Request<Body>> for Client {
+impl Service<http::Request<ReqwestBody>> for ReqwestService {
     type Response = http::Response<::reqwest::Body>;
     type Error = BoxError;
     type Future = ResponseFuture;
@@ -191,7 +191,7 @@ impl Service<http::Request<Body>> for Client {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
+    fn call(&mut self, request: http::Request<ReqwestBody>) -> ResponseFuture {
         let Self {
             client,
             follows_redirects,
@@ -209,7 +209,7 @@ impl Service<http::Request<Body>> for Client {
     }
 }
 
-/// The response of a [`Client`].
+/// The response of a [`ReqwestService`].
 #[must_use = "futures do nothing unless polled"]
 pub struct ResponseFuture(Pin<Box<Answering>>);
 
@@ -229,12 +229,12 @@ impl fmt::Debug for ResponseFuture {
     }
 }
 
-/// Sends a reqwest request through a stack of layers around a [`Client`].
+/// Sends a reqwest request through a stack of layers around a [`ReqwestService`].
 pub async fn execute<S, R>(service: &S, request: Request) -> Result<Response, BoxError>
 where
-    S: Service<http::Request<Body>, Response = http::Response<R>> + Clone,
+    S: Service<http::Request<ReqwestBody>, Response = http::Response<R>> + Clone,
     S::Error: Into<BoxError>,
-    R: HttpBody<Data = Bytes> + Send + Sync + 'static,
+    R: Body<Data = Bytes> + Send + Sync + 'static,
     R::Error: Into<BoxError>,
 {
     let mut service = service.clone();
@@ -255,11 +255,11 @@ pub(super) fn unmarked(error: BoxError) -> BoxError {
 }
 
 /// Head, extensions (the timeout is one of them) and body.
-pub(super) fn to_http_request(request: Request) -> Result<http::Request<Body>, Error> {
+pub(super) fn to_http_request(request: Request) -> Result<http::Request<ReqwestBody>, Error> {
     let url = request.url().clone();
     let has_body = request.body().is_some();
     let (head, body) = http::Request::<::reqwest::Body>::try_from(request)?.into_parts();
-    let body = Body::of(has_body.then_some(body), url);
+    let body = ReqwestBody::of(has_body.then_some(body), url);
     Ok(http::Request::from_parts(head, body))
 }
 
@@ -306,7 +306,7 @@ mod tests {
     fn a_body_says_whether_there_is_anything_in_it_and_how_much() {
         let url = || Url::parse("https://api.test/").unwrap();
         for (body, length) in [(None, 0), (Some(""), 0), (Some("order one"), 9)] {
-            let body = Body::of(body.map(::reqwest::Body::from), url());
+            let body = ReqwestBody::of(body.map(::reqwest::Body::from), url());
             let copy = body.replay().unwrap();
             for body in [body, copy] {
                 assert_eq!(body.is_end_stream(), length == 0);
@@ -340,15 +340,15 @@ mod tests {
     #[test]
     fn a_request_goes_where_a_layer_has_sent_it_and_keeps_its_fragment_otherwise() {
         let url = Url::parse("https://api.test/a#d").unwrap();
-        let there = |uri: &str, body: Body| {
+        let there = |uri: &str, body: ReqwestBody| {
             let (head, ()) = http::Request::get(uri).body(()).unwrap().into_parts();
             body.into_request(head).unwrap().url().to_string()
         };
-        let body = || Body::of(None, url.clone());
+        let body = || ReqwestBody::of(None, url.clone());
         assert_eq!(there("https://api.test/a", body()), "https://api.test/a#d");
         assert_eq!(there("https://api.test/b", body()), "https://api.test/b");
         assert_eq!(
-            there("https://api.test/b", Body::default()),
+            there("https://api.test/b", ReqwestBody::default()),
             "https://api.test/b"
         );
     }

@@ -4,20 +4,20 @@
 //!
 //! ```no_run
 //! use reqwest_middleware::ClientBuilder;
-//! use tower_backoff::{RetryLayer, client::reqwest_middleware::Backoff, providers};
+//! use tower_backoff::{RetryLayer, client::reqwest_middleware::RetryMiddleware, providers};
 //!
 //! let client = ClientBuilder::new(reqwest::Client::new())
-//!     .with(Backoff::new(RetryLayer::new(providers::wolfeo())))
+//!     .with(RetryMiddleware::new(RetryLayer::new(providers::wolfeo())))
 //!     .build();
 //! # let _ = client;
 //! ```
 //!
 //! From then on `Retry-After` and the 60 seconds after a bare 429 hold, and all clones of the client share
-//! one gate. What is said about one request ([`Patience`](crate::Patience), [`Price`](crate::Price) ...) goes
+//! one gate. What is said about one request ([`Patience`](crate::Patience), [`Cost`](crate::Cost) ...) goes
 //! into its extensions, with `with_extension`.
 //!
 //! A client beneath that follows redirects proves nothing for methods that must not be sent twice; see
-//! [`client::reqwest`](super::reqwest#redirects), and [`Backoff::without_redirects`].
+//! [`client::reqwest`](super::reqwest#redirects), and [`RetryMiddleware::without_redirects`].
 
 use std::fmt;
 use std::future::Future;
@@ -31,19 +31,19 @@ use http::Extensions;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::reqwest::{Body, to_http, to_http_request, unmarked};
-use crate::error::{BoxError, NotBefore, TooDear};
+use super::reqwest::{ReqwestBody, to_http, to_http_request, unmarked};
+use crate::error::{BoxError, CostAboveQuota, NotBefore};
 use crate::failure::{Unproven, Unsent, chain};
 use crate::layer::RetryLayer;
 
 /// A [`RetryLayer`] among middlewares. Those added after it are run for each attempt.
 #[derive(Clone, Debug)]
-pub struct Backoff {
+pub struct RetryMiddleware {
     layer: RetryLayer,
     follows_redirects: bool,
 }
 
-impl Backoff {
+impl RetryMiddleware {
     /// The layer, with all its settings, around a client that may follow redirects.
     pub fn new(layer: RetryLayer) -> Self {
         Self {
@@ -59,10 +59,10 @@ impl Backoff {
     ///
     /// ```
     /// use reqwest_middleware::ClientBuilder;
-    /// use tower_backoff::{RetryLayer, client::reqwest_middleware::Backoff, providers};
+    /// use tower_backoff::{RetryLayer, client::reqwest_middleware::RetryMiddleware, providers};
     ///
     /// let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-    /// let backoff = Backoff::new(RetryLayer::new(providers::wolfeo())).without_redirects();
+    /// let backoff = RetryMiddleware::new(RetryLayer::new(providers::wolfeo())).without_redirects();
     /// let client = ClientBuilder::new(client.build()?).with(backoff).build();
     /// # let _ = client;
     /// # Ok::<(), reqwest::Error>(())
@@ -76,7 +76,7 @@ impl Backoff {
 
 // Needed by the trait itself.
 #[async_trait::async_trait]
-impl Middleware for Backoff {
+impl Middleware for RetryMiddleware {
     async fn handle(
         &self,
         request: Request,
@@ -138,7 +138,7 @@ fn to_error(error: BoxError) -> Error {
         Ok(error) => return Error::middleware(*error),
         Err(error) => error,
     };
-    match error.downcast::<TooDear>() {
+    match error.downcast::<CostAboveQuota>() {
         Ok(error) => Error::middleware(*error),
         Err(error) => Error::Middleware(anyhow::Error::from_boxed(error)),
     }
@@ -161,7 +161,7 @@ impl fmt::Debug for Rest<'_> {
 type Answering<'a> =
     dyn Future<Output = std::result::Result<http::Response<::reqwest::Body>, BoxError>> + Send + 'a;
 
-impl<'a> Service<http::Request<Body>> for Rest<'a> {
+impl<'a> Service<http::Request<ReqwestBody>> for Rest<'a> {
     type Response = http::Response<::reqwest::Body>;
     type Error = BoxError;
     type Future = Pin<Box<Answering<'a>>>;
@@ -170,7 +170,7 @@ impl<'a> Service<http::Request<Body>> for Rest<'a> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, request: http::Request<ReqwestBody>) -> Self::Future {
         let Self {
             next,
             extensions,

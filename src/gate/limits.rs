@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Spent;
+use super::QuotaUsage;
 use super::admission::{Admitted, Completion, GateConfig, Outcome};
 use super::blocked::{Blocked, Reason};
 use super::concurrency::ConcurrencyLimit;
@@ -347,7 +347,7 @@ impl Limits {
     }
 
     /// What is spent of each quota.
-    pub(crate) fn usage(&mut self, now: Moment) -> Vec<Spent> {
+    pub(crate) fn usage(&mut self, now: Moment) -> Vec<QuotaUsage> {
         let wide = self
             .windows
             .iter_mut()
@@ -364,13 +364,13 @@ impl Limits {
     pub(crate) fn is_unused(&mut self, now: Moment) -> bool {
         let paced = self.paced_until(now);
         let mut windows = self.windows.iter_mut();
-        windows.all(|window| window.usage(now).spent == 0)
+        windows.all(|window| window.usage(now).used == 0)
             && paced <= now
             && self.server_quota.next(1, now) <= now
             && self
                 .concurrency
                 .usage()
-                .is_none_or(|concurrency| concurrency.spent == 0)
+                .is_none_or(|concurrency| concurrency.used == 0)
     }
 }
 

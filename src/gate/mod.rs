@@ -90,7 +90,7 @@ struct Shared {
     recorded: Mutex<std::collections::HashSet<Scope>>,
 }
 
-/// What one gate is doing; see [`Gates::all`].
+/// What one gate is doing; see [`Gates::snapshot`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GateStatus {
@@ -99,25 +99,25 @@ pub struct GateStatus {
     /// For how long the next call is kept, as far as is known: because a response said so, because a quota is spent,
     /// because the server is out, or because the gate reopens slowly. `None` if it is open, or if that depends on
     /// calls that are on their way.
-    pub shut_for: Option<Duration>,
+    pub closed_for: Option<Duration>,
     /// What keeps the next call: the name of a header, a rule, or which quota. `None` if it is open.
-    pub shut_by: Option<String>,
+    pub closed_by: Option<String>,
     /// How many calls wait at it.
     pub waiting: usize,
     /// How many calls are on their way.
     pub in_flight: u32,
     /// What is spent of its quotas, the declared and the published ones.
-    pub spent: Vec<Spent>,
+    pub quotas: Vec<QuotaUsage>,
 }
 
 /// How much of one quota is spent; see [`GateStatus`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Spent {
+pub struct QuotaUsage {
     /// So much.
-    pub spent: u32,
+    pub used: u32,
     /// Of so much.
-    pub of: u32,
+    pub limit: u32,
     /// In a window of this length; `None` if calls at once are meant, or if only the server knows.
     pub window: Option<Duration>,
 }
@@ -147,7 +147,7 @@ impl Gates {
     }
 
     /// What each gate is doing, in no particular order.
-    pub fn all(&self) -> Vec<GateStatus> {
+    pub fn snapshot(&self) -> Vec<GateStatus> {
         let now = Clock::default().now();
         self.tidy(now);
         let gates = self.lock().all();
@@ -271,17 +271,17 @@ fn status(gate: &Gate, now: Moment) -> GateStatus {
     let known = blocked.filter(|blocked| blocked.until < Moment::FAR);
     GateStatus {
         scope: gate.scope().clone(),
-        shut_for: known.map(|blocked| blocked.until - now),
-        shut_by: blocked.map(|blocked| state.describe(blocked.reason).into_owned()),
+        closed_for: known.map(|blocked| blocked.until - now),
+        closed_by: blocked.map(|blocked| state.describe(blocked.reason).into_owned()),
         waiting: state.waiters.len(),
         in_flight: state.in_flight(),
-        spent: usage,
+        quotas: usage,
     }
 }
 
 impl fmt::Debug for Gates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.all()).finish()
+        f.debug_list().entries(self.snapshot()).finish()
     }
 }
 

@@ -53,7 +53,7 @@ impl Quota {
     }
 
     /// `limit` calls at once: each holds its place until the body of its response has ended or was
-    /// dropped. Each is one, whatever its [`Price`](crate::Price).
+    /// dropped. Each is one, whatever its [`Cost`](crate::Cost).
     ///
     /// ```
     /// use tower_backoff::{Quota, policy::Provider};
@@ -79,7 +79,7 @@ impl Quota {
         }
     }
 
-    /// Counts each call as one, whatever its [`Price`](crate::Price): for providers that limit calls and
+    /// Counts each call as one, whatever its [`Cost`](crate::Cost): for providers that limit calls and
     /// tokens at once.
     ///
     /// ```
@@ -120,7 +120,7 @@ impl Quota {
     }
 
     /// The server takes no more than `calls` at once, and refills evenly: a token bucket smaller
-    /// than the quota. A call whose [`Price`](crate::Price) is higher is sent alone.
+    /// than the quota. A call whose [`Cost`](crate::Cost) is higher is sent alone.
     ///
     /// ```
     /// use tower_backoff::Quota;

@@ -7,7 +7,7 @@ use ring::{Ring, SLOTS};
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use super::Spent;
+use super::QuotaUsage;
 use super::pacer::interval_for;
 use super::quota::{Quota, Spread};
 use crate::time::{Length, Moment, Slices, nanos};
@@ -150,11 +150,11 @@ impl SlidingWindow {
     }
 
     /// How many places are taken, and of how many.
-    pub(crate) fn usage(&mut self, now: Moment) -> Spent {
+    pub(crate) fn usage(&mut self, now: Moment) -> QuotaUsage {
         self.advance_to(now);
-        Spent {
-            spent: self.reserved,
-            of: self.limit,
+        QuotaUsage {
+            used: self.reserved,
+            limit: self.limit,
             window: Some(self.length.duration()),
         }
     }

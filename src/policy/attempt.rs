@@ -313,7 +313,7 @@ impl<'a> Attempt<'a> {
             || self.request.is_idempotent()
             || self
                 .error()
-                .is_some_and(|error| failure::sent(error).is_undone(self.has_body))
+                .is_some_and(|error| failure::delivery(error).is_undone(self.has_body))
     }
 
     /// What the response says about when to come back, by the generic reader.

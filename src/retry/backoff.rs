@@ -19,7 +19,7 @@ use crate::time::up_to;
 /// use tower_backoff::{Backoff, Jitter};
 ///
 /// let default = Backoff::exponential(Duration::from_millis(50))
-///     .cap(Duration::from_secs(30))
+///     .max_delay(Duration::from_secs(30))
 ///     .jitter(Jitter::Full);
 /// assert_eq!(Backoff::default(), default);
 /// ```
@@ -90,7 +90,7 @@ impl Backoff {
     ///
     /// If `cap` is shorter than the base.
     #[must_use]
-    pub const fn cap(mut self, cap: Duration) -> Self {
+    pub const fn max_delay(mut self, cap: Duration) -> Self {
         assert!(
             cap.as_nanos() >= self.base.as_nanos(),
             "the cap of a backoff must not be below its base: raise the cap or lower the base"
@@ -176,7 +176,7 @@ mod tests {
         ) {
             let base = Duration::from_millis(base);
             let cap = base + Duration::from_millis(cap);
-            let backoff = Backoff::exponential(base).cap(cap).jitter(jitter);
+            let backoff = Backoff::exponential(base).max_delay(cap).jitter(jitter);
             prop_assert!(backoff.wait(retry, Duration::from_millis(last), roll) <= cap);
         }
 
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_backoff_that_never_pauses_cannot_be_said() {
         assert!(std::panic::catch_unwind(|| Backoff::exponential(Duration::ZERO)).is_err());
-        let low = || Backoff::default().cap(Duration::from_millis(1));
+        let low = || Backoff::default().max_delay(Duration::from_millis(1));
         assert!(std::panic::catch_unwind(low).is_err());
     }
 }

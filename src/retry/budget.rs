@@ -18,7 +18,7 @@ use crate::time::Moment;
 /// ```
 /// use tower_backoff::Budget;
 ///
-/// assert_eq!(Budget::default(), Budget::percent(20).at_least(20));
+/// assert_eq!(Budget::default(), Budget::percent(20).min_retries(20));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
@@ -48,11 +48,11 @@ impl Budget {
     /// ```
     /// use tower_backoff::Budget;
     ///
-    /// let strict = Budget::percent(10).at_least(0);
+    /// let strict = Budget::percent(10).min_retries(0);
     /// assert_ne!(strict, Budget::percent(10));
     /// ```
     #[must_use]
-    pub const fn at_least(mut self, retries: u32) -> Self {
+    pub const fn min_retries(mut self, retries: u32) -> Self {
         self.floor = retries;
         self
     }
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn sixty_percent_is_sixty_percent() {
-        let none = |percent| Budget::percent(percent).at_least(0);
+        let none = |percent| Budget::percent(percent).min_retries(0);
         assert_eq!(retries_allowed(none(60), 100), 60);
         assert_eq!(retries_allowed(none(20), 1_000), 200);
         assert_eq!(retries_allowed(none(33), 10), 3);
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn old_traffic_is_forgotten() {
-        let budget = Budget::percent(100).at_least(0);
+        let budget = Budget::percent(100).min_retries(0);
         let mut ledger = RetryLedger::default();
         (0..50).for_each(|_| ledger.call(NOW));
         assert!(ledger.pay(budget, NOW + Duration::from_secs(9)).is_some());
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn what_was_paid_ten_seconds_after_the_last_call_is_not_forgotten() {
-        let budget = Budget::percent(0).at_least(1);
+        let budget = Budget::percent(0).min_retries(1);
         let mut ledger = RetryLedger::default();
         ledger.call(NOW);
         let later = NOW + Duration::from_secs(10);
@@ -230,7 +230,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_refund_gives_back_exactly_what_was_paid(paid in 1usize..200, refunded in 0usize..200) {
-            let budget = Budget::percent(0).at_least(200);
+            let budget = Budget::percent(0).min_retries(200);
             let refunded = refunded.min(paid);
             let mut ledger = RetryLedger::default();
             let receipts: Vec<_> = (0..paid).filter_map(|_| ledger.pay(budget, NOW)).collect();

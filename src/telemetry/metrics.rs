@@ -46,7 +46,7 @@ use crate::scope::Scope;
 /// ```
 pub fn record(gates: &Gates) {
     let mut scopes: HashMap<Scope, Gauges> = HashMap::new();
-    for gate in gates.all() {
+    for gate in gates.snapshot() {
         let scope = gate.scope.without_bucket();
         scopes.entry(scope).or_default().add(&gate);
     }
@@ -71,13 +71,13 @@ struct Gauges {
 
 impl Gauges {
     fn add(&mut self, gate: &GateStatus) {
-        let closed = gate.shut_for.unwrap_or_default().as_secs_f64();
+        let closed = gate.closed_for.unwrap_or_default().as_secs_f64();
         self.closed_seconds = self.closed_seconds.max(closed);
         // A call waits at one gate at a time, but is on its way at the scope's and at its bucket's.
         self.waiting += gate.waiting;
         self.in_flight = self.in_flight.max(gate.in_flight);
-        for quota in &gate.spent {
-            let used = f64::from(quota.spent) / f64::from(quota.of.max(1));
+        for quota in &gate.quotas {
+            let used = f64::from(quota.used) / f64::from(quota.limit.max(1));
             self.used = self.used.max(used);
         }
     }

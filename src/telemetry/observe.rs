@@ -18,7 +18,7 @@ use crate::scope::Scope;
 /// struct LogFailures;
 ///
 /// impl Observer for LogFailures {
-///     fn decided(&self, decision: &Decision<'_>) {
+///     fn on_decision(&self, decision: &Decision<'_>) {
 ///         let attempt = decision.attempt;
 ///         if attempt.status().is_some_and(|status| status.is_server_error()) {
 ///             let body = String::from_utf8_lossy(attempt.body().unwrap_or_default());
@@ -32,7 +32,7 @@ use crate::scope::Scope;
 /// ```
 pub trait Observer: Send + Sync {
     /// One attempt was judged.
-    fn decided(&self, decision: &Decision<'_>);
+    fn on_decision(&self, decision: &Decision<'_>);
 
     /// Whether it wants to see the bodies of responses with this status. The default: those of
     /// 4xx and 5xx.
@@ -42,8 +42,8 @@ pub trait Observer: Send + Sync {
 }
 
 impl<O: Observer + ?Sized> Observer for std::sync::Arc<O> {
-    fn decided(&self, decision: &Decision<'_>) {
-        (**self).decided(decision);
+    fn on_decision(&self, decision: &Decision<'_>) {
+        (**self).on_decision(decision);
     }
 
     fn wants_body_of(&self, status: StatusCode) -> bool {
@@ -62,7 +62,7 @@ pub struct Decision<'a> {
     /// Whose gate it is.
     pub scope: &'a Scope,
     /// For how long the gate of the scope is now shut because of this attempt.
-    pub shut_for: Option<Duration>,
+    pub closed_for: Option<Duration>,
 }
 
 impl fmt::Debug for Decision<'_> {
@@ -71,7 +71,7 @@ impl fmt::Debug for Decision<'_> {
             .field("attempt", self.attempt)
             .field("verdict", self.verdict)
             .field("scope", self.scope)
-            .field("shut_for", &self.shut_for)
+            .field("closed_for", &self.closed_for)
             .finish()
     }
 }

@@ -44,7 +44,7 @@ pub enum StopReason {
     NotSafe,
     /// The error is one that no retry mends.
     ///
-    /// So are a cost above the quota ([`TooDear`](crate::TooDear)), and a client that has failed and takes no more
+    /// So are a cost above the quota ([`CostAboveQuota`](crate::CostAboveQuota)), and a client that has failed and takes no more
     /// requests.
     Permanent,
     /// The request was retried `max_retries` times.
@@ -66,7 +66,7 @@ impl Report {
     }
 
     /// How long the call waited in all: at the gate, and between its attempts.
-    pub fn waited(&self) -> Duration {
+    pub fn total_wait(&self) -> Duration {
         self.waited
     }
 
@@ -76,7 +76,7 @@ impl Report {
     }
 
     /// Why the call ended although it was refused or failed. `None` if it succeeded.
-    pub fn ended(&self) -> Option<StopReason> {
+    pub fn stop_reason(&self) -> Option<StopReason> {
         self.stop_reason
     }
 

@@ -46,8 +46,8 @@ macro_rules! event_about {
 }
 
 /// A gate shut, or stays shut for longer.
-pub(crate) fn shut(scope: &Scope, cause: Cause, shut_for: Duration, by: &str) {
-    let seconds = shut_for.as_secs_f64();
+pub(crate) fn shut(scope: &Scope, cause: Cause, closed_for: Duration, by: &str) {
+    let seconds = closed_for.as_secs_f64();
     event_about!(
         cause,
         warn,
@@ -92,7 +92,7 @@ pub(crate) fn siblings(provider: &str) {
     );
 }
 
-/// A [`Remake`](crate::body::Remake) failed. Its error is not told: nobody knows what it names.
+/// A [`BodyFactory`](crate::body::BodyFactory) failed. Its error is not told: nobody knows what it names.
 pub(crate) fn not_remade() {
     event!(warn, "the request body could not be made again");
 }

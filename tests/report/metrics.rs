@@ -55,7 +55,7 @@ fn the_gauges_of_a_gate_that_was_forgotten_are_zero() {
         tokio::time::sleep(secs(3_600)).await;
         assert!(
             gates
-                .all()
+                .snapshot()
                 .iter()
                 .all(|gate| gate.scope.to_string() != "https://api.test")
         );
@@ -124,7 +124,7 @@ async fn hostile() {
         let _ = send(&service, get(&format!("https://api.test/{path}"))).await;
         tower_backoff::metrics::record(&gates);
         gates
-            .all()
+            .snapshot()
             .iter()
             .for_each(|gate| gates.reopen(&gate.scope));
     }

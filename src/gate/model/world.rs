@@ -386,7 +386,7 @@ pub(super) fn play(quotas: &[Quota], plans: &[CallerPlan]) -> Duration {
         .usage(ended)
         .into_iter()
         .find(|usage| usage.window.is_none());
-    assert!(concurrency.is_none_or(|concurrency| concurrency.spent == 0));
+    assert!(concurrency.is_none_or(|concurrency| concurrency.used == 0));
     let early = |(completion, until): &(Moment, Moment)| {
         let sent = world.sent.lock().unwrap();
         sent.iter().any(|sent| sent > completion && sent < until)

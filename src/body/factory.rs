@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// ```
 /// use std::fs::File;
 /// use std::io::{self, Read};
-/// use tower_backoff::body::Remake;
+/// use tower_backoff::body::BodyFactory;
 /// # use bytes::Bytes;
 /// # use http_body::Frame;
 /// # type Upload = http_body_util::combinators::BoxBody<Bytes, io::Error>;
@@ -30,16 +30,16 @@ use std::sync::Arc;
 ///
 /// let open = || File::open("Cargo.toml").map(in_chunks);
 /// let request = http::Request::put("https://api.example.com/orders")
-///     .extension(Remake::new(open))
+///     .extension(BodyFactory::new(open))
 ///     .body(open()?)?;
 /// # drop(request);
 /// # Ok::<(), tower_backoff::BoxError>(())
 /// ```
-pub struct Remake<B> {
+pub struct BodyFactory<B> {
     make: Arc<dyn Fn() -> Option<B> + Send + Sync>,
 }
 
-impl<B> Remake<B> {
+impl<B> BodyFactory<B> {
     /// Makes it like this. The body must be the same to the byte: the server may have seen the
     /// beginning of the last one.
     pub fn new<E>(make: impl Fn() -> Result<B, E> + Send + Sync + 'static) -> Self {
@@ -53,7 +53,7 @@ impl<B> Remake<B> {
     }
 }
 
-impl<B> Clone for Remake<B> {
+impl<B> Clone for BodyFactory<B> {
     fn clone(&self) -> Self {
         Self {
             make: Arc::clone(&self.make),
@@ -61,8 +61,8 @@ impl<B> Clone for Remake<B> {
     }
 }
 
-impl<B> fmt::Debug for Remake<B> {
+impl<B> fmt::Debug for BodyFactory<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remake").finish_non_exhaustive()
+        f.debug_struct("BodyFactory").finish_non_exhaustive()
     }
 }

@@ -13,21 +13,21 @@ use tower_service::Service;
 use super::Replay;
 
 pin_project! {
-    /// A body that can be sent only once, whatever happens; see [`OnceLayer`].
+    /// A body that can be sent only once, whatever happens; see [`NoReplayLayer`].
     // Not `Clone`, on purpose: every `Clone` body is replayed by cloning it.
-    pub struct Once<B> {
+    pub struct NoReplay<B> {
         #[pin]
         body: B,
     }
 }
 
-impl<B> Once<B> {
+impl<B> NoReplay<B> {
     /// Declares that this body is sent once.
     ///
     /// ```
-    /// use tower_backoff::body::{Once, Replay};
+    /// use tower_backoff::body::{NoReplay, Replay};
     ///
-    /// assert!(Once::new(String::from("a stream, say")).replay().is_none());
+    /// assert!(NoReplay::new(String::from("a stream, say")).replay().is_none());
     /// ```
     pub fn new(body: B) -> Self {
         Self { body }
@@ -39,13 +39,13 @@ impl<B> Once<B> {
     }
 }
 
-impl<B: Body> Replay for Once<B> {
+impl<B: Body> Replay for NoReplay<B> {
     fn replay(&self) -> Option<Self> {
         None
     }
 }
 
-impl<B: Body> Body for Once<B> {
+impl<B: Body> Body for NoReplay<B> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -65,9 +65,9 @@ impl<B: Body> Body for Once<B> {
     }
 }
 
-impl<B> fmt::Debug for Once<B> {
+impl<B> fmt::Debug for NoReplay<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Once").finish_non_exhaustive()
+        f.debug_struct("NoReplay").finish_non_exhaustive()
     }
 }
 
@@ -78,47 +78,47 @@ impl<B> fmt::Debug for Once<B> {
 ///
 /// ```
 /// use tower::ServiceBuilder;
-/// use tower_backoff::{RetryLayer, body::OnceLayer, providers};
+/// use tower_backoff::{RetryLayer, body::NoReplayLayer, providers};
 /// # let hyper_client = tower::service_fn(
-/// #     |_: http::Request<tower_backoff::body::Once<hyper::body::Incoming>>| async {
+/// #     |_: http::Request<tower_backoff::body::NoReplay<hyper::body::Incoming>>| async {
 /// #         Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
 /// #     },
 /// # );
 ///
 /// let uploads = ServiceBuilder::new()
-///     .layer(OnceLayer::new())
+///     .layer(NoReplayLayer::new())
 ///     .layer(RetryLayer::new(providers::lemlist()))
 ///     .service(hyper_client);
 /// # fn takes<S: tower::Service<http::Request<hyper::body::Incoming>>>(_: S) {}
 /// # takes(uploads);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-pub struct OnceLayer(());
+pub struct NoReplayLayer(());
 
-impl OnceLayer {
+impl NoReplayLayer {
     /// There is nothing to set.
     pub const fn new() -> Self {
         Self(())
     }
 }
 
-impl<S> Layer<S> for OnceLayer {
-    type Service = OnceService<S>;
+impl<S> Layer<S> for NoReplayLayer {
+    type Service = NoReplayService<S>;
 
-    fn layer(&self, inner: S) -> OnceService<S> {
-        OnceService { inner }
+    fn layer(&self, inner: S) -> NoReplayService<S> {
+        NoReplayService { inner }
     }
 }
 
-/// The service that [`OnceLayer`] makes.
+/// The service that [`NoReplayLayer`] makes.
 #[derive(Clone, Copy)]
-pub struct OnceService<S> {
+pub struct NoReplayService<S> {
     inner: S,
 }
 
-impl<S, B> Service<Request<B>> for OnceService<S>
+impl<S, B> Service<Request<B>> for NoReplayService<S>
 where
-    S: Service<Request<Once<B>>>,
+    S: Service<Request<NoReplay<B>>>,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -129,12 +129,12 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> S::Future {
-        self.inner.call(request.map(Once::new))
+        self.inner.call(request.map(NoReplay::new))
     }
 }
 
-impl<S> fmt::Debug for OnceService<S> {
+impl<S> fmt::Debug for NoReplayService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OnceService").finish_non_exhaustive()
+        f.debug_struct("NoReplayService").finish_non_exhaustive()
     }
 }
