@@ -164,7 +164,7 @@ impl Settings {
         let route = self.policy.route(request)?;
         let facts = self.bucket_facts();
         self.gates
-            .bucket(gate.scope(), route, facts, self.clock.now())
+            .bucket(gate.scope(), route.bucket_key(), facts, self.clock.now())
     }
 
     /// What is known of a bucket before its first call.
@@ -186,7 +186,7 @@ impl Settings {
         let route = self.policy.route(request)?;
         let facts = self.bucket_facts();
         self.gates
-            .name_bucket(gate.scope(), route, name, facts, now)
+            .name_bucket(gate.scope(), route.bucket_key(), name, facts, now)
     }
 }
 

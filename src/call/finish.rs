@@ -37,7 +37,7 @@ where
             Rejected::QueueFull(closed) => self.give_up(closed, THE_BOUND, scope),
             Rejected::CostAboveQuota(limit) => {
                 let error = CostAboveQuota {
-                    cost: self.permit.price(),
+                    cost: self.permit.cost(),
                     limit,
                     scope,
                 };

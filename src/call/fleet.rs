@@ -39,7 +39,7 @@ where
             let permit = bucket.unwrap_or(&mut self.permit);
             let admitting = asked
                 .admitting
-                .get_or_insert_with(|| fleet.admit(permit.gate().scope(), permit.price()));
+                .get_or_insert_with(|| fleet.admit(permit.gate().scope(), permit.cost()));
             let Poll::Ready(admission) = admitting.as_mut().poll(cx) else {
                 ready!(self.poll_patience(cx));
                 return Poll::Ready(self.too_late());
@@ -50,7 +50,7 @@ where
                     asked.grants.push(Grant {
                         fleet: Arc::clone(fleet),
                         scope: permit.gate().scope().clone(),
-                        price: permit.price(),
+                        price: permit.cost(),
                         used: false,
                     });
                     if !asks_for_bucket {

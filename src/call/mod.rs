@@ -219,9 +219,9 @@ where
 
     pub(crate) fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
         let asks = AcquireRequest {
-            price: self.permit.price(),
+            cost: self.permit.cost(),
             path: path_hash(&self.outgoing.head()),
-            patience: Deadlines {
+            deadlines: Deadlines {
                 latest: self.latest(),
                 in_an_outage: self.latest_in_an_outage(),
             },
@@ -285,7 +285,7 @@ where
         let Some(gate) = self.settings.bucket_of(&request, self.permit.gate()) else {
             return true;
         };
-        let price = self.permit.price();
+        let price = self.permit.cost();
         let retry_state = self.retry_state.get_or_insert_with(Box::default);
         let known = retry_state.bucket.as_ref().map(Permit::gate);
         let same = known.is_some_and(|known| Arc::ptr_eq(known, &gate));

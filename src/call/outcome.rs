@@ -56,7 +56,7 @@ where
             && self.outgoing.head.extensions.is_empty()
             && response.extensions().get::<Redirected>().is_none()
             && Glance::at(response.headers(), true).is_silent()
-            && self.permit.complete_fast(|| self.settings.clock.now());
+            && self.permit.complete_plainly(|| self.settings.clock.now());
         if plainly {
             meter::on_attempt(self.permit.gate().scope(), meter::AttemptKind::Served);
         }

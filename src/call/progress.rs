@@ -148,9 +148,9 @@ where
         let own = later(received_at, backoff.unspread(self.retry_state().retries));
         let next = match suspicion {
             BreakerState::Open(probe) => own.max(probe),
-            BreakerState::Deadlines(_) => own.max(later(received_at, look_again(bits))),
+            BreakerState::SuspectedUntil(_) => own.max(later(received_at, look_again(bits))),
         };
-        self.retry_state().suspended = matches!(suspicion, BreakerState::Deadlines(_));
+        self.retry_state().suspended = matches!(suspicion, BreakerState::SuspectedUntil(_));
         let gated = self.retry_state().gated.duration();
         let patience = self.failure_patience(gated);
         let plan = self.within(patience, next);

@@ -26,15 +26,15 @@ pub(super) fn apply_verdict<R: Body>(
     received_at: Moment,
 ) -> Option<Moment> {
     let outcome = match verdict.ruling() {
-        _ if is_failed(verdict, attempt) && !verdict.cools() => failure(verdict, attempt),
+        _ if is_failed(verdict, attempt) && !verdict.closes_gate() => failure(verdict, attempt),
         Ruling::Accept => Outcome::Ok,
         Ruling::Throttled => Outcome::RateLimited,
-        Ruling::Retry | Ruling::Refuse if verdict.cools() => Outcome::RateLimited,
+        Ruling::Retry | Ruling::Refuse if verdict.closes_gate() => Outcome::RateLimited,
         Ruling::Retry | Ruling::Refuse => Outcome::Ok,
     };
     let told = Completion {
         outcome,
-        path: if outcome != Outcome::Ok || own.gate().asks_for_paths() {
+        path: if outcome != Outcome::Ok || own.gate().watches_paths() {
             path_hash(&attempt.request())
         } else {
             PathHash::UNKNOWN
@@ -43,7 +43,7 @@ pub(super) fn apply_verdict<R: Body>(
         counter: verdict
             .counter()
             .filter(|_| verdict.bucket().is_none() || !is_failure(outcome)),
-        price: verdict.cost(),
+        cost: verdict.cost(),
         by_limit: verdict.ruling() == Ruling::Throttled,
         max_reset: settings.believes(is_served(verdict, attempt.status())),
     };
@@ -61,12 +61,12 @@ pub(super) fn apply_verdict<R: Body>(
     let mut bucket = retry_state
         .as_mut()
         .and_then(|retry_state| retry_state.bucket.as_mut());
-    if attempt.was_kept_back() && !verdict.cools() && !verdict.is_failure() {
+    if attempt.was_kept_back() && !verdict.closes_gate() && !verdict.is_failure() {
         abort(own, settings);
         bucket.iter_mut().for_each(|bucket| abort(bucket, settings));
     }
     let permit = target_gate(in_bucket, elsewhere, told, own, bucket, received_at);
-    let opening = if verdict.cools() {
+    let opening = if verdict.closes_gate() {
         let closing = closing(verdict, attempt, settings, received_at);
         permit.complete_and_close(
             told,
@@ -128,7 +128,7 @@ pub(super) fn close_provisionally<R: Body>(
     settings: &Settings,
     received_at: Moment,
 ) {
-    if !verdict.cools() {
+    if !verdict.closes_gate() {
         return;
     }
     let in_bucket = note_bucket(verdict, attempt, own, retry_state, settings, received_at);
@@ -208,7 +208,7 @@ fn is_failure(outcome: Outcome) -> bool {
 fn abort(permit: &mut Permit, settings: &Settings) {
     permit.abort();
     if let Some(fleet) = &settings.fleet {
-        fleet.release(permit.gate().scope(), permit.price());
+        fleet.release(permit.gate().scope(), permit.cost());
     }
 }
 
@@ -223,7 +223,7 @@ fn belongs_to(bucket: &mut Option<Permit>, gate: Arc<Gate>, own: &Permit, receiv
         .as_ref()
         .is_some_and(|permit| Arc::ptr_eq(permit.gate(), &gate));
     if !known {
-        *bucket = Some(Permit::new(gate, own.price()).adopt(own, received_at));
+        *bucket = Some(Permit::new(gate, own.cost()).adopt(own, received_at));
     }
 }
 
@@ -298,7 +298,7 @@ fn is_served(verdict: &Verdict, status: Option<StatusCode>) -> bool {
 pub(super) fn decided_by(verdict: &Verdict, status: Option<StatusCode>) -> Cow<'static, str> {
     match (verdict.hint(), verdict.grpc_status(), status) {
         (Some(hint), ..) => hint.source().to_owned().into(),
-        (None, ..) if !verdict.cools() => "backoff".into(),
+        (None, ..) if !verdict.closes_gate() => "backoff".into(),
         (None, Some(status), _) => format!("a bare grpc-status {status}").into(),
         (None, None, Some(status)) => format!("a bare {}", status.as_u16()).into(),
         (None, None, None) => "a failure".into(),

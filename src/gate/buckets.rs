@@ -6,6 +6,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::scope::Scope;
 
+/// What a request is known by where the server counts in buckets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BucketKey {
+    /// The kind of request, of which a response names the bucket.
+    pub(crate) route: u64,
+    /// The resource for which that bucket holds, if there is one for each.
+    pub(crate) resource: Option<u64>,
+}
+
 /// Names by scope and route. Read by every call of a provider that has buckets, written when a name changes.
 #[derive(Debug, Default)]
 pub(crate) struct BucketNames {

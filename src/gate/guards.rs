@@ -1,13 +1,13 @@
-//! What a call holds of a gate beside its turn: dropped, each gives back what it stands for.
+//! What a call may hold of a gate beside its permit. Dropped, each gives back what it stands for.
 
 use std::sync::Arc;
 
-use super::cooldown::ProvisionalId;
+use super::core::ProvisionalId;
 use super::gate::Gate;
 use crate::retry::PaidRetry;
 use crate::time::Moment;
 
-/// The place of an answered call among the calls at once: free when this is dropped.
+/// The slot of an answered call among the concurrent ones: free when this is dropped.
 #[derive(Debug)]
 pub(crate) struct ConcurrencyPermit {
     pub(super) gate: Arc<Gate>,
@@ -16,11 +16,11 @@ pub(crate) struct ConcurrencyPermit {
 impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
         let wake = self.gate.lock().release_concurrency();
-        wake.now();
+        wake.wake();
     }
 }
 
-/// A closing that the head of a response asked for, until its body decides. Dropped before, it stands.
+/// A closing by the head of a response, until its body is read. Dropped before, it stands.
 #[derive(Debug)]
 pub(crate) struct ProvisionalClosing {
     pub(super) gate: Arc<Gate>,
@@ -33,7 +33,7 @@ impl ProvisionalClosing {
     pub(crate) fn take_back(mut self, now: Moment) {
         if let Some(id) = self.id.take() {
             let (_, wake) = self.gate.lock().resolve(id, None, now);
-            wake.now();
+            wake.wake();
         }
     }
 
@@ -47,12 +47,12 @@ impl Drop for ProvisionalClosing {
     fn drop(&mut self) {
         if let Some(id) = self.id.take() {
             let wake = self.gate.lock().confirm(id);
-            wake.now();
+            wake.wake();
         }
     }
 }
 
-/// A retry that was paid for. Dropped before it is spent, its price goes back.
+/// A retry that was paid for out of the budget. Dropped before it is spent, it is refunded.
 #[derive(Debug)]
 pub(crate) struct RetryReceipt {
     pub(super) gate: Arc<Gate>,
@@ -69,7 +69,7 @@ impl RetryReceipt {
 impl Drop for RetryReceipt {
     fn drop(&mut self) {
         if let Some(paid) = self.paid.take() {
-            self.gate.lock().refund(paid);
+            self.gate.lock().core.refund(paid);
         }
     }
 }

@@ -63,7 +63,7 @@ impl UriLookup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::admission::GateConfig;
+    use crate::gate::GateConfig;
     use crate::scope::Scope;
 
     fn gate(uri: &Uri) -> Arc<Gate> {

@@ -1,19 +1,14 @@
-//! All callers of one scope, behind one gate.
+//! One gate per scope, shared by all its callers: a rate limiter and a circuit breaker.
 //!
 //! ```text
-//! Gates ── scope ──► Gate ── lock ──► Core { Waiters, Cooldown, Limits, SlowStart, Breaker, RetryLedger }
-//!                      ▲
-//!                    Permit   (one per call: waits, passes, and gives its place back when cancel)
+//! Gates ── scope ──► Gate ── lock ──► Waiters   the calls that wait, in order
+//!                      ▲              Core      all decisions, told the time: cooldown, quotas, slow start, breaker
+//!                    Permit           (one per call: acquires, is completed, and releases what it holds when dropped)
 //! ```
 
-mod admission;
-mod blocked;
-mod breaker;
+mod acquire;
 mod buckets;
-mod concurrency;
-mod cooldown;
 mod core;
-mod detector;
 mod duplicate;
 #[expect(
     clippy::module_inception,
@@ -21,27 +16,23 @@ mod duplicate;
 )]
 mod gate;
 mod guards;
-mod limits;
 mod lookup;
 #[cfg(all(test, model))]
 mod model;
-mod pacer;
 mod permit;
-mod quota;
-mod rate_ramp;
-mod refused_paths;
 mod registry;
-mod server_quota;
-mod slow_start;
+mod status;
 mod timer_waker;
 mod waiters;
-mod window;
 
-pub use quota::Quota;
+pub use self::core::{Quota, QuotaUsage};
+pub use status::GateStatus;
 
-pub(crate) use admission::{AcquireRequest, Completion, Deadlines, GateConfig, Outcome, Rejected};
-pub(crate) use breaker::{BreakerState, PathHash};
-pub(crate) use cooldown::{ClosedUntil, Closing, Wait};
+pub(crate) use self::core::{
+    AcquireRequest, BreakerState, ClosedUntil, Closing, Completion, Deadlines, GateConfig, Outcome,
+    PathHash, Rejected, Wait,
+};
+pub(crate) use buckets::BucketKey;
 pub(crate) use gate::Gate;
 pub(crate) use guards::{ConcurrencyPermit, ProvisionalClosing, RetryReceipt};
 pub(crate) use permit::Permit;
@@ -52,11 +43,9 @@ use self::registry::Registry;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use http::Uri;
 
-use crate::policy::Route;
 use crate::scope::Scope;
 use crate::time::{Clock, Due, Moment};
 
@@ -90,38 +79,6 @@ struct Shared {
     recorded: Mutex<std::collections::HashSet<Scope>>,
 }
 
-/// What one gate is doing; see [`Gates::snapshot`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct GateStatus {
-    /// Whose gate it is.
-    pub scope: Scope,
-    /// For how long the next call is kept, as far as is known: because a response said so, because a quota is spent,
-    /// because the server is out, or because the gate reopens slowly. `None` if it is open, or if that depends on
-    /// calls that are on their way.
-    pub closed_for: Option<Duration>,
-    /// What keeps the next call: the name of a header, a rule, or which quota. `None` if it is open.
-    pub closed_by: Option<String>,
-    /// How many calls wait at it.
-    pub waiting: usize,
-    /// How many calls are on their way.
-    pub in_flight: u32,
-    /// What is spent of its quotas, the declared and the published ones.
-    pub quotas: Vec<QuotaUsage>,
-}
-
-/// How much of one quota is spent; see [`GateStatus`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct QuotaUsage {
-    /// So much.
-    pub used: u32,
-    /// Of so much.
-    pub limit: u32,
-    /// In a window of this length; `None` if calls at once are meant, or if only the server knows.
-    pub window: Option<Duration>,
-}
-
 impl Gates {
     /// No gates yet: each scope gets one with its first call.
     pub fn new() -> Self {
@@ -142,7 +99,7 @@ impl Gates {
         let gate = self.lock().get(scope).cloned();
         if let Some(gate) = gate {
             let wake = gate.lock().reopen();
-            wake.now();
+            wake.wake();
         }
     }
 
@@ -151,7 +108,7 @@ impl Gates {
         let now = Clock::default().now();
         self.tidy(now);
         let gates = self.lock().all();
-        gates.iter().map(|gate| status(gate, now)).collect()
+        gates.iter().map(|gate| GateStatus::of(gate, now)).collect()
     }
 
     /// The gate of this address, if it can be told without taking it apart.
@@ -187,36 +144,36 @@ impl Gates {
     pub(crate) fn bucket(
         &self,
         scope: &Scope,
-        route: Route,
+        key: BucketKey,
         config: GateConfig<'_>,
         now: Moment,
     ) -> Option<Arc<Gate>> {
-        let name = self.shared.buckets.get(scope, route.key())?;
-        self.bucket_named(scope, route, &name, config, now)
+        let name = self.shared.buckets.get(scope, key.route)?;
+        self.bucket_named(scope, key, &name, config, now)
     }
 
     /// The gate of the bucket that a response has named.
     pub(crate) fn name_bucket(
         &self,
         scope: &Scope,
-        route: Route,
+        key: BucketKey,
         name: &Arc<str>,
         config: GateConfig<'_>,
         now: Moment,
     ) -> Option<Arc<Gate>> {
-        self.shared.buckets.set(scope, route.key(), name);
-        self.bucket_named(scope, route, name, config, now)
+        self.shared.buckets.set(scope, key.route, name);
+        self.bucket_named(scope, key, name, config, now)
     }
 
     fn bucket_named(
         &self,
         scope: &Scope,
-        route: Route,
+        key: BucketKey,
         name: &Arc<str>,
         config: GateConfig<'_>,
         now: Moment,
     ) -> Option<Arc<Gate>> {
-        let bucket = scope.bucket(name, route.resource());
+        let bucket = scope.bucket(name, key.resource);
         let mut registry = self.lock();
         self.make_room(&mut registry, now);
         let gate = registry.bucket(scope, bucket, config, now);
@@ -264,21 +221,6 @@ impl Gates {
     }
 }
 
-fn status(gate: &Gate, now: Moment) -> GateStatus {
-    let mut state = gate.lock();
-    let usage = state.limits.usage(now);
-    let blocked = state.blocked_next(now);
-    let known = blocked.filter(|blocked| blocked.until < Moment::FAR);
-    GateStatus {
-        scope: gate.scope().clone(),
-        closed_for: known.map(|blocked| blocked.until - now),
-        closed_by: blocked.map(|blocked| state.describe(blocked.reason).into_owned()),
-        waiting: state.waiters.len(),
-        in_flight: state.in_flight(),
-        quotas: usage,
-    }
-}
-
 impl fmt::Debug for Gates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.snapshot()).finish()
@@ -286,118 +228,4 @@ impl fmt::Debug for Gates {
 }
 
 #[cfg(all(test, not(model)))]
-mod tests {
-    use super::*;
-
-    const MINUTE: Duration = Duration::from_secs(60);
-
-    fn scope(host: u32) -> Scope {
-        Scope::origin(&format!("https://host-{host}.test/").parse().unwrap())
-    }
-
-    fn known(gates: &Gates) -> usize {
-        gates.lock().all().len()
-    }
-
-    /// Each host is called once, and its address remembered.
-    fn call_all(gates: &Gates, hosts: u32, now: Moment) {
-        let quotas = [Quota::per_minute(100)];
-        for host in 0..hosts {
-            let config = GateConfig {
-                quotas: &quotas,
-                ..GateConfig::default()
-            };
-            let gate = gates.of(scope(host), config, now);
-            let uri = format!("https://host-{host}.test/").parse().unwrap();
-            gates.cache(&uri, &gate);
-            let mut permit = Permit::new(gate, 1);
-            assert!(
-                permit.try_acquire_now(false, now.instant()).1,
-                "the gate is open"
-            );
-            let completion = Completion {
-                outcome: Outcome::Ok,
-                counter: None,
-                price: None,
-                by_limit: false,
-                max_reset: Duration::MAX,
-                path: PathHash::default(),
-            };
-            permit.complete(completion, now);
-        }
-    }
-
-    #[test]
-    fn gates_that_are_not_used_are_forgotten_with_time() {
-        let (gates, start) = (Gates::new(), Moment::now());
-        call_all(&gates, 5_000, start);
-        assert_eq!(known(&gates), 5_000);
-        gates.tidy(start + MINUTE);
-        assert_eq!(known(&gates), 5_000, "they may be of use");
-        gates.tidy(start + MINUTE * 17);
-        assert_eq!(known(&gates), 1, "the first is never forgotten");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_call_to_one_host_forgets_those_that_were_called_a_day_ago() {
-        use tower::{Layer, ServiceExt};
-        let gates = Gates::new();
-        let served = |_| async { Ok::<_, crate::BoxError>(http::Response::new(String::new())) };
-        let policy = crate::policy::Provider::new("test").quota(Quota::per_minute(100));
-        let layer = crate::RetryLayer::new(policy).gates(&gates);
-        let service = layer.layer(tower::service_fn(served));
-        let call = |host: u32| {
-            let request = http::Request::get(format!("https://host-{host}.test/"));
-            service
-                .clone()
-                .oneshot(request.body(String::new()).unwrap())
-        };
-        for host in 0..200 {
-            call(host).await.unwrap();
-        }
-        assert_eq!(known(&gates), 200);
-        tokio::time::advance(MINUTE * 24 * 60).await;
-        call(1).await.unwrap();
-        assert!(known(&gates) <= 2, "{} are known", known(&gates));
-    }
-
-    #[test]
-    fn gates_are_searched_once_a_minute_and_a_handful_never() {
-        let (gates, start) = (Gates::new(), Moment::now());
-        call_all(&gates, 64, start);
-        assert!(!gates.shared.sweep_due.is_over(start + MINUTE * 1_000));
-        call_all(&gates, 100, start);
-        let later = start + MINUTE * 2;
-        assert!(gates.shared.sweep_due.is_over(later));
-        gates.tidy(later);
-        assert!(!gates.shared.sweep_due.is_over(later + MINUTE / 2));
-        assert!(gates.shared.sweep_due.is_over(later + MINUTE));
-    }
-
-    #[test]
-    fn a_scope_has_at_most_1024_buckets_and_the_idle_ones_make_room() {
-        let (gates, start) = (Gates::new(), Moment::now());
-        let route = Route::named("a kind");
-        let name = |nth: u32| Arc::from(format!("bucket-{nth}"));
-        let bucket =
-            |nth, now| gates.name_bucket(&scope(0), route, &name(nth), GateConfig::default(), now);
-        let held: Vec<_> = (0..1_024).filter_map(|nth| bucket(nth, start)).collect();
-        assert_eq!(held.len(), 1_024);
-        assert!(bucket(5, start).is_some(), "it is known");
-        assert!(bucket(2_000, start).is_none(), "calls are at all of them");
-        assert!(
-            gates
-                .bucket(&scope(0), route, GateConfig::default(), start)
-                .is_none()
-        );
-        assert!(
-            gates
-                .name_bucket(&scope(1), route, &name(1), GateConfig::default(), start)
-                .is_some()
-        );
-        drop(held);
-        assert!(bucket(2_000, start).is_none(), "not searched at every call");
-        assert!(bucket(2_000, start + MINUTE).is_some());
-        assert_eq!(known(&gates), 2);
-    }
-}
+mod tests;

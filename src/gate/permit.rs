@@ -1,40 +1,32 @@
-//! The place of one call at a gate. Whatever becomes of the call, the place is given back.
+//! The permit of one call at a gate. However the call ends, what it holds is released.
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use super::admission::{AcquireRequest, Admission, Admitted, Completion, Rejected, WakeList};
-use super::blocked::Reason;
-use super::breaker::BreakerState;
-use super::cooldown::{Closing, OpensAt};
-use super::gate::{Gate, Locked};
+use super::core::{
+    AcquireRequest, Admission, Admitted, BreakerState, Closing, Completion, OpensAt, Outcome,
+    Reason, Rejected,
+};
+use super::gate::{Gate, Guarded, WakeList};
 use super::guards::{ConcurrencyPermit, ProvisionalClosing, RetryReceipt};
 use super::timer_waker::TimerWaker;
 use crate::retry::Budget;
 use crate::time::{Clock, Instant, Moment, Timer};
 
-/// A call's turn: not asked for yet, waited for, or taken.
+/// The right of one call to be sent: not asked for yet, waited for, granted or used.
 #[derive(Debug)]
 pub(crate) struct Permit {
     gate: Arc<Gate>,
     /// The number of arrival; 0 before.
     pub(super) number: u64,
-    price: u32,
-    // The pass, once it was let through: in pieces, since a hundred thousand waiting calls hold one.
+    cost: u32,
+    // The record of its admission, in pieces: a hundred thousand waiting calls hold one.
     answered_then: u32,
     sent: Moment,
     generation: u16,
-    way: Way,
+    waits_for: Option<Reason>,
     stage: Stage,
-}
-
-/// How the call gets through: in one byte, beside the stage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    AcquireRequest,
-    /// It had to wait, and what for.
-    IsKeptBy(Reason),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,29 +34,29 @@ enum Stage {
     New,
     Out,
     Waiting,
-    /// Let through, and not sent yet.
+    /// Admitted, and not sent yet.
     Admitted,
     Sent,
-    /// Answered, and one of the calls at once until the body of its answer has ended.
+    /// Answered, and one of the concurrent calls until the body of the response has ended.
     Holding,
 }
 
 impl Permit {
     #[inline]
-    pub(crate) fn new(gate: Arc<Gate>, price: u32) -> Self {
+    pub(crate) fn new(gate: Arc<Gate>, cost: u32) -> Self {
         Self {
             gate,
             number: 0,
-            price,
+            cost,
             answered_then: 0,
             sent: Moment::START,
             generation: 0,
-            way: Way::AcquireRequest,
+            waits_for: None,
             stage: Stage::New,
         }
     }
 
-    /// What the call has to show, if it is at this stage.
+    /// The record of its admission, if it is at this stage.
     fn admitted_at(&self, stage: Stage) -> Option<Admitted> {
         (self.stage == stage).then(|| self.admitted())
     }
@@ -72,7 +64,7 @@ impl Permit {
     fn admitted(&self) -> Admitted {
         Admitted {
             generation: self.generation,
-            price: self.price,
+            cost: self.cost,
             answered_then: self.answered_then,
             sent: self.sent,
         }
@@ -85,48 +77,41 @@ impl Permit {
         self.stage = stage;
     }
 
-    pub(crate) fn price(&self) -> u32 {
-        self.price
+    pub(crate) fn cost(&self) -> u32 {
+        self.cost
     }
 
     pub(crate) fn gate(&self) -> &Arc<Gate> {
         &self.gate
     }
 
-    /// A new call arrives, and is sent at once if the gate is wide open and nothing `else_to_wait_for`.
+    /// Arrives, and is used at once if nothing keeps the call and it does not have to wait for anything else.
     #[inline]
-    pub(crate) fn try_acquire_now(
-        &mut self,
-        else_to_wait_for: bool,
-        now: Instant,
-    ) -> (Moment, bool) {
-        let price = self.price;
+    pub(crate) fn try_acquire_now(&mut self, must_wait: bool, now: Instant) -> (Moment, bool) {
+        let cost = self.cost;
         let now = Moment::of(now);
-        let mut state = self.gate.lock();
-        state.ledger().call(now);
-        self.number = state.waiters.arrive();
-        if else_to_wait_for {
+        let mut gate = self.gate.lock();
+        gate.core.on_call(now);
+        self.number = gate.waiters.arrive();
+        if must_wait || cost > 1 && gate.core.check_cost(cost).is_err() {
             return (now, false);
         }
-        if price > 1 && state.limits.check_cost(price).is_err() {
-            return (now, false);
-        }
-        let admitted = state.try_admit_now(price, now);
-        drop(state);
+        let admitted = gate.try_admit(cost, now);
+        drop(gate);
         if let Some(admitted) = admitted {
             self.store(admitted, Stage::Sent);
         }
         (now, admitted.is_some())
     }
 
-    /// A call that another gate let through turns out to belong here, too.
+    /// Registers a call admitted by another gate whose response named this one.
     pub(crate) fn adopt(mut self, there: &Self, now: Moment) -> Self {
-        let admitted = self.gate.lock().adopt(self.price, there.admitted(), now);
+        let admitted = self.gate.lock().adopt(self.cost, there.sent, now);
         self.store(admitted, Stage::Sent);
         self
     }
 
-    /// It was to be sent just now, and is not: another gate has shut.
+    /// Takes back that the call is sent: another gate has closed, or the caller's own side has kept it.
     pub(crate) fn abort(&mut self) {
         if self.stage == Stage::Sent {
             self.stage = Stage::Admitted;
@@ -138,17 +123,16 @@ impl Permit {
         self.stage == Stage::Admitted
     }
 
-    /// Waits for its turn, as long as its patience lasts. Admission answers now or later: this is the seam behind
-    /// which a fleet's ledger may one day be asked.
+    /// Waits until the call is admitted, or rejected.
     pub(crate) fn poll_acquire(
         &mut self,
-        asks: AcquireRequest,
+        request: AcquireRequest,
         clock: &Clock,
         timer: &mut Option<Timer>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Rejected>> {
         loop {
-            match self.try_acquire(asks, clock.now(), cx) {
+            match self.acquire(request, clock.now(), cx) {
                 Admission::Granted(_) => return Poll::Ready(Ok(())),
                 Admission::Rejected(why) => return Poll::Ready(Err(why)),
                 Admission::WaitUntil(..) if timer.is_none() && !Timer::is_available() => {
@@ -157,8 +141,8 @@ impl Permit {
                 Admission::WaitUntil(look, _) => {
                     let timer = timer.get_or_insert_with(|| Timer::until(look));
                     timer.set(look);
-                    let alarm = TimerWaker::waker(&self.gate, self.number);
-                    std::task::ready!(timer.poll(&mut Context::from_waker(&alarm)));
+                    let waker = TimerWaker::waker(&self.gate, self.number);
+                    ready!(timer.poll(&mut Context::from_waker(&waker)));
                 }
                 Admission::Parked(_) => {
                     *timer = None;
@@ -168,27 +152,27 @@ impl Permit {
         }
     }
 
-    /// Asks once, and says where it stands.
-    pub(super) fn try_acquire(
+    /// Asks once.
+    pub(super) fn acquire(
         &mut self,
-        mut asks: AcquireRequest,
+        mut request: AcquireRequest,
         now: Moment,
         cx: &mut Context<'_>,
     ) -> Admission {
         let waker = cx.waker().clone();
-        let mut state = self.gate.lock();
+        let mut gate = self.gate.lock();
         if self.number == 0 {
-            self.number = state.waiters.arrive();
+            self.number = gate.waiters.arrive();
         }
-        // Who has been here before is not sent away because others have come since.
+        // A call that has been here before is not sent away because others have come since.
         if self.stage != Stage::New {
-            asks.max_waiting = usize::MAX;
+            request.max_waiting = usize::MAX;
         }
-        let (behind, others) = state.step_back(self.number, asks.path, now);
-        self.number = behind;
-        let (standing, wake) = state.admit_in_turn(self.number, asks, now, waker);
-        drop(state);
-        match standing {
+        let (number, others) = gate.yield_turn(self.number, request.path, now);
+        let (admission, wake) = gate.acquire(number, request, now, waker);
+        drop(gate);
+        self.number = number;
+        match admission {
             Admission::Granted(admitted) => self.store(admitted, Stage::Admitted),
             Admission::WaitUntil(_, reason) | Admission::Parked(reason) => {
                 self.stage = Stage::Waiting;
@@ -196,83 +180,82 @@ impl Permit {
             }
             Admission::Rejected(_) => self.stage = Stage::Out,
         }
-        wake.now();
-        others.now();
-        standing
+        wake.wake();
+        others.wake();
+        admission
     }
 
-    /// A limit is told, and not the queue or the slow start that comes after it.
+    /// Keeps a limit in mind, rather than the queue or the slow start that comes after it.
     fn note_wait_reason(&mut self, reason: Reason) {
-        let known = matches!(self.way, Way::IsKeptBy(known) if known.is_certain());
+        let known = self.waits_for.is_some_and(Reason::is_certain);
         if reason.is_certain() || !known {
-            self.way = Way::IsKeptBy(reason);
+            self.waits_for = Some(reason);
         }
     }
 
-    /// What the call has waited for at this gate, in words. Forgets it.
+    /// What the call has waited for at this gate, and the same in words. Forgets it.
     pub(crate) fn take_wait_reason(&mut self) -> Option<(Reason, Cow<'static, str>)> {
-        let Way::IsKeptBy(reason) = self.way else {
-            return None;
-        };
-        self.way = Way::AcquireRequest;
-        let words = self.gate.lock().describe(reason);
-        Some((reason, words))
+        let reason = self.waits_for.take()?;
+        Some((reason, self.gate.lock().core.describe(reason)))
     }
 
-    /// Whether the gate has stayed open since the call was let through: it is sent now. If not, its
-    /// place is given back and it has to ask again.
+    /// Whether the admission is still valid: the call is sent now. If not, it is released and the call has to ask again.
     pub(crate) fn commit(&mut self, now: Moment) -> bool {
         let Some(admitted) = self.admitted_at(Stage::Admitted) else {
             return false;
         };
-        let holds = self.gate.lock().commit(admitted, now);
-        match holds {
+        let committed = self.gate.lock().core.commit(admitted, now);
+        match committed {
             Some(admitted) => self.store(admitted, Stage::Sent),
             None => self.release(),
         }
-        holds.is_some()
+        committed.is_some()
     }
 
-    /// Others say that nobody may call before then: the call gives its pass back, and the gate shuts.
+    /// Gives the admission back and closes the gate, because the fleet says that no call may be sent before then.
     pub(crate) fn revoke(&mut self, closing: Closing) {
-        let told = self.admitted_at(Stage::Admitted).map(|admitted| {
-            let mut state = self.gate.lock();
-            state.close(admitted.generation, closing, 0).1
-        });
+        let wake = self
+            .admitted_at(Stage::Admitted)
+            .map(|admitted| self.gate.lock().close(admitted.generation, closing, 0).1);
         self.release();
-        told.into_iter().for_each(WakeList::now);
+        wake.into_iter().for_each(WakeList::wake);
     }
 
-    /// The call was served, and its answer says nothing about limits. Returns whether that was all there is to tell: where
-    /// calls at once are limited it holds its place until the body has ended, and after a refusal its path is told, too.
+    /// Notes that the call was served and that its response says nothing about limits. Returns whether that was all: a
+    /// call may hold a slot until its body has ended, and after a refusal the gate asks for the path, too.
     #[inline]
-    pub(crate) fn complete_fast(&mut self, now: impl FnOnce() -> Moment) -> bool {
+    pub(crate) fn complete_plainly(&mut self, now: impl FnOnce() -> Moment) -> bool {
         if self.stage != Stage::Sent {
             return false;
         }
         let admitted = self.admitted();
-        let mut state = self.gate.lock();
-        if state.limits.limits_concurrency() || !state.refused_paths.is_empty() {
+        let mut gate = self.gate.lock();
+        if gate.core.limits_concurrency() || gate.core.watches_paths() {
             return false;
         }
-        let next = state.complete_ok(admitted, now());
-        drop(state);
+        let wake = gate.complete(admitted, Completion::plain(Outcome::Ok), now());
+        drop(gate);
         self.stage = Stage::Out;
-        if let Some(next) = next {
-            next.wake();
-        }
+        wake.wake();
         true
     }
 
-    /// The call was answered, or failed, and nobody has to wait for that.
+    /// Notes how the call ended.
     pub(crate) fn complete(&mut self, completion: Completion, now: Moment) {
-        if let Some((state, freed)) = self.complete_locked(completion, now) {
-            drop(state);
-            freed.now();
-        }
+        let Some(admitted) = self.admitted_at(Stage::Sent) else {
+            return;
+        };
+        let mut gate = self.gate.lock();
+        self.stage = stage_after(&gate);
+        let wake = gate.complete(admitted, completion, now);
+        let watches_paths = gate.core.watches_paths();
+        drop(gate);
+        self.gate.set_watches_paths(watches_paths);
+        wake.wake();
     }
 
-    /// The same, and the answer shuts the gate, unless its head did so already. Returns when it opens.
+    /// Notes how the call ended, and closes the gate, unless the head of the response did so already. Returns when it
+    /// opens.
     pub(crate) fn complete_and_close(
         &mut self,
         completion: Completion,
@@ -284,51 +267,55 @@ impl Permit {
         let admitted = self.admitted_at(Stage::Sent)?;
         let provisional = provisional.and_then(|(head, now)| {
             if Arc::ptr_eq(&head.gate, &self.gate) {
-                let probe = head.was_probe;
-                return Some((head.id()?, probe, now));
+                let was_probe = head.was_probe;
+                return Some((head.id()?, was_probe, now));
             }
             head.take_back(now);
             None
         });
-        let stale = self.gate.lock().is_stale(admitted);
-        let (mut state, freed) = self.complete_locked(completion, now)?;
-        let news = closing.refused || !stale;
-        let was_probe =
-            provisional.map_or_else(|| state.was_probe(admitted), |(_, probe, _)| probe);
-        let behind = (closing.refused && was_probe).then(|| state.waiters.arrive());
-        let (opening, told) = match provisional {
-            Some((id, _, now)) => state.resolve(id, news.then_some(closing), now),
-            None if news => {
-                let (opening, told) = state.close(admitted.generation, closing, bits);
-                (Some(opening), told)
+        let mut gate = self.gate.lock();
+        let stale = gate.core.is_stale(admitted);
+        self.stage = stage_after(&gate);
+        let freed = gate.complete(admitted, completion, now);
+        let is_news = closing.refused || !stale;
+        let was_probe = match provisional {
+            Some((_, was_probe, _)) => was_probe,
+            None => gate.core.was_probe(admitted),
+        };
+        let behind = (closing.refused && was_probe).then(|| gate.waiters.arrive());
+        let (opens, wake) = match provisional {
+            Some((id, _, now)) => gate.resolve(id, is_news.then_some(closing), now),
+            None if is_news => {
+                let (opens, wake) = gate.close(admitted.generation, closing, bits);
+                (Some(opens), wake)
             }
             None => (None, WakeList::default()),
         };
-        let asks_for_paths = !state.refused_paths.is_empty();
-        drop(state);
-        self.gate.ask_for_paths(asks_for_paths);
-        freed.now();
-        told.now();
+        let watches_paths = gate.core.watches_paths();
+        drop(gate);
+        self.gate.set_watches_paths(watches_paths);
+        freed.wake();
+        wake.wake();
         // A refused probe goes behind the others: an endpoint that is always refused must not starve its host.
         self.number = behind.unwrap_or(self.number);
-        opening
+        opens
     }
 
-    /// The head of an answer closes the gate, and its body is still to be read.
+    /// Closes the gate by the head of a response whose body is still to be read.
     pub(crate) fn close_provisionally(
         &self,
         closing: Closing,
         bits: u64,
     ) -> Option<ProvisionalClosing> {
         let admitted = self.admitted_at(Stage::Sent)?;
-        let mut state = self.gate.lock();
-        if !closing.refused && state.is_stale(admitted) {
+        let mut gate = self.gate.lock();
+        if !closing.refused && gate.core.is_stale(admitted) {
             return None;
         }
-        let was_probe = state.was_probe(admitted);
-        let id = state.close_provisionally(admitted.generation, closing, bits);
-        self.gate.ask_for_paths(!state.refused_paths.is_empty());
-        drop(state);
+        let was_probe = gate.core.was_probe(admitted);
+        let id = gate.close_provisionally(admitted.generation, closing, bits);
+        self.gate.set_watches_paths(gate.core.watches_paths());
+        drop(gate);
         Some(ProvisionalClosing {
             gate: Arc::clone(&self.gate),
             was_probe,
@@ -336,21 +323,7 @@ impl Permit {
         })
     }
 
-    fn complete_locked(
-        &mut self,
-        completion: Completion,
-        now: Moment,
-    ) -> Option<(Locked<'_>, WakeList)> {
-        let admitted = self.admitted_at(Stage::Sent)?;
-        let mut state = self.gate.lock();
-        let holds = state.limits.limits_concurrency();
-        self.stage = if holds { Stage::Holding } else { Stage::Out };
-        let freed = state.complete(admitted, completion, now);
-        self.gate.ask_for_paths(!state.refused_paths.is_empty());
-        Some((state, freed))
-    }
-
-    /// The place among the calls at once goes with the body of the answer.
+    /// Hands over the slot among the concurrent calls, which goes with the body of the response.
     pub(crate) fn take_concurrency_permit(&mut self) -> Option<ConcurrencyPermit> {
         if self.stage != Stage::Holding {
             return None;
@@ -360,26 +333,26 @@ impl Permit {
         Some(ConcurrencyPermit { gate })
     }
 
-    /// Whether a retry has to wait because the whole scope seems to be out. The call then asks again behind all others,
+    /// Says what a retry has to wait for if the whole scope seems to be out. The call then asks again behind all others,
     /// so that a broken endpoint at the head of the queue does not keep the good ones waiting.
     pub(crate) fn suspend_retry(&mut self, now: Moment) -> Option<BreakerState> {
-        let mut state = self.gate.lock();
-        let suspicion = state.breaker_state(now)?;
-        self.number = state.waiters.arrive();
-        Some(suspicion)
+        let mut gate = self.gate.lock();
+        let state = gate.core.breaker_state(now)?;
+        self.number = gate.waiters.arrive();
+        Some(state)
     }
 
-    /// Until when the scope may still turn out to be well.
+    /// Until when the circuit breaker may still turn out not to open.
     pub(crate) fn suspected_until(&self, now: Moment) -> Option<Moment> {
-        match self.gate.lock().breaker_state(now)? {
-            BreakerState::Deadlines(moment) => Some(moment),
+        match self.gate.lock().core.breaker_state(now)? {
+            BreakerState::SuspectedUntil(moment) => Some(moment),
             BreakerState::Open(_) => None,
         }
     }
 
-    /// Pays for a retry out of the scope's budget.
+    /// Pays for a retry out of the budget of the scope.
     pub(crate) fn pay_for_retry(&self, budget: Budget, now: Moment) -> Option<RetryReceipt> {
-        let paid = self.gate.lock().ledger().pay(budget, now)?;
+        let paid = self.gate.lock().core.pay_for_retry(budget, now)?;
         let gate = Arc::clone(&self.gate);
         Some(RetryReceipt {
             gate,
@@ -387,18 +360,28 @@ impl Permit {
         })
     }
 
-    /// Out of the queue, or back out of the gate.
+    /// Leaves the queue, or gives back what the call holds.
     pub(crate) fn release(&mut self) {
         let admitted = self.admitted();
         let wake = match self.stage {
             Stage::New | Stage::Out => return,
-            Stage::Waiting => self.gate.lock().cancel_wait(self.number),
+            Stage::Waiting => self.gate.lock().leave(self.number),
             Stage::Admitted => self.gate.lock().abort(admitted),
+            // The server may have counted it.
             Stage::Sent => self.gate.lock().cancel(admitted),
             Stage::Holding => self.gate.lock().release_concurrency(),
         };
         self.stage = Stage::Out;
-        wake.now();
+        wake.wake();
+    }
+}
+
+/// Where concurrent calls are limited, a call is one of them until its body has ended.
+fn stage_after(gate: &Guarded) -> Stage {
+    if gate.core.limits_concurrency() {
+        Stage::Holding
+    } else {
+        Stage::Out
     }
 }
 

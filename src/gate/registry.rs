@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::admission::GateConfig;
+use super::core::GateConfig;
 use super::gate::Gate;
 use crate::scope::Scope;
 use crate::time::Moment;
@@ -112,7 +112,9 @@ impl Registry {
 
     /// Forgets those of them that have not been used for long: what was learned may still be of use.
     pub(super) fn forget_unused(&mut self, now: Moment) {
-        self.retain(|gate| !is_idle(gate, now) || gate.lock().was_used_after(now.earlier(UNUSED)));
+        self.retain(|gate| {
+            !is_idle(gate, now) || gate.lock().core.was_used_after(now.earlier(UNUSED))
+        });
     }
 
     fn retain(&mut self, keeps: impl Fn(&Arc<Gate>) -> bool) {

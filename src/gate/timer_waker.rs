@@ -26,6 +26,6 @@ impl Wake for TimerWaker {
     fn wake(self: Arc<Self>) {
         let now = Clock::default().now();
         let told = self.gate.lock().on_timer(self.number, now);
-        told.now();
+        told.wake();
     }
 }

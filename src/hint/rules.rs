@@ -30,7 +30,7 @@ pub(crate) struct Rules {
     /// Counters of what was used.
     pub(crate) usages: Vec<Field>,
     /// It cuts whole seconds off instead of rounding up, so that obeying to the letter comes too early.
-    pub(crate) truncates_seconds: bool,
+    pub(crate) retry_after_rounded_down: bool,
 }
 
 impl Rules {
@@ -40,7 +40,7 @@ impl Rules {
             units: Vec::new(),
             fields: Vec::new(),
             usages: Vec::new(),
-            truncates_seconds: false,
+            retry_after_rounded_down: false,
         }
     }
 
@@ -133,7 +133,7 @@ impl Rules {
 
     fn clock_at(&self, headers: &HeaderMap, received: SystemTime) -> Clock {
         let date = headers.get(DATE).map(|date| date.as_bytes());
-        Clock::of(received, date, self.truncates_seconds)
+        Clock::of(received, date, self.retry_after_rounded_down)
     }
 
     fn in_headers(&self, headers: &HeaderMap, clock: Clock) -> Option<Hint> {

@@ -68,18 +68,22 @@ const CUT: SignedDuration = SignedDuration::from_secs(2);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     now: Timestamp,
-    truncates_seconds: bool,
+    retry_after_rounded_down: bool,
 }
 
 impl Clock {
     /// The server's own clock if the response has a `Date`, else the local one.
-    pub(super) fn of(received: SystemTime, date: Option<&[u8]>, truncates_seconds: bool) -> Clock {
+    pub(super) fn of(
+        received: SystemTime,
+        date: Option<&[u8]>,
+        retry_after_rounded_down: bool,
+    ) -> Clock {
         // A local clock beyond the calendar only makes every absolute moment unusable.
         let received = Timestamp::try_from(received).unwrap_or(Timestamp::MIN);
         let served = date.and_then(|date| date::read(date, received));
         Clock {
             now: served.unwrap_or(received),
-            truncates_seconds,
+            retry_after_rounded_down,
         }
     }
 
@@ -141,7 +145,7 @@ impl Clock {
     }
 
     fn seconds(self, number: Number) -> Stated {
-        let cut = self.truncates_seconds && number.integral;
+        let cut = self.retry_after_rounded_down && number.integral;
         Stated::of(
             number
                 .of(SECOND)

@@ -27,7 +27,7 @@ use crate::time::{Clock, Moment};
 ///
 /// let careful = Provider::new("acme");
 /// assert_eq!(careful.judge(&attempt).ruling(), Ruling::Refuse); // it may have been done
-/// let acme = Provider::new("acme").sheds_with([503]);
+/// let acme = Provider::new("acme").unprocessed_on([503]);
 /// assert_eq!(acme.judge(&attempt).ruling(), Ruling::Retry); // its page says it was not
 /// # Ok::<(), http::Error>(())
 /// ```

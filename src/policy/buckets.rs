@@ -47,7 +47,7 @@ impl Buckets {
         headers: &HeaderMap,
         glance: &Glance<'_>,
     ) -> Verdict {
-        let refused = verdict.ruling() != Ruling::Accept && verdict.cools();
+        let refused = verdict.ruling() != Ruling::Accept && verdict.closes_gate();
         if refused && self.is_for_all(headers, glance) {
             return verdict.with_counter(None);
         }

@@ -225,13 +225,13 @@ impl Grpc {
         };
         let verdict = match (limits, refused) {
             (true, None) => Verdict::throttled(),
-            (true, Some(refused)) => refused.cooling(),
+            (true, Some(refused)) => refused.close_gate(),
             (false, None) => Verdict::retry().as_failure(),
             (false, Some(refused)) => refused.as_failure(),
         };
         match reading {
-            Reading::Wait(hint) => verdict.cooling_for(hint),
-            Reading::Never(_) => Verdict::refuse().cooling(),
+            Reading::Wait(hint) => verdict.close_gate_for(hint),
+            Reading::Never(_) => Verdict::refuse().close_gate(),
             Reading::Nothing => verdict,
         }
         .bare_wait(self.provider.bare_wait)
@@ -346,7 +346,7 @@ impl Policy for Grpc {
     }
 
     fn attempt_header(&self, request: &RequestHead<'_>) -> Option<HeaderName> {
-        self.provider.attempt_header(request)
+        Policy::attempt_header(&self.provider, request)
     }
 
     fn name(&self) -> &str {

@@ -72,13 +72,13 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
     if served {
         let places = &provider.pauses;
         if let Some(pause) = provider.rules.pause(places, head, attempt.body()) {
-            return Verdict::accept().cooling_for(pause);
+            return Verdict::accept().close_gate_for(pause);
         }
     }
     let wait = match provider.rules.read(head, attempt.body()) {
         Reading::Never(_) if throttled || status.as_u16() >= 400 => {
             return Verdict::refuse()
-                .cooling()
+                .close_gate()
                 .bare_wait(told.bare_wait(provider));
         }
         Reading::Never(_) => None,
@@ -106,12 +106,12 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
         }
     };
     // A counter that is spent holds all, whatever the status.
-    let of_one_call = OF_ONE_CALL.contains(&status.as_u16()) && !verdict.cools();
+    let of_one_call = OF_ONE_CALL.contains(&status.as_u16()) && !verdict.closes_gate();
     match wait {
         // A lock, say: the others need not wait for it.
         Some(hint) if alone => verdict.after(hint),
         Some(hint) if of_one_call && hint.kind() != hint::Kind::Reset => verdict.after(hint),
-        Some(hint) => verdict.cooling_for(hint),
+        Some(hint) => verdict.close_gate_for(hint),
         None => verdict,
     }
 }
@@ -165,7 +165,7 @@ fn judge_failure(attempt: &Attempt<'_>) -> Verdict {
 /// A refusal by a limit goes again unless the provider's list of statuses leaves 429 out.
 fn throttle(provider: &Provider, retried: Option<bool>, told: Told) -> Verdict {
     let verdict = if retried == Some(false) && told == Told::Nothing {
-        Verdict::refuse().cooling()
+        Verdict::refuse().close_gate()
     } else {
         Verdict::throttled()
     };
@@ -178,7 +178,7 @@ fn refuse_answer(provider: &Provider, head: Head<'_>) -> Verdict {
         ..head
     };
     match provider.rules.read(served, None) {
-        Reading::Wait(hint) => Verdict::refuse().cooling_for(hint),
+        Reading::Wait(hint) => Verdict::refuse().close_gate_for(hint),
         Reading::Nothing | Reading::Never(_) => Verdict::refuse(),
     }
 }
@@ -187,7 +187,7 @@ fn may_resend(provider: &Provider, attempt: &Attempt<'_>, status: StatusCode) ->
     let status = status.as_u16();
     attempt.is_safe_to_resend()
         || provider.any_method.contains(&status)
-        || provider.sheds.contains(&status)
+        || provider.unprocessed.contains(&status)
 }
 
 /// What the provider itself answers to the question whether a refusal is worth another try.
@@ -206,7 +206,7 @@ fn header_says(provider: &Provider, status: StatusCode, headers: &HeaderMap) -> 
 /// What the provider's words say about a status; `None` if they do not mention it.
 fn retries(provider: &Provider, status: StatusCode) -> Option<bool> {
     let status = status.as_u16();
-    if provider.any_method.contains(&status) || provider.sheds.contains(&status) {
+    if provider.any_method.contains(&status) || provider.unprocessed.contains(&status) {
         return Some(true);
     }
     provider

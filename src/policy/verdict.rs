@@ -12,7 +12,7 @@ use crate::hint::{Counter, Hint};
 /// use tower_backoff::policy::Verdict;
 ///
 /// // Served, but that was the last call of this minute: the next one waits.
-/// let last = Verdict::accept().cooling_for(Duration::from_secs(12));
+/// let last = Verdict::accept().close_gate_for(Duration::from_secs(12));
 /// // Broken: try again when the usual backoff says so.
 /// let broken = Verdict::retry();
 /// // Refused without a word about when: everybody waits, at least a minute.
@@ -24,7 +24,7 @@ use crate::hint::{Counter, Hint};
 pub struct Verdict {
     ruling: Ruling,
     hint: Option<Hint>,
-    cools: bool,
+    closes_gate: bool,
     bare_wait: Option<Duration>,
     counter: Option<Counter>,
     cost: Option<u32>,
@@ -48,11 +48,11 @@ pub enum Ruling {
 }
 
 impl Verdict {
-    const fn new(ruling: Ruling, cools: bool) -> Self {
+    const fn new(ruling: Ruling, closes_gate: bool) -> Self {
         Self {
             ruling,
             hint: None,
-            cools,
+            closes_gate,
             bare_wait: None,
             counter: None,
             cost: None,
@@ -125,14 +125,14 @@ impl Verdict {
     }
 
     /// Shuts the gate of the scope as a bare 429 does.
-    pub const fn cooling(mut self) -> Self {
-        self.cools = true;
+    pub const fn close_gate(mut self) -> Self {
+        self.closes_gate = true;
         self
     }
 
     /// Shuts the gate of the scope for this long.
-    pub fn cooling_for(self, wait: impl Into<Hint>) -> Self {
-        self.after(wait).cooling()
+    pub fn close_gate_for(self, wait: impl Into<Hint>) -> Self {
+        self.after(wait).close_gate()
     }
 
     /// The least wait of a refusal that names none. The default is 60 s.
@@ -240,8 +240,8 @@ impl Verdict {
     }
 
     /// Whether the other callers of the scope have to wait as well.
-    pub const fn cools(&self) -> bool {
-        self.cools
+    pub const fn closes_gate(&self) -> bool {
+        self.closes_gate
     }
 
     /// What the response says is left of a published quota.

@@ -17,10 +17,10 @@ pub fn shopify_graphql() -> Provider {
     Provider::new("shopify-graphql")
         .page("https://shopify.dev/docs/apps/build/apis/graphql-admin/rate-limits")
         .per_credential([HeaderName::from_static("x-shopify-access-token")])
-        .look_into([200])
+        .inspect_bodies_of([200])
         .throttled_codes(["THROTTLED"])
         .codes_at(["errors.*.extensions.code"])
-        .wait_in(Field::json_deficit(
+        .wait_from(Field::json_deficit(
             "extensions.cost.requestedQueryCost",
             "extensions.cost.throttleStatus.currentlyAvailable",
             "extensions.cost.throttleStatus.restoreRate",

@@ -179,7 +179,7 @@ async fn a_bare_429_that_drips_lets_no_call_through_within_the_minute() {
 async fn a_503_that_names_a_wait_holds_the_gate_though_the_post_is_not_retried() {
     static DOWN: [Answer; 30] = [Answer(503, NAMED, "", FIVE_MINUTES); 30];
     let server = Server::new(&DOWN);
-    let service = client(&server, acme().look_into([503]), &Gates::new());
+    let service = client(&server, acme().inspect_bodies_of([503]), &Gates::new());
     for _ in 0..20 {
         let _ = timeout(secs(1), send(&service, post(URI))).await;
     }
@@ -270,7 +270,7 @@ async fn a_closing_that_is_taken_back_leaves_those_of_others() {
 async fn a_body_that_names_a_wait_takes_the_place_of_the_bare_floor() {
     static SAYS: [Answer; 1] = [Answer(429, &[], r#"{"retry_after":3}"#, 200)];
     let server = Server::new(&SAYS);
-    let provider = Provider::new("acme").wait_in(tower_backoff::hint::Field::json("retry_after"));
+    let provider = Provider::new("acme").wait_from(tower_backoff::hint::Field::json("retry_after"));
     let service = client(&server, provider, &Gates::new());
     send(&service, get(URI)).await.unwrap();
     let waits = server.after_the_first();

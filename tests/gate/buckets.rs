@@ -166,7 +166,7 @@ fn discord() -> Provider {
     Provider::new("discord")
         .buckets_in(HeaderName::from_static("x-ratelimit-bucket"))
         .buckets_per_resource()
-        .stops_everybody_in(HeaderName::from_static("x-ratelimit-global"))
+        .global_limit_header(HeaderName::from_static("x-ratelimit-global"))
 }
 
 #[tokio::test(start_paused = true)]
@@ -318,7 +318,7 @@ impl Policy for Operations {
             .is_some_and(|headers| headers.contains_key("x-spent"));
         let verdict = attempt.standard();
         if spent {
-            verdict.cooling_for(secs(9)).in_bucket("mutations")
+            verdict.close_gate_for(secs(9)).in_bucket("mutations")
         } else {
             verdict
         }

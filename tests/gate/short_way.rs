@@ -73,7 +73,7 @@ async fn a_refusal_under_200_is_found_in_the_body_after_many_served_answers() {
         _ => answer(200, &[], r#"{"code":"FINE"}"#),
     });
     let provider = Provider::new("short-way")
-        .look_into([200])
+        .inspect_bodies_of([200])
         .throttled_codes(["SLOW"]);
     let service = around(&mock, RetryLayer::new(provider));
     warm(&service).await;
@@ -88,7 +88,7 @@ async fn a_pause_in_a_header_is_kept_after_many_served_answers() {
         40 => answer(200, &[("slow-down", "7")], ""),
         _ => answer(200, &[("slow-down", "")], ""),
     });
-    let provider = Provider::new("short-way").pause_in(Field::header("slow-down"));
+    let provider = Provider::new("short-way").pause_from(Field::header("slow-down"));
     let service = around(&mock, RetryLayer::new(provider));
     warm(&service).await;
     let begun = Instant::now();

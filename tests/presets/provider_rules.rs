@@ -16,7 +16,7 @@ fn corpus() -> Vec<Value> {
 }
 
 fn provider(field: Field) -> Provider {
-    Provider::new("test").wait_in(field)
+    Provider::new("test").wait_from(field)
 }
 
 /// Judges the recorded response as the layer would, and asserts the wait that it should name.
@@ -117,7 +117,7 @@ fn each_recorded_rule_can_be_said() {
         (
             "shopify-graphql",
             provider(cost)
-                .look_into([200])
+                .inspect_bodies_of([200])
                 .throttled_codes(["THROTTLED"]),
         ),
         // A phrase.
@@ -129,13 +129,13 @@ fn each_recorded_rule_can_be_said() {
         (
             "monday-old-prose",
             provider(Field::after("reset in "))
-                .look_into([200])
+                .inspect_bodies_of([200])
                 .throttled_codes(["ComplexityException"]),
         ),
         // A refusal under a status that is none.
         (
             "mediawiki-maxlag-200",
-            plain().look_into([200]).throttled_codes(["maxlag"]),
+            plain().inspect_bodies_of([200]).throttled_codes(["maxlag"]),
         ),
         ("syn-301-retry-after", plain().retry_on([301])),
     ];

@@ -105,7 +105,7 @@ impl Table {
     fn done(&self, attempt: &Attempt<'_>) -> Done {
         let verdict = self.provider.judge(attempt);
         let seconds = verdict.hint().map(|hint| hint.wait().as_secs());
-        match (verdict.ruling(), verdict.cools(), seconds) {
+        match (verdict.ruling(), verdict.closes_gate(), seconds) {
             (Ruling::Accept, false, _) => Accepted,
             (Ruling::Accept, true, Some(seconds)) => AcceptedThenHeld(seconds),
             (Ruling::Retry, false, None) => Retried,

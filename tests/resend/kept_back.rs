@@ -19,7 +19,7 @@ fn layer(gates: &Gates) -> RetryLayer {
     RetryLayer::new(Provider::new("test")).seed(1).gates(gates)
 }
 
-fn sheds(layer: RetryLayer) -> RetryLayer {
+fn unprocessed(layer: RetryLayer) -> RetryLayer {
     layer.not_sent(|error| error.is::<Overloaded>())
 }
 
@@ -49,7 +49,10 @@ async fn after_20_were_shed(layer: RetryLayer) -> std::time::Duration {
 #[tokio::test(start_paused = true)]
 async fn a_call_goes_at_once_after_20_that_the_caller_itself_has_shed() {
     let gates = Gates::new();
-    assert_eq!(after_20_were_shed(sheds(layer(&gates))).await, secs(0));
+    assert_eq!(
+        after_20_were_shed(unprocessed(layer(&gates))).await,
+        secs(0)
+    );
     assert_nobody_is_left(&gates);
 }
 
@@ -139,7 +142,7 @@ async fn what_was_shed_is_sent_again_whatever_the_method() {
             _ => status(200),
         });
         let layer = layer(&Gates::new());
-        let layer = if told { sheds(layer) } else { layer };
+        let layer = if told { unprocessed(layer) } else { layer };
         let outcome = send(&around(&mock, layer), post(URI)).await;
         assert_eq!((outcome.is_ok(), mock.calls().len()), (told, attempts));
     }
@@ -150,7 +153,7 @@ async fn connections_that_cannot_be_made_are_still_an_outage() {
     let gates = Gates::new();
     let mock =
         Mock::new(|_, _| Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into()));
-    let service = sheds(layer(&gates)).layer(mock.clone());
+    let service = unprocessed(layer(&gates)).layer(mock.clone());
     for _ in 0..6 {
         send(&service, get(URI))
             .await

@@ -83,7 +83,7 @@ async fn a_first_try_that_is_still_in_progress_is_waited_for() {
 async fn later_attempts_say_which_they_are_if_the_provider_has_a_header_for_it() {
     let mock = Mock::new(|nth, _| if nth < 3 { status(503) } else { status(200) });
     let name = HeaderName::from_static("x-retry-attempt");
-    let provider = Provider::new("acme").attempts_in(name.clone());
+    let provider = Provider::new("acme").attempt_header(name.clone());
     send(&around(&mock, RetryLayer::new(provider)), get(URI))
         .await
         .unwrap();

@@ -380,9 +380,9 @@ async fn a_caller_and_a_provider_can_say_that_sending_twice_is_safe_or_is_not() 
     unsafe_put.extensions_mut().insert(Idempotent(false));
     assert_eq!(seen(500, unsafe_put, standard()).await, 1);
 
-    let sheds = standard().sheds_with([503]);
-    assert_eq!(seen(503, paused::post(URI), sheds.clone()).await, 2);
-    assert_eq!(seen(500, paused::post(URI), sheds).await, 1);
+    let unprocessed = standard().unprocessed_on([503]);
+    assert_eq!(seen(503, paused::post(URI), unprocessed.clone()).await, 2);
+    assert_eq!(seen(500, paused::post(URI), unprocessed).await, 1);
     let any = standard().retry_any_method([500]);
     assert_eq!(seen(500, paused::post(URI), any).await, 2);
 }
@@ -583,7 +583,9 @@ async fn what_an_address_behind_a_redirect_answers_makes_no_post_safe() {
                 1 => behind_a_redirect(code, &[("retry-after", "1")]),
                 _ => status(200),
             });
-            let provider = standard().sheds_with([503]).retry_any_method([425, 500]);
+            let provider = standard()
+                .unprocessed_on([503])
+                .retry_any_method([425, 500]);
             let mut order = paused::post(URI);
             if idempotent {
                 order.extensions_mut().insert(Idempotent(true));

@@ -480,7 +480,7 @@ async fn a_wait_of_30_days_is_30_days() {
 #[tokio::test(start_paused = true)]
 async fn a_second_is_added_where_a_provider_is_known_to_cut_them_off() {
     let mock = refusing(1, 429, &[("retry-after", "7")]);
-    let layer = RetryLayer::new(Provider::new("koa").truncates_seconds());
+    let layer = RetryLayer::new(Provider::new("koa").retry_after_rounded_down());
     let start = Instant::now();
     send(&around(&mock, layer), get(API)).await.unwrap();
     assert_between(offsets(&mock, start)[1], secs(8), millis(251));

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, WakeList as Wakes, Waker};
+use std::task::{Context, Poll, Wake as Wakes, Waker};
 use std::time::Duration;
 
 use shuttle::future::block_on;
 use shuttle::thread;
 
-use crate::gate::admission::Admission;
+use crate::gate::core::Admission;
 use crate::gate::{
     AcquireRequest, Closing, Completion, Deadlines, Gate, GateConfig, Outcome, Permit, Quota,
     Rejected, Wait,
@@ -47,7 +47,7 @@ pub(super) struct CallerPlan {
     pub(super) patience: Duration,
 }
 
-pub(super) const fn concurrency(fate: Fate) -> CallerPlan {
+pub(super) const fn caller(fate: Fate) -> CallerPlan {
     CallerPlan {
         fate,
         takes: Duration::ZERO,
@@ -168,7 +168,7 @@ impl World {
             self.awake.fetch_add(1, Relaxed);
             for (bell, number) in ring {
                 match number {
-                    Some(number) => self.gate.lock().on_timer(number, self.now()).now(),
+                    Some(number) => self.gate.lock().on_timer(number, self.now()).wake(),
                     None => Wakes::wake(bell),
                 }
             }
@@ -278,9 +278,9 @@ impl ModelCaller {
         }
         let latest = self.started + self.plan.patience;
         let asks = AcquireRequest {
-            price: 1,
+            cost: 1,
             path: Default::default(),
-            patience: Deadlines {
+            deadlines: Deadlines {
                 latest,
                 in_an_outage: latest,
             },
@@ -288,7 +288,7 @@ impl ModelCaller {
         };
         let waker = Waker::from(Arc::clone(&self.bell));
         loop {
-            match permit.try_acquire(asks, self.world.now(), &mut Context::from_waker(&waker)) {
+            match permit.acquire(asks, self.world.now(), &mut Context::from_waker(&waker)) {
                 Admission::Granted(_) => return Some(permit),
                 Admission::Rejected(why) => {
                     self.gives_up(&why, latest);
@@ -339,7 +339,7 @@ impl ModelCaller {
                 permit.complete_and_close(completion(Outcome::RateLimited), closing, None, 0, now);
             let opens = opening.expect("it was sent").gate;
             self.world.closed.lock().unwrap().push((now, opens));
-        } else if !permit.complete_fast(|| now) {
+        } else if !permit.complete_plainly(|| now) {
             permit.complete(completion(Outcome::Ok), now);
         }
         let hold = permit.take_concurrency_permit();
@@ -349,14 +349,7 @@ impl ModelCaller {
 }
 
 fn completion(outcome: Outcome) -> Completion {
-    Completion {
-        outcome,
-        counter: None,
-        price: None,
-        by_limit: false,
-        max_reset: Duration::MAX,
-        path: Default::default(),
-    }
+    Completion::plain(outcome)
 }
 
 /// Lets the callers run, until all have ended. Returns when that was.
@@ -380,12 +373,9 @@ pub(super) fn play(quotas: &[Quota], plans: &[CallerPlan]) -> Duration {
     let ended = world.now();
     world.left_alone.lock().unwrap().clear();
     let mut state = world.gate.lock();
-    assert_eq!((state.waiters.len(), state.in_flight()), (0, 0));
-    let concurrency = state
-        .limits
-        .usage(ended)
-        .into_iter()
-        .find(|usage| usage.window.is_none());
+    assert_eq!((state.waiters.len(), state.core.in_flight()), (0, 0));
+    let usage = state.core.usage(ended);
+    let concurrency = usage.iter().find(|usage| usage.window.is_none());
     assert!(concurrency.is_none_or(|concurrency| concurrency.used == 0));
     let early = |(completion, until): &(Moment, Moment)| {
         let sent = world.sent.lock().unwrap();

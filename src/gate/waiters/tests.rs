@@ -10,9 +10,9 @@ use super::Waiters;
 use crate::time::Moment;
 
 /// Wakes nobody; told apart by its address.
-struct Bell;
+struct NoWake;
 
-impl Wake for Bell {
+impl Wake for NoWake {
     fn wake(self: Arc<Self>) {}
 }
 
@@ -27,11 +27,11 @@ enum Step {
     Idle(usize),
     /// One of those who have a number, waiting or not, waits until then.
     WaitsAgain(prop::sample::Index, u64),
-    Rejected(prop::sample::Index),
+    Leaves(prop::sample::Index),
     /// All but one in so many of those who wait leave.
     Thins(usize),
     PassOver(usize),
-    Outcome(u64),
+    Ends(u64),
 }
 
 fn few_or_many() -> impl Strategy<Value = usize> {
@@ -44,10 +44,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => few_or_many().prop_map(Step::Idle),
         3 => (any::<prop::sample::Index>(), 0u64..100)
             .prop_map(|(who, latest)| Step::WaitsAgain(who, latest)),
-        4 => any::<prop::sample::Index>().prop_map(Step::Rejected),
+        4 => any::<prop::sample::Index>().prop_map(Step::Leaves),
         1 => (2usize..40).prop_map(Step::Thins),
         1 => (1usize..5).prop_map(Step::PassOver),
-        1 => (0u64..100).prop_map(Step::Outcome),
+        1 => (0u64..100).prop_map(Step::Ends),
     ];
     prop::collection::vec(step, 1..60)
 }
@@ -99,7 +99,7 @@ fn same(all_wakers: &[Waker], callers: &[&Waker]) -> bool {
 }
 
 /// Does the same to both, and compares what they answer.
-fn step(waiters: &mut Waiters, list: &mut List, step: Step) {
+fn step(waiters: &mut Waiters<Waker>, list: &mut List, step: Step) {
     match step {
         Step::Arrive(calls, latest) => {
             let before = list.callers.len();
@@ -113,7 +113,7 @@ fn step(waiters: &mut Waiters, list: &mut List, step: Step) {
             let at = who.index(list.callers.len());
             park(waiters, &mut list.callers[at], second(latest));
         }
-        Step::Rejected(who) if !list.callers.is_empty() => {
+        Step::Leaves(who) if !list.callers.is_empty() => {
             let at = who.index(list.callers.len());
             let caller = &mut list.callers[at];
             let waited = std::mem::replace(&mut caller.place, Place::None) != Place::None;
@@ -142,7 +142,7 @@ fn step(waiters: &mut Waiters, list: &mut List, step: Step) {
                 "who is passed over is told"
             );
         }
-        Step::Outcome(before) => {
+        Step::Ends(before) => {
             let told = waiters.expiring_before(second(before));
             for caller in &mut list.callers {
                 let ends = caller.place != Place::None && caller.latest < second(before);
@@ -152,28 +152,28 @@ fn step(waiters: &mut Waiters, list: &mut List, step: Step) {
                 assert!(!ends || caller.told, "each caller is told");
             }
         }
-        Step::WaitsAgain(..) | Step::Rejected(..) => {}
+        Step::WaitsAgain(..) | Step::Leaves(..) => {}
     }
 }
 
-fn take_numbers(calls: usize, waiters: &mut Waiters, list: &mut List) {
+fn take_numbers(calls: usize, waiters: &mut Waiters<Waker>, list: &mut List) {
     list.callers.extend((0..calls).map(|_| Caller {
         number: waiters.arrive(),
         place: Place::None,
         latest: Moment::START,
         told: false,
-        waker: Waker::from(Arc::new(Bell)),
+        waker: Waker::from(Arc::new(NoWake)),
     }));
 }
 
-fn park(waiters: &mut Waiters, caller: &mut Caller, latest: Moment) {
+fn park(waiters: &mut Waiters<Waker>, caller: &mut Caller, latest: Moment) {
     let waited = std::mem::replace(&mut caller.place, Place::Present) != Place::None;
     (caller.latest, caller.told) = (latest, false);
     let before = waiters.park(caller.number, latest, caller.waker.clone());
     assert_eq!(before.is_some(), waited);
 }
 
-fn compare(waiters: &Waiters, list: &List) {
+fn compare(waiters: &Waiters<Waker>, list: &List) {
     let waiting = list.waiting().count();
     assert_eq!((waiters.len(), waiters.is_empty()), (waiting, waiting == 0));
     let first = waiters.first();
@@ -192,7 +192,7 @@ fn compare(waiters: &Waiters, list: &List) {
                 .is_some_and(|known| known <= earliest)
         );
     }
-    assert!(waiting > 0 || waiters.line.capacity() <= 2 * Waiters::FEW);
+    assert!(waiting > 0 || waiters.line.capacity() <= 2 * Waiters::<Waker>::FEW);
 }
 
 proptest! {
@@ -213,7 +213,7 @@ proptest! {
         back_to_front in any::<bool>(),
     ) {
         let mut waiters = Waiters::default();
-        let mut waiting: Vec<_> = (0..many).map(|_| (waiters.arrive(), Waker::from(Arc::new(Bell)), false)).collect();
+        let mut waiting: Vec<_> = (0..many).map(|_| (waiters.arrive(), Waker::from(Arc::new(NoWake)), false)).collect();
         if back_to_front {
             waiting.reverse();
         }
@@ -227,7 +227,7 @@ proptest! {
             }
             let (number, ..) = waiting.swap_remove(leaves.index(waiting.len()));
             waiters.leave(number);
-            let woken = waiters.wakers_if_few();
+            let woken = waiters.if_few_left();
             for (number, waker, watches) in &mut waiting {
                 if woken.iter().any(|woken| woken.will_wake(waker)) {
                     *watches = waiters.should_hold_timer(*number, second(60));
@@ -242,7 +242,7 @@ proptest! {
     #[test]
     fn when_no_timer_is_left_all_are_woken(many in 65usize..300, polled in any::<prop::sample::Index>()) {
         let mut waiters = Waiters::default();
-        let calls: Vec<_> = (0..many).map(|_| (waiters.arrive(), Waker::from(Arc::new(Bell)))).collect();
+        let calls: Vec<_> = (0..many).map(|_| (waiters.arrive(), Waker::from(Arc::new(NoWake)))).collect();
         let polled = &calls[polled.index(many)];
         let mut timer_holders = Vec::new();
         for (number, waker) in &calls {
@@ -261,7 +261,7 @@ proptest! {
     }
 }
 
-fn wait_all(waiters: &mut Waiters, latest: impl IntoIterator<Item = u64>) -> Vec<u64> {
+fn wait_all(waiters: &mut Waiters<Waker>, latest: impl IntoIterator<Item = u64>) -> Vec<u64> {
     let latest = latest.into_iter();
     latest
         .map(|latest| {

@@ -295,7 +295,7 @@ fn a_default_waits_until_the_body_was_seen_and_everything_else_is_silent() {
 #[test]
 fn a_truncating_server_is_given_a_second_more() {
     let rules = Rules {
-        truncates_seconds: true,
+        retry_after_rounded_down: true,
         ..Rules::default()
     };
     reads(

@@ -7,9 +7,8 @@ use ring::{Ring, SLOTS};
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use super::QuotaUsage;
-use super::pacer::interval_for;
-use super::quota::{Quota, Spread};
+use super::pacing::interval_for;
+use super::quota::{Quota, QuotaUsage, Spread};
 use crate::time::{Length, Moment, Slices, nanos};
 
 /// A wheel of slots, each a slice of time: so counting costs the same for twenty calls and for a
@@ -30,7 +29,7 @@ pub(crate) struct SlidingWindow {
     /// Whether it counts calls, or what they cost.
     per_call: bool,
     /// Whether it was spent by prices: what is published counts calls.
-    priced: bool,
+    counts_costs: bool,
     /// Whether it only keeps calls apart that a wider one allows.
     burst_window: bool,
     spread: Spread,
@@ -62,7 +61,7 @@ impl SlidingWindow {
             slack: Length::of(slack),
             ring: Ring::for_limit(limit),
             per_call: false,
-            priced: false,
+            counts_costs: false,
             burst_window: false,
             spread: Spread::Anyhow,
             declared: limit,
@@ -102,10 +101,10 @@ impl SlidingWindow {
 
     /// How long after a call of this price the next one is sent, if its calls are spread: because the quota was
     /// declared so, or because refusals have `detected` it of those whose calls may lie anyhow.
-    pub(super) fn interval(&self, price: u32, detected: bool) -> Option<Duration> {
+    pub(super) fn interval(&self, cost: u32, detected: bool) -> Option<Duration> {
         let spread = self.is_paced() || detected && self.may_learn();
         let (length, slack) = (self.length.duration(), self.slack.duration());
-        spread.then(|| interval_for(self.limit, self.slots_for(price), length, slack))
+        spread.then(|| interval_for(self.limit, self.slots_for(cost), length, slack))
     }
 
     pub(super) fn is_paced(&self) -> bool {
@@ -126,19 +125,19 @@ impl SlidingWindow {
 
     /// What a call of this price takes.
     #[inline]
-    fn slots_for(&self, price: u32) -> u32 {
-        if self.per_call { price.min(1) } else { price }
+    fn slots_for(&self, cost: u32) -> u32 {
+        if self.per_call { cost.min(1) } else { cost }
     }
 
     /// How many calls of this price it holds.
     #[inline]
-    pub(super) fn capacity_for(&self, price: u32) -> u32 {
-        (self.limit / self.slots_for(price).max(1)).max(1)
+    pub(super) fn capacity_for(&self, cost: u32) -> u32 {
+        (self.limit / self.slots_for(cost).max(1)).max(1)
     }
 
     /// Whether a call of this price could ever be sent.
-    pub(crate) fn can_afford(&self, price: u32) -> bool {
-        self.burst_window || self.slots_for(price) <= self.declared.max(self.limit)
+    pub(crate) fn can_afford(&self, cost: u32) -> bool {
+        self.burst_window || self.slots_for(cost) <= self.declared.max(self.limit)
     }
 
     pub(crate) fn is_burst_window(&self) -> bool {
@@ -161,18 +160,18 @@ impl SlidingWindow {
 
     /// Whether a call may be sent now.
     #[inline]
-    pub(crate) fn has_slot(&mut self, price: u32, now: Moment) -> bool {
+    pub(crate) fn has_slot(&mut self, cost: u32, now: Moment) -> bool {
         self.advance_to(now);
-        self.reserved.saturating_add(self.slots_for(price)) <= self.limit || self.reserved == 0
+        self.reserved.saturating_add(self.slots_for(cost)) <= self.limit || self.reserved == 0
     }
 
     /// When there is a place for a call of this price.
     #[inline]
-    pub(crate) fn next_slot(&mut self, price: u32, now: Moment) -> Moment {
-        if self.has_slot(price, now) {
+    pub(crate) fn next_slot(&mut self, cost: u32, now: Moment) -> Moment {
+        if self.has_slot(cost, now) {
             return now;
         }
-        self.next_free(self.slots_for(price))
+        self.next_free(self.slots_for(cost))
     }
 
     #[cold]
@@ -194,16 +193,16 @@ impl SlidingWindow {
     /// A call is sent. Until its answer is here, its places are held as if the server had seen it only
     /// at the end of the slack.
     #[inline]
-    pub(crate) fn reserve(&mut self, price: u32, now: Moment) {
+    pub(crate) fn reserve(&mut self, cost: u32, now: Moment) {
         self.advance_to(now);
-        self.priced |= self.slots_for(price) > 1;
-        self.add(self.slots_for(price), now + self.slack);
+        self.counts_costs |= self.slots_for(cost) > 1;
+        self.add(self.slots_for(cost), now + self.slack);
     }
 
     /// The head of the answer is here: the server has counted the call by now.
     #[inline]
-    pub(crate) fn on_response(&mut self, price: u32, sent: Moment, now: Moment) {
-        let places = self.slots_for(price);
+    pub(crate) fn on_response(&mut self, cost: u32, sent: Moment, now: Moment) {
+        let places = self.slots_for(cost);
         if now >= sent + self.slack {
             return;
         }
@@ -218,8 +217,8 @@ impl SlidingWindow {
     }
 
     /// Whether a call that was let through at this moment has its places still, or may have others now.
-    pub(super) fn still_fits(&mut self, price: u32, sent: Moment, now: Moment) -> bool {
-        self.has_slot(price, now) || self.still_holds_slots(self.slots_for(price), sent)
+    pub(super) fn still_fits(&mut self, cost: u32, sent: Moment, now: Moment) -> bool {
+        self.has_slot(cost, now) || self.still_holds_slots(self.slots_for(cost), sent)
     }
 
     #[inline]
@@ -230,8 +229,8 @@ impl SlidingWindow {
 
     /// The call was never sent.
     #[inline]
-    pub(crate) fn abort(&mut self, price: u32, sent: Moment) {
-        let places = self.slots_for(price);
+    pub(crate) fn abort(&mut self, cost: u32, sent: Moment) {
+        let places = self.slots_for(cost);
         if self.still_holds_slots(places, sent) {
             let held = self.slice_held(sent + self.slack);
             self.ring.subtract(held, places);
@@ -240,10 +239,10 @@ impl SlidingWindow {
     }
 
     /// The call that was answered now cost another price than it had said.
-    pub(crate) fn correct(&mut self, price: u32, truly: u32, sent: Moment, now: Moment) {
+    pub(crate) fn correct(&mut self, cost: u32, truly: u32, sent: Moment, now: Moment) {
         self.advance_to(now);
-        let (said, truly) = (self.slots_for(price), self.slots_for(truly));
-        self.priced |= truly > 1;
+        let (said, truly) = (self.slots_for(cost), self.slots_for(truly));
+        self.counts_costs |= truly > 1;
         if truly > said {
             self.add(truly - said, now);
         } else {
@@ -258,9 +257,10 @@ impl SlidingWindow {
     }
 
     /// The server says how much a window of about this length holds: that corrects a plan, and no cap.
-    pub(crate) fn publish(&mut self, limit: u32, resets_in: Duration) {
+    /// Returns whether its limit may have changed.
+    pub(crate) fn publish(&mut self, limit: u32, resets_in: Duration) -> bool {
         if !self.is_plan {
-            return;
+            return false;
         }
         const ROUNDED: Duration = Duration::from_millis(1_500);
         let length = self.length.duration();
@@ -268,9 +268,10 @@ impl SlidingWindow {
         if resets_in > length + ROUNDED {
             self.limit = self.declared;
             self.of_another = Some(limit);
-        } else if is_mine && !self.priced && self.of_another != Some(limit) {
+        } else if is_mine && !self.counts_costs && self.of_another != Some(limit) {
             self.limit = limit.max(1);
         }
+        true
     }
 
     #[inline]

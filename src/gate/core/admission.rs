@@ -1,6 +1,5 @@
-//! What a gate and the calls at it say to each other.
+//! The records that pass between a gate and the calls at it.
 
-use std::task::Waker;
 use std::time::Duration;
 
 use super::blocked::Reason;
@@ -11,46 +10,19 @@ use crate::hint::Counter;
 use crate::retry::CircuitBreaker;
 use crate::time::Moment;
 
-/// Wakers to be called, and others to be dropped, when the lock is free again: both may run code of
-/// a user. Usually none or one.
-#[must_use = "waiting calls have to be woken"]
-#[derive(Debug, Default)]
-pub(crate) struct WakeList {
-    pub(super) first: Option<Waker>,
-    pub(super) others: Vec<Waker>,
-    pub(super) drop: Option<Waker>,
-}
-
-impl WakeList {
-    /// Others, too.
-    pub(super) fn and(mut self, others: Vec<Waker>) -> Self {
-        self.others.extend(others);
-        self
-    }
-
-    /// To be said without the lock.
-    #[inline]
-    pub(crate) fn now(self) {
-        if let Some(first) = self.first {
-            first.wake();
-        }
-        self.others.into_iter().for_each(Waker::wake);
-        drop(self.drop);
-    }
-}
-
 /// What is known about a scope before its first call.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct GateConfig<'a> {
+    /// Caps, which no server raises.
     pub(crate) quotas: &'a [Quota],
-    /// Those that published counters correct.
+    /// What the provider's page says, which published counters correct.
     pub(crate) plans: &'a [Quota],
-    /// So many in flight to begin with.
+    /// How many calls may be in flight to begin with.
     pub(crate) cold_start: Option<u32>,
     pub(crate) circuit_breaker: CircuitBreaker,
 }
 
-/// How a call ended, as far as the gate is concerned.
+/// How a call ended, as far as its gate is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Served, or refused for what it asked: the server works.
@@ -65,77 +37,87 @@ pub(crate) enum Outcome {
     ServerError,
     /// A status of a server that is out, which the policy takes for an answer.
     UnavailableAccepted,
-    /// Dropped.
+    /// Dropped before it was answered.
     Cancelled,
 }
 
-/// What the answer of a call tells the gate, besides a wait.
+/// What the end of a call tells its gate, besides a wait.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Completion {
     pub(crate) outcome: Outcome,
-    /// What was asked for, if it failed.
+    /// What was asked for, unless it does not matter.
     pub(crate) path: PathHash,
     pub(crate) counter: Option<Counter>,
-    /// What the call has cost in truth, if the answer says so.
-    pub(crate) price: Option<u32>,
+    /// The true cost of the call, if the response says so.
+    pub(crate) cost: Option<u32>,
     /// Whether it was a limit that refused it.
     pub(crate) by_limit: bool,
-    /// A counter's reset is believed for so long and no longer.
+    /// The reset of a counter is believed for this long and no longer.
     pub(crate) max_reset: Duration,
 }
 
-/// What a call asks of a gate.
+impl Completion {
+    /// An end that tells nothing else.
+    pub(crate) const fn plain(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            path: PathHash::UNKNOWN,
+            counter: None,
+            cost: None,
+            by_limit: false,
+            max_reset: Duration::MAX,
+        }
+    }
+}
+
+/// What a call asks of its gate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AcquireRequest {
-    pub(crate) price: u32,
+    pub(crate) cost: u32,
     pub(crate) path: PathHash,
-    pub(crate) patience: Deadlines,
-    /// It does not wait behind so many others.
+    pub(crate) deadlines: Deadlines,
+    /// Where this many wait already, the call does not wait.
     pub(crate) max_waiting: usize,
 }
 
-/// How long a call is ready to wait.
+/// Until when a call is ready to wait.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadlines {
     pub(crate) latest: Moment,
-    /// The same, if the gate is shut because the server is out.
+    /// The same, while the server is out.
     pub(crate) in_an_outage: Moment,
 }
 
-/// What a call that was let through has to show later.
+/// The record of an admitted call, shown again when it is sent and when it ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Admitted {
-    /// The number of closings when it was let through.
+    /// The number of closings when it was admitted.
     pub(crate) generation: u16,
-    /// What it costs, of quotas that count prices.
-    pub(super) price: u32,
+    pub(crate) cost: u32,
     /// How much of what was sent before it had been answered when it was sent.
-    pub(super) answered_then: u32,
-    /// When it was sent.
-    pub(super) sent: Moment,
+    pub(crate) answered_then: u32,
+    pub(crate) sent: Moment,
 }
 
-/// Where a call stands that asked to pass.
+/// Where a call stands that asked to be admitted.
 #[derive(Debug)]
 pub(crate) enum Admission {
-    /// It is through.
     Granted(Admitted),
-    /// It waits, and looks again at this moment if it is not woken before.
+    /// It waits, and asks again at this moment if it is not woken before.
     WaitUntil(Moment, Reason),
-    /// It waits, and is woken in its turn.
+    /// It waits without a timer, and is woken in its turn.
     Parked(Reason),
-    /// It does not wait, and why.
     Rejected(Rejected),
 }
 
-/// Why a call is not let through.
+/// Why a call is neither admitted nor waits.
 #[derive(Debug)]
 pub(crate) enum Rejected {
-    /// Its patience does not reach until the gate opens, if it is known when.
+    /// The gate opens after the deadline of the call, as far as is known when.
     PastDeadline(Option<ClosedUntil>),
-    /// So many wait already.
+    /// As many calls wait as may.
     QueueFull(Option<ClosedUntil>),
-    /// It costs more than this, which is all there ever is.
+    /// It costs more than this, which is all that a quota ever holds.
     CostAboveQuota(u32),
     /// There is no timer to wait with.
     NoTimer,

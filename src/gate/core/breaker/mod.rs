@@ -5,10 +5,15 @@
 //! when it is, the pace grows from a few calls a second. A broken route among good ones never gets there, since the good
 //! ones are served; and where they are called rarely, a call to a path that has not failed is a probe at once.
 
+mod rate_ramp;
+mod refused_paths;
+
+pub(crate) use refused_paths::RefusedPaths;
+
 use super::blocked::Reason;
-use super::rate_ramp::RateRamp;
 use crate::retry::CircuitBreaker;
 use crate::time::Moment;
+use rate_ramp::RateRamp;
 use std::time::Duration;
 
 /// After an outage, so many failures in a row mean that the pace is too fast; one is a hiccup.
@@ -37,7 +42,7 @@ pub(crate) enum BreakerState {
     /// The breaker is open: the next probe goes then.
     Open(Moment),
     /// It opens then, unless a call is served before: all is well then.
-    Deadlines(Moment),
+    SuspectedUntil(Moment),
 }
 
 /// What has failed lately; usually nothing.
@@ -129,7 +134,7 @@ impl Breaker {
         Some(if now >= out.opens {
             BreakerState::Open(out.probe_at)
         } else {
-            BreakerState::Deadlines(out.opens)
+            BreakerState::SuspectedUntil(out.opens)
         })
     }
 

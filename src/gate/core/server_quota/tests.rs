@@ -16,7 +16,7 @@ fn on_counter(server_quota: &mut ServerQuota, counter: Counter, answered_then: u
     let told = CounterReading {
         counter,
         answered_then,
-        price: 1,
+        cost: 1,
         max_reset: Duration::MAX,
     };
     server_quota.on_counter(told, now);

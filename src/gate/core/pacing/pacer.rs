@@ -6,7 +6,7 @@ use crate::time::{Length, Moment};
 
 /// When the next one may go. One that is let through goes when the service within is ready: so it is asked twice.
 #[derive(Debug, Default)]
-pub(super) struct Pacer {
+pub(crate) struct Pacer {
     /// From when on the next one is let through,
     next: Moment,
     /// and from when on one may be sent, after those that were.
@@ -21,7 +21,7 @@ const ROUNDING: Duration = Duration::from_millis(1);
 
 impl Pacer {
     /// From when on a call is let through, where they are so far apart.
-    pub(super) fn next(&self, interval: Duration, now: Moment) -> Moment {
+    pub(crate) fn next(&self, interval: Duration, now: Moment) -> Moment {
         let early = Length::of(TICK.saturating_sub(interval));
         if now + early >= self.next {
             now
@@ -31,28 +31,28 @@ impl Pacer {
     }
 
     /// A call is let through, and the next one so much later.
-    pub(super) fn on_admit(&mut self, interval: Duration, now: Moment) {
+    pub(crate) fn on_admit(&mut self, interval: Duration, now: Moment) {
         self.next = after(self.next, interval, now);
     }
 
     /// Whether a call that was let through may be sent now: others that were held up may have been just now.
-    pub(super) fn can_still_send(&self, now: Moment) -> bool {
+    pub(crate) fn can_still_send(&self, now: Moment) -> bool {
         now + TICK >= self.sent
     }
 
     /// It is sent.
-    pub(super) fn on_send(&mut self, interval: Duration, now: Moment) {
+    pub(crate) fn on_send(&mut self, interval: Duration, now: Moment) {
         self.sent = after(self.sent, interval, now);
         self.next = self.next.max(self.sent);
     }
 
     /// It is not sent after all.
-    pub(super) fn abort(&mut self, interval: Duration) {
+    pub(crate) fn abort(&mut self, interval: Duration) {
         self.next = self.next.earlier(interval).max(self.sent);
     }
 
     /// A call that was sent has cost more or less than it had said, and keeps the next one waiting as long.
-    pub(super) fn correct(&mut self, said: Duration, truly: Duration) {
+    pub(crate) fn correct(&mut self, said: Duration, truly: Duration) {
         for moment in [&mut self.next, &mut self.sent] {
             let more = *moment + truly.saturating_sub(said);
             *moment = more.earlier(said.saturating_sub(truly));
@@ -70,7 +70,7 @@ fn after(last: Moment, interval: Duration, now: Moment) -> Moment {
 /// none. There the last window weighs in the one that runs, so that it takes one call less than the quota: in a
 /// quota of one, every other window is empty. On their way calls come closer to each other, those of a whole window by
 /// its slack, if that is not long.
-pub(super) fn interval_for(limit: u32, places: u32, length: Duration, slack: Duration) -> Duration {
+pub(crate) fn interval_for(limit: u32, places: u32, length: Duration, slack: Duration) -> Duration {
     let slack = slack.min(length / 8);
     let longest = length.saturating_mul(2).saturating_add(slack);
     match limit.saturating_sub(places) {

@@ -11,7 +11,7 @@ use crate::time::Moment;
 
 /// Refusals, and what lies between them, counted in calls: so a minute's wait for a window of two seconds is no time.
 #[derive(Debug)]
-pub(super) struct PacingDetector {
+pub(crate) struct PacingDetector {
     /// The number of closings when the calls were sent of which the last was refused: all those are one.
     under: Option<u16>,
     /// So many were accepted since.
@@ -31,9 +31,9 @@ pub(super) struct PacingDetector {
 
 /// Of which quota a call was refused or accepted.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LearnableQuota {
-    pub(super) limit: u32,
-    pub(super) length: Duration,
+pub(crate) struct LearnableQuota {
+    pub(crate) limit: u32,
+    pub(crate) length: Duration,
 }
 
 impl Default for PacingDetector {
@@ -60,12 +60,12 @@ impl PacingDetector {
     const APART: u64 = 10;
     const MOST: u32 = 1_000;
 
-    pub(super) fn is_pacing(&self) -> bool {
+    pub(crate) fn is_pacing(&self) -> bool {
         self.spread.is_some()
     }
 
     /// A call was refused, though there were places.
-    pub(super) fn on_refusal(&mut self, under: u16, of: LearnableQuota, now: Moment) {
+    pub(crate) fn on_refusal(&mut self, under: u16, of: LearnableQuota, now: Moment) {
         // Epochs wrap around; no call is on its way for half of them.
         let known = |last: u16| last.wrapping_sub(under) < u16::MAX / 2;
         if self.under.is_some_and(known) {
@@ -92,21 +92,20 @@ impl PacingDetector {
         }
     }
 
-    /// So many calls were accepted by now.
+    /// A call was served.
     #[inline]
-    pub(super) fn on_success(&mut self, calls: u32, of: LearnableQuota, now: Moment) {
+    pub(crate) fn on_success(&mut self, of: LearnableQuota, now: Moment) {
         self.roll(of.length, now);
-        self.lately[0] = self.lately[0].saturating_add(calls);
+        self.lately[0] = self.lately[0].saturating_add(1);
         if self.weigh > 0 {
-            self.none_refused(calls, of.limit);
+            self.none_refused(of.limit);
         }
     }
 
-    fn none_refused(&mut self, calls: u32, limit: u32) {
-        let calls = u64::from(calls);
-        self.between += calls;
+    fn none_refused(&mut self, limit: u32) {
+        self.between += 1;
         if let Some((_, served)) = &mut self.spread {
-            *served += calls;
+            *served += 1;
             if Self::windows(*served, limit) >= self.lasts {
                 // One refusal will be enough to know it again.
                 self.spread = None;
@@ -178,7 +177,7 @@ mod tests {
         }
 
         fn on_success(&mut self, calls: u32) -> bool {
-            self.detector.on_success(calls, OF, self.now);
+            (0..calls).for_each(|_| self.detector.on_success(OF, self.now));
             self.detector.is_pacing()
         }
 
@@ -208,7 +207,7 @@ mod tests {
         let of = LearnableQuota { limit: 1, ..OF };
         let (mut detector, mut now) = (PacingDetector::default(), Moment::now());
         for closing in 0..2 {
-            detector.on_success(1, of, now);
+            detector.on_success(of, now);
             now += of.length;
             detector.on_refusal(closing, of, now);
         }
@@ -296,7 +295,9 @@ mod tests {
         detector.on_refusal(0, of, now);
         detector.on_refusal(1, of, now);
         assert!(detector.is_pacing());
-        (0..30).for_each(|_| detector.on_success(limit, of, now));
+        let almost = 30 * u64::from(limit) - 1;
+        detector.spread = Some((now, almost));
+        detector.on_success(of, now);
         assert!(!detector.is_pacing());
     }
 }

@@ -18,7 +18,10 @@ fn five_failures_in_a_row_over_a_second_are_an_outage() {
     assert!(!breaker.is_sure(now), "all at once prove nothing");
     assert_eq!(breaker.next(now), now, "new calls go on");
     let later = now + Duration::from_secs(1);
-    assert_eq!(breaker.suspicion(now), Some(BreakerState::Deadlines(later)));
+    assert_eq!(
+        breaker.suspicion(now),
+        Some(BreakerState::SuspectedUntil(later))
+    );
     breaker.on_admit(later);
     assert!(breaker.next(later) > later, "one asks");
     fail(&mut breaker, 1, later);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::gate::quota::Quota;
+use crate::gate::Quota;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -18,7 +18,7 @@ fn refused() -> Completion {
     Completion {
         outcome: Outcome::RateLimited,
         counter: None,
-        price: None,
+        cost: None,
         by_limit: true,
         max_reset: Duration::MAX,
         path: Default::default(),
@@ -28,10 +28,16 @@ fn refused() -> Completion {
 /// Of a call that costs one.
 fn admitted(sent: Moment) -> Admitted {
     Admitted {
-        price: 1,
+        cost: 1,
         sent,
         ..Admitted::default()
     }
+}
+
+/// From when a call of this cost may go.
+fn next(limits: &mut Limits, cost: u32, now: Moment) -> Moment {
+    let blocked = limits.blocked(cost, now).map(|blocked| blocked.until);
+    blocked.max().unwrap_or(now)
 }
 
 /// Lets a call through, and has it refused under this epoch.
@@ -49,13 +55,13 @@ fn a_call_that_is_sent_late_keeps_the_next_one_at_its_distance() {
     let mut limits = declared(&[Quota::new(11, SECOND * 10).slack(Duration::ZERO).paced()]);
     let now = Moment::now();
     limits.on_admit(1, now);
-    assert_eq!(limits.next(1, now), now + SECOND);
+    assert_eq!(next(&mut limits, 1, now), now + SECOND);
     let late = now + SECOND * 5;
     let admitted = admitted(now);
     assert!(limits.can_still_send(admitted, late));
     limits.on_late_send(admitted, late);
     limits.on_send(1, late);
-    assert_eq!(limits.next(1, late), late + SECOND);
+    assert_eq!(next(&mut limits, 1, late), late + SECOND);
     assert!(!limits.can_still_send(admitted, late));
 }
 
@@ -98,16 +104,16 @@ fn what_a_call_truly_costs_is_its_distance() {
     let admitted = admitted(now);
     let completion = Completion {
         outcome: Outcome::Ok,
-        price: Some(30),
+        cost: Some(30),
         by_limit: false,
         ..refused()
     };
     limits.complete(admitted, completion, now);
-    assert_eq!(limits.next(1, now), now + SECOND * 60 * 30 / 31);
+    assert_eq!(next(&mut limits, 1, now), now + SECOND * 60 * 30 / 31);
 }
 
 #[test]
-fn prices_do_not_make_what_was_learned_last() {
+fn costs_do_not_make_what_was_learned_last() {
     let (tokens, many) = (
         Quota::new(3_000, SECOND * 2),
         Quota::new(30_000, SECOND * 2),
@@ -122,14 +128,14 @@ fn prices_do_not_make_what_was_learned_last() {
         }
         assert!(limits.paced);
         for _ in 0..1_000 {
-            now = limits.next(100, now);
+            now = next(&mut limits, 100, now);
             limits.on_admit(100, now);
             let admitted = Admitted {
                 generation: 2,
-                price: 100,
+                cost: 100,
                 ..admitted(now)
             };
-            limits.complete_ok(admitted, now);
+            limits.complete(admitted, Completion::plain(Outcome::Ok), now);
         }
         assert!(!limits.paced, "{quotas:?}");
     }
@@ -145,7 +151,7 @@ fn the_widest_distance_counts() {
     let mut limits = declared(&quotas);
     let now = Moment::now();
     limits.on_admit(1, now);
-    assert_eq!(limits.next(1, now), now + SECOND * 10);
+    assert_eq!(next(&mut limits, 1, now), now + SECOND * 10);
 }
 
 #[test]

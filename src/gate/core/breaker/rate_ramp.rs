@@ -8,7 +8,7 @@ use crate::time::Moment;
 /// fails. What that second held is the new pace, less a little; from there it grows back to just below
 /// the pace that failed, and only rarely beyond.
 #[derive(Debug)]
-pub(super) struct RateRamp {
+pub(crate) struct RateRamp {
     per_second: u32,
     next: Moment,
     second: Moment,
@@ -33,7 +33,7 @@ impl RateRamp {
     /// Seconds below a pace that failed, after which it is tried once more.
     const PATIENT: u32 = 30;
 
-    pub(super) fn new(now: Moment) -> Self {
+    pub(crate) fn new(now: Moment) -> Self {
         Self {
             per_second: Self::FIRST,
             next: now,
@@ -49,22 +49,22 @@ impl RateRamp {
     }
 
     /// When the next call may go.
-    pub(super) fn next(&self) -> Moment {
+    pub(crate) fn next(&self) -> Moment {
         self.next
     }
 
-    pub(super) fn on_admit(&mut self, now: Moment) {
+    pub(crate) fn on_admit(&mut self, now: Moment) {
         self.roll(now);
         self.admit += 1;
         self.next = self.next.max(now) + Self::SECOND / self.per_second;
     }
 
-    pub(super) fn on_answer(&mut self, now: Moment) {
+    pub(crate) fn on_answer(&mut self, now: Moment) {
         self.roll(now);
         self.answered += 1;
     }
 
-    pub(super) fn on_failure(&mut self, sent: Moment, now: Moment) {
+    pub(crate) fn on_failure(&mut self, sent: Moment, now: Moment) {
         // A pace that is hardly used is not too fast: one route is broken.
         if sent < self.changed || !self.used_before && !self.is_used() {
             return;
@@ -107,11 +107,11 @@ impl RateRamp {
         self.second = now;
     }
 
-    pub(super) fn is_idle(&self, now: Moment) -> bool {
+    pub(crate) fn is_idle(&self, now: Moment) -> bool {
         now.since(self.second) > Self::SECOND * 60
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.too_fast.is_none() && self.calm >= Self::CALM
     }
 }

@@ -1,8 +1,7 @@
 //! How many calls may be on their way at once, each until the body of its answer has ended.
 
-use super::QuotaUsage;
 use super::admission::GateConfig;
-use super::quota::Quota;
+use super::quota::{Quota, QuotaUsage};
 use crate::time::Moment;
 
 #[derive(Debug)]

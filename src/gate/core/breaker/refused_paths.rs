@@ -1,6 +1,6 @@
 //! Paths that are refused again and again while others are served: their limits are their own.
 
-use super::breaker::PathHash;
+use super::PathHash;
 use crate::time::Moment;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 /// A refusal closes the gate for all, since it may speak of a limit on the whole scope. But what it teaches of that
 /// limit would hold everyone back for the sake of one endpoint that is always refused.
 #[derive(Debug, Default)]
-pub(super) struct RefusedPaths {
+pub(crate) struct RefusedPaths {
     paths: Vec<RefusedPath>,
 }
 
@@ -37,12 +37,12 @@ impl RefusedPaths {
     const ENOUGH: u32 = 2;
 
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.paths.is_empty()
     }
 
     /// A call to this path was refused by a limit. Returns whether that limit seems to be the path's own.
-    pub(super) fn on_refusal(&mut self, path: PathHash, under: u16, now: Moment) -> bool {
+    pub(crate) fn on_refusal(&mut self, path: PathHash, under: u16, now: Moment) -> bool {
         self.forget_old(now);
         let paths = &mut self.paths;
         let Some(known) = paths.iter_mut().find(|known| known.path == path) else {
@@ -65,13 +65,13 @@ impl RefusedPaths {
     }
 
     /// Whether the limit that refuses this path seems to be its own.
-    pub(super) fn is_limited_itself(&self, path: PathHash) -> bool {
+    pub(crate) fn is_limited_itself(&self, path: PathHash) -> bool {
         let mut same = self.paths.iter().filter(|known| known.path == path);
         same.any(RefusedPath::is_limited_itself)
     }
 
     /// Whether a call to this path lets the others go first.
-    pub(super) fn should_yield(&mut self, path: PathHash) -> bool {
+    pub(crate) fn should_yield(&mut self, path: PathHash) -> bool {
         let paths = self.paths.iter_mut();
         let mut limited = paths.filter(|known| known.path == path && known.is_limited_itself());
         limited.next().is_some_and(|known| {
@@ -81,7 +81,7 @@ impl RefusedPaths {
     }
 
     /// A call to this path was served.
-    pub(super) fn on_success(&mut self, path: PathHash, now: Moment) {
+    pub(crate) fn on_success(&mut self, path: PathHash, now: Moment) {
         let paths = &mut self.paths;
         paths.retain(|known| known.path != path);
         paths

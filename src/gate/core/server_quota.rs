@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::QuotaUsage;
+use super::quota::QuotaUsage;
 use crate::hint::Counter;
 use crate::time::Moment;
 
@@ -28,7 +28,7 @@ pub(crate) struct ServerQuota {
 pub(crate) struct CounterReading {
     pub(crate) counter: Counter,
     pub(crate) answered_then: u32,
-    pub(crate) price: u32,
+    pub(crate) cost: u32,
     pub(crate) max_reset: Duration,
 }
 
@@ -85,9 +85,9 @@ impl ServerWindow {
     }
 
     /// Whether there is enough left; of a call that costs more than the whole window, all of it.
-    fn check_cost(&self, price: u32) -> bool {
+    fn check_cost(&self, cost: u32) -> bool {
         let most = self.limit.unwrap_or(u32::MAX).max(1);
-        self.left >= i64::from(price.min(most))
+        self.left >= i64::from(cost.min(most))
     }
 }
 
@@ -97,21 +97,21 @@ const SAME: Duration = Duration::from_millis(1_200);
 impl ServerQuota {
     /// From when one more may go.
     #[inline]
-    pub(crate) fn next(&mut self, price: u32, now: Moment) -> Moment {
+    pub(crate) fn next(&mut self, cost: u32, now: Moment) -> Moment {
         if self.window.is_none() {
             return now;
         }
         self.roll(now);
         match &self.window {
-            Some(window) if !window.check_cost(price) => window.resets,
+            Some(window) if !window.check_cost(cost) => window.resets,
             _ => now,
         }
     }
 
     /// Whether one more may go in the window that is known to run now, if one is.
     #[inline]
-    pub(crate) fn has_slot(&self, price: u32, now: Moment) -> bool {
-        let has = |window: &ServerWindow| window.resets > now && window.left >= i64::from(price);
+    pub(crate) fn has_slot(&self, cost: u32, now: Moment) -> bool {
+        let has = |window: &ServerWindow| window.resets > now && window.left >= i64::from(cost);
         self.window.as_ref().is_none_or(has)
     }
 
@@ -137,19 +137,19 @@ impl ServerQuota {
 
     /// A call is sent. Returns how many had been answered by then, to be shown with its answer.
     #[inline]
-    pub(crate) fn on_admit(&mut self, price: u32) -> u32 {
-        self.sent = self.sent.wrapping_add(price);
+    pub(crate) fn on_admit(&mut self, cost: u32) -> u32 {
+        self.sent = self.sent.wrapping_add(cost);
         if let Some(window) = &mut self.window {
-            window.left -= i64::from(price);
-            window.max_wait -= i64::from(price);
+            window.left -= i64::from(cost);
+            window.max_wait -= i64::from(cost);
         }
         self.answered
     }
 
     /// A call is over, one way or the other.
     #[inline]
-    pub(crate) fn on_finish(&mut self, price: u32) {
-        self.answered = self.answered.wrapping_add(price);
+    pub(crate) fn on_finish(&mut self, cost: u32) {
+        self.answered = self.answered.wrapping_add(cost);
     }
 
     /// A call was refused that was sent when something had been left, as far as was known then.
@@ -174,11 +174,11 @@ impl ServerQuota {
     }
 
     /// It was never sent.
-    pub(crate) fn abort(&mut self, price: u32) {
-        self.answered = self.answered.wrapping_add(price);
+    pub(crate) fn abort(&mut self, cost: u32) {
+        self.answered = self.answered.wrapping_add(cost);
         if let Some(window) = &mut self.window {
-            window.left += i64::from(price);
-            window.max_wait += i64::from(price);
+            window.left += i64::from(cost);
+            window.max_wait += i64::from(cost);
         }
     }
 
@@ -187,16 +187,16 @@ impl ServerQuota {
         let CounterReading {
             counter,
             answered_then,
-            price,
+            cost,
             max_reset,
         } = told;
         if counter.limit.is_some_and(|limit| counter.remaining > limit) {
             return; // a counter that cannot be true
         }
         // Sent by now, and perhaps not counted by the server when it wrote this.
-        let unknown = self.sent.wrapping_sub(answered_then).saturating_sub(price);
+        let unknown = self.sent.wrapping_sub(answered_then).saturating_sub(cost);
         let Some(resets_in) = counter.resets_in else {
-            return self.on_counter_without_reset(counter, unknown, price);
+            return self.on_counter_without_reset(counter, unknown, cost);
         };
         let reset_told = resets_in <= max_reset;
         let resets_in = resets_in.min(max_reset);
@@ -205,10 +205,10 @@ impl ServerQuota {
         let over = resets_in.is_zero();
         let remaining = i64::from(counter.remaining);
         let at_least = remaining - i64::from(unknown);
-        let on_their_way = self.sent.wrapping_sub(self.answered).saturating_sub(price);
+        let on_their_way = self.sent.wrapping_sub(self.answered).saturating_sub(cost);
         let known = self.window.as_ref();
         let other = known.is_some_and(|window| window.is_another(counter));
-        let known_from = self.answered.wrapping_add(price);
+        let known_from = self.answered.wrapping_add(cost);
         if known.is_none() && !over {
             self.known_from = Some(known_from);
         }
@@ -221,7 +221,7 @@ impl ServerQuota {
             _ if over => {}
             _ if is_over => {}
             Some(window) if !other && window.guessed => {
-                self.refills &= window.began_less_than_whole(remaining, unknown + price);
+                self.refills &= window.began_less_than_whole(remaining, unknown + cost);
                 *window = ServerWindow {
                     resets,
                     reset_told,
@@ -262,7 +262,7 @@ impl ServerQuota {
     }
 
     /// A counter that does not say when it is reset bounds what is left of a window that is known.
-    fn on_counter_without_reset(&mut self, counter: Counter, unknown: u32, price: u32) {
+    fn on_counter_without_reset(&mut self, counter: Counter, unknown: u32, cost: u32) {
         let Some(window) = &mut self.window else {
             return;
         };
@@ -272,7 +272,7 @@ impl ServerQuota {
         let remaining = i64::from(counter.remaining);
         let at_least = remaining - i64::from(unknown);
         if window.guessed {
-            self.refills &= window.began_less_than_whole(remaining, unknown + price);
+            self.refills &= window.began_less_than_whole(remaining, unknown + cost);
             (window.left, window.max_wait, window.guessed) = (at_least, remaining, false);
         } else {
             window.max_wait = window.max_wait.min(remaining);

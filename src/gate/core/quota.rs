@@ -22,6 +22,18 @@ pub struct Quota {
     pub(super) per_call: bool,
 }
 
+/// How much of one quota is spent; see [`GateStatus`](crate::GateStatus).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QuotaUsage {
+    /// So much.
+    pub used: u32,
+    /// Of so much.
+    pub limit: u32,
+    /// In a window of this length; `None` if calls at once are meant, or if only the server knows.
+    pub window: Option<Duration>,
+}
+
 /// How the calls of a window may lie in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spread {
