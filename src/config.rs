@@ -14,7 +14,7 @@ use crate::policy::{Attempt, Policy, RequestHead, Shortcuts, Verdict};
 use crate::retry::{Backoff, Budget, CircuitBreaker, Cost, Idempotent, Patience};
 use crate::scope::Scope;
 use crate::telemetry::Observer;
-use crate::time::{Clock, Dice, Moment};
+use crate::time::{Clock, Moment, Rng};
 
 type CostBy = dyn Fn(&RequestHead<'_>) -> u32 + Send + Sync;
 type ScopeBy = dyn Fn(&RequestHead<'_>) -> Scope + Send + Sync;
@@ -40,7 +40,7 @@ pub(crate) struct Settings {
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) fleet: Option<Arc<dyn Fleet>>,
     pub(crate) clock: Clock,
-    pub(crate) dice: Dice,
+    pub(crate) rng: Rng,
 }
 
 impl Settings {
@@ -55,32 +55,32 @@ impl Settings {
     }
 
     /// Whether an error means that the caller's own side has kept the request back.
-    pub(crate) fn was_kept_back(&self, error: &(dyn Error + 'static)) -> bool {
+    pub(crate) fn is_local_failure(&self, error: &(dyn Error + 'static)) -> bool {
         let says = self.not_sent.as_deref();
-        failure::was_kept_back(error, |error| says.is_some_and(|says| says(error)))
+        failure::is_local_failure(error, |error| says.is_some_and(|says| says(error)))
     }
 
     /// Gives a request a key of its own, if it needs one to be sent twice.
     #[inline]
-    pub(crate) fn key(&self, head: &mut request::Parts) {
+    pub(crate) fn add_idempotency_key(&self, head: &mut request::Parts) {
         if self.idempotency_keys {
-            self.put_key(head);
+            self.insert_idempotency_key(head);
         }
     }
 
-    fn put_key(&self, head: &mut request::Parts) {
+    fn insert_idempotency_key(&self, head: &mut request::Parts) {
         let wanted = !RequestHead::from(&*head).is_idempotent();
         if !wanted || head.extensions.get::<Idempotent>().is_some() {
             return;
         }
-        let key = self.dice.uuid();
+        let key = self.rng.uuid();
         if let Ok(key) = HeaderValue::try_from(key) {
             head.headers.insert("idempotency-key", key);
         }
     }
 
     /// How long a wait is believed that a response names.
-    pub(crate) fn believes(&self, served: bool) -> Duration {
+    pub(crate) fn max_wait(&self, served: bool) -> Duration {
         /// A reset that a served answer names further away is a mistake, or a date of another kind.
         const DAY_AND_AN_HOUR: Duration = Duration::from_secs(25 * 60 * 60);
         let most = if served {
@@ -99,13 +99,13 @@ impl Settings {
         last: &mut Option<Arc<Gate>>,
     ) -> Arc<Gate> {
         if !self.shortcuts.goes_by_origin {
-            return self.another_gate_of(request);
+            return self.find_gate(request);
         }
         match last {
-            Some(gate) if gate.scope().is_plainly(request.uri()) => Arc::clone(gate),
+            Some(gate) if gate.scope().is_exactly(request.uri()) => Arc::clone(gate),
             last => match self.gates.cached(request.uri()) {
                 Some(gate) => Arc::clone(gate),
-                None => Arc::clone(last.insert(self.another_gate_of(request))),
+                None => Arc::clone(last.insert(self.find_gate(request))),
             },
         }
     }
@@ -121,15 +121,19 @@ impl Settings {
     }
 
     /// The gate of the address that has answered, if it is another than the one that let the request through.
-    pub(crate) fn gate_behind(&self, attempt: &Attempt<'_>, own: &Arc<Gate>) -> Option<Arc<Gate>> {
+    pub(crate) fn redirected_gate(
+        &self,
+        attempt: &Attempt<'_>,
+        own: &Arc<Gate>,
+    ) -> Option<Arc<Gate>> {
         let request = attempt.request().at(attempt.answered_by()?);
-        let gate = self.another_gate_of(&request);
+        let gate = self.find_gate(&request);
         (!Arc::ptr_eq(&gate, own)).then_some(gate)
     }
 
     /// A gate that is not the one of the last call, or not plainly.
     #[inline(never)]
-    fn another_gate_of(&self, request: &RequestHead<'_>) -> Arc<Gate> {
+    fn find_gate(&self, request: &RequestHead<'_>) -> Arc<Gate> {
         let said = match &self.scope_by {
             Some(scope_by) => Some(scope_by(request)),
             None => self.policy.scope(request),

@@ -38,13 +38,13 @@
 //! ```
 mod kind;
 
-pub(crate) use kind::Kind;
+pub(crate) use kind::FailureKind;
 
 use std::{error::Error, fmt, io, iter};
 
 use http::Uri;
 
-type BoxError = Box<dyn Error + Send + Sync>;
+use crate::error::BoxError;
 
 /// What a failed attempt proves about the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,20 +175,20 @@ impl fmt::Debug for Redirected {
 ///
 /// The outermost error that this crate knows decides, since it saw the most of what happened.
 pub fn delivery(error: &(dyn Error + 'static)) -> Delivery {
-    chain(error).find_map(verdict).unwrap_or(Delivery::Perhaps)
+    chain(error).find_map(proof).unwrap_or(Delivery::Perhaps)
 }
 
 /// Whether the caller's own side has kept the request back: it is marked as [`Unsent`], or `says` holds.
 ///
 /// The outermost known error decides here, too: beneath the failure of a client the connector speaks, and a
 /// connection that cannot be made is held against the server.
-pub(crate) fn was_kept_back(
+pub(crate) fn is_local_failure(
     error: &(dyn Error + 'static),
     says: impl Fn(&(dyn Error + 'static)) -> bool,
 ) -> bool {
     let kept_back = |error: &(dyn Error + 'static)| match error.is::<Unsent>() || says(error) {
         true => Some(true),
-        false => verdict(error).map(|_| false),
+        false => proof(error).map(|_| false),
     };
     chain(error).find_map(kept_back).unwrap_or(false)
 }
@@ -213,7 +213,7 @@ fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'sta
 }
 
 /// `None` leaves the verdict to the error beneath.
-fn verdict(error: &(dyn Error + 'static)) -> Option<Delivery> {
+fn proof(error: &(dyn Error + 'static)) -> Option<Delivery> {
     if error.is::<Unsent>() {
         return Some(Delivery::No);
     }

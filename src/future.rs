@@ -117,8 +117,7 @@ where
                     let outcome = call.poll_attempt(attempt, cx);
                     if call.try_fast_path(&outcome) {
                         state.set(State::Done);
-                        let served =
-                            outcome.map_ok(|response| response.map(ResponseBody::untouched));
+                        let served = outcome.map_ok(|response| response.map(ResponseBody::new));
                         return served.map_err(Into::into);
                     }
                     call.on_response(ready!(outcome))

@@ -16,7 +16,7 @@ use crate::scope::Scope;
 use crate::service::Retry;
 use crate::telemetry::Observer;
 use crate::telemetry::trace;
-use crate::time::{Clock, Dice};
+use crate::time::{Clock, Rng};
 
 /// Makes a client wait as long as the server asked, retry what is safe, and share one gate per API.
 ///
@@ -95,7 +95,7 @@ impl RetryLayer {
             observer: None,
             fleet: None,
             clock: Clock::default(),
-            dice: Dice::default(),
+            rng: Rng::default(),
         };
         Self {
             settings: Arc::new(settings),
@@ -323,7 +323,7 @@ impl RetryLayer {
     #[cfg(feature = "test-util")]
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
-        self.set(|settings| settings.dice = Dice::seeded(seed))
+        self.set(|settings| settings.rng = Rng::seeded(seed))
     }
 }
 
@@ -333,7 +333,7 @@ impl<S> Layer<S> for RetryLayer {
     fn layer(&self, inner: S) -> Retry<S> {
         let provider = self.settings.policy.name();
         if self.settings.gates.is_duplicate_layer(provider) {
-            trace::siblings(provider);
+            trace::on_duplicate_layer(provider);
         }
         Retry::new(inner, Arc::clone(&self.settings))
     }

@@ -23,7 +23,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Scope {
-    place: Place,
+    base: ScopeBase,
     key: Option<u64>,
     bucket: Option<Bucket>,
 }
@@ -39,8 +39,8 @@ struct Bucket {
 static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum Place {
-    Layer,
+enum ScopeBase {
+    Single,
     Named(Arc<str>),
     Origin(Origin),
 }
@@ -48,12 +48,12 @@ enum Place {
 impl Scope {
     /// One gate for everything that goes through the layer.
     pub fn single() -> Self {
-        Place::Layer.into()
+        ScopeBase::Single.into()
     }
 
     /// A gate with a name: every request that is given this name shares it, whatever its host.
     pub fn named(name: impl Into<Arc<str>>) -> Self {
-        Place::Named(name.into()).into()
+        ScopeBase::Named(name.into()).into()
     }
 
     /// The origin of a request: scheme, lower-case host and port, never the user info.
@@ -61,7 +61,7 @@ impl Scope {
     /// A `Uri` without a host (a service inside this process) belongs to [`Scope::single`].
     pub fn origin(uri: &Uri) -> Self {
         match Origin::of(uri.scheme(), uri.authority()) {
-            Some(origin) => Place::Origin(origin).into(),
+            Some(origin) => ScopeBase::Origin(origin).into(),
             None => Self::single(),
         }
     }
@@ -69,9 +69,9 @@ impl Scope {
     /// Whether it is the origin of this address, letter for letter: a cheap question to which "no"
     /// means nothing.
     #[inline]
-    pub(crate) fn is_plainly(&self, uri: &Uri) -> bool {
-        match (&self.place, uri.authority()) {
-            (Place::Origin(origin), Some(authority)) => {
+    pub(crate) fn is_exactly(&self, uri: &Uri) -> bool {
+        match (&self.base, uri.authority()) {
+            (ScopeBase::Origin(origin), Some(authority)) => {
                 self.key.is_none()
                     && self.bucket.is_none()
                     && origin.authority.as_str() == authority.as_str()
@@ -90,7 +90,7 @@ impl Scope {
             .get(header::HOST)
             .and_then(|host| Authority::try_from(host.as_bytes()).ok());
         match Origin::of(uri.scheme(), host.as_ref()) {
-            Some(origin) => Place::Origin(origin).into(),
+            Some(origin) => ScopeBase::Origin(origin).into(),
             None => Self::single(),
         }
     }
@@ -132,7 +132,7 @@ impl Scope {
     /// The scope that a bucket is a part of.
     pub(crate) fn without_bucket(&self) -> Self {
         Self {
-            place: self.place.clone(),
+            base: self.base.clone(),
             key: self.key,
             bucket: None,
         }
@@ -147,10 +147,10 @@ impl Scope {
     }
 }
 
-impl From<Place> for Scope {
-    fn from(place: Place) -> Self {
+impl From<ScopeBase> for Scope {
+    fn from(base: ScopeBase) -> Self {
         Self {
-            place,
+            base,
             key: None,
             bucket: None,
         }
@@ -159,10 +159,10 @@ impl From<Place> for Scope {
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Layer => f.write_str("the layer"),
-            Place::Named(name) => f.write_str(name),
-            Place::Origin(origin) => origin.fmt(f),
+        match &self.base {
+            ScopeBase::Single => f.write_str("the layer"),
+            ScopeBase::Named(name) => f.write_str(name),
+            ScopeBase::Origin(origin) => origin.fmt(f),
         }?;
         match self.key {
             // Sixteen bits tell two keys apart in a log and say nothing about either.
@@ -218,11 +218,11 @@ impl Origin {
     fn port(&self) -> Option<u16> {
         self.authority
             .port_u16()
-            .or_else(|| self.scheme.as_ref().and_then(usual_port))
+            .or_else(|| self.scheme.as_ref().and_then(default_port))
     }
 }
 
-fn usual_port(scheme: &Scheme) -> Option<u16> {
+fn default_port(scheme: &Scheme) -> Option<u16> {
     match scheme.as_str() {
         "https" => Some(443),
         "http" => Some(80),
@@ -234,9 +234,9 @@ impl PartialEq for Origin {
     fn eq(&self, other: &Self) -> bool {
         // Nearly always they are written alike, and then nothing has to be taken apart.
         let alike = self.authority.as_str() == other.authority.as_str();
-        let same_place =
+        let same_port_and_host =
             || self.port() == other.port() && self.host().eq_ignore_ascii_case(other.host());
-        self.scheme() == other.scheme() && (alike || same_place())
+        self.scheme() == other.scheme() && (alike || same_port_and_host())
     }
 }
 
@@ -261,7 +261,7 @@ impl fmt::Display for Origin {
         let host = self.host().bytes().map(|b| b.to_ascii_lowercase() as char);
         host.into_iter().try_for_each(|c| write!(f, "{c}"))?;
         match self.authority.port_u16() {
-            Some(port) if self.scheme.as_ref().and_then(usual_port) != Some(port) => {
+            Some(port) if self.scheme.as_ref().and_then(default_port) != Some(port) => {
                 write!(f, ":{port}")
             }
             _ => Ok(()),

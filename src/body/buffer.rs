@@ -9,19 +9,19 @@ use http_body::Frame;
 /// Pieces of a body in their order, or why they were let go of.
 pub(super) struct Buffer {
     pieces: Vec<Piece>,
-    /// What the pieces cost in memory, however small they are.
-    cost: usize,
+    /// What the pieces memory in memory, however small they are.
+    memory: usize,
     bound: usize,
-    lost: Option<Lost>,
+    error: Option<BufferError>,
 }
 
 /// Why a body cannot be sent again from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lost {
+pub(super) enum BufferError {
     /// It is larger than the bound.
-    Outgrown,
+    TooLarge,
     /// It ended in an error.
-    Failed,
+    BodyFailed,
     /// A later attempt reads it now.
     TakenOver,
 }
@@ -33,40 +33,42 @@ enum Piece {
 
 impl Buffer {
     /// What the smallest piece costs: its place in the list, room to grow, and what it points at.
-    const LEAST: usize = 128;
+    const MIN_PIECE: usize = 128;
 
     pub(super) fn new(bound: usize) -> Self {
         Self {
             pieces: Vec::new(),
-            cost: 0,
+            memory: 0,
             bound,
-            lost: None,
+            error: None,
         }
     }
 
     /// Keeps a frame without copying its data, unless that would be too much.
-    pub(super) fn keep(&mut self, frame: &Frame<Bytes>) {
-        if self.lost.is_some() {
+    pub(super) fn push(&mut self, frame: &Frame<Bytes>) {
+        if self.error.is_some() {
             return;
         }
         let Some(piece) = Piece::of(frame) else {
-            return self.lose(Lost::Outgrown);
+            return self.discard(BufferError::TooLarge);
         };
-        self.cost = self.cost.saturating_add(piece.cost().max(Self::LEAST));
-        if self.cost > self.bound {
-            return self.lose(Lost::Outgrown);
+        self.memory = self
+            .memory
+            .saturating_add(piece.memory().max(Self::MIN_PIECE));
+        if self.memory > self.bound {
+            return self.discard(BufferError::TooLarge);
         }
         self.pieces.push(piece);
     }
 
     /// Lets go of everything at once, so that memory stays within the bound.
-    pub(super) fn lose(&mut self, why: Lost) {
+    pub(super) fn discard(&mut self, why: BufferError) {
         self.pieces = Vec::new();
-        self.lost = Some(why);
+        self.error = Some(why);
     }
 
-    pub(super) fn lost(&self) -> Option<Lost> {
-        self.lost
+    pub(super) fn error(&self) -> Option<BufferError> {
+        self.error
     }
 
     pub(super) fn len(&self) -> usize {
@@ -106,25 +108,25 @@ impl Piece {
         }
     }
 
-    fn cost(&self) -> usize {
+    fn memory(&self) -> usize {
         match self {
             Self::Data(data) => data.len(),
             Self::Trailers(trailers) => trailers
                 .iter()
-                .map(|(name, value)| Buffer::LEAST + name.as_str().len() + value.len())
+                .map(|(name, value)| Buffer::MIN_PIECE + name.as_str().len() + value.len())
                 .sum(),
         }
     }
 }
 
-impl fmt::Display for Lost {
+impl fmt::Display for BufferError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Outgrown => "the request body has outgrown its buffer and cannot be sent again",
-            Self::Failed => "the request body has failed before and cannot be sent again",
+            Self::TooLarge => "the request body has outgrown its buffer and cannot be sent again",
+            Self::BodyFailed => "the request body has failed before and cannot be sent again",
             Self::TakenOver => "a later attempt sends this request body now",
         })
     }
 }
 
-impl std::error::Error for Lost {}
+impl std::error::Error for BufferError {}

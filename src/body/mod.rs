@@ -65,13 +65,13 @@
 
 mod buffer;
 mod factory;
-mod hearing;
-mod kept;
 mod no_replay;
+mod reader;
 mod replay;
 mod replay_body;
 mod replay_layer;
 mod response;
+mod stored;
 mod tee;
 
 pub use factory::BodyFactory;
@@ -81,5 +81,5 @@ pub use replay_body::ReplayBody;
 pub use replay_layer::{ReplayLayer, ReplayService};
 pub use response::ResponseBody;
 
-pub(crate) use hearing::{Heard, Hearing};
-pub(crate) use kept::Kept;
+pub(crate) use reader::{BodyReader, BufferedBody};
+pub(crate) use stored::StoredResponse;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::tee::{Place, Tee};
+use super::tee::{ReadPosition, Tee};
 use super::{BodyFactory, Replay};
 use crate::error::BoxError;
 use crate::telemetry::trace;
@@ -46,46 +46,46 @@ use crate::telemetry::trace;
 /// ```
 // Not `Clone`, on purpose: every `Clone` body is replayed by cloning it.
 pub struct ReplayBody<B> {
-    shared: Arc<Shared<B>>,
-    place: Place,
+    shared: Arc<SharedBody<B>>,
+    position: ReadPosition,
 }
 
-struct Shared<B> {
+struct SharedBody<B> {
     tee: Mutex<Tee<B>>,
-    origin: Origin<B>,
+    options: BodyOptions<B>,
 }
 
 /// What else is known of a body.
-pub(super) struct Origin<B> {
+pub(super) struct BodyOptions<B> {
     pub(super) bound: usize,
     /// How many bytes the request says there are.
-    pub(super) announced: Option<u64>,
-    pub(super) remake: Option<BodyFactory<B>>,
+    pub(super) content_length: Option<u64>,
+    pub(super) factory: Option<BodyFactory<B>>,
 }
 
 impl<B: Body> ReplayBody<B> {
     /// Buffers up to `bound` bytes; a frame counts as at least 128.
     pub fn new(body: B, bound: usize) -> Self {
-        let origin = Origin {
+        let options = BodyOptions {
             bound,
-            announced: None,
-            remake: None,
+            content_length: None,
+            factory: None,
         };
-        Self::from(body, origin)
+        Self::from(body, options)
     }
 
-    pub(super) fn from(body: B, origin: Origin<B>) -> Self {
-        let tee = Mutex::new(Tee::new(body, origin.bound, origin.announced));
-        Self::begin(Arc::new(Shared { tee, origin }))
+    pub(super) fn from(body: B, options: BodyOptions<B>) -> Self {
+        let tee = Mutex::new(Tee::new(body, options.bound, options.content_length));
+        Self::begin(Arc::new(SharedBody { tee, options }))
     }
 
-    fn remake(&self) -> Option<Self> {
-        let origin = &self.shared.origin;
-        let body = origin.remake.as_ref()?.make();
+    fn rebuild(&self) -> Option<Self> {
+        let options = &self.shared.options;
+        let body = options.factory.as_ref()?.make();
         if body.is_none() {
-            trace::not_remade();
+            trace::on_factory_error();
         }
-        Some(Self::from(body?, origin.clone()))
+        Some(Self::from(body?, options.clone()))
     }
 }
 
@@ -100,15 +100,15 @@ impl<B> ReplayBody<B> {
         Some(Self::begin(Arc::clone(&self.shared)))
     }
 
-    fn begin(shared: Arc<Shared<B>>) -> Self {
+    fn begin(shared: Arc<SharedBody<B>>) -> Self {
         Self {
             shared,
-            place: Place::default(),
+            position: ReadPosition::default(),
         }
     }
 }
 
-impl<B> Shared<B> {
+impl<B> SharedBody<B> {
     // The body is polled under this lock. It is never held for longer than that, and nothing that is
     // dropped or woken meanwhile takes it.
     fn tee(&self) -> MutexGuard<'_, Tee<B>> {
@@ -126,13 +126,13 @@ where
     B::Error: Into<BoxError>,
 {
     fn replay(&self) -> Option<Self> {
-        self.share().or_else(|| self.remake())
+        self.share().or_else(|| self.rebuild())
     }
 
     fn replay_after_answer(&self) -> Option<Self> {
         let under_way = self.shared.tee().is_under_way();
         if under_way {
-            self.remake()
+            self.rebuild()
         } else {
             self.replay()
         }
@@ -153,19 +153,19 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
         let mut tee = this.shared.tee();
-        let before = tee.begin(&mut this.place);
-        let frame = tee.poll_frame(&mut this.place, cx);
+        let before = tee.begin(&mut this.position);
+        let frame = tee.poll_frame(&mut this.position, cx);
         drop(tee);
         wake(before);
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.shared.tee().is_end_stream(&self.place)
+        self.shared.tee().is_end_stream(&self.position)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.shared.tee().size_hint(&self.place)
+        self.shared.tee().size_hint(&self.position)
     }
 }
 
@@ -176,12 +176,12 @@ fn wake(reader: Option<Waker>) {
     }
 }
 
-impl<B> Clone for Origin<B> {
+impl<B> Clone for BodyOptions<B> {
     fn clone(&self) -> Self {
         Self {
             bound: self.bound,
-            announced: self.announced,
-            remake: self.remake.clone(),
+            content_length: self.content_length,
+            factory: self.factory.clone(),
         }
     }
 }
@@ -189,7 +189,7 @@ impl<B> Clone for Origin<B> {
 impl<B> fmt::Debug for ReplayBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReplayBody")
-            .field("bound", &self.shared.origin.bound)
+            .field("bound", &self.shared.options.bound)
             .finish_non_exhaustive()
     }
 }

@@ -9,7 +9,7 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::replay_body::Origin;
+use super::replay_body::BodyOptions;
 use super::{BodyFactory, ReplayBody};
 
 /// Buffers every body while it is sent, up to a bound, so that it can be sent again: put it outside
@@ -111,18 +111,18 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        let origin = Origin {
+        let options = BodyOptions {
             bound: self.bound,
-            announced: announced(request.headers()),
-            remake: request.extensions_mut().remove::<BodyFactory<B>>(),
+            content_length: content_length(request.headers()),
+            factory: request.extensions_mut().remove::<BodyFactory<B>>(),
         };
         self.inner
-            .call(request.map(|body| ReplayBody::from(body, origin)))
+            .call(request.map(|body| ReplayBody::from(body, options)))
     }
 }
 
 /// A client stops reading a body after so many bytes, even if the body has not said that it ended.
-fn announced(headers: &HeaderMap) -> Option<u64> {
+fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

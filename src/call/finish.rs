@@ -67,7 +67,7 @@ where
             self.retry_state().decided_by = Some(closed.decided_by.clone());
         }
         match self.retry_state().last_outcome.take() {
-            Some(LastOutcome::Kept(kept)) => {
+            Some(LastOutcome::Stored(kept)) => {
                 let response = kept.into_response();
                 Ok(self.end(response, Some(StopReason::PatienceExceeded), not_before))
             }
@@ -75,7 +75,7 @@ where
                 self.end_with_error(error, Some(StopReason::PatienceExceeded), not_before)
             }
             // Nothing was answered, or more than a waiting call keeps.
-            Some(LastOutcome::Hearing(_)) | None => {
+            Some(LastOutcome::Reading(_)) | None => {
                 let error = Box::new(self.not_before(closed, or_else, scope));
                 self.end_with_error(error, Some(StopReason::PatienceExceeded), not_before)
             }
@@ -105,7 +105,7 @@ where
         not_before: Option<Moment>,
     ) -> Response<ResponseBody<R>> {
         if let Some(hold) = self.permit.take_concurrency_permit() {
-            response.body_mut().hold(hold);
+            response.body_mut().hold_permit(hold);
         }
         if let Some(report) = self.report(reason, not_before) {
             response.extensions_mut().insert(report);
@@ -145,7 +145,7 @@ where
             ..Report::default()
         };
         if let Some(retry_state) = &self.retry_state {
-            report.waited = retry_state.waited.duration();
+            report.total_wait = retry_state.waited.duration();
             report.decided_by = retry_state.decided_by.clone();
         }
         if let Some(slot) = slot {

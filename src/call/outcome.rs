@@ -9,9 +9,9 @@ use tower_service::Service;
 use super::progress::Plan;
 use super::verdict::{apply_verdict, close_provisionally};
 use super::{Call, LastOutcome, Next};
-use crate::body::{Hearing, Kept, Replay, ResponseBody};
+use crate::body::{BodyReader, Replay, ResponseBody, StoredResponse};
 use crate::error::{BoxError, NotBefore};
-use crate::failure::{Kind, Redirected};
+use crate::failure::{FailureKind, Redirected};
 use crate::hint::Glance;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
 use crate::telemetry::trace::Cause;
@@ -33,7 +33,7 @@ enum Unheard {
 /// A response, untouched or listened to.
 enum Answer<R: Body> {
     Untouched(Response<R>),
-    Heard(response::Parts, Hearing<R>),
+    Heard(response::Parts, BodyReader<R>),
 }
 
 impl<S, B, R> Call<S, B, R>
@@ -69,7 +69,7 @@ where
         match outcome {
             Ok(response) => match self.judge(&response, now) {
                 Ok((verdict, _)) if verdict.ruling() == Ruling::Accept => {
-                    let response = response.map(ResponseBody::untouched);
+                    let response = response.map(ResponseBody::new);
                     Next::End(Ok(self.end(response, None, None)))
                 }
                 Ok((verdict, opens)) => {
@@ -77,8 +77,8 @@ where
                 }
                 Err(unheard) => {
                     let listen = match unheard {
-                        Unheard::Body => Hearing::of,
-                        Unheard::Trailers => Hearing::briefly,
+                        Unheard::Body => BodyReader::new,
+                        Unheard::Trailers => BodyReader::for_trailers,
                     };
                     self.read_body(response, listen, now);
                     Next::Peek
@@ -130,21 +130,21 @@ where
     fn read_body(
         &mut self,
         response: Response<R>,
-        listen: fn(R, Moment) -> Hearing<R>,
+        listen: fn(R, Moment) -> BodyReader<R>,
         received_at: Moment,
     ) {
         let (head, body) = response.into_parts();
         let hearing = listen(body, self.settings.clock.now());
         self.retry_state().last_outcome =
-            Some(LastOutcome::Hearing(Box::new((head, hearing, received_at))));
+            Some(LastOutcome::Reading(Box::new((head, hearing, received_at))));
     }
 
     pub(crate) fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
         let retry_state = self.retry_state();
-        if let Some(LastOutcome::Hearing(refusal)) = &mut retry_state.last_outcome {
-            ready!(refusal.1.poll(Hearing::<R>::PEEK, cx));
+        if let Some(LastOutcome::Reading(refusal)) = &mut retry_state.last_outcome {
+            ready!(refusal.1.poll(BodyReader::<R>::PEEK_LIMIT, cx));
         }
-        let Some(LastOutcome::Hearing(refusal)) = retry_state.last_outcome.take() else {
+        let Some(LastOutcome::Reading(refusal)) = retry_state.last_outcome.take() else {
             unreachable!("the body of a refusal is in hand while it is peeked at");
         };
         let (head, hearing, received_at) = *refusal;
@@ -156,7 +156,7 @@ where
     fn judge_with_body(
         &mut self,
         head: &response::Parts,
-        hearing: &Hearing<R>,
+        hearing: &BodyReader<R>,
         received_at: Moment,
     ) -> (Verdict, Option<Moment>) {
         let (status, headers, extensions) = (head.status, &head.headers, &head.extensions);
@@ -165,7 +165,7 @@ where
         let mut attempt =
             Attempt::answered(head, status, headers, self.outgoing.attempts(), received)
                 .redirected_by(extensions);
-        let body = hearing.whole();
+        let body = hearing.complete();
         if let Some(body) = &body {
             attempt = attempt.with_body(body);
         }
@@ -205,11 +205,11 @@ where
                 self.schedule_retry(Cause::Status(answer.status()), opens, next, received_at);
                 match answer {
                     Answer::Untouched(response) => {
-                        self.read_body(response, Hearing::of, received_at)
+                        self.read_body(response, BodyReader::new, received_at)
                     }
                     Answer::Heard(head, hearing) => {
                         let refusal = Box::new((head, hearing, received_at));
-                        self.retry_state().last_outcome = Some(LastOutcome::Hearing(refusal));
+                        self.retry_state().last_outcome = Some(LastOutcome::Reading(refusal));
                     }
                 }
                 Next::Drain
@@ -229,7 +229,7 @@ where
             Received::Later(&self.settings.clock, received_at),
         )
         .with_content_if(self.outgoing.has_body())
-        .kept_back_if(self.settings.was_kept_back(&*error));
+        .kept_back_if(self.settings.is_local_failure(&*error));
         let verdict = self.settings.judge(&attempt);
         let opens = apply_verdict(
             &verdict,
@@ -249,7 +249,12 @@ where
         match plan {
             Plan::Again(_) if !Timer::is_available() => Next::End(self.end_without_a_timer()),
             Plan::Again(next) => {
-                self.schedule_retry(Cause::Error(Kind::of(&*error)), opens, next, received_at);
+                self.schedule_retry(
+                    Cause::Error(FailureKind::of(&*error)),
+                    opens,
+                    next,
+                    received_at,
+                );
                 self.retry_state().last_outcome = Some(LastOutcome::Error(error));
                 self.after_drain()
             }
@@ -274,18 +279,19 @@ where
         let decided_by = retry_state.decided_by.as_deref().unwrap_or_default();
         let scope = self.permit.gate().scope();
         meter::on_wait(scope, next - received_at);
-        trace::again(scope, attempts, cause, next - received_at, decided_by);
+        trace::on_retry(scope, attempts, cause, next - received_at, decided_by);
     }
 
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
         let retry_state = self.retry_state();
-        if let Some(LastOutcome::Hearing(refusal)) = &mut retry_state.last_outcome {
+        if let Some(LastOutcome::Reading(refusal)) = &mut retry_state.last_outcome {
             ready!(refusal.1.poll_drain(cx));
         }
-        if let Some(LastOutcome::Hearing(refusal)) = retry_state.last_outcome.take() {
+        if let Some(LastOutcome::Reading(refusal)) = retry_state.last_outcome.take() {
             let (head, hearing, _) = *refusal;
             // One that was not heard to its end is let go of, and its connection with it.
-            retry_state.last_outcome = Kept::of(head, hearing.into_heard()).map(LastOutcome::Kept);
+            retry_state.last_outcome =
+                StoredResponse::new(head, hearing.into_buffered()).map(LastOutcome::Stored);
         }
         Poll::Ready(self.after_drain())
     }
@@ -325,9 +331,9 @@ impl<R: Body> Answer<R> {
 
     fn into_response(self) -> Response<ResponseBody<R>> {
         match self {
-            Self::Untouched(response) => response.map(ResponseBody::untouched),
+            Self::Untouched(response) => response.map(ResponseBody::new),
             Self::Heard(head, hearing) => {
-                Response::from_parts(head, ResponseBody::heard(hearing.into_heard()))
+                Response::from_parts(head, ResponseBody::from_buffered(hearing.into_buffered()))
             }
         }
     }

@@ -65,7 +65,7 @@ impl<B: Replay> Outgoing<B> {
     where
         S: Service<Request<B>>,
     {
-        settings.key(&mut self.head);
+        settings.add_idempotency_key(&mut self.head);
         self.sent = self.sent.saturating_add(1);
         let replayed = !B::IS_CLONE || self.content != Content::UNKNOWN;
         let original = self.body.as_ref().filter(|_| replayed);

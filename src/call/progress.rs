@@ -14,7 +14,7 @@ use crate::error::BoxError;
 use crate::gate::BreakerState;
 use crate::hint::Hint;
 use crate::policy::{Ruling, Verdict};
-use crate::retry::{Backoff, Deadline, Patience, upward};
+use crate::retry::{Backoff, Deadline, Patience, positive_jitter};
 use crate::telemetry::StopReason;
 use crate::time::{Length, Moment, later};
 
@@ -77,7 +77,7 @@ where
     fn backs_off_longer(&mut self, hint: Option<&Hint>) -> bool {
         let backoff = self.settings.backoff;
         let retries = self.retry_state().retries;
-        hint.is_none_or(|hint| hint.wait() < backoff.unspread(retries))
+        hint.is_none_or(|hint| hint.wait() < backoff.without_jitter(retries))
     }
 
     /// The server or the gate says when. Never before; and never before the call's own backoff,
@@ -92,15 +92,15 @@ where
             let wait = hint.wait();
             later(
                 received_at,
-                wait.saturating_add(upward(wait, self.settings.dice.roll())),
+                wait.saturating_add(positive_jitter(wait, self.settings.rng.bits())),
             )
         });
         let (backoff, default_backoff) = (self.settings.backoff, Backoff::default());
         let retry_state = self.retry_state();
         // However small a backoff is set: it serves failures, and this is a refusal.
         let own = backoff
-            .unspread(retry_state.refusals)
-            .max(default_backoff.unspread(retry_state.refusals));
+            .without_jitter(retry_state.refusals)
+            .max(default_backoff.without_jitter(retry_state.refusals));
         let own = later(received_at, own);
         retry_state.refusals = retry_state.refusals.saturating_add(1);
         let next = opens.or(named).unwrap_or(received_at).max(own);
@@ -115,7 +115,7 @@ where
             budget,
             ..
         } = *self.settings;
-        let bits = self.settings.dice.roll();
+        let bits = self.settings.rng.bits();
         if self.retry_state().retries >= max_retries {
             return Plan::End(Some(StopReason::RetriesExhausted), None);
         }
@@ -145,7 +145,10 @@ where
     /// bounds the load.
     fn plan_by_outage(&mut self, suspicion: BreakerState, bits: u64, received_at: Moment) -> Plan {
         let backoff = self.settings.backoff;
-        let own = later(received_at, backoff.unspread(self.retry_state().retries));
+        let own = later(
+            received_at,
+            backoff.without_jitter(self.retry_state().retries),
+        );
         let next = match suspicion {
             BreakerState::Open(probe) => own.max(probe),
             BreakerState::SuspectedUntil(_) => own.max(later(received_at, look_again(bits))),

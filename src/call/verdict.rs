@@ -45,7 +45,7 @@ pub(super) fn apply_verdict<R: Body>(
             .filter(|_| verdict.bucket().is_none() || !is_failure(outcome)),
         cost: verdict.cost(),
         by_limit: verdict.ruling() == Ruling::Throttled,
-        max_reset: settings.believes(is_served(verdict, attempt.status())),
+        max_reset: settings.max_wait(is_served(verdict, attempt.status())),
     };
     let mut told = told;
     let in_bucket = note_bucket(verdict, attempt, own, retry_state, settings, received_at);
@@ -68,13 +68,7 @@ pub(super) fn apply_verdict<R: Body>(
     let permit = target_gate(in_bucket, elsewhere, told, own, bucket, received_at);
     let opening = if verdict.closes_gate() {
         let closing = closing(verdict, attempt, settings, received_at);
-        permit.complete_and_close(
-            told,
-            closing,
-            provisional,
-            settings.dice.roll(),
-            received_at,
-        )
+        permit.complete_and_close(told, closing, provisional, settings.rng.bits(), received_at)
     } else {
         permit.complete(told, received_at);
         provisional
@@ -88,7 +82,7 @@ pub(super) fn apply_verdict<R: Body>(
     if let Some(closed_for) = closed_for {
         let decided_by = decided_by(verdict, attempt.status());
         if let Some(cause) = trace::Cause::of(attempt) {
-            trace::shut(scope, cause, closed_for, &decided_by);
+            trace::on_close(scope, cause, closed_for, &decided_by);
         }
     }
     if let (Some(fleet), Some(opening)) = (&settings.fleet, opening) {
@@ -140,7 +134,7 @@ pub(super) fn close_provisionally<R: Body>(
         .filter(|_| in_bucket || elsewhere);
     let closing = closing(verdict, attempt, settings, received_at);
     let permit = bucket.unwrap_or(own);
-    let closed = permit.close_provisionally(closing, settings.dice.roll());
+    let closed = permit.close_provisionally(closing, settings.rng.bits());
     retry_state.provisional = closed.map(Box::new);
 }
 
@@ -172,7 +166,7 @@ fn note_redirect<R: Body>(
     settings: &Settings,
     received_at: Moment,
 ) -> bool {
-    let behind = settings.gate_behind(attempt, own.gate());
+    let behind = settings.redirected_gate(attempt, own.gate());
     let elsewhere = behind.is_some();
     if let Some(gate) = behind {
         let retry_state = retry_state.get_or_insert_with(Box::default);
@@ -279,7 +273,7 @@ fn closing(
         refused: verdict.ruling() != Ruling::Accept,
         by_limit: verdict.ruling() == Ruling::Throttled,
         decided_by: decided_by(verdict, status),
-        max_wait: Some(settings.believes(is_served(verdict, status))),
+        max_wait: Some(settings.max_wait(is_served(verdict, status))),
     }
 }
 

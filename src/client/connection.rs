@@ -135,9 +135,9 @@ where
 
 /// The response of a connection.
 #[must_use = "futures do nothing unless polled"]
-pub struct ResponseFuture(Pin<Box<Answering>>);
+pub struct ResponseFuture(Pin<Box<ConnectionFuture>>);
 
-type Answering = dyn Future<Output = hyper::Result<Response<Incoming>>> + Send;
+type ConnectionFuture = dyn Future<Output = hyper::Result<Response<Incoming>>> + Send;
 
 impl Future for ResponseFuture {
     type Output = hyper::Result<Response<Incoming>>;

@@ -18,10 +18,10 @@
 //!
 //! # Redirects
 //!
-//! A `reqwest::Client` follows redirects, unless it was built not to, and cannot be asked whether it does. What
+//! A `reqwest::Client` follows redirects, unless it was built not to, and cannot be requested whether it does. What
 //! fails behind a redirect is not the request that was sent: a POST may have done its work before the next address
 //! refused the connection. So a client that comes finished to [`ReqwestService::new`] proves nothing for methods that must not
-//! be sent twice, and an answer of another address than was asked holds for the gate of *that* address. (A redirect to
+//! be sent twice, and an answer of another address than was requested holds for the gate of *that* address. (A redirect to
 //! the very address that it came from cannot be seen.)
 //!
 //! [`ReqwestService::from_builder`] builds a client that follows none, so that a connection which cannot be made is proof
@@ -118,7 +118,7 @@ pub struct ReqwestBody {
 }
 
 impl ReqwestBody {
-    pub(super) fn of(body: Option<::reqwest::Body>, url: Url) -> Self {
+    pub(super) fn new(body: Option<::reqwest::Body>, url: Url) -> Self {
         let mut carrier = Request::new(::reqwest::Method::GET, url);
         *carrier.body_mut() = body;
         Self { carrier }
@@ -164,7 +164,7 @@ impl Body for ReqwestBody {
 impl Default for ReqwestBody {
     fn default() -> Self {
         let nowhere = Url::parse("about:blank").expect("an address that is well known");
-        Self::of(None, nowhere)
+        Self::new(None, nowhere)
     }
 }
 
@@ -199,9 +199,9 @@ impl Service<http::Request<ReqwestBody>> for ReqwestService {
         let (head, body) = request.into_parts();
         ResponseFuture(Box::pin(async move {
             let request = body.into_request(head)?;
-            let asked = follows_redirects.then(|| request.url().clone());
+            let requested = follows_redirects.then(|| request.url().clone());
             match client.execute(request).await {
-                Ok(response) => Ok(to_http(response, asked.as_ref())),
+                Ok(response) => Ok(to_http(response, requested.as_ref())),
                 Err(error) if follows_redirects => Err(Unproven::new(error).into()),
                 Err(error) => Err(error.into()),
             }
@@ -211,9 +211,9 @@ impl Service<http::Request<ReqwestBody>> for ReqwestService {
 
 /// The response of a [`ReqwestService`].
 #[must_use = "futures do nothing unless polled"]
-pub struct ResponseFuture(Pin<Box<Answering>>);
+pub struct ResponseFuture(Pin<Box<ReqwestFuture>>);
 
-type Answering = dyn Future<Output = Result<http::Response<::reqwest::Body>, BoxError>> + Send;
+type ReqwestFuture = dyn Future<Output = Result<http::Response<::reqwest::Body>, BoxError>> + Send;
 
 impl Future for ResponseFuture {
     type Output = Result<http::Response<::reqwest::Body>, BoxError>;
@@ -242,12 +242,14 @@ where
         .await
         .map_err(Into::into)?;
     let response = service.call(to_http_request(request)?);
-    let response = response.await.map_err(|error| unmarked(error.into()))?;
+    let response = response
+        .await
+        .map_err(|error| unwrap_unproven(error.into()))?;
     Ok(Response::from(response.map(::reqwest::Body::wrap)))
 }
 
 /// The client's own error, whatever it proves.
-pub(super) fn unmarked(error: BoxError) -> BoxError {
+pub(super) fn unwrap_unproven(error: BoxError) -> BoxError {
     match error.downcast::<Unproven>() {
         Ok(unproven) => unproven.0,
         Err(error) => error,
@@ -259,17 +261,20 @@ pub(super) fn to_http_request(request: Request) -> Result<http::Request<ReqwestB
     let url = request.url().clone();
     let has_body = request.body().is_some();
     let (head, body) = http::Request::<::reqwest::Body>::try_from(request)?.into_parts();
-    let body = ReqwestBody::of(has_body.then_some(body), url);
+    let body = ReqwestBody::new(has_body.then_some(body), url);
     Ok(http::Request::from_parts(head, body))
 }
 
 /// Converts a response and keeps its address, which reqwest's own conversion forgets.
 ///
-/// It is marked as redirected if a client that may follow redirects was asked for another address.
-pub(super) fn to_http(response: Response, asked: Option<&Url>) -> http::Response<::reqwest::Body> {
+/// It is marked as redirected if a client that may follow redirects was requested for another address.
+pub(super) fn to_http(
+    response: Response,
+    requested: Option<&Url>,
+) -> http::Response<::reqwest::Body> {
     let url = response.url().clone();
     let is_known = url.host_str() != Some(UNKNOWN_HOST);
-    let is_another = asked.is_some_and(|asked| !is_same_address(&url, asked));
+    let is_another = requested.is_some_and(|requested| !is_same_address(&url, requested));
     let redirected = (is_known && is_another).then(|| redirected(&url));
     let mut response = http::Response::<::reqwest::Body>::from(response);
     let extensions = http::Response::builder().url(url).body(());
@@ -306,7 +311,7 @@ mod tests {
     fn a_body_says_whether_there_is_anything_in_it_and_how_much() {
         let url = || Url::parse("https://api.test/").unwrap();
         for (body, length) in [(None, 0), (Some(""), 0), (Some("order one"), 9)] {
-            let body = ReqwestBody::of(body.map(::reqwest::Body::from), url());
+            let body = ReqwestBody::new(body.map(::reqwest::Body::from), url());
             let copy = body.replay().unwrap();
             for body in [body, copy] {
                 assert_eq!(body.is_end_stream(), length == 0);
@@ -317,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_response_of_another_address_says_so() {
-        let asked = Url::parse("https://me:secret@api.test/a?b=c#d").unwrap();
+        let requested = Url::parse("https://me:secret@api.test/a?b=c#d").unwrap();
         for (answered, redirected) in [
             (Some("https://api.test/a?b=c"), None),
             (Some("https://api.test:443/a?b=c#d"), None),
@@ -330,7 +335,7 @@ mod tests {
             if let Some(url) = answered {
                 response = response.url(url.parse().unwrap());
             }
-            let response = to_http(response.body("").unwrap().into(), Some(&asked));
+            let response = to_http(response.body("").unwrap().into(), Some(&requested));
             let said = response.extensions().get::<Redirected>();
             let said = said.map(|Redirected(uri)| uri.to_string());
             assert_eq!(said.as_deref(), redirected, "{answered:?}");
@@ -344,7 +349,7 @@ mod tests {
             let (head, ()) = http::Request::get(uri).body(()).unwrap().into_parts();
             body.into_request(head).unwrap().url().to_string()
         };
-        let body = || ReqwestBody::of(None, url.clone());
+        let body = || ReqwestBody::new(None, url.clone());
         assert_eq!(there("https://api.test/a", body()), "https://api.test/a#d");
         assert_eq!(there("https://api.test/b", body()), "https://api.test/b");
         assert_eq!(

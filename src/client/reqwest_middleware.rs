@@ -31,7 +31,7 @@ use http::Extensions;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::reqwest::{ReqwestBody, to_http, to_http_request, unmarked};
+use super::reqwest::{ReqwestBody, to_http, to_http_request, unwrap_unproven};
 use crate::error::{BoxError, CostAboveQuota, NotBefore};
 use crate::failure::{Unproven, Unsent, chain};
 use crate::layer::RetryLayer;
@@ -86,12 +86,12 @@ impl Middleware for RetryMiddleware {
         let mut request = to_http_request(request)?;
         request.extensions_mut().extend(extensions.clone());
         let shared = Arc::new(Mutex::new(std::mem::take(extensions)));
-        let rest = Rest {
+        let next_service = NextService {
             next,
             extensions: Arc::clone(&shared),
             follows_redirects: self.follows_redirects,
         };
-        let mut service = self.layer.layer(rest);
+        let mut service = self.layer.layer(next_service);
         let response = service.call(request).await;
         *extensions = std::mem::take(&mut *shared.lock().unwrap_or_else(PoisonError::into_inner));
         let response = response.map_err(to_error)?;
@@ -100,7 +100,7 @@ impl Middleware for RetryMiddleware {
 }
 
 /// Where an error comes from that a middleware has returned.
-enum Origin {
+enum ErrorSource {
     Client,
     /// A middleware says itself that nothing was sent.
     Unsent,
@@ -108,24 +108,24 @@ enum Origin {
 
 /// Looks for the outermost error that is known here. It takes the place of a look at the sources, since this type of
 /// error tells the source of the one within, and so hides that one.
-fn origin(error: &Error) -> Option<Origin> {
+fn error_source(error: &Error) -> Option<ErrorSource> {
     let Error::Middleware(error) = error else {
-        return Some(Origin::Client);
+        return Some(ErrorSource::Client);
     };
     chain(error.as_ref()).find_map(|error| {
         if let Some(error) = error.downcast_ref() {
-            origin(error)
+            error_source(error)
         } else if error.is::<::reqwest::Error>() {
-            Some(Origin::Client)
+            Some(ErrorSource::Client)
         } else {
-            error.is::<Unsent>().then_some(Origin::Unsent)
+            error.is::<Unsent>().then_some(ErrorSource::Unsent)
         }
     })
 }
 
 /// The errors of the client and of the middlewares come back as they were.
 fn to_error(error: BoxError) -> Error {
-    let error = match unmarked(error).downcast::<Unsent>() {
+    let error = match unwrap_unproven(error).downcast::<Unsent>() {
         Ok(unsent) => unsent.0,
         Err(error) => error,
     };
@@ -146,25 +146,25 @@ fn to_error(error: BoxError) -> Error {
 
 /// The middlewares that come after, and the client.
 #[derive(Clone)]
-struct Rest<'a> {
+struct NextService<'a> {
     next: Next<'a>,
     extensions: Arc<Mutex<Extensions>>,
     follows_redirects: bool,
 }
 
-impl fmt::Debug for Rest<'_> {
+impl fmt::Debug for NextService<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rest").finish_non_exhaustive()
+        f.debug_struct("NextService").finish_non_exhaustive()
     }
 }
 
-type Answering<'a> =
+type NextFuture<'a> =
     dyn Future<Output = std::result::Result<http::Response<::reqwest::Body>, BoxError>> + Send + 'a;
 
-impl<'a> Service<http::Request<ReqwestBody>> for Rest<'a> {
+impl<'a> Service<http::Request<ReqwestBody>> for NextService<'a> {
     type Response = http::Response<::reqwest::Body>;
     type Error = BoxError;
-    type Future = Pin<Box<Answering<'a>>>;
+    type Future = Pin<Box<NextFuture<'a>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<std::result::Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -181,14 +181,14 @@ impl<'a> Service<http::Request<ReqwestBody>> for Rest<'a> {
             let (head, body) = request.into_parts();
             let mut own = lock().clone();
             let request = body.into_request(head).map_err(Error::Reqwest)?;
-            let asked = follows_redirects.then(|| request.url().clone());
+            let requested = follows_redirects.then(|| request.url().clone());
             let response = next.run(request, &mut own).await;
             *lock() = own;
             match response {
-                Ok(response) => Ok(to_http(response, asked.as_ref())),
-                Err(error) => Err(match origin(&error) {
-                    Some(Origin::Client) if follows_redirects => Unproven::new(error).into(),
-                    Some(Origin::Unsent) => Unsent::new(error).into(),
+                Ok(response) => Ok(to_http(response, requested.as_ref())),
+                Err(error) => Err(match error_source(&error) {
+                    Some(ErrorSource::Client) if follows_redirects => Unproven::new(error).into(),
+                    Some(ErrorSource::Unsent) => Unsent::new(error).into(),
                     _ => error.into(),
                 }),
             }

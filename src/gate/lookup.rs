@@ -25,20 +25,20 @@ impl UriLookup {
     #[inline]
     pub(super) fn first(&self, uri: &Uri) -> Option<&Arc<Gate>> {
         let first = self.first.get()?;
-        first.scope().is_plainly(uri).then_some(first)
+        first.scope().is_exactly(uri).then_some(first)
     }
 
     pub(super) fn get(&self, uri: &Uri) -> Option<Arc<Gate>> {
         let key = self.key(uri)?;
         let gates = self.gates.read().unwrap_or_else(PoisonError::into_inner);
-        let same = |gate: &&Arc<Gate>| gate.scope().is_plainly(uri);
+        let same = |gate: &&Arc<Gate>| gate.scope().is_exactly(uri);
         gates.get(&key).filter(same).cloned()
     }
 
     /// The gate will be found at once, if it is the one of just this spelling: so there are never more of them than
     /// of gates.
     pub(super) fn set(&self, uri: &Uri, gate: &Arc<Gate>) {
-        let Some(key) = self.key(uri).filter(|_| gate.scope().is_plainly(uri)) else {
+        let Some(key) = self.key(uri).filter(|_| gate.scope().is_exactly(uri)) else {
             return;
         };
         self.first.get_or_init(|| Arc::clone(gate));

@@ -26,7 +26,7 @@ use crate::time::up_to;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     base: Duration,
-    cap: Duration,
+    max_delay: Duration,
     jitter: Jitter,
 }
 
@@ -60,7 +60,7 @@ impl Default for Backoff {
 
 impl Backoff {
     const BASE: Duration = Duration::from_millis(50);
-    const CAP: Duration = Duration::from_secs(30);
+    const MAX_DELAY: Duration = Duration::from_secs(30);
 
     /// Doubles from `base`, up to a cap of 30 s (or `base`, if that is longer), with full jitter.
     ///
@@ -72,14 +72,14 @@ impl Backoff {
             !base.is_zero(),
             "a backoff needs a base above zero: write 50 ms, or max_retries(0) for no retries"
         );
-        let cap = if base.as_nanos() > Self::CAP.as_nanos() {
+        let max_delay = if base.as_nanos() > Self::MAX_DELAY.as_nanos() {
             base
         } else {
-            Self::CAP
+            Self::MAX_DELAY
         };
         Self {
             base,
-            cap,
+            max_delay,
             jitter: Jitter::Full,
         }
     }
@@ -90,12 +90,12 @@ impl Backoff {
     ///
     /// If `cap` is shorter than the base.
     #[must_use]
-    pub const fn max_delay(mut self, cap: Duration) -> Self {
+    pub const fn max_delay(mut self, max_delay: Duration) -> Self {
         assert!(
-            cap.as_nanos() >= self.base.as_nanos(),
+            max_delay.as_nanos() >= self.base.as_nanos(),
             "the cap of a backoff must not be below its base: raise the cap or lower the base"
         );
-        self.cap = cap;
+        self.max_delay = max_delay;
         self
     }
 
@@ -117,14 +117,14 @@ impl Backoff {
     /// let waits: Vec<_> = (0..4).map(|retry| backoff.wait(retry, Duration::ZERO, 0)).collect();
     /// assert_eq!(waits, [50, 100, 200, 400].map(Duration::from_millis));
     /// ```
-    pub fn wait(&self, retries_before: u32, last: Duration, roll: u64) -> Duration {
-        let whole = self.unspread(retries_before);
+    pub fn wait(&self, retries_before: u32, last: Duration, bits: u64) -> Duration {
+        let whole = self.without_jitter(retries_before);
         match self.jitter {
-            Jitter::Full => part_of(whole, roll),
-            Jitter::Equal => whole / 2 + part_of(whole - whole / 2, roll),
+            Jitter::Full => part_of(whole, bits),
+            Jitter::Equal => whole / 2 + part_of(whole - whole / 2, bits),
             Jitter::Decorrelated => {
-                let most = last.saturating_mul(3).clamp(self.base, self.cap);
-                self.base + part_of(most - self.base, roll)
+                let most = last.saturating_mul(3).clamp(self.base, self.max_delay);
+                self.base + part_of(most - self.base, bits)
             }
             Jitter::None => whole,
         }
@@ -132,22 +132,22 @@ impl Backoff {
 
     /// The wait without its jitter. A named wait is never below it, so that a server which says
     /// "now" for ever cannot make a loop.
-    pub(crate) fn unspread(&self, retries_before: u32) -> Duration {
+    pub(crate) fn without_jitter(&self, retries_before: u32) -> Duration {
         let factor = 1u32.checked_shl(retries_before).unwrap_or(u32::MAX);
-        self.base.saturating_mul(factor).min(self.cap)
+        self.base.saturating_mul(factor).min(self.max_delay)
     }
 }
 
 /// Part of a duration, in whole nanoseconds, so that no base is too short to be spread.
-fn part_of(whole: Duration, roll: u64) -> Duration {
+fn part_of(whole: Duration, bits: u64) -> Duration {
     let nanos = u64::try_from(whole.as_nanos()).unwrap_or(u64::MAX);
-    Duration::from_nanos(up_to(nanos, roll))
+    Duration::from_nanos(up_to(nanos, bits))
 }
 
 /// The jitter on a wait that a server named: small, and upward only.
-pub(crate) fn upward(named: Duration, roll: u64) -> Duration {
+pub(crate) fn positive_jitter(named: Duration, bits: u64) -> Duration {
     const MOST: Duration = Duration::from_millis(250);
-    part_of((named / 100).min(MOST), roll)
+    part_of((named / 100).min(MOST), bits)
 }
 
 #[cfg(test)]
@@ -172,18 +172,18 @@ mod tests {
             cap in 0u64..10_000_000,
             retry: u32,
             last: u64,
-            roll: u64,
+            bits: u64,
         ) {
             let base = Duration::from_millis(base);
             let cap = base + Duration::from_millis(cap);
             let backoff = Backoff::exponential(base).max_delay(cap).jitter(jitter);
-            prop_assert!(backoff.wait(retry, Duration::from_millis(last), roll) <= cap);
+            prop_assert!(backoff.wait(retry, Duration::from_millis(last), bits) <= cap);
         }
 
         #[test]
-        fn jitter_on_a_named_wait_is_upward_and_small(named in 0u64..40_000_000_000, roll: u64) {
+        fn jitter_on_a_named_wait_is_upward_and_small(named in 0u64..40_000_000_000, bits: u64) {
             let named = Duration::from_millis(named);
-            let more = upward(named, roll);
+            let more = positive_jitter(named, bits);
             prop_assert!(more <= Duration::from_millis(250) && more <= named / 100);
         }
     }
@@ -199,14 +199,14 @@ mod tests {
     #[test]
     fn equal_jitter_spreads_the_second_half() {
         let backoff = Backoff::default().jitter(Jitter::Equal);
-        let wait = |roll| backoff.wait(1, Duration::ZERO, roll).as_millis();
+        let wait = |bits| backoff.wait(1, Duration::ZERO, bits).as_millis();
         assert_eq!((wait(0), wait(u64::MAX)), (50, 100));
     }
 
     #[test]
     fn decorrelated_jitter_lies_between_the_base_and_three_times_the_wait_before() {
         let backoff = Backoff::default().jitter(Jitter::Decorrelated);
-        let wait = |last, roll| backoff.wait(9, Duration::from_millis(last), roll);
+        let wait = |last, bits| backoff.wait(9, Duration::from_millis(last), bits);
         let ends = |last| (wait(last, 0).as_millis(), wait(last, u64::MAX).as_millis());
         assert_eq!(ends(0), (50, 50));
         assert_eq!(ends(100), (50, 300));
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn jitter_on_a_named_wait_reaches_a_hundredth_and_a_quarter_second() {
-        let most = |seconds| upward(Duration::from_secs(seconds), u64::MAX).as_millis();
+        let most = |seconds| positive_jitter(Duration::from_secs(seconds), u64::MAX).as_millis();
         assert_eq!((most(10), most(25), most(3_600)), (100, 250, 250));
     }
 

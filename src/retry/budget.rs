@@ -23,7 +23,7 @@ use crate::time::Moment;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     percent: u32,
-    floor: u32,
+    min_retries: u32,
 }
 
 impl Default for Budget {
@@ -33,13 +33,13 @@ impl Default for Budget {
 }
 
 impl Budget {
-    const FLOOR: u32 = 20;
+    const MIN_RETRIES: u32 = 20;
 
     /// Retries may be this share of the calls. More than 100 is allowed: several retries a call.
     pub const fn percent(percent: u32) -> Self {
         Self {
             percent,
-            floor: Self::FLOOR,
+            min_retries: Self::MIN_RETRIES,
         }
     }
 
@@ -53,7 +53,7 @@ impl Budget {
     /// ```
     #[must_use]
     pub const fn min_retries(mut self, retries: u32) -> Self {
-        self.floor = retries;
+        self.min_retries = retries;
         self
     }
 
@@ -61,7 +61,7 @@ impl Budget {
     pub const fn unlimited() -> Self {
         Self {
             percent: u32::MAX,
-            floor: u32::MAX,
+            min_retries: u32::MAX,
         }
     }
 }
@@ -74,7 +74,7 @@ const SECOND: NonZeroU64 = NonZeroU64::new(1_000_000_000).unwrap();
 pub(crate) struct RetryLedger {
     /// The second in which the last call began, its end, and how many began in it.
     latest: u64,
-    over: Moment,
+    latest_end: Moment,
     calls: u32,
     /// Apart, since most calls only count in the last second.
     ring: Box<[Second; SECONDS]>,
@@ -96,21 +96,21 @@ pub(crate) struct PaidRetry {
 impl RetryLedger {
     /// A call began.
     #[inline]
-    pub(crate) fn call(&mut self, now: Moment) {
-        if now >= self.over {
-            self.turn(now);
+    pub(crate) fn on_call(&mut self, now: Moment) {
+        if now >= self.latest_end {
+            self.start_second(now);
         }
         self.calls += 1; // nobody makes four billion in a second
     }
 
-    fn turn(&mut self, now: Moment) {
-        self.put_down();
+    fn start_second(&mut self, now: Moment) {
+        self.flush_calls();
         self.latest = now.slices(SECOND);
-        self.over = Moment::after_slices(self.latest + 1, SECOND);
+        self.latest_end = Moment::after_slices(self.latest + 1, SECOND);
     }
 
     /// Into the ring.
-    fn put_down(&mut self) {
+    fn flush_calls(&mut self) {
         let calls = std::mem::take(&mut self.calls);
         if calls == 0 {
             return;
@@ -121,10 +121,10 @@ impl RetryLedger {
 
     /// Pays for a retry, if the budget allows one.
     pub(crate) fn pay(&mut self, budget: Budget, now: Moment) -> Option<PaidRetry> {
-        self.put_down();
+        self.flush_calls();
         let now = now.slices(SECOND);
-        let (calls, retries) = self.recent(now);
-        let allowed = calls * u64::from(budget.percent) + u64::from(budget.floor) * 100;
+        let (calls, retries) = self.totals(now);
+        let allowed = calls * u64::from(budget.percent) + u64::from(budget.min_retries) * 100;
         if (retries + 1) * 100 > allowed {
             return None;
         }
@@ -152,7 +152,7 @@ impl RetryLedger {
         slot
     }
 
-    fn recent(&self, now: u64) -> (u64, u64) {
+    fn totals(&self, now: u64) -> (u64, u64) {
         self.ring
             .iter()
             .filter(|second| second.number + SECONDS as u64 > now)
@@ -180,7 +180,7 @@ mod tests {
     #[track_caller]
     fn retries_allowed(budget: Budget, calls: u32) -> u32 {
         let mut ledger = RetryLedger::default();
-        (0..calls).for_each(|_| ledger.call(NOW));
+        (0..calls).for_each(|_| ledger.on_call(NOW));
         (0..)
             .take_while(|_| ledger.pay(budget, NOW).is_some())
             .count() as u32
@@ -206,7 +206,7 @@ mod tests {
     fn old_traffic_is_forgotten() {
         let budget = Budget::percent(100).min_retries(0);
         let mut ledger = RetryLedger::default();
-        (0..50).for_each(|_| ledger.call(NOW));
+        (0..50).for_each(|_| ledger.on_call(NOW));
         assert!(ledger.pay(budget, NOW + Duration::from_secs(9)).is_some());
         assert!(ledger.pay(budget, NOW + Duration::from_secs(10)).is_none());
     }
@@ -215,7 +215,7 @@ mod tests {
     fn what_was_paid_ten_seconds_after_the_last_call_is_not_forgotten() {
         let budget = Budget::percent(0).min_retries(1);
         let mut ledger = RetryLedger::default();
-        ledger.call(NOW);
+        ledger.on_call(NOW);
         let later = NOW + Duration::from_secs(10);
         assert!(ledger.pay(budget, later).is_some());
         assert!(ledger.pay(budget, later).is_none());

@@ -12,5 +12,5 @@ pub use circuit_breaker::CircuitBreaker;
 pub use cost::Cost;
 pub use patience::{Deadline, Idempotent, Patience};
 
-pub(crate) use backoff::upward;
+pub(crate) use backoff::positive_jitter;
 pub(crate) use budget::{PaidRetry, RetryLedger};

@@ -25,7 +25,7 @@ use crate::time::Rounded;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     pub(crate) attempts: u32,
-    pub(crate) waited: Duration,
+    pub(crate) total_wait: Duration,
     pub(crate) decided_by: Option<Cow<'static, str>>,
     pub(crate) stop_reason: Option<StopReason>,
     /// By the wall clock, and how long that is from the end of the call.
@@ -67,7 +67,7 @@ impl Report {
 
     /// How long the call waited in all: at the gate, and between its attempts.
     pub fn total_wait(&self) -> Duration {
-        self.waited
+        self.total_wait
     }
 
     /// What decided the last wait: the name of a header, of a field of the body, or of a rule.
@@ -94,15 +94,15 @@ impl fmt::Display for Report {
             2 => f.write_str("sent twice"),
             attempts => write!(f, "sent {attempts} times"),
         }?;
-        if !self.waited.is_zero() {
-            write!(f, ", waited {}", Rounded(self.waited))?;
+        if !self.total_wait.is_zero() {
+            write!(f, ", waited {}", Rounded(self.total_wait))?;
         }
         // It decided the last wait: the one that the call did not begin, if there is one.
         let decided_by = |f: &mut fmt::Formatter<'_>| match &self.decided_by {
             Some(decided_by) => write!(f, " ({decided_by})"),
             None => Ok(()),
         };
-        if !self.waited.is_zero() && self.not_before.is_none() {
+        if !self.total_wait.is_zero() && self.not_before.is_none() {
             decided_by(f)?;
         }
         if let Some(reason) = self.stop_reason {

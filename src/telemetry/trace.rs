@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::failure::Kind;
+use crate::failure::FailureKind;
 use crate::policy::Attempt;
 use crate::scope::Scope;
 use crate::telemetry::StopReason;
@@ -25,13 +25,17 @@ macro_rules! event {
 #[derive(Clone, Copy)]
 pub(crate) enum Cause {
     Status(StatusCode),
-    Error(Kind),
+    Error(FailureKind),
 }
 
 impl Cause {
     pub(crate) fn of(attempt: &Attempt<'_>) -> Option<Self> {
         let status = attempt.status().map(Self::Status);
-        status.or_else(|| attempt.error().map(|error| Self::Error(Kind::of(error))))
+        status.or_else(|| {
+            attempt
+                .error()
+                .map(|error| Self::Error(FailureKind::of(error)))
+        })
     }
 }
 
@@ -46,7 +50,7 @@ macro_rules! event_about {
 }
 
 /// A gate shut, or stays shut for longer.
-pub(crate) fn shut(scope: &Scope, cause: Cause, closed_for: Duration, by: &str) {
+pub(crate) fn on_close(scope: &Scope, cause: Cause, closed_for: Duration, by: &str) {
     let seconds = closed_for.as_secs_f64();
     event_about!(
         cause,
@@ -59,7 +63,7 @@ pub(crate) fn shut(scope: &Scope, cause: Cause, closed_for: Duration, by: &str) 
 }
 
 /// A call goes again.
-pub(crate) fn again(scope: &Scope, attempts: u32, cause: Cause, wait: Duration, by: &str) {
+pub(crate) fn on_retry(scope: &Scope, attempts: u32, cause: Cause, wait: Duration, by: &str) {
     let seconds = wait.as_secs_f64();
     event_about!(
         cause,
@@ -84,7 +88,7 @@ pub(crate) fn on_stop(scope: &Scope, attempts: u32, reason: StopReason) {
 }
 
 /// Two layers that know nothing of each other serve one provider.
-pub(crate) fn siblings(provider: &str) {
+pub(crate) fn on_duplicate_layer(provider: &str) {
     event!(
         warn,
         provider = %provider,
@@ -93,7 +97,7 @@ pub(crate) fn siblings(provider: &str) {
 }
 
 /// A [`BodyFactory`](crate::body::BodyFactory) failed. Its error is not told: nobody knows what it names.
-pub(crate) fn not_remade() {
+pub(crate) fn on_factory_error() {
     event!(warn, "the request body could not be made again");
 }
 

@@ -11,6 +11,6 @@ pub use clock::Clock;
 
 pub(crate) use clock::{Timer, later};
 pub(crate) use moment::{Due, Length, Moment, Slices, nanos};
-pub(crate) use rng::{Dice, up_to};
+pub(crate) use rng::{Rng, up_to};
 pub(crate) use rounded::Rounded;
 pub(crate) use sys::Instant;

@@ -348,7 +348,7 @@ impl Core {
     /// Notes that a call begins, for the retry budget.
     #[inline]
     pub(crate) fn on_call(&mut self, now: Moment) {
-        self.budget.call(now);
+        self.budget.on_call(now);
     }
 
     /// Pays for a retry out of the budget of the scope.

@@ -13,8 +13,8 @@ use http_body::{Body, Frame, SizeHint};
 use crate::time::{Moment, Timer, later};
 
 /// A body that is being listened to. Boxed, since it has been polled where it is.
-pub(crate) struct Hearing<R: Body> {
-    heard: Heard<R>,
+pub(crate) struct BodyReader<R: Body> {
+    buffered: BufferedBody<R>,
     bytes: usize,
     /// What the frames cost in memory, however small they are.
     cost: usize,
@@ -24,47 +24,47 @@ pub(crate) struct Hearing<R: Body> {
     /// It is heard only so that its connection is free; no more of it is kept than is small.
     drains: bool,
     /// Only for the trailers: a second message shows that it is a stream.
-    briefly: bool,
+    trailers_only: bool,
 }
 
 /// What was heard, and what is left to be heard: put together again, the whole body.
-pub(crate) struct Heard<R: Body> {
+pub(crate) struct BufferedBody<R: Body> {
     pub(super) frames: VecDeque<Frame<Bytes>>,
     /// The frames were let go of.
-    pub(super) cut: bool,
+    pub(super) truncated: bool,
     pub(super) error: Option<R::Error>,
     pub(super) rest: Option<Pin<Box<R>>>,
 }
 
-impl<R: Body> Hearing<R> {
+impl<R: Body> BodyReader<R> {
     /// Bodies beyond this are judged by their head.
-    pub(crate) const PEEK: usize = 64 * 1024;
+    pub(crate) const PEEK_LIMIT: usize = 64 * 1024;
     /// Bodies beyond this are not listened to: their connection is given up.
-    pub(crate) const DRAIN: usize = 256 * 1024;
+    pub(crate) const DRAIN_LIMIT: usize = 256 * 1024;
     /// A call that waits keeps no body that is larger than this.
-    pub(crate) const KEPT: usize = 4 * 1024;
-    const FRAMES_AT_ONCE: usize = 64;
-    const LONGEST: Duration = Duration::from_secs(2);
+    pub(crate) const STORE_LIMIT: usize = 4 * 1024;
+    const FRAMES_PER_POLL: usize = 64;
+    const READ_TIMEOUT: Duration = Duration::from_secs(2);
     /// The trailers of an answer that is one message come with it, or right after; a stream that was taken
     /// for one is held up by no more than this.
-    const BRIEFLY: Duration = Duration::from_millis(100);
+    const TRAILERS_TIMEOUT: Duration = Duration::from_millis(100);
 
-    pub(crate) fn of(body: R, now: Moment) -> Self {
-        Self::until(body, later(now, Self::LONGEST))
+    pub(crate) fn new(body: R, now: Moment) -> Self {
+        Self::until(body, later(now, Self::READ_TIMEOUT))
     }
 
     /// Listens for trailers that come soon.
-    pub(crate) fn briefly(body: R, now: Moment) -> Self {
-        let mut hearing = Self::until(body, later(now, Self::BRIEFLY));
-        hearing.briefly = true;
-        hearing
+    pub(crate) fn for_trailers(body: R, now: Moment) -> Self {
+        let mut reader = Self::until(body, later(now, Self::TRAILERS_TIMEOUT));
+        reader.trailers_only = true;
+        reader
     }
 
     fn until(body: R, until: Moment) -> Self {
         Self {
-            heard: Heard {
+            buffered: BufferedBody {
                 frames: VecDeque::new(),
-                cut: false,
+                truncated: false,
                 error: None,
                 rest: Some(Box::pin(body)),
             },
@@ -73,23 +73,23 @@ impl<R: Body> Hearing<R> {
             timer: Timer::until(until),
             timed_out: false,
             drains: false,
-            briefly: false,
+            trailers_only: false,
         }
     }
 
-    /// Listens until the end of the body, an error, the end of the time, or more than `most` bytes.
-    pub(crate) fn poll(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<()> {
-        for _ in 0..Self::FRAMES_AT_ONCE {
-            let streams = self.briefly && self.heard.has_a_second_message(self.bytes);
-            let Some(rest) = &mut self.heard.rest else {
+    /// Listens until the end of the body, an error, the end of the time, or more than `limit` bytes.
+    pub(crate) fn poll(&mut self, limit: usize, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..Self::FRAMES_PER_POLL {
+            let streams = self.trailers_only && self.buffered.has_a_second_message(self.bytes);
+            let Some(rest) = &mut self.buffered.rest else {
                 return Poll::Ready(());
             };
-            let too_much = self.cost > most || too_large(rest.size_hint(), self.bytes, most);
+            let too_much = self.cost > limit || too_large(rest.size_hint(), self.bytes, limit);
             if self.timed_out || too_much || streams {
                 return Poll::Ready(());
             }
             match rest.as_mut().poll_frame(cx) {
-                Poll::Ready(frame) => self.hear(frame),
+                Poll::Ready(frame) => self.on_frame(frame),
                 Poll::Pending => {
                     ready!(self.timer.poll(cx));
                     self.timed_out = true;
@@ -105,53 +105,53 @@ impl<R: Body> Hearing<R> {
     /// Listens on, to free the connection: what it was will be told only if it is small.
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.drains = true;
-        self.let_go_of_much();
-        self.poll(Self::DRAIN, cx)
+        self.drop_if_large();
+        self.poll(Self::DRAIN_LIMIT, cx)
     }
 
-    fn let_go_of_much(&mut self) {
-        if self.drains && self.bytes > Self::KEPT {
-            self.heard.frames = VecDeque::new();
-            self.heard.cut = true;
+    fn drop_if_large(&mut self) {
+        if self.drains && self.bytes > Self::STORE_LIMIT {
+            self.buffered.frames = VecDeque::new();
+            self.buffered.truncated = true;
         }
     }
 
-    fn hear(&mut self, frame: Option<Result<Frame<R::Data>, R::Error>>) {
+    fn on_frame(&mut self, frame: Option<Result<Frame<R::Data>, R::Error>>) {
         match frame {
             Some(Ok(frame)) => {
                 let frame = frame.map_data(|mut data| data.copy_to_bytes(data.remaining()));
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 self.bytes += bytes;
                 self.cost += bytes.max(size_of::<Frame<Bytes>>());
-                self.heard.frames.push_back(frame);
-                self.let_go_of_much();
+                self.buffered.frames.push_back(frame);
+                self.drop_if_large();
             }
             Some(Err(error)) => {
-                self.heard.error = Some(error);
-                self.heard.rest = None;
+                self.buffered.error = Some(error);
+                self.buffered.rest = None;
             }
-            None => self.heard.rest = None,
+            None => self.buffered.rest = None,
         }
     }
 
     /// The whole body, if it ended well and is no larger than a policy is shown.
-    pub(crate) fn whole(&self) -> Option<Bytes> {
-        let ended = self.heard.rest.is_none() && self.heard.error.is_none();
-        (ended && self.bytes <= Self::PEEK).then(|| self.joined())
+    pub(crate) fn complete(&self) -> Option<Bytes> {
+        let ended = self.buffered.rest.is_none() && self.buffered.error.is_none();
+        (ended && self.bytes <= Self::PEEK_LIMIT).then(|| self.concat())
     }
 
     /// What followed the body, if that was all.
     pub(crate) fn trailers(&self) -> Option<&HeaderMap> {
         let last = self
-            .heard
+            .buffered
             .frames
             .back()
-            .filter(|_| self.heard.rest.is_none());
+            .filter(|_| self.buffered.rest.is_none());
         last.and_then(Frame::trailers_ref)
     }
 
-    fn joined(&self) -> Bytes {
-        let mut pieces = self.heard.pieces();
+    fn concat(&self) -> Bytes {
+        let mut pieces = self.buffered.pieces();
         match (pieces.next(), pieces.next()) {
             (None, _) => Bytes::new(),
             (Some(only), None) => only.clone(),
@@ -165,18 +165,18 @@ impl<R: Body> Hearing<R> {
         }
     }
 
-    pub(crate) fn into_heard(self) -> Heard<R> {
-        self.heard
+    pub(crate) fn into_buffered(self) -> BufferedBody<R> {
+        self.buffered
     }
 }
 
 /// A body that announces more than it may be is not even begun with.
-fn too_large(left: SizeHint, heard: usize, most: usize) -> bool {
+fn too_large(left: SizeHint, read: usize, limit: usize) -> bool {
     let left = usize::try_from(left.lower()).unwrap_or(usize::MAX);
-    heard.saturating_add(left) > most
+    read.saturating_add(left) > limit
 }
 
-impl<R: Body> Heard<R> {
+impl<R: Body> BufferedBody<R> {
     pub(super) fn pieces(&self) -> impl Iterator<Item = &Bytes> {
         self.frames.iter().filter_map(Frame::data_ref)
     }
@@ -191,6 +191,6 @@ impl<R: Body> Heard<R> {
 
     /// Whether nothing is left on the connection, and all that was heard is here.
     pub(super) fn is_whole(&self) -> bool {
-        self.rest.is_none() && !self.cut
+        self.rest.is_none() && !self.truncated
     }
 }
