@@ -48,7 +48,7 @@ impl Settings {
     #[inline]
     pub(crate) fn cost_of(&self, request: &RequestHead<'_>) -> u32 {
         match (request.extensions().get::<Cost>(), &self.cost_by) {
-            (Some(Cost(price)), _) => *price,
+            (Some(cost), _) => cost.get(),
             (None, Some(cost_by)) => cost_by(request),
             (None, None) => 1,
         }

@@ -47,7 +47,8 @@ use http::Uri;
 use crate::error::BoxError;
 
 /// What a failed attempt proves about the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Delivery {
     /// Proven unsent, or proven untouched by the server: any method may be sent again.
     No,
@@ -92,16 +93,26 @@ impl Delivery {
 ///
 /// let error = Unsent::new("no free connection");
 /// assert_eq!(error.to_string(), "request was not sent");
-/// assert_eq!(error.0.to_string(), "no free connection");
+/// assert_eq!(error.get_ref().to_string(), "no free connection");
 /// ```
 // Not generic over the error, since a chain can only be searched for types that have a name.
 #[derive(Debug)]
-pub struct Unsent(pub BoxError);
+pub struct Unsent(BoxError);
 
 impl Unsent {
     /// Marks `error`.
     pub fn new(error: impl Into<BoxError>) -> Self {
         Self(error.into())
+    }
+
+    /// Returns the error that is marked.
+    pub fn get_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.0
+    }
+
+    /// Takes the mark off and returns the error.
+    pub fn into_inner(self) -> BoxError {
+        self.0
     }
 }
 
@@ -128,12 +139,22 @@ impl Error for Unsent {
 /// assert_eq!(delivery(&second_hop), Delivery::Perhaps);
 /// ```
 #[derive(Debug)]
-pub struct Unproven(pub BoxError);
+pub struct Unproven(BoxError);
 
 impl Unproven {
     /// Marks `error`.
     pub fn new(error: impl Into<BoxError>) -> Self {
         Self(error.into())
+    }
+
+    /// Returns the error that is marked.
+    pub fn get_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.0
+    }
+
+    /// Takes the mark off and returns the error.
+    pub fn into_inner(self) -> BoxError {
+        self.0
     }
 }
 
@@ -158,11 +179,23 @@ impl Error for Unproven {
 /// use tower_backoff::failure::Redirected;
 ///
 /// let mut response = http::Response::new("slow down");
-/// response.extensions_mut().insert(Redirected("https://files.example.com/7".parse()?));
+/// response.extensions_mut().insert(Redirected::new("https://files.example.com/7".parse()?));
 /// # Ok::<(), http::uri::InvalidUri>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Redirected(pub Uri);
+pub struct Redirected(Uri);
+
+impl Redirected {
+    /// Creates the mark from the address that gave the response.
+    pub const fn new(uri: Uri) -> Self {
+        Self(uri)
+    }
+
+    /// Returns the address that gave the response.
+    pub const fn uri(&self) -> &Uri {
+        &self.0
+    }
+}
 
 impl fmt::Debug for Redirected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

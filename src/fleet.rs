@@ -68,7 +68,8 @@ pub trait Fleet: Send + Sync {
 pub type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send + Sync>>;
 
 /// What a [`Fleet`] says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Reply {
     /// The call may be sent, if nothing else is to be asked for.
     Granted,

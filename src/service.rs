@@ -84,6 +84,48 @@ impl<S> Retry<S> {
             last: None,
         }
     }
+
+    /// Returns a reference to the client beneath.
+    ///
+    /// ```
+    /// use tower::Layer;
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let service = RetryLayer::new(providers::wolfeo()).layer("a client");
+    /// assert_eq!(*service.get_ref(), "a client");
+    /// ```
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns a mutable reference to the client beneath.
+    ///
+    /// Calls that are under way keep the clone that they began with.
+    ///
+    /// ```
+    /// use tower::Layer;
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let mut service = RetryLayer::new(providers::wolfeo()).layer("a client");
+    /// *service.get_mut() = "another client";
+    /// assert_eq!(*service.get_ref(), "another client");
+    /// ```
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Takes the layer off and returns the client beneath.
+    ///
+    /// ```
+    /// use tower::Layer;
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let service = RetryLayer::new(providers::wolfeo()).layer("a client");
+    /// assert_eq!(service.into_inner(), "a client");
+    /// ```
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for Retry<S>

@@ -251,7 +251,7 @@ where
 /// The client's own error, whatever it proves.
 pub(super) fn unwrap_unproven(error: BoxError) -> BoxError {
     match error.downcast::<Unproven>() {
-        Ok(unproven) => unproven.0,
+        Ok(unproven) => unproven.into_inner(),
         Err(error) => error,
     }
 }
@@ -300,7 +300,7 @@ fn is_same_address(one: &Url, other: &Url) -> bool {
 fn redirected(url: &Url) -> Redirected {
     let origin = || url.origin().ascii_serialization().parse();
     let uri = url.as_str().parse().or_else(|_| origin());
-    Redirected(uri.unwrap_or_default())
+    Redirected::new(uri.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -337,7 +337,7 @@ mod tests {
             }
             let response = to_http(response.body("").unwrap().into(), Some(&requested));
             let said = response.extensions().get::<Redirected>();
-            let said = said.map(|Redirected(uri)| uri.to_string());
+            let said = said.map(|redirected| redirected.uri().to_string());
             assert_eq!(said.as_deref(), redirected, "{answered:?}");
         }
     }

@@ -126,7 +126,7 @@ fn error_source(error: &Error) -> Option<ErrorSource> {
 /// The errors of the client and of the middlewares come back as they were.
 fn to_error(error: BoxError) -> Error {
     let error = match unwrap_unproven(error).downcast::<Unsent>() {
-        Ok(unsent) => unsent.0,
+        Ok(unsent) => unsent.into_inner(),
         Err(error) => error,
     };
     let error = match error.downcast::<Error>() {

@@ -166,7 +166,7 @@ impl<'a> Attempt<'a> {
 
     /// The address that answered, if it is another than the request was sent to.
     pub(crate) fn answered_by(&self) -> Option<&'a Uri> {
-        self.redirected.map(|Redirected(uri)| uri)
+        self.redirected.map(Redirected::uri)
     }
 
     /// The same attempt with the body that came back.

@@ -40,6 +40,7 @@ pub struct Backoff {
 /// assert!(backoff.wait(0, Duration::ZERO, 0) >= Duration::from_millis(125));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Jitter {
     /// Anything from nothing to the whole wait: spreads best. The default.
     #[default]

@@ -15,10 +15,22 @@
 /// use tower_backoff::Cost;
 ///
 /// let request = http::Request::post("https://api.example.com/graphql")
-///     .extension(Cost(50))
+///     .extension(Cost::new(50))
 ///     .body(())?;
 /// # drop(request);
 /// # Ok::<(), http::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cost(pub u32);
+pub struct Cost(u32);
+
+impl Cost {
+    /// Creates a cost, in the unit of the quota that it is counted against.
+    pub const fn new(cost: u32) -> Self {
+        Self(cost)
+    }
+
+    /// Returns the cost as a number.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}

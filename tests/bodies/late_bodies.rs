@@ -282,7 +282,7 @@ async fn the_head_of_a_refusal_behind_a_redirect_closes_the_gate_of_that_address
     for (first, requests) in [(get(URI), 3), (post(URI), 2)] {
         let behind = "https://files.test/";
         let mut server = Server::new(&[Answer(429, NAMED, "", FIVE_MINUTES)]);
-        server.redirected = Some(Redirected(behind.parse().unwrap()));
+        server.redirected = Some(Redirected::new(behind.parse().unwrap()));
         let service = client(&server, acme(), &Gates::new());
         let first = start(&service, first);
         sleep(millis(500)).await;

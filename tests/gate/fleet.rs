@@ -252,7 +252,7 @@ async fn the_bucket_is_asked_for_first_and_then_its_scope() {
     send(&service, get(SEARCH)).await.unwrap();
     assert_eq!(register.asked(), [(API.to_owned(), 1)]);
     let mut request = get(SEARCH);
-    request.extensions_mut().insert(Cost(3));
+    request.extensions_mut().insert(Cost::new(3));
     send(&service, request).await.unwrap();
     let both = [(SEARCH_BUCKET.to_owned(), 3), (API.to_owned(), 3)];
     assert_eq!(register.asked(), both);
@@ -368,7 +368,7 @@ async fn what_was_granted_to_a_call_that_leaves_goes_back() {
     let (service, _) = process_with_buckets(&mock, &register);
     send(&service, get(SEARCH)).await.unwrap();
     let mut request = get(SEARCH);
-    request.extensions_mut().insert(Cost(2));
+    request.extensions_mut().insert(Cost::new(2));
     let left = tokio::time::timeout(millis(1_500), send(&service, request)).await;
     assert!(
         left.is_err(),

@@ -139,7 +139,7 @@ async fn a_caller_that_was_passed_over_goes_first_when_it_asks_again() {
 async fn callers_that_come_and_go_do_not_let_cheap_calls_overtake_a_dear_one() {
     fn priced(name: &str, price: u32) -> Request<Body> {
         let mut request = named(name);
-        request.extensions_mut().insert(Cost(price));
+        request.extensions_mut().insert(Cost::new(price));
         request
     }
     let mock = Mock::new(|_, _| status(200));

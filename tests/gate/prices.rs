@@ -17,7 +17,7 @@ fn layer(quotas: impl IntoIterator<Item = Quota>) -> RetryLayer {
 
 fn priced(price: u32) -> Request<Body> {
     let mut request = get(URI);
-    request.extensions_mut().insert(Cost(price));
+    request.extensions_mut().insert(Cost::new(price));
     request
 }
 

@@ -101,7 +101,7 @@ async fn a_published_limit_of_requests_does_not_correct_a_quota_of_tokens() {
     let gates = Gates::new();
     let tokens = layer([Quota::per_minute(30_000)]).gates(&gates);
     let mut request = get(URI);
-    request.extensions_mut().insert(Cost(100));
+    request.extensions_mut().insert(Cost::new(100));
     send(&around(&mock, tokens), request).await.unwrap();
     assert_eq!(gates.snapshot()[0].quotas[0].limit, 30_000);
 }

@@ -36,7 +36,7 @@ fn taught(
 
 fn priced(price: u32) -> http::Request<Body> {
     let mut request = get(URI);
-    request.extensions_mut().insert(Cost(price));
+    request.extensions_mut().insert(Cost::new(price));
     request
 }
 

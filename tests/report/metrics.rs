@@ -177,7 +177,7 @@ fn a_server_that_redirects_every_call_to_another_address_makes_no_more_counters(
                 _ => status(200),
             }?;
             let elsewhere = format!("https://host-{nth}.test/").parse()?;
-            answer.extensions_mut().insert(Redirected(elsewhere));
+            answer.extensions_mut().insert(Redirected::new(elsewhere));
             Ok(answer)
         });
         let service = around(

@@ -70,7 +70,7 @@ async fn no_debug_and_no_error_of_ours_tells_a_secret() {
         format!("{:?}", ByHost::new().host("api.test", keyed.clone())),
         format!("{:?}", policy_fn(|_| Verdict::accept())),
         format!("{:?}", gates.snapshot()),
-        format!("{:?}", Redirected(request.uri().clone())),
+        format!("{:?}", Redirected::new(request.uri().clone())),
     ];
     printed
         .iter()

@@ -571,7 +571,7 @@ async fn a_header_that_forbids_another_try_is_obeyed() {
 fn behind_a_redirect(code: u16, headers: &[(&str, &str)]) -> support::mock::Answer {
     let mut response = answer(code, headers, "no")?;
     let there = "https://files.test/7".parse()?;
-    response.extensions_mut().insert(Redirected(there));
+    response.extensions_mut().insert(Redirected::new(there));
     Ok(response)
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// assert_eq!(Quota::per_minute(600), Quota::new(600, Duration::from_secs(60)));
 /// # let _ = lemlist;
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Quota {
     limit: u32,
     /// `None`: it counts the calls that are on their way.
@@ -35,7 +35,7 @@ pub struct QuotaUsage {
 }
 
 /// How the calls of a window may lie in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Spread {
     Anyhow,
     /// No more than so many upon each other.
@@ -204,6 +204,21 @@ impl Quota {
     /// `limit` calls in any hour.
     pub const fn per_hour(limit: u32) -> Self {
         Self::new(limit, Duration::from_secs(60 * 60))
+    }
+
+    /// `limit` calls in any 24 hours.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_backoff::Quota;
+    ///
+    /// assert_eq!(Quota::per_day(2_000), Quota::new(2_000, Duration::from_secs(24 * 60 * 60)));
+    /// ```
+    ///
+    /// The window slides. A limit that ends at midnight is
+    /// [`Field::midnight`](crate::hint::Field::midnight).
+    pub const fn per_day(limit: u32) -> Self {
+        Self::new(limit, Duration::from_secs(24 * 60 * 60))
     }
 
     /// How many.
