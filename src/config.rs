@@ -1,4 +1,4 @@
-//! What a layer was told, shared by all its clones and by every call.
+//! The settings of a layer, shared by its clones and by every call.
 
 use std::error::Error;
 use std::fmt;
@@ -23,7 +23,7 @@ type NotSent = dyn Fn(&(dyn Error + 'static)) -> bool + Send + Sync;
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) policy: Arc<dyn Policy>,
-    /// Of the policy, as far as the layer was told nothing else.
+    /// The shortcuts of the policy that the layer's other settings allow.
     pub(crate) shortcuts: Shortcuts,
     pub(crate) max_retries: u32,
     pub(crate) backoff: Backoff,
@@ -44,7 +44,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// What a request costs: as it says itself, else as the layer was told, else one.
+    /// Returns the cost of a request: its extension, else the layer's setting, else one.
     #[inline]
     pub(crate) fn cost_of(&self, request: &RequestHead<'_>) -> u32 {
         match (request.extensions().get::<Cost>(), &self.cost_by) {
@@ -54,13 +54,13 @@ impl Settings {
         }
     }
 
-    /// Whether an error means that the caller's own side has kept the request back.
+    /// Whether an error comes from the caller's own layers, so that nothing was sent.
     pub(crate) fn is_local_failure(&self, error: &(dyn Error + 'static)) -> bool {
         let says = self.not_sent.as_deref();
         failure::is_local_failure(error, |error| says.is_some_and(|says| says(error)))
     }
 
-    /// Gives a request a key of its own, if it needs one to be sent twice.
+    /// Adds an `Idempotency-Key` if the request needs one to be sent twice.
     #[inline]
     pub(crate) fn add_idempotency_key(&self, head: &mut request::Parts) {
         if self.idempotency_keys {
@@ -79,9 +79,9 @@ impl Settings {
         }
     }
 
-    /// How long a wait is believed that a response names.
+    /// Returns the longest wait that is accepted from a response.
     pub(crate) fn max_wait(&self, served: bool) -> Duration {
-        /// A reset that a served answer names further away is a mistake, or a date of another kind.
+        /// A reset further away on a successful response is a mistake, or a date of another kind.
         const DAY_AND_AN_HOUR: Duration = Duration::from_secs(25 * 60 * 60);
         let most = if served {
             DAY_AND_AN_HOUR
@@ -91,7 +91,7 @@ impl Settings {
         self.max_cooldown.unwrap_or(most)
     }
 
-    /// The gate at which a request waits.
+    /// Returns the gate of a request.
     #[inline]
     pub(crate) fn gate_of(
         &self,
@@ -110,7 +110,10 @@ impl Settings {
         }
     }
 
-    /// What the policy says, but that an address behind a redirect proves nothing about the first one.
+    /// Judges an attempt with the policy.
+    ///
+    /// The response of a redirect target proves nothing about the first address, so it is retried only if the request
+    /// is idempotent.
     pub(crate) fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
         let verdict = self.policy.judge(attempt);
         if attempt.answered_by().is_some() && !attempt.request().is_idempotent() {
@@ -120,7 +123,7 @@ impl Settings {
         }
     }
 
-    /// The gate of the address that has answered, if it is another than the one that let the request through.
+    /// Returns the gate of the redirect target that responded, if it is not the call's own gate.
     pub(crate) fn redirected_gate(
         &self,
         attempt: &Attempt<'_>,
@@ -131,7 +134,7 @@ impl Settings {
         (!Arc::ptr_eq(&gate, own)).then_some(gate)
     }
 
-    /// A gate that is not the one of the last call, or not plainly.
+    /// Looks up the gate of a request that the caches do not know.
     #[inline(never)]
     fn find_gate(&self, request: &RequestHead<'_>) -> Arc<Gate> {
         let said = match &self.scope_by {
@@ -159,7 +162,7 @@ impl Settings {
         gate
     }
 
-    /// The gate of the bucket, within the scope of a gate, that such a request is known to belong to.
+    /// Returns the gate of the bucket that such a request is known to belong to.
     #[inline]
     pub(crate) fn bucket_of(&self, request: &RequestHead<'_>, gate: &Gate) -> Option<Arc<Gate>> {
         if self.shortcuts.goes_by_origin {
@@ -171,7 +174,7 @@ impl Settings {
             .bucket(gate.scope(), route.bucket_key(), facts, self.clock.now())
     }
 
-    /// What is known of a bucket before its first call.
+    /// Returns the configuration of a bucket before its first call.
     fn bucket_facts(&self) -> GateConfig<'static> {
         GateConfig {
             circuit_breaker: self.circuit_breaker,
@@ -179,7 +182,7 @@ impl Settings {
         }
     }
 
-    /// The gate of the bucket that a response to this request has named, if there is room for one.
+    /// Returns the gate of the bucket that a response has named, if there is room for one.
     pub(crate) fn named_bucket(
         &self,
         request: &RequestHead<'_>,

@@ -1,4 +1,4 @@
-//! Who shares a gate.
+//! Scopes: which calls share a gate.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
@@ -7,11 +7,10 @@ use std::sync::{Arc, LazyLock};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
-/// The callers that share one limit, and so one gate.
+/// A set of calls that share one rate limit, and so one gate.
 ///
-/// The default is the *origin* of the request: scheme, host and port. A provider that counts per
-/// API key adds the credential, of which only a keyed hash is kept; one that spreads an API over
-/// several hosts joins them under a name.
+/// The default is the *origin* of the request: scheme, host and port. A provider that counts per API key adds the
+/// credential, of which only a keyed hash is stored. A provider with several hosts joins them under a name.
 ///
 /// ```
 /// use tower_backoff::Scope;
@@ -31,11 +30,11 @@ pub struct Scope {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Bucket {
     name: Arc<str>,
-    /// It holds for each resource apart.
+    /// A hash of the resource, if each resource is counted apart.
     resource: Option<u64>,
 }
 
-/// What is secret is hashed with a key that this process drew when it started.
+/// The keys for hashing secrets, drawn when the process starts.
 static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -46,19 +45,19 @@ enum ScopeBase {
 }
 
 impl Scope {
-    /// One gate for everything that goes through the layer.
+    /// Creates a scope for all calls of the layer.
     pub fn single() -> Self {
         ScopeBase::Single.into()
     }
 
-    /// A gate with a name: every request that is given this name shares it, whatever its host.
+    /// Creates a scope with a name, which calls to any host can share.
     pub fn named(name: impl Into<Arc<str>>) -> Self {
         ScopeBase::Named(name.into()).into()
     }
 
-    /// The origin of a request: scheme, lower-case host and port, never the user info.
+    /// Creates the scope of an origin: scheme, lower-case host and port, never the user info.
     ///
-    /// A `Uri` without a host (a service inside this process) belongs to [`Scope::single`].
+    /// A `Uri` without a host (a service in this process) belongs to [`Scope::single`].
     pub fn origin(uri: &Uri) -> Self {
         match Origin::of(uri.scheme(), uri.authority()) {
             Some(origin) => ScopeBase::Origin(origin).into(),
@@ -66,8 +65,9 @@ impl Scope {
         }
     }
 
-    /// Whether it is the origin of this address, letter for letter: a cheap question to which "no"
-    /// means nothing.
+    /// Whether this is the origin of an address, compared letter for letter.
+    ///
+    /// The check is cheap, and a "no" proves nothing.
     #[inline]
     pub(crate) fn is_exactly(&self, uri: &Uri) -> bool {
         match (&self.base, uri.authority()) {
@@ -81,7 +81,7 @@ impl Scope {
         }
     }
 
-    /// As [`Scope::origin`], with the `Host` header where the `Uri` names no host.
+    /// Creates the scope of an origin, from the `Host` header if the `Uri` names no host.
     pub(crate) fn of_request(uri: &Uri, headers: &HeaderMap) -> Self {
         if uri.authority().is_some() {
             return Self::origin(uri);
@@ -95,8 +95,10 @@ impl Scope {
         }
     }
 
-    /// Tells the callers of one place apart by a secret, of which only a hash is kept: made with a
-    /// key that this process drew when it started, and never printed whole.
+    /// Narrows the scope to the callers with this secret.
+    ///
+    /// Only a hash is stored. It is made with a key that is drawn when the process starts, and is never printed
+    /// whole.
     ///
     /// ```
     /// use tower_backoff::Scope;
@@ -105,7 +107,7 @@ impl Scope {
     /// assert_ne!(mine, yours);
     /// ```
     ///
-    /// Two secrets combine, such as a key and a tenant:
+    /// Several secrets combine, such as a key and a tenant:
     ///
     /// ```
     /// use tower_backoff::Scope;
@@ -120,7 +122,7 @@ impl Scope {
         self
     }
 
-    /// A bucket of this scope, as the server names it, for one resource or for all.
+    /// Creates the scope of a bucket, as the server names it, for one resource or for all.
     pub(crate) fn bucket(&self, name: &Arc<str>, resource: Option<u64>) -> Self {
         let name = Arc::clone(name);
         Self {
@@ -129,7 +131,7 @@ impl Scope {
         }
     }
 
-    /// The scope that a bucket is a part of.
+    /// Returns the scope that a bucket belongs to.
     pub(crate) fn without_bucket(&self) -> Self {
         Self {
             base: self.base.clone(),
@@ -138,7 +140,7 @@ impl Scope {
         }
     }
 
-    /// Adds the first of these headers that the request has.
+    /// Narrows the scope by the first of these headers that the request has.
     pub(crate) fn keyed_by(self, headers: &HeaderMap, names: &[HeaderName]) -> Self {
         match names.iter().find_map(|name| headers.get(name)) {
             Some(value) => self.keyed(HeaderValue::as_bytes(value)),
@@ -165,7 +167,7 @@ impl fmt::Display for Scope {
             ScopeBase::Origin(origin) => origin.fmt(f),
         }?;
         match self.key {
-            // Sixteen bits tell two keys apart in a log and say nothing about either.
+            // Sixteen bits distinguish two keys in a log and reveal neither.
             Some(key) => write!(f, " (key {:04x})", key as u16),
             None => Ok(()),
         }?;
@@ -191,8 +193,10 @@ impl fmt::Debug for Scope {
     }
 }
 
-/// Scheme, host and port. The authority is kept as the request had it, since cloning it allocates
-/// nothing; all else here looks only at its host and port.
+/// Scheme, host and port.
+///
+/// The authority is kept as it was written, since cloning it allocates nothing. All else here only looks at its host
+/// and port.
 #[derive(Clone)]
 struct Origin {
     scheme: Option<Scheme>,
@@ -232,7 +236,7 @@ fn default_port(scheme: &Scheme) -> Option<u16> {
 
 impl PartialEq for Origin {
     fn eq(&self, other: &Self) -> bool {
-        // Nearly always they are written alike, and then nothing has to be taken apart.
+        // They are usually written alike, and then need not be parsed.
         let alike = self.authority.as_str() == other.authority.as_str();
         let same_port_and_host =
             || self.port() == other.port() && self.host().eq_ignore_ascii_case(other.host());

@@ -1,4 +1,4 @@
-//! The service: readiness is the inner one's, a call is a [`ResponseFuture`].
+//! The service: its readiness is that of the client, and a call is a [`ResponseFuture`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::error::BoxError;
 use crate::future::ResponseFuture;
 use crate::gate::Gate;
 
-/// A client that can be cloned: a call that waits holds a clone that is not ready.
+/// A client that is `Clone`, since a waiting call holds a clone that is not ready.
 #[diagnostic::on_unimplemented(
     message = "the client `{Self}` beneath `RetryLayer` is not `Clone`",
     label = "a call that waits does so on a clone, and this cannot be cloned",
@@ -28,10 +28,10 @@ pub trait Clonable: Clone {}
 #[diagnostic::do_not_recommend]
 impl<S: Clone> Clonable for S {}
 
-/// A client behind a [`RetryLayer`](crate::RetryLayer). Clones share their gates.
+/// A client with a [`RetryLayer`](crate::RetryLayer) around it; clones share their gates.
 ///
-/// The client has to be `Clone`: a call that waits does so on a clone that is not ready, so that it holds no permit and
-/// no connection. One that is not does not compile:
+/// The client must be `Clone`: a waiting call keeps a clone that is not ready, so that it holds no permit and no
+/// connection. A client that is not `Clone` does not compile:
 ///
 /// ```compile_fail
 /// use hyper::client::conn::http1::SendRequest;
@@ -49,7 +49,7 @@ impl<S: Clone> Clonable for S {}
 /// }
 /// ```
 ///
-/// and the compiler says that *the client beneath `RetryLayer` is not `Clone`*, and what helps. With
+/// The compiler then says that *the client beneath `RetryLayer` is not `Clone`*, and what helps. With
 /// `tower::buffer::Buffer` between the two it compiles:
 ///
 /// ```
@@ -72,7 +72,7 @@ impl<S: Clone> Clonable for S {}
 pub struct Retry<S> {
     inner: S,
     settings: Arc<Settings>,
-    /// The gate of the last call: most clients talk to one host at a time.
+    /// The gate of the last call. Most clients call one host at a time.
     last: Option<Arc<Gate>>,
 }
 
@@ -100,7 +100,7 @@ impl<S> Retry<S> {
 
     /// Returns a mutable reference to the client beneath.
     ///
-    /// Calls that are under way keep the clone that they began with.
+    /// Calls in flight keep the clone that they began with.
     ///
     /// ```
     /// use tower::Layer;
@@ -139,13 +139,13 @@ where
     type Error = BoxError;
     type Future = ResponseFuture<S, B, R>;
 
-    /// Nothing is held for the rate limit here: only the inner service says when it is ready.
+    /// Reports the readiness of the client. The rate limit is not waited for here.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The service that was readied is the one to be called; its clone stays behind, unready.
+        // The service that was polled ready is called; an unready clone takes its place.
         let unready = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, unready);
         let settings = Arc::clone(&self.settings);

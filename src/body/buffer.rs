@@ -1,4 +1,4 @@
-//! What was sent of a body so far, from its start, as long as it is within the bound.
+//! The part of a request body that was sent so far, up to a bound.
 
 use std::fmt;
 
@@ -6,23 +6,23 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
 
-/// Pieces of a body in their order, or why they were let go of.
+/// The frames of a body from its start, or why they were dropped.
 pub(super) struct Buffer {
     pieces: Vec<Piece>,
-    /// What the pieces memory in memory, however small they are.
+    /// The memory that the frames take, each counted with at least [`MIN_PIECE`](Self::MIN_PIECE).
     memory: usize,
     bound: usize,
     error: Option<BufferError>,
 }
 
-/// Why a body cannot be sent again from its start.
+/// Why a body cannot be replayed from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BufferError {
-    /// It is larger than the bound.
+    /// The body is larger than the bound.
     TooLarge,
-    /// It ended in an error.
+    /// The body ended in an error.
     BodyFailed,
-    /// A later attempt reads it now.
+    /// A later attempt reads the body now.
     TakenOver,
 }
 
@@ -32,7 +32,7 @@ enum Piece {
 }
 
 impl Buffer {
-    /// What the smallest piece costs: its place in the list, room to grow, and what it points at.
+    /// The memory of the smallest frame: its entry, room to grow, and its allocation.
     const MIN_PIECE: usize = 128;
 
     pub(super) fn new(bound: usize) -> Self {
@@ -44,7 +44,7 @@ impl Buffer {
         }
     }
 
-    /// Keeps a frame without copying its data, unless that would be too much.
+    /// Adds a frame without copying its data, or drops all frames if the bound is exceeded.
     pub(super) fn push(&mut self, frame: &Frame<Bytes>) {
         if self.error.is_some() {
             return;
@@ -61,7 +61,7 @@ impl Buffer {
         self.pieces.push(piece);
     }
 
-    /// Lets go of everything at once, so that memory stays within the bound.
+    /// Drops all frames at once, so that memory stays within the bound.
     pub(super) fn discard(&mut self, why: BufferError) {
         self.pieces = Vec::new();
         self.error = Some(why);
@@ -79,7 +79,7 @@ impl Buffer {
         self.pieces.get(nth).map(Piece::to_frame)
     }
 
-    /// How many bytes of data there are from the `nth` piece on.
+    /// Returns the number of data bytes from the `nth` frame on.
     pub(super) fn bytes_from(&self, nth: usize) -> u64 {
         let rest = self.pieces.iter().skip(nth);
         rest.map(Piece::bytes).sum()
@@ -87,7 +87,7 @@ impl Buffer {
 }
 
 impl Piece {
-    /// `None` for a kind of frame that is not known here.
+    /// Copies a frame; `None` for an unknown kind.
     fn of(frame: &Frame<Bytes>) -> Option<Self> {
         let data = frame.data_ref().cloned().map(Self::Data);
         let trailers = || frame.trailers_ref().cloned().map(Box::new);

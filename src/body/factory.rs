@@ -1,20 +1,20 @@
-//! Making a request body anew.
+//! Factories that rebuild a request body.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// How a body of type `B` is made anew: opens the file again, asks for the rows again. Put into the
-/// request's extensions; [`ReplayLayer`](super::ReplayLayer) takes it out, and asks it when the body
-/// itself cannot be replayed: when it outgrew the buffer, failed, or was still being sent when the
-/// answer came.
+/// Rebuilds a request body of type `B`, for example by opening a file again.
 ///
-/// It is asked when the retry is planned, with the answer in hand, and the body it makes is kept while
-/// the call waits. If it fails, the call ends with that answer and a [`Report`](crate::Report) of
-/// [`StopReason::BodyNotReplayable`](crate::StopReason::BodyNotReplayable); never is a body sent that is empty or cut. Why it failed
-/// is its own to tell: its error is not logged, since it may name what is secret.
+/// Put it into the extensions of a request. [`ReplayLayer`](super::ReplayLayer) takes it out, and calls it when the
+/// body cannot be replayed: when it outgrew the buffer, failed, or was still being sent when the response arrived.
 ///
-/// `B` is the type of the request's body as the [`ReplayLayer`](super::ReplayLayer) is given it:
-/// a maker of other bodies is left alone.
+/// It is called when the retry is planned, and the body is kept while the call waits. If it fails, the call ends with
+/// the last response and a [`Report`](crate::Report) of
+/// [`StopReason::BodyNotReplayable`](crate::StopReason::BodyNotReplayable); an empty or truncated body is never sent.
+/// Its error is not logged, since it may contain secrets.
+///
+/// `B` is the type of the request's body that the [`ReplayLayer`](super::ReplayLayer) receives. A factory of another
+/// type is ignored.
 ///
 /// ```
 /// use std::fs::File;
@@ -40,8 +40,10 @@ pub struct BodyFactory<B> {
 }
 
 impl<B> BodyFactory<B> {
-    /// Makes it like this. The body must be the same to the byte: the server may have seen the
-    /// beginning of the last one.
+    /// Creates a factory from a function.
+    ///
+    /// Each body must be equal to the first, byte for byte: the server may have received the beginning of the
+    /// previous one.
     pub fn new<E>(make: impl Fn() -> Result<B, E> + Send + Sync + 'static) -> Self {
         Self {
             make: Arc::new(move || make().ok()),

@@ -1,4 +1,4 @@
-//! Bodies that are sent once and never again.
+//! Request bodies that are never sent again.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use tower_service::Service;
 use super::Replay;
 
 pin_project! {
-    /// A body that can be sent only once, whatever happens; see [`NoReplayLayer`].
+    /// A body that is sent only once; see [`NoReplayLayer`].
     // Not `Clone`, on purpose: every `Clone` body is replayed by cloning it.
     pub struct NoReplay<B> {
         #[pin]
@@ -22,18 +22,18 @@ pin_project! {
 }
 
 impl<B> NoReplay<B> {
-    /// Declares that this body is sent once.
+    /// Wraps a body so that it is sent only once.
     ///
     /// ```
     /// use tower_backoff::body::{NoReplay, Replay};
     ///
-    /// assert!(NoReplay::new(String::from("a stream, say")).replay().is_none());
+    /// assert!(NoReplay::new(String::from("a stream")).replay().is_none());
     /// ```
     pub fn new(body: B) -> Self {
         Self { body }
     }
 
-    /// The body itself.
+    /// Returns the body.
     pub fn into_inner(self) -> B {
         self.body
     }
@@ -71,10 +71,12 @@ impl<B> fmt::Debug for NoReplay<B> {
     }
 }
 
-/// Sends every body once: put it outside the retry layer when bodies are streams.
+/// A layer that sends each request body only once, for streams.
 ///
-/// Such a call still waits at the gate for its turn, and a refusal still shuts the gate for all
-/// others; but it is never sent again, and its [`Report`](crate::Report) says why.
+/// Put it outside of the retry layer.
+///
+/// Such a call still waits at the gate for its slot, and its refusal still closes the gate for all others. But it is
+/// never sent again, and its [`Report`](crate::Report) says why.
 ///
 /// ```
 /// use tower::ServiceBuilder;
@@ -96,7 +98,7 @@ impl<B> fmt::Debug for NoReplay<B> {
 pub struct NoReplayLayer(());
 
 impl NoReplayLayer {
-    /// There is nothing to set.
+    /// Creates the layer, which has no settings.
     pub const fn new() -> Self {
         Self(())
     }
@@ -110,7 +112,7 @@ impl<S> Layer<S> for NoReplayLayer {
     }
 }
 
-/// The service that [`NoReplayLayer`] makes.
+/// The service of a [`NoReplayLayer`].
 #[derive(Clone, Copy)]
 pub struct NoReplayService<S> {
     inner: S,

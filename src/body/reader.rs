@@ -1,5 +1,6 @@
-//! Listening to the body of a refusal: enough to judge by, then to its end, so that the connection
-//! is free before the wait begins. And listening briefly to an answer whose trailers may be a refusal.
+//! Reads the body of a refusal: enough to judge it, then to its end to free the connection.
+//!
+//! The beginning of other responses is read where their trailers may be a refusal.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -12,48 +13,52 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::time::{Moment, Timer, later};
 
-/// A body that is being listened to. Boxed, since it has been polled where it is.
+/// Reads a response body, bounded in bytes and time.
+///
+/// The body is boxed, since it has been polled in place.
 pub(crate) struct BodyReader<R: Body> {
     buffered: BufferedBody<R>,
     bytes: usize,
-    /// What the frames cost in memory, however small they are.
+    /// The memory that the frames take, however small they are.
     cost: usize,
-    /// The listening ends here, whatever comes.
+    /// Ends the reading.
     timer: Timer,
     timed_out: bool,
-    /// It is heard only so that its connection is free; no more of it is kept than is small.
+    /// Whether the body is read only to free its connection; then at most `STORE_LIMIT` bytes are kept.
     drains: bool,
-    /// Only for the trailers: a second message shows that it is a stream.
+    /// Whether only trailers are of interest; then a second message ends the reading.
     trailers_only: bool,
 }
 
-/// What was heard, and what is left to be heard: put together again, the whole body.
+/// A body in two parts: the frames that were read, and the rest.
 pub(crate) struct BufferedBody<R: Body> {
     pub(super) frames: VecDeque<Frame<Bytes>>,
-    /// The frames were let go of.
+    /// Whether the frames were dropped.
     pub(super) truncated: bool,
     pub(super) error: Option<R::Error>,
     pub(super) rest: Option<Pin<Box<R>>>,
 }
 
 impl<R: Body> BodyReader<R> {
-    /// Bodies beyond this are judged by their head.
+    /// The longest body, in bytes, that is judged. Of longer ones only the head is.
     pub(crate) const PEEK_LIMIT: usize = 64 * 1024;
-    /// Bodies beyond this are not listened to: their connection is given up.
+    /// The longest body, in bytes, that is read to free its connection. Longer ones close it.
     pub(crate) const DRAIN_LIMIT: usize = 256 * 1024;
-    /// A call that waits keeps no body that is larger than this.
+    /// The longest body, in bytes, that a waiting call keeps.
     pub(crate) const STORE_LIMIT: usize = 4 * 1024;
     const FRAMES_PER_POLL: usize = 64;
     const READ_TIMEOUT: Duration = Duration::from_secs(2);
-    /// The trailers of an answer that is one message come with it, or right after; a stream that was taken
-    /// for one is held up by no more than this.
+    /// How long trailers are waited for.
+    ///
+    /// The trailers of a response with one message come with it or right after. A stream that was taken for such a
+    /// response is delayed by at most this.
     const TRAILERS_TIMEOUT: Duration = Duration::from_millis(100);
 
     pub(crate) fn new(body: R, now: Moment) -> Self {
         Self::until(body, later(now, Self::READ_TIMEOUT))
     }
 
-    /// Listens for trailers that come soon.
+    /// Creates a reader for trailers that arrive soon.
     pub(crate) fn for_trailers(body: R, now: Moment) -> Self {
         let mut reader = Self::until(body, later(now, Self::TRAILERS_TIMEOUT));
         reader.trailers_only = true;
@@ -77,7 +82,7 @@ impl<R: Body> BodyReader<R> {
         }
     }
 
-    /// Listens until the end of the body, an error, the end of the time, or more than `limit` bytes.
+    /// Reads until the end of the body, an error, the time limit, or more than `limit` bytes.
     pub(crate) fn poll(&mut self, limit: usize, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..Self::FRAMES_PER_POLL {
             let streams = self.trailers_only && self.buffered.has_a_second_message(self.bytes);
@@ -96,13 +101,13 @@ impl<R: Body> BodyReader<R> {
                 }
             }
         }
-        // A body that is always ready must not keep the task, nor outrun the timer.
+        // A body that is always ready must not block the task, nor outrun the timer.
         self.timed_out = self.timer.poll(cx).is_ready();
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// Listens on, to free the connection: what it was will be told only if it is small.
+    /// Reads on to free the connection, and keeps the body only if it is small.
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.drains = true;
         self.drop_if_large();
@@ -134,13 +139,13 @@ impl<R: Body> BodyReader<R> {
         }
     }
 
-    /// The whole body, if it ended well and is no larger than a policy is shown.
+    /// Returns the body, if it ended without an error and has at most `PEEK_LIMIT` bytes.
     pub(crate) fn complete(&self) -> Option<Bytes> {
         let ended = self.buffered.rest.is_none() && self.buffered.error.is_none();
         (ended && self.bytes <= Self::PEEK_LIMIT).then(|| self.concat())
     }
 
-    /// What followed the body, if that was all.
+    /// Returns the trailers, if the body has ended.
     pub(crate) fn trailers(&self) -> Option<&HeaderMap> {
         let last = self
             .buffered
@@ -170,7 +175,7 @@ impl<R: Body> BodyReader<R> {
     }
 }
 
-/// A body that announces more than it may be is not even begun with.
+/// Whether the body exceeds `limit`, by what it announces as well.
 fn too_large(left: SizeHint, read: usize, limit: usize) -> bool {
     let left = usize::try_from(left.lower()).unwrap_or(usize::MAX);
     read.saturating_add(left) > limit
@@ -181,7 +186,9 @@ impl<R: Body> BufferedBody<R> {
         self.frames.iter().filter_map(Frame::data_ref)
     }
 
-    /// Whether a second message of gRPC has begun: each is a flag, four bytes for its length, and itself.
+    /// Whether a second gRPC message has begun.
+    ///
+    /// Each message has a flag, four bytes for its length, and its content.
     fn has_a_second_message(&self, bytes: usize) -> bool {
         let mut prefix = self.pieces().flatten();
         let [_, length @ ..] = [(); 5].map(|()| prefix.next().copied().unwrap_or_default());
@@ -189,7 +196,7 @@ impl<R: Body> BufferedBody<R> {
         bytes as u64 > first
     }
 
-    /// Whether nothing is left on the connection, and all that was heard is here.
+    /// Whether the body was read to its end and all of it is here.
     pub(super) fn is_whole(&self) -> bool {
         self.rest.is_none() && !self.truncated
     }

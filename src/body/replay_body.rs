@@ -13,18 +13,19 @@ use super::{BodyFactory, Replay};
 use crate::error::BoxError;
 use crate::telemetry::trace;
 
-/// A body that keeps what was sent of it, up to a bound, so that it can be sent again; see
-/// [`ReplayLayer`](super::ReplayLayer), which makes them.
+/// A body that buffers what is sent of it, up to a bound, so that it can be sent again.
 ///
-/// All replays of one body share it and its buffer: each yields the same data and the same trailers
-/// from the start, first out of the buffer and then, where an attempt broke off halfway, on from the
-/// body itself. Nothing is copied: what is buffered are clones of [`Bytes`].
+/// [`ReplayLayer`](super::ReplayLayer) creates them.
 ///
-/// * A body that outgrows the bound is sent on as if nothing were the matter; its buffer is let go of
-///   at once, and [`replay`](Replay::replay) says `None`.
-/// * So it does when the body ended in an error: that attempt gets the error itself.
-/// * Only one attempt reads at a time. One that was taken over gets an error, never a body that looks
-///   shorter than it is.
+/// All replays of one body share it and its buffer. Each yields the same data and trailers from the start: first from
+/// the buffer and then, where an attempt was interrupted, from the body itself. Nothing is copied: the buffer holds
+/// clones of [`Bytes`].
+///
+/// * A body that outgrows the bound is sent on; its buffer is freed at once, and [`replay`](Replay::replay) returns
+///   `None`.
+/// * The same happens when the body ends in an error: that attempt gets the error.
+/// * Only one attempt reads at a time. An attempt that was replaced gets an error, never a body that looks shorter
+///   than it is.
 ///
 /// ```
 /// use http_body_util::{BodyExt, StreamBody};
@@ -55,16 +56,16 @@ struct SharedBody<B> {
     options: BodyOptions<B>,
 }
 
-/// What else is known of a body.
+/// The settings of one body.
 pub(super) struct BodyOptions<B> {
     pub(super) bound: usize,
-    /// How many bytes the request says there are.
+    /// The `Content-Length` of the request.
     pub(super) content_length: Option<u64>,
     pub(super) factory: Option<BodyFactory<B>>,
 }
 
 impl<B: Body> ReplayBody<B> {
-    /// Buffers up to `bound` bytes; a frame counts as at least 128.
+    /// Wraps a body and buffers up to `bound` bytes of it; a frame counts as at least 128.
     pub fn new(body: B, bound: usize) -> Self {
         let options = BodyOptions {
             bound,
@@ -90,8 +91,9 @@ impl<B: Body> ReplayBody<B> {
 }
 
 impl<B> ReplayBody<B> {
-    /// The same body from its start, read by another attempt, if the buffer has all of it. Whoever
-    /// reads now is cut off.
+    /// Returns the body from its start for another attempt, if the buffer has all of it.
+    ///
+    /// The current reader is cut off.
     fn share(&self) -> Option<Self> {
         let mut tee = self.shared.tee();
         let reader = tee.is_whole().then(|| tee.cut_off())?;
@@ -109,8 +111,8 @@ impl<B> ReplayBody<B> {
 }
 
 impl<B> SharedBody<B> {
-    // The body is polled under this lock. It is never held for longer than that, and nothing that is
-    // dropped or woken meanwhile takes it.
+    // The body is polled while this lock is held. It is held no longer, and nothing that is dropped or woken in the
+    // meantime takes it.
     fn tee(&self) -> MutexGuard<'_, Tee<B>> {
         self.tee.lock().unwrap_or_else(|panicked| {
             let mut tee = panicked.into_inner();
@@ -169,7 +171,7 @@ where
     }
 }
 
-/// Never under the lock: what a waker does is its own affair.
+/// Wakes a reader. Must not be called under the lock, since a waker may do anything.
 fn wake(reader: Option<Waker>) {
     if let Some(reader) = reader {
         reader.wake();

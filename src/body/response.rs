@@ -1,4 +1,4 @@
-//! The response body that a caller gets.
+//! The response body that a caller receives.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,12 +12,13 @@ use super::BufferedBody;
 use crate::gate::ConcurrencyPermit;
 
 pin_project! {
-    /// The body of a response: the client's own, or one whose beginning was already listened to and
-    /// is put back in front.
+    /// The body of a response: the client's own, or one whose beginning was already read.
+    ///
+    /// What was read is put back in front.
     pub struct ResponseBody<R: Body> {
         #[pin]
         inner: Inner<R>,
-        // Its place among the calls at once, where these are limited.
+        // The slot of the call, where concurrent calls are limited.
         permit: Option<ConcurrencyPermit>,
     }
 }
@@ -48,7 +49,7 @@ impl<R: Body> ResponseBody<R> {
         }
     }
 
-    /// The call is one of those at once until this body has ended or is dropped.
+    /// Holds a permit until this body has ended or is dropped.
     pub(crate) fn hold_permit(&mut self, permit: ConcurrencyPermit) {
         self.permit = Some(permit).filter(|_| !self.is_end_stream());
     }
@@ -91,7 +92,7 @@ impl<R: Body> Body for ResponseBody<R> {
     }
 }
 
-/// `Bytes` in, `Bytes` out: for the clients of this ecosystem nothing is copied.
+/// Polls a frame as `Bytes`; bodies of `Bytes` are not copied.
 fn poll_as_bytes<R: Body>(
     body: Pin<&mut R>,
     cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! What a waiting call keeps of its refusal: head and body, copied into one small piece of memory.
+//! A refusal that a waiting call keeps, in one small allocation.
 
 use bytes::{Buf, BufMut, Bytes};
 use http::{
@@ -8,7 +8,9 @@ use http_body::{Body, Frame};
 
 use super::{BufferedBody, ResponseBody};
 
-/// Headers, trailers and body, one behind the other as on the wire; and what cannot be written down.
+/// The head and body of a response.
+///
+/// Headers, trailers and body are written one after the other as on the wire; the rest is stored as it is.
 pub(crate) struct StoredResponse<R: Body> {
     bytes: Box<[u8]>,
     status: StatusCode,
@@ -17,11 +19,11 @@ pub(crate) struct StoredResponse<R: Body> {
     error: Option<Box<R::Error>>,
 }
 
-/// Stands before a value that is not to be printed: no value has such a byte in it, nor one that ends a line.
+/// Precedes a sensitive value. No value contains this byte, or one that ends a line.
 const SENSITIVE: u8 = 0;
 
 impl<R: Body> StoredResponse<R> {
-    /// `None` if the body was not body to its end, or was too large to be kept.
+    /// Stores a response; `None` if its body was not read to its end, or was too large.
     pub(crate) fn new(head: response::Parts, body: BufferedBody<R>) -> Option<Self> {
         if !body.is_whole() {
             return None;
@@ -61,7 +63,7 @@ impl<R: Body> StoredResponse<R> {
     }
 }
 
-/// One to a line, with an empty line behind them.
+/// Writes one header per line, and an empty line after them.
 fn put_headers(bytes: &mut Vec<u8>, headers: &HeaderMap) {
     for (name, value) in headers {
         bytes.put_slice(name.as_str().as_bytes());
@@ -87,7 +89,7 @@ fn take_headers(bytes: &mut Bytes) -> HeaderMap {
         line.advance(1);
         let sensitive = line.first() == Some(&SENSITIVE);
         line.advance(usize::from(sensitive));
-        // They were valid when they were written down.
+        // They were valid when they were written.
         if let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_maybe_shared(line)) {
             value.set_sensitive(sensitive);
             headers.append(name, value);

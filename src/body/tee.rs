@@ -1,5 +1,6 @@
-//! One body that several attempts read, one at a time: each from its start, out of the buffer as far
-//! as that goes, and then on from where the body itself is.
+//! One body that several attempts read, one at a time.
+//!
+//! Each attempt reads from the start: first from the buffer, and then from the body itself.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -10,28 +11,28 @@ use http_body::{Body, Frame, SizeHint};
 use super::buffer::{Buffer, BufferError};
 use crate::error::BoxError;
 
-/// What the attempts share.
+/// The state that all attempts share.
 pub(super) struct Tee<B> {
-    /// The body itself, until it has ended.
+    /// The body, until it has ended.
     original: Option<Pin<Box<B>>>,
     buffer: Buffer,
-    /// Which attempt reads now; those before it have been cut off.
+    /// The attempt that reads now; earlier ones were cut off.
     reader: Option<u64>,
     attempts: u64,
-    /// Woken when the reader is cut off, so that it lets go of its connection.
+    /// Woken when the reader is cut off, so that it releases its connection.
     reader_waker: Option<Waker>,
-    /// How many bytes of data are to come, if the request says so.
+    /// How many bytes of data are left by the `Content-Length`.
     content_length: Option<u64>,
-    /// Whether all were read. A client that can tell does not always read on to the end.
+    /// Whether all data was read. Some clients stop before the end of the body.
     complete: bool,
 }
 
-/// Where one attempt is.
+/// The position of one attempt.
 #[derive(Default)]
 pub(super) struct ReadPosition {
-    /// Drawn with the first poll.
+    /// The number of the attempt, set by its first poll.
     attempt: Option<u64>,
-    /// Pieces of the buffer that it has read.
+    /// How many frames of the buffer it has read.
     next: usize,
 }
 
@@ -55,7 +56,7 @@ impl<B: Body> Tee<B> {
 
     pub(super) fn size_hint(&self, position: &ReadPosition) -> SizeHint {
         if self.error(position).is_some() {
-            // What comes is an error, and no data.
+            // The next item is an error, and no data.
             return SizeHint::new();
         }
         let rest = match &self.original {
@@ -73,29 +74,29 @@ impl<B: Body> Tee<B> {
 }
 
 impl<B> Tee<B> {
-    /// Whether another attempt could read from the start.
+    /// Whether another attempt can read from the start.
     pub(super) fn is_whole(&self) -> bool {
         self.buffer.error().is_none()
     }
 
-    /// Whether an attempt reads, and has more to read.
+    /// Whether an attempt is reading and has more to read.
     pub(super) fn is_under_way(&self) -> bool {
         self.reader.is_some() && self.original.is_some() && !self.complete
     }
 
-    /// No attempt that has begun reads on. Returns whom to wake once nothing is locked.
+    /// Cuts off the current reader; returns its waker, to be woken without the lock.
     pub(super) fn cut_off(&mut self) -> Option<Waker> {
         self.reader = None;
         self.reader_waker.take()
     }
 
-    /// The body broke off: what there is of it must not look whole.
+    /// Marks the body as failed, so that its beginning never looks whole.
     pub(super) fn fail(&mut self) {
         self.original = None;
         self.buffer.discard(BufferError::BodyFailed);
     }
 
-    /// Why this attempt cannot read, if it cannot.
+    /// Returns why this attempt cannot read, if it cannot.
     fn error(&self, position: &ReadPosition) -> Option<BufferError> {
         match position.attempt {
             None => self.buffer.error(),
@@ -107,8 +108,9 @@ impl<B> Tee<B> {
         }
     }
 
-    /// An attempt begins with its first poll, and takes over from the one before: that is whom to wake
-    /// once nothing is locked.
+    /// Begins an attempt at its first poll, and returns the waker of the previous one.
+    ///
+    /// It must be woken without the lock.
     pub(super) fn begin(&mut self, position: &mut ReadPosition) -> Option<Waker> {
         if position.attempt.is_some() || !self.is_whole() {
             return None;
@@ -126,7 +128,7 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    /// Reads on, in an attempt that has begun.
+    /// Reads the next frame for an attempt that has begun.
     pub(super) fn poll_frame(
         &mut self,
         position: &mut ReadPosition,
@@ -168,7 +170,7 @@ where
         frame
     }
 
-    /// Whether nothing but trailers can come after this frame.
+    /// Whether only trailers can follow this frame.
     fn was_last(&mut self, frame: &Frame<Bytes>) -> bool {
         let Some(data) = frame.data_ref() else {
             return frame.is_trailers();

@@ -1,4 +1,4 @@
-//! A `reqwest::Client` beneath the layer, and its own response back (feature `reqwest`).
+//! A `reqwest::Client` beneath the layer, with responses of reqwest (feature `reqwest`).
 //!
 //! ```no_run
 //! use tower::Layer;
@@ -18,14 +18,14 @@
 //!
 //! # Redirects
 //!
-//! A `reqwest::Client` follows redirects, unless it was built not to, and cannot be requested whether it does. What
-//! fails behind a redirect is not the request that was sent: a POST may have done its work before the next address
-//! refused the connection. So a client that comes finished to [`ReqwestService::new`] proves nothing for methods that must not
-//! be sent twice, and an answer of another address than was requested holds for the gate of *that* address. (A redirect to
-//! the very address that it came from cannot be seen.)
+//! A `reqwest::Client` follows redirects unless it was built not to, and does not tell whether it does. A failure
+//! behind a redirect is not the failure of the request that was sent: a POST may have been processed before the next
+//! address refused the connection. So errors of a client that is passed to [`ReqwestService::new`] prove nothing for
+//! methods that are not idempotent, and a response of another address closes the gate of *that* address. (A redirect
+//! to its own address cannot be detected.)
 //!
-//! [`ReqwestService::from_builder`] builds a client that follows none, so that a connection which cannot be made is proof
-//! again that nothing was sent. Redirects are then followed outside of the layer, each of them a request of its own:
+//! [`ReqwestService::from_builder`] builds a client that follows no redirects, so that a failed connection proves
+//! that nothing was sent. Redirects are then followed outside of the layer, each as a request of its own:
 //!
 //! ```no_run
 //! use tower::ServiceBuilder;
@@ -47,8 +47,7 @@
 //!
 //! # What else
 //!
-//! Timeouts of the client and of the request hold for each attempt. A request whose body is a stream is
-//! sent once.
+//! Timeouts of the client and of the request apply to each attempt. A request whose body is a stream is sent once.
 
 use std::fmt;
 use std::future::Future;
@@ -65,7 +64,7 @@ use crate::body::Replay;
 use crate::error::BoxError;
 use crate::failure::{Redirected, Unproven};
 
-/// A `reqwest::Client` as a service of `http` requests, for any tower layer to stand around.
+/// A `reqwest::Client` as a service of `http` requests, for any tower layer.
 #[derive(Clone)]
 pub struct ReqwestService {
     client: ::reqwest::Client,
@@ -73,7 +72,7 @@ pub struct ReqwestService {
 }
 
 impl ReqwestService {
-    /// Around this client, which may follow redirects; clones share its pool.
+    /// Wraps a client that may follow redirects; clones share its connection pool.
     pub fn new(client: ::reqwest::Client) -> Self {
         Self {
             client,
@@ -81,7 +80,7 @@ impl ReqwestService {
         }
     }
 
-    /// Around a client that is built like this, except that it follows no redirects.
+    /// Builds a client that follows no redirects.
     ///
     /// ```
     /// use tower_backoff::client;
@@ -96,7 +95,7 @@ impl ReqwestService {
         Ok(Self::new(client).without_redirects())
     }
 
-    /// Says of a finished client that it was built with `redirect::Policy::none()`.
+    /// Declares that the client was built with `redirect::Policy::none()`.
     #[must_use]
     pub fn without_redirects(mut self) -> Self {
         self.follows_redirects = false;
@@ -106,14 +105,14 @@ impl ReqwestService {
 
 impl fmt::Debug for ReqwestService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The client shows its default headers, credentials and all.
+        // The client prints its default headers, credentials included.
         f.debug_struct("ReqwestService").finish_non_exhaustive()
     }
 }
 
-/// The body of a reqwest request, which is replayed as `reqwest::Request::try_clone` says.
+/// The body of a reqwest request, which is replayed by `reqwest::Request::try_clone`.
 pub struct ReqwestBody {
-    // Only a request knows how to copy its body.
+    // Only a reqwest request can clone its body.
     carrier: Request,
 }
 
@@ -128,7 +127,7 @@ impl ReqwestBody {
         let body = self.carrier.body_mut().take();
         let mut request = Request::try_from(http::Request::from_parts(head, ""))?;
         *request.body_mut() = body;
-        // As it was, for a `Uri` has no fragment; unless a layer has sent it elsewhere.
+        // The URL is restored, since a `Uri` has no fragment; unless a layer has changed the address.
         if is_same_address(request.url(), self.carrier.url()) {
             *request.url_mut() = self.carrier.url().clone();
         }
@@ -160,7 +159,7 @@ impl Body for ReqwestBody {
     }
 }
 
-/// Nothing, as layers that follow redirects send in place of a body.
+/// An empty body, which layers that follow redirects use.
 impl Default for ReqwestBody {
     fn default() -> Self {
         let nowhere = Url::parse("about:blank").expect("an address that is well known");
@@ -177,7 +176,7 @@ impl Replay for ReqwestBody {
 
 impl fmt::Debug for ReqwestBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The carrier knows the whole address.
+        // The carrier contains the whole address.
         f.debug_struct("ReqwestBody").finish_non_exhaustive()
     }
 }
@@ -209,7 +208,7 @@ impl Service<http::Request<ReqwestBody>> for ReqwestService {
     }
 }
 
-/// The response of a [`ReqwestService`].
+/// The response future of a [`ReqwestService`].
 #[must_use = "futures do nothing unless polled"]
 pub struct ResponseFuture(Pin<Box<ReqwestFuture>>);
 
@@ -229,7 +228,7 @@ impl fmt::Debug for ResponseFuture {
     }
 }
 
-/// Sends a reqwest request through a stack of layers around a [`ReqwestService`].
+/// Sends a reqwest request through the layers around a [`ReqwestService`].
 pub async fn execute<S, R>(service: &S, request: Request) -> Result<Response, BoxError>
 where
     S: Service<http::Request<ReqwestBody>, Response = http::Response<R>> + Clone,
@@ -248,7 +247,7 @@ where
     Ok(Response::from(response.map(::reqwest::Body::wrap)))
 }
 
-/// The client's own error, whatever it proves.
+/// Unwraps an error that was marked as unproven.
 pub(super) fn unwrap_unproven(error: BoxError) -> BoxError {
     match error.downcast::<Unproven>() {
         Ok(unproven) => unproven.into_inner(),
@@ -256,7 +255,7 @@ pub(super) fn unwrap_unproven(error: BoxError) -> BoxError {
     }
 }
 
-/// Head, extensions (the timeout is one of them) and body.
+/// Converts a request: head, extensions (the timeout is one) and body.
 pub(super) fn to_http_request(request: Request) -> Result<http::Request<ReqwestBody>, Error> {
     let url = request.url().clone();
     let has_body = request.body().is_some();
@@ -265,9 +264,9 @@ pub(super) fn to_http_request(request: Request) -> Result<http::Request<ReqwestB
     Ok(http::Request::from_parts(head, body))
 }
 
-/// Converts a response and keeps its address, which reqwest's own conversion forgets.
+/// Converts a response and keeps its URL, which reqwest's own conversion drops.
 ///
-/// It is marked as redirected if a client that may follow redirects was requested for another address.
+/// The response is marked as redirected if the client may follow redirects and another URL was requested.
 pub(super) fn to_http(
     response: Response,
     requested: Option<&Url>,
@@ -289,10 +288,10 @@ pub(super) fn to_http(
     response
 }
 
-/// Where reqwest says that a response comes from which was made without an address, by a middleware for one.
+/// The host that reqwest reports for a response that a middleware created without a URL.
 const UNKNOWN_HOST: &str = "no.url.provided.local";
 
-/// Compares two addresses as a server sees them, without fragment and user info.
+/// Compares two URLs without fragment and user info, which a server does not see.
 fn is_same_address(one: &Url, other: &Url) -> bool {
     one.origin() == other.origin() && one.path() == other.path() && one.query() == other.query()
 }

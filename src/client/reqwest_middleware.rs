@@ -1,6 +1,6 @@
 //! The layer as a middleware of `reqwest-middleware` (feature `reqwest-middleware`).
 //!
-//! Who uses `reqwest-retry` changes one line:
+//! It replaces `reqwest-retry` in one line:
 //!
 //! ```no_run
 //! use reqwest_middleware::ClientBuilder;
@@ -12,11 +12,11 @@
 //! # let _ = client;
 //! ```
 //!
-//! From then on `Retry-After` and the 60 seconds after a bare 429 hold, and all clones of the client share
-//! one gate. What is said about one request ([`Patience`](crate::Patience), [`Cost`](crate::Cost) ...) goes
-//! into its extensions, with `with_extension`.
+//! `Retry-After` and the 60 seconds after a 429 without a header then apply, and all clones of the client share one
+//! gate. Settings of one request ([`Patience`](crate::Patience), [`Cost`](crate::Cost) and others) go into its
+//! extensions, with `with_extension`.
 //!
-//! A client beneath that follows redirects proves nothing for methods that must not be sent twice; see
+//! Errors of a client that follows redirects prove nothing for methods that are not idempotent; see
 //! [`client::reqwest`](super::reqwest#redirects), and [`RetryMiddleware::without_redirects`].
 
 use std::fmt;
@@ -36,7 +36,7 @@ use crate::error::{BoxError, CostAboveQuota, NotBefore};
 use crate::failure::{Unproven, Unsent, chain};
 use crate::layer::RetryLayer;
 
-/// A [`RetryLayer`] among middlewares. Those added after it are run for each attempt.
+/// A [`RetryLayer`] as a middleware; middlewares added after it run for each attempt.
 #[derive(Clone, Debug)]
 pub struct RetryMiddleware {
     layer: RetryLayer,
@@ -44,7 +44,7 @@ pub struct RetryMiddleware {
 }
 
 impl RetryMiddleware {
-    /// The layer, with all its settings, around a client that may follow redirects.
+    /// Wraps a layer, for a client that may follow redirects.
     pub fn new(layer: RetryLayer) -> Self {
         Self {
             layer,
@@ -52,10 +52,10 @@ impl RetryMiddleware {
         }
     }
 
-    /// Says of the client that it was built with `redirect::Policy::none()`.
+    /// Declares that the client was built with `redirect::Policy::none()`.
     ///
-    /// Then a connection that cannot be made proves that nothing was sent, so that a POST goes again, too. And an answer
-    /// of another address is no redirect: a middleware that comes after has written the address anew, to sign it.
+    /// A failed connection then proves that nothing was sent, so that a POST is sent again, too. And a response of
+    /// another address is no redirect: a later middleware has changed the address, to sign it.
     ///
     /// ```
     /// use reqwest_middleware::ClientBuilder;
@@ -74,7 +74,7 @@ impl RetryMiddleware {
     }
 }
 
-// Needed by the trait itself.
+// The trait requires it.
 #[async_trait::async_trait]
 impl Middleware for RetryMiddleware {
     async fn handle(
@@ -99,15 +99,17 @@ impl Middleware for RetryMiddleware {
     }
 }
 
-/// Where an error comes from that a middleware has returned.
+/// The source of an error that a middleware returned.
 enum ErrorSource {
     Client,
-    /// A middleware says itself that nothing was sent.
+    /// A middleware marked the error as [`Unsent`].
     Unsent,
 }
 
-/// Looks for the outermost error that is known here. It takes the place of a look at the sources, since this type of
-/// error tells the source of the one within, and so hides that one.
+/// Finds the outermost error of a known type.
+///
+/// The source chain cannot be used: this error type returns the source of the inner error as its own, and so hides
+/// the inner error.
 fn error_source(error: &Error) -> Option<ErrorSource> {
     let Error::Middleware(error) = error else {
         return Some(ErrorSource::Client);
@@ -123,7 +125,7 @@ fn error_source(error: &Error) -> Option<ErrorSource> {
     })
 }
 
-/// The errors of the client and of the middlewares come back as they were.
+/// Converts an error back to that of the client or of the middlewares.
 fn to_error(error: BoxError) -> Error {
     let error = match unwrap_unproven(error).downcast::<Unsent>() {
         Ok(unsent) => unsent.into_inner(),
@@ -133,7 +135,7 @@ fn to_error(error: BoxError) -> Error {
         Ok(error) => return *error,
         Err(error) => error,
     };
-    // By their own types, so that they can be told apart by whoever gets them.
+    // With their own types, so that callers can match them.
     let error = match error.downcast::<NotBefore>() {
         Ok(error) => return Error::middleware(*error),
         Err(error) => error,
@@ -144,7 +146,7 @@ fn to_error(error: BoxError) -> Error {
     }
 }
 
-/// The middlewares that come after, and the client.
+/// The remaining middlewares and the client, as a service.
 #[derive(Clone)]
 struct NextService<'a> {
     next: Next<'a>,

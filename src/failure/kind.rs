@@ -1,6 +1,6 @@
-//! What kind of error broke an attempt, in words from a fixed list.
+//! The kind of a transport error, in words from a fixed list.
 //!
-//! An error's own text may hold an address, a path or a token, so it is never told.
+//! The text of an error may contain an address, a path or a token, so it is never logged.
 
 use std::error::Error;
 use std::{fmt, io};
@@ -20,7 +20,7 @@ pub(crate) enum FailureKind {
 impl FailureKind {
     const UNKNOWN: Self = Self::Words("transport error");
 
-    /// The first error of the chain that says more than that something failed.
+    /// Returns the kind of the first error in the chain that is specific.
     pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
         let told = chain(error).find_map(Self::of_one);
         told.or_else(|| chain(error).find_map(Self::of_phase))
@@ -46,7 +46,7 @@ impl FailureKind {
         None
     }
 
-    /// Where it failed, if nothing says why.
+    /// Returns the phase that failed, for chains without a specific error.
     fn of_phase(error: &(dyn Error + 'static)) -> Option<Self> {
         if error.is::<Unsent>() {
             return Some(Self::Words("not sent"));
@@ -63,7 +63,7 @@ fn fixed_text<const N: usize>(error: &(dyn Error + 'static), texts: [&str; N]) -
     texts.contains(&error.to_string().as_str())
 }
 
-/// `Other` and what std has no public name for say nothing.
+/// Returns the kind of an I/O error, unless it is `Other` or uncategorized.
 fn of_io(error: &io::Error) -> Option<FailureKind> {
     let kind = error.kind();
     let says = kind != io::ErrorKind::Other && kind.to_string() != "uncategorized error";

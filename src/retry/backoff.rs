@@ -1,18 +1,18 @@
-//! How long a call waits when nobody told it how long.
+//! Exponential backoff with jitter, for retries whose wait no server names.
 
 use std::time::Duration;
 
 use crate::time::up_to;
 
-/// Exponential backoff: every retry waits up to twice as long as the one before.
+/// Exponential backoff: each retry waits up to twice as long as the one before.
 ///
-/// It times the retries of failures (5xx, broken connections). Waits that a server named are never
-/// shortened by it, and the minimum after a bare 429 is another matter altogether; see
+/// It times the retries of failures (5xx, broken connections). It never shortens a wait that a server named. The
+/// minimum wait after a 429 without a header is another setting,
 /// [`Provider::bare_429_wait`](crate::policy::Provider::bare_429_wait).
 ///
 /// # Default
 ///
-/// Base 50 ms (as in tower), cap 30 s, [`Jitter::Full`]:
+/// A base of 50 ms (as in tower), at most 30 s, and [`Jitter::Full`]:
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,7 +30,7 @@ pub struct Backoff {
     jitter: Jitter,
 }
 
-/// How the waits of many calls are spread, so that they do not come back together.
+/// How waits are randomized, so that many calls do not retry at the same time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,12 +42,12 @@ pub struct Backoff {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Jitter {
-    /// Anything from nothing to the whole wait: spreads best. The default.
+    /// Between zero and the whole wait. This spreads calls best, and is the default.
     #[default]
     Full,
-    /// At least half of the wait.
+    /// Between half of the wait and the whole wait.
     Equal,
-    /// From the base to three times the wait before this one.
+    /// Between the base and three times the previous wait.
     Decorrelated,
     /// Exactly the wait. For a single caller, or for tests.
     None,
@@ -63,7 +63,9 @@ impl Backoff {
     const BASE: Duration = Duration::from_millis(50);
     const MAX_DELAY: Duration = Duration::from_secs(30);
 
-    /// Doubles from `base`, up to a cap of 30 s (or `base`, if that is longer), with full jitter.
+    /// Creates a backoff that doubles from `base` up to 30 s, with full jitter.
+    ///
+    /// If `base` is longer than 30 s, it is the longest wait, too.
     ///
     /// # Panics
     ///
@@ -85,11 +87,11 @@ impl Backoff {
         }
     }
 
-    /// No wait is longer than this, jitter included.
+    /// Sets the longest wait, jitter included.
     ///
     /// # Panics
     ///
-    /// If `cap` is shorter than the base.
+    /// If `max_delay` is shorter than the base.
     #[must_use]
     pub const fn max_delay(mut self, max_delay: Duration) -> Self {
         assert!(
@@ -100,15 +102,16 @@ impl Backoff {
         self
     }
 
-    /// How the waits are spread.
+    /// Sets how waits are randomized.
     #[must_use]
     pub const fn jitter(mut self, jitter: Jitter) -> Self {
         self.jitter = jitter;
         self
     }
 
-    /// The wait before a retry, given how many came before it, the wait before the last one and 64
-    /// random bits.
+    /// Returns the wait before a retry.
+    ///
+    /// It depends on how many retries came before, on the wait before the last one, and on 64 random bits.
     ///
     /// ```
     /// use std::time::Duration;
@@ -131,21 +134,24 @@ impl Backoff {
         }
     }
 
-    /// The wait without its jitter. A named wait is never below it, so that a server which says
-    /// "now" for ever cannot make a loop.
+    /// Returns the wait without its jitter.
+    ///
+    /// A wait that a server names is never below it, so that a server which always says "now" cannot make a loop.
     pub(crate) fn without_jitter(&self, retries_before: u32) -> Duration {
         let factor = 1u32.checked_shl(retries_before).unwrap_or(u32::MAX);
         self.base.saturating_mul(factor).min(self.max_delay)
     }
 }
 
-/// Part of a duration, in whole nanoseconds, so that no base is too short to be spread.
+/// Returns a random part of a duration.
+///
+/// It is drawn in whole nanoseconds, so that the shortest base is randomized as well.
 fn part_of(whole: Duration, bits: u64) -> Duration {
     let nanos = u64::try_from(whole.as_nanos()).unwrap_or(u64::MAX);
     Duration::from_nanos(up_to(nanos, bits))
 }
 
-/// The jitter on a wait that a server named: small, and upward only.
+/// Returns the jitter that is added to a wait that a server named: at most 1 % and 250 ms.
 pub(crate) fn positive_jitter(named: Duration, bits: u64) -> Duration {
     const MOST: Duration = Duration::from_millis(250);
     part_of((named / 100).min(MOST), bits)

@@ -1,19 +1,18 @@
-//! How many retries all callers of one scope may add to its load.
+//! The retry budget: how many retries the callers of one scope may add to its load.
 
 use std::num::NonZeroU64;
 
 use crate::time::Moment;
 
-/// A share of the traffic that may be retries, counted per scope over the last ten seconds.
+/// Limits retries to a share of the calls, counted per scope over the last ten seconds.
 ///
-/// When a server fails for everybody, retries multiply the load just when it hurts most. The budget
-/// bounds that: retries timed by a call's own backoff stay below a percentage of the calls, plus a
-/// small floor for scopes with little traffic. Waiting at a gate, and coming back when a server said
-/// so, use none of it. Counting is in whole numbers, so 20 % is 20 %.
+/// It prevents retry storms: when a server fails for all callers, retries multiply the load. With a budget, retries
+/// that a call times by its own backoff stay below a percentage of the calls plus a fixed number. Waiting at a gate,
+/// and retries at a time that the server named, are not counted. Counting is in whole numbers, so that 20 % is 20 %.
 ///
 /// # Default
 ///
-/// 20 %, and 20 retries in ten seconds whatever the traffic:
+/// 20 % of the calls plus 20 retries in ten seconds:
 ///
 /// ```
 /// use tower_backoff::Budget;
@@ -35,7 +34,9 @@ impl Default for Budget {
 impl Budget {
     const MIN_RETRIES: u32 = 20;
 
-    /// Retries may be this share of the calls. More than 100 is allowed: several retries a call.
+    /// Allows retries up to this percentage of the calls, plus 20 in ten seconds.
+    ///
+    /// More than 100 is allowed: several retries per call.
     pub const fn percent(percent: u32) -> Self {
         Self {
             percent,
@@ -43,7 +44,10 @@ impl Budget {
         }
     }
 
-    /// So many retries in ten seconds are allowed whatever the traffic.
+    /// Sets how many retries in ten seconds are allowed in addition to the percentage.
+    ///
+    /// It is a sum, not a minimum: `percent(20).min_retries(20)` allows 40 retries after 100 calls, and 20 after
+    /// none.
     ///
     /// ```
     /// use tower_backoff::Budget;
@@ -57,7 +61,7 @@ impl Budget {
         self
     }
 
-    /// No bound. `max_retries` and patience still hold.
+    /// Sets no limit. `max_retries` and patience still apply.
     pub const fn unlimited() -> Self {
         Self {
             percent: u32::MAX,
@@ -69,14 +73,14 @@ impl Budget {
 const SECONDS: usize = 10;
 const SECOND: NonZeroU64 = NonZeroU64::new(1_000_000_000).unwrap();
 
-/// What one scope has spent: a ring of seconds, so that old traffic is forgotten.
+/// Counts the calls and retries of one scope in a ring of ten one-second slots.
 #[derive(Debug, Default)]
 pub(crate) struct RetryLedger {
-    /// The second in which the last call began, its end, and how many began in it.
+    /// The second of the last call, its end, and the number of calls in it.
     latest: u64,
     latest_end: Moment,
     calls: u32,
-    /// Apart, since most calls only count in the last second.
+    /// Boxed, since most calls only count in the last second.
     ring: Box<[Second; SECONDS]>,
 }
 
@@ -87,20 +91,20 @@ struct Second {
     retries: u32,
 }
 
-/// The proof that a retry was paid for; given back if it is never sent.
+/// The receipt of a retry, which is refunded if the retry is never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PaidRetry {
     second: u64,
 }
 
 impl RetryLedger {
-    /// A call began.
+    /// Counts a call.
     #[inline]
     pub(crate) fn on_call(&mut self, now: Moment) {
         if now >= self.latest_end {
             self.start_second(now);
         }
-        self.calls += 1; // nobody makes four billion in a second
+        self.calls += 1; // cannot overflow: no process makes four billion calls in a second
     }
 
     fn start_second(&mut self, now: Moment) {
@@ -109,7 +113,7 @@ impl RetryLedger {
         self.latest_end = Moment::after_slices(self.latest + 1, SECOND);
     }
 
-    /// Into the ring.
+    /// Adds the calls of the last second to the ring.
     fn flush_calls(&mut self) {
         let calls = std::mem::take(&mut self.calls);
         if calls == 0 {
@@ -133,7 +137,7 @@ impl RetryLedger {
         Some(PaidRetry { second: now })
     }
 
-    /// The retry was never sent: its price goes back to the second that it was taken from.
+    /// Refunds a retry that was never sent, in the second in which it was paid.
     pub(crate) fn refund(&mut self, paid: PaidRetry) {
         let slot = &mut self.ring[slot_of(paid.second)];
         if slot.number == paid.second {

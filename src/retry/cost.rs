@@ -1,15 +1,15 @@
-//! What a call costs.
+//! The cost of a call, for quotas that count tokens or points instead of calls.
 
-/// How much of a quota one request spends, put into its extensions: tokens, points, rows.
+/// How much of a quota one request uses: tokens, points, rows.
 ///
-/// Where nothing is said a call costs one. [`RetryLayer::cost_by`](crate::RetryLayer::cost_by) says it
-/// for all requests at once, and a policy that reads what a call has cost in truth corrects it with
-/// [`Verdict::with_cost`](crate::policy::Verdict::with_cost). A call that costs more than a declared quota ever
-/// allows ends at once with [`CostAboveQuota`](crate::CostAboveQuota).
+/// Put it into the extensions of a request. The default is one. [`RetryLayer::cost_by`](crate::RetryLayer::cost_by)
+/// sets it for all requests, and a policy that reads the actual cost from a response corrects it with
+/// [`Verdict::with_cost`](crate::policy::Verdict::with_cost). A call that costs more than a declared quota allows
+/// ends at once with [`CostAboveQuota`](crate::CostAboveQuota).
 ///
-/// It is spent of the quotas of a window. A call is one call of a [`Quota::concurrent`](crate::Quota::concurrent) and
-/// of a [`Quota::per_call`](crate::Quota::per_call) whatever it costs, and one that costs more than a
-/// [`Quota::burst`](crate::Quota::burst) is sent, alone, since that bounds only what comes at once.
+/// The cost counts against quotas per window. Under a [`Quota::concurrent`](crate::Quota::concurrent) or a
+/// [`Quota::per_call`](crate::Quota::per_call) each call counts as one. A call that costs more than a
+/// [`Quota::burst`](crate::Quota::burst) is sent alone, since a burst only limits what is sent at the same time.
 ///
 /// ```
 /// use tower_backoff::Cost;

@@ -1,31 +1,31 @@
-//! Numbers through the [`metrics`](https://docs.rs/metrics) crate (feature `metrics`).
+//! Metrics through the [`metrics`](https://docs.rs/metrics) crate (feature `metrics`).
 //!
-//! These are counted as calls go by, with whatever recorder the program has installed:
+//! These are counted as calls are made, with the recorder that the program has installed:
 //!
 //! | name | kind | labels | counts |
 //! |---|---|---|---|
-//! | `tower_backoff_attempts_total` | counter | scope, outcome: `served`, `refused`, `failed` | requests that were sent and judged |
-//! | `tower_backoff_closings_total` | counter | scope, decided_by: `server`, `default` | how often a gate closed for the calls behind it |
-//! | `tower_backoff_waits_seconds` | histogram | scope | waits before a call is sent again |
-//! | `tower_backoff_stopped_total` | counter | scope, why: `final`, `gave_up` | calls that ended without being served |
+//! | `tower_backoff_attempts_total` | counter | scope, outcome: `served`, `refused`, `failed` | requests that were sent |
+//! | `tower_backoff_closings_total` | counter | scope, decided_by: `server`, `default` | how often a gate closed |
+//! | `tower_backoff_waits_seconds` | histogram | scope | waits before a retry |
+//! | `tower_backoff_stopped_total` | counter | scope, why: `final`, `gave_up` | calls that ended without success |
 //!
-//! And these are set whenever [`record`] is called:
+//! These gauges are set whenever [`record`] is called:
 //!
 //! | name | kind | labels | is |
 //! |---|---|---|---|
-//! | `tower_backoff_gate_closed_seconds` | gauge | scope | for how long no call passes |
+//! | `tower_backoff_gate_closed_seconds` | gauge | scope | for how long the gate is closed |
 //! | `tower_backoff_gate_waiting` | gauge | scope | how many calls wait |
-//! | `tower_backoff_gate_in_flight` | gauge | scope | how many calls are on their way |
-//! | `tower_backoff_quota_used_ratio` | gauge | scope | how much of the fullest quota is used, 1 being all |
+//! | `tower_backoff_gate_in_flight` | gauge | scope | how many calls are in flight |
+//! | `tower_backoff_quota_used_ratio` | gauge | scope | used share of the fullest quota, 1 if it is used up |
 //!
-//! `refused` means refused by a limit, `failed` a 5xx or a broken connection, and `served` every other answer.
-//! A closing is decided by the `server` if it named the wait, in a header or in the body, and is the `default` if not.
-//! `final` are calls that another try would not have helped, or would have harmed; `gave_up` are those that ran
-//! out of retries, of budget or of patience, or whose body could not be sent again.
+//! `refused` means refused by a rate limit, `failed` a 5xx or a broken connection, and `served` every other response.
+//! `decided_by` is `server` if the server named the wait, in a header or in the body, and `default` if not. `final`
+//! calls would not succeed on another attempt, or are not safe to send again. `gave_up` calls ran out of retries,
+//! budget or patience, or had a body that could not be sent again.
 //!
-//! These are 12 series per scope at most, whatever a server says: no label is a status, a header, a limit or the name
-//! of a bucket. The numbers of a bucket count under its scope, and what an address behind a redirect answers counts under
-//! the scope that was asked; only the gauges tell of the gate of that address. A gate that is forgotten leaves gauges of
+//! There are at most 12 series per scope, whatever a server sends: no label is a status, a header, a limit or the
+//! name of a bucket. The numbers of a bucket count for its scope, and the response of a redirect target counts for
+//! the scope of the request; only the gauges show the gate of the target. The gauges of a gate that was forgotten are
 //! zero.
 
 use std::collections::HashMap;
@@ -36,7 +36,9 @@ use metrics::gauge;
 use crate::gate::{GateStatus, Gates};
 use crate::scope::Scope;
 
-/// Sets the gauges of each gate to what it is doing now. Call it as often as they are read.
+/// Sets the gauges to the current state of each gate.
+///
+/// Call it as often as the gauges are read.
 ///
 /// ```
 /// use tower_backoff::{Gates, metrics};
@@ -60,7 +62,7 @@ pub fn record(gates: &Gates) {
     known.extend(scopes.into_keys());
 }
 
-/// What the gate of a scope is doing, together with those of its buckets.
+/// The gauges of a scope, buckets included.
 #[derive(Default)]
 struct Gauges {
     closed_seconds: f64,
@@ -73,7 +75,7 @@ impl Gauges {
     fn add(&mut self, gate: &GateStatus) {
         let closed = gate.closed_for.unwrap_or_default().as_secs_f64();
         self.closed_seconds = self.closed_seconds.max(closed);
-        // A call waits at one gate at a time, but is on its way at the scope's and at its bucket's.
+        // A call waits at one gate at a time, but is in flight at the scope's and at its bucket's.
         self.waiting += gate.waiting;
         self.in_flight = self.in_flight.max(gate.in_flight);
         for quota in &gate.quotas {

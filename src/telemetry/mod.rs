@@ -1,4 +1,4 @@
-//! What callers and operators are told: reports, observers, `tracing` events and metrics.
+//! Reports, observers, `tracing` events and metrics.
 
 pub(crate) mod meter;
 #[cfg(feature = "metrics")]

@@ -1,4 +1,4 @@
-//! Seeing every decision.
+//! Observers, which see every decision of the layer.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::policy::{Attempt, Verdict};
 use crate::scope::Scope;
 
-/// Is told every decision, with the head and, of refusals and failures, the peeked body.
+/// Receives every decision, with the response head and the body of refusals and failures.
 ///
 /// Wolfeo's page asks to log the full response of a 5xx:
 ///
@@ -31,11 +31,12 @@ use crate::scope::Scope;
 /// # let _ = layer;
 /// ```
 pub trait Observer: Send + Sync {
-    /// One attempt was judged.
+    /// Called after the policy has judged an attempt.
     fn on_decision(&self, decision: &Decision<'_>);
 
-    /// Whether it wants to see the bodies of responses with this status. The default: those of
-    /// 4xx and 5xx.
+    /// Whether it wants the bodies of responses with this status.
+    ///
+    /// The default is 4xx and 5xx.
     fn wants_body_of(&self, status: StatusCode) -> bool {
         status.is_client_error() || status.is_server_error()
     }
@@ -51,17 +52,17 @@ impl<O: Observer + ?Sized> Observer for std::sync::Arc<O> {
     }
 }
 
-/// What was decided about an attempt.
+/// A decision about an attempt.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Decision<'a> {
-    /// The attempt, with the body if it was small and quick enough.
+    /// The attempt. It has a body if that was small and arrived in time.
     pub attempt: &'a Attempt<'a>,
-    /// What the policy said.
+    /// The verdict of the policy.
     pub verdict: &'a Verdict,
-    /// Whose gate it is.
+    /// The scope of the gate.
     pub scope: &'a Scope,
-    /// For how long the gate of the scope is now shut because of this attempt.
+    /// How long the gate is closed because of this attempt; `None` if it is not.
     pub closed_for: Option<Duration>,
 }
 

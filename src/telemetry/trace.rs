@@ -1,6 +1,7 @@
-//! `tracing` events, and nothing at all without the feature.
+//! `tracing` events and spans; they compile to nothing without the feature.
 //!
-//! They name status or kind of error, scope, wait and what decided; never a credential, a path or a query string.
+//! They name the status or the kind of error, the scope, the wait and what decided it; never a credential, a path or
+//! a query string.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ macro_rules! event {
     ($level:ident, $($($name:ident).+ = %$value:expr,)* $text:literal) => {{ $(let _ = &$value;)* }};
 }
 
-/// What an attempt came to.
+/// The status or the kind of error of an attempt.
 #[derive(Clone, Copy)]
 pub(crate) enum Cause {
     Status(StatusCode),
@@ -39,7 +40,7 @@ impl Cause {
     }
 }
 
-/// Names the status, or else the kind of the error.
+/// Emits an event with the status, or else with the kind of error.
 macro_rules! event_about {
     ($cause:expr, $level:ident, $($rest:tt)*) => {
         match $cause {
@@ -49,7 +50,7 @@ macro_rules! event_about {
     };
 }
 
-/// A gate shut, or stays shut for longer.
+/// Reports that a gate closed, or that it stays closed for longer.
 pub(crate) fn on_close(scope: &Scope, cause: Cause, closed_for: Duration, by: &str) {
     let seconds = closed_for.as_secs_f64();
     event_about!(
@@ -58,11 +59,11 @@ pub(crate) fn on_close(scope: &Scope, cause: Cause, closed_for: Duration, by: &s
         scope = %scope,
         seconds = %seconds,
         decided_by = %by,
-        "the gate is shut"
+        "the gate is closed"
     );
 }
 
-/// A call goes again.
+/// Reports that a call will be sent again.
 pub(crate) fn on_retry(scope: &Scope, attempts: u32, cause: Cause, wait: Duration, by: &str) {
     let seconds = wait.as_secs_f64();
     event_about!(
@@ -76,7 +77,7 @@ pub(crate) fn on_retry(scope: &Scope, attempts: u32, cause: Cause, wait: Duratio
     );
 }
 
-/// A call ended without an accepted answer.
+/// Reports that a call ended without an accepted response.
 pub(crate) fn on_stop(scope: &Scope, attempts: u32, reason: StopReason) {
     event!(
         info,
@@ -87,7 +88,7 @@ pub(crate) fn on_stop(scope: &Scope, attempts: u32, reason: StopReason) {
     );
 }
 
-/// Two layers that know nothing of each other serve one provider.
+/// Warns of a second layer for a provider that does not share the gates of the first.
 pub(crate) fn on_duplicate_layer(provider: &str) {
     event!(
         warn,
@@ -96,7 +97,9 @@ pub(crate) fn on_duplicate_layer(provider: &str) {
     );
 }
 
-/// A [`BodyFactory`](crate::body::BodyFactory) failed. Its error is not told: nobody knows what it names.
+/// Warns that a [`BodyFactory`](crate::body::BodyFactory) failed.
+///
+/// Its error is not logged, since it may contain secrets.
 pub(crate) fn on_factory_error() {
     event!(warn, "the request body could not be made again");
 }
@@ -109,13 +112,13 @@ mod span {
 
     use crate::scope::Scope;
 
-    /// Around one attempt: what the client logs meanwhile belongs to it.
+    /// The span of one attempt, to which the client's own events belong.
     pub(crate) struct Span(tracing::Span);
 
-    /// `None` if nobody listens.
+    /// Creates a span; `None` if no subscriber wants it.
     #[inline]
     pub(crate) fn attempt(scope: &Scope, method: &Method, number: u32) -> Option<Span> {
-        // Asked first, since a span that nobody wants is five words to be made and dropped.
+        // Checked first, since creating an unwanted span costs more than this check.
         if tracing::level_filters::LevelFilter::current() < tracing::Level::DEBUG {
             return None;
         }

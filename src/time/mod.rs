@@ -1,4 +1,4 @@
-//! Clocks, moments, timers and random bits: everything that a decision is given instead of asking for it.
+//! Clocks, moments, timers and random bits, which decisions are given as arguments.
 
 mod clock;
 mod moment;

@@ -1,19 +1,18 @@
-//! The one place that throws dice.
+//! Random bits: a thread's generator, or a seeded one for tests.
 //!
-//! Decisions take a *roll*, 64 random bits, as an argument; only the futures throw. No two calls
-//! share a stream: the thread's generator serves all of them, and a seeded one hands out every
-//! number once.
+//! Decisions take 64 random bits as an argument; only futures draw them. No two calls share a sequence: all use the
+//! generator of their thread, or a seeded one that returns each number once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Where rolls come from.
+/// A source of random bits.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Rng {
-    /// The generator of the thread that asks.
+    /// The generator of the current thread.
     #[default]
     Thread,
-    /// A reproducible sequence, shared by all clones.
+    /// A reproducible sequence that all clones share.
     #[cfg_attr(not(feature = "test-util"), allow(dead_code))]
     Seeded(Arc<AtomicU64>),
 }
@@ -33,7 +32,7 @@ impl Rng {
 }
 
 impl Rng {
-    /// A random UUID (RFC 9562, version 4).
+    /// Returns a random UUID (RFC 9562, version 4).
     pub(crate) fn uuid(&self) -> String {
         let (high, low) = (self.bits(), self.bits());
         let version = (high & !0xf000) | 0x4000;
@@ -58,7 +57,7 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A number from 0 to `most`, both included, evenly spread over the rolls.
+/// Maps random bits to a number from 0 to `most`, both included, evenly.
 pub(crate) fn up_to(most: u64, bits: u64) -> u64 {
     ((u128::from(bits) * (u128::from(most) + 1)) >> 64) as u64
 }
