@@ -316,5 +316,5 @@ fn split_head(text: &[u8]) -> (&[u8], &[u8]) {
 
 fn moment(text: &str) -> Result<SystemTime, BoxError> {
     let moment: jiff::Timestamp = text.parse().map_err(|error| format!("{text}: {error}"))?;
-    Ok(moment.into())
+    Ok(moment.try_into()?)
 }

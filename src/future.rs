@@ -11,10 +11,10 @@ use pin_project_lite::pin_project;
 
 use crate::body::{Replay, ResponseBody};
 use crate::call::{Call, CallEntry, Next, Outgoing};
+use crate::config::Settings;
 use crate::error::BoxError;
 use crate::gate::Gate;
 use crate::inner::Inner;
-use crate::settings::Settings;
 
 pin_project! {
     /// The response of a [`Retry`](crate::Retry) service.
@@ -103,8 +103,7 @@ impl<S: Inner<B>, B: Replay> Future for ResponseFuture<S, B> {
                     let outcome = call.poll_attempt(attempt, cx);
                     if call.try_fast_path(&outcome) {
                         state.set(State::Done);
-                        let served =
-                            outcome.map_ok(|response| response.map(ResponseBody::untouched));
+                        let served = outcome.map_ok(|response| response.map(ResponseBody::new));
                         return served.map_err(Into::into);
                     }
                     call.on_response(ready!(outcome))

@@ -1,4 +1,4 @@
-//! The service: readiness is the inner one's, a call is a [`ResponseFuture`].
+//! The service: its readiness is that of the client, and a call is a [`ResponseFuture`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::body::{Replay, ResponseBody};
+use crate::config::Settings;
 use crate::error::BoxError;
 use crate::future::ResponseFuture;
 use crate::gate::Gate;
 use crate::inner::Inner;
-use crate::settings::Settings;
 
-/// A client behind a [`RetryLayer`](crate::RetryLayer). Clones share their gates.
+/// A client with a [`RetryLayer`](crate::RetryLayer) around it; clones share their gates.
 ///
-/// The client has to be `Clone`: a call that waits does so on a clone that is not ready, so that it holds no permit and
-/// no connection. One that is not does not compile:
+/// The client must be `Clone`: a waiting call keeps a clone that is not ready, so that it holds no permit and no
+/// connection. A client that is not `Clone` does not compile:
 ///
 /// ```compile_fail
 /// use hyper::client::conn::http1::SendRequest;
@@ -35,7 +35,7 @@ use crate::settings::Settings;
 /// }
 /// ```
 ///
-/// and the compiler says that *the client beneath `RetryLayer` is not `Clone`*, and what helps. With
+/// The compiler then says that *the client beneath `RetryLayer` is not `Clone`*, and what helps. With
 /// `tower::buffer::Buffer` between the two it compiles:
 ///
 /// ```
@@ -58,7 +58,7 @@ use crate::settings::Settings;
 pub struct Retry<S> {
     inner: S,
     settings: Arc<Settings>,
-    /// The gate of the last call: most clients talk to one host at a time.
+    /// The gate of the last call. Most clients call one host at a time.
     last: Option<Arc<Gate>>,
 }
 
@@ -70,6 +70,48 @@ impl<S> Retry<S> {
             last: None,
         }
     }
+
+    /// Returns a reference to the client beneath.
+    ///
+    /// ```
+    /// use tower::Layer;
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let service = RetryLayer::new(providers::wolfeo()).layer("a client");
+    /// assert_eq!(*service.get_ref(), "a client");
+    /// ```
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns a mutable reference to the client beneath.
+    ///
+    /// Calls in flight keep the clone that they began with.
+    ///
+    /// ```
+    /// use tower::Layer;
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let mut service = RetryLayer::new(providers::wolfeo()).layer("a client");
+    /// *service.get_mut() = "another client";
+    /// assert_eq!(*service.get_ref(), "another client");
+    /// ```
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Takes the layer off and returns the client beneath.
+    ///
+    /// ```
+    /// use tower::Layer;
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let service = RetryLayer::new(providers::wolfeo()).layer("a client");
+    /// assert_eq!(service.into_inner(), "a client");
+    /// ```
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
 impl<S: Inner<B>, B: Replay> Service<Request<B>> for Retry<S> {
@@ -77,13 +119,13 @@ impl<S: Inner<B>, B: Replay> Service<Request<B>> for Retry<S> {
     type Error = BoxError;
     type Future = ResponseFuture<S, B>;
 
-    /// Nothing is held for the rate limit here: only the inner service says when it is ready.
+    /// Reports the readiness of the client. The rate limit is not waited for here.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The service that was readied is the one to be called; its clone stays behind, unready.
+        // The service that was polled ready is called; an unready clone takes its place.
         let unready = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, unready);
         let settings = Arc::clone(&self.settings);

@@ -9,10 +9,10 @@ use tower_service::Service;
 use super::RetryState;
 use super::outgoing::Outgoing;
 use crate::body::Replay;
+use crate::config::Settings;
 use crate::gate::{Gate, Permit};
-use crate::moment::Moment;
-use crate::patience::Deadline;
-use crate::settings::Settings;
+use crate::retry::Deadline;
+use crate::time::Moment;
 
 /// The place of a new call at its gate, and since when it has one.
 pub(crate) struct CallEntry<R: Body> {
@@ -30,7 +30,7 @@ impl<R: Body> CallEntry<R> {
     ) -> Self {
         let request = outgoing.head();
         let gate = settings.gate_of(&request, last);
-        let price = settings.price_of(&request);
+        let price = settings.cost_of(&request);
         let bucket = settings.bucket_of(&request, &gate);
         Self {
             permit: Permit::new(gate, price),

@@ -6,13 +6,13 @@ use http::Response;
 
 use super::{Call, LastOutcome};
 use crate::body::{Replay, ResponseBody};
-use crate::error::{BoxError, NoTimer, NotBefore, TooDear};
+use crate::error::{BoxError, CostAboveQuota, NoTimer, NotBefore};
 use crate::gate::{ClosedUntil, Rejected};
 use crate::inner::Inner;
-use crate::moment::{Length, Moment};
-use crate::report::{Report, ReportSlot, StopReason};
 use crate::scope::Scope;
-use crate::{meter, trace};
+use crate::telemetry::{Report, ReportSlot, StopReason};
+use crate::telemetry::{meter, trace};
+use crate::time::{Length, Moment};
 
 /// What decides where no gate is shut.
 pub(super) const THE_CALLERS_AHEAD: &str = "the callers ahead";
@@ -29,8 +29,8 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             Rejected::PastDeadline(closed) => self.give_up(closed, THE_CALLERS_AHEAD, scope),
             Rejected::QueueFull(closed) => self.give_up(closed, THE_BOUND, scope),
             Rejected::CostAboveQuota(limit) => {
-                let error = TooDear {
-                    price: self.permit.cost(),
+                let error = CostAboveQuota {
+                    cost: self.permit.cost(),
                     limit,
                     scope,
                 };
@@ -62,7 +62,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             self.retry_state().decided_by = Some(closed.decided_by.clone());
         }
         match self.retry_state().last_outcome.take() {
-            Some(LastOutcome::Kept(kept)) => {
+            Some(LastOutcome::Stored(kept)) => {
                 let response = kept.into_response();
                 Ok(self.end(response, Some(StopReason::PatienceExceeded), not_before))
             }
@@ -70,7 +70,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                 self.end_with_error(error, Some(StopReason::PatienceExceeded), not_before)
             }
             // Nothing was answered, or more than a waiting call keeps.
-            Some(LastOutcome::Hearing(_)) | None => {
+            Some(LastOutcome::Reading(_)) | None => {
                 let error = Box::new(self.not_before(closed, or_else, scope));
                 self.end_with_error(error, Some(StopReason::PatienceExceeded), not_before)
             }
@@ -100,7 +100,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         not_before: Option<Moment>,
     ) -> Response<ResponseBody<S::ResponseBody>> {
         if let Some(hold) = self.permit.take_concurrency_permit() {
-            response.body_mut().hold(hold);
+            response.body_mut().hold_permit(hold);
         }
         if let Some(report) = self.report(reason, not_before) {
             response.extensions_mut().insert(report);
@@ -140,7 +140,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             ..Report::default()
         };
         if let Some(retry_state) = &self.retry_state {
-            report.waited = retry_state.progress.waited.duration();
+            report.total_wait = retry_state.progress.waited.duration();
             report.decided_by = retry_state.decided_by.clone();
         }
         if let Some(slot) = slot {

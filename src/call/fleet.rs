@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Call, Next};
 use crate::body::Replay;
-use crate::fleet::{Admission, Admitting, Fleet};
+use crate::fleet::{Fleet, Reply, ReplyFuture};
 use crate::gate::{Closing, Wait};
 use crate::inner::Inner;
 use crate::scope::Scope;
@@ -36,7 +36,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             };
             asked.admitting = None;
             match admission {
-                Admission::Granted => {
+                Reply::Granted => {
                     asked.grants.push(Grant {
                         fleet: Arc::clone(fleet),
                         scope: permit.gate().scope().clone(),
@@ -47,7 +47,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                         return Poll::Ready(Next::Ready);
                     }
                 }
-                Admission::NotBefore(wait) => {
+                Reply::NotBefore(wait) => {
                     permit.revoke(Closing {
                         wait: Wait::Named(wait.max(Duration::from_millis(1))),
                         received_at: self.settings.clock.now(),
@@ -70,7 +70,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
 /// What the fleet is asked, and what it has granted: first for the bucket, if there is one, then for the scope.
 #[derive(Default)]
 pub(super) struct Asked {
-    admitting: Option<Admitting>,
+    admitting: Option<ReplyFuture>,
     grants: Vec<Grant>,
 }
 
@@ -103,7 +103,7 @@ impl Grant {
 impl Drop for Grant {
     fn drop(&mut self) {
         if !self.used {
-            self.fleet.returned(&self.scope, self.price);
+            self.fleet.release(&self.scope, self.price);
         }
     }
 }

@@ -26,17 +26,17 @@ use std::task::{Context, Poll, ready};
 use http::{Response, response};
 use http_body::Body;
 
-use crate::body::{Hearing, Kept, Replay, ResponseBody};
-use crate::clock::{Timer, later};
+use crate::body::{BodyReader, Replay, ResponseBody, StoredResponse};
+use crate::config::Settings;
 use crate::error::BoxError;
 use crate::gate::{AcquireRequest, Deadlines, PathHash, Permit, ProvisionalClosing, RetryReceipt};
 use crate::inner::Inner;
-use crate::moment::Moment;
-use crate::patience::Deadline;
 use crate::policy::{RequestHead, Route};
-use crate::report::StopReason;
-use crate::settings::Settings;
-use crate::trace;
+use crate::retry::Deadline;
+use crate::telemetry::StopReason;
+use crate::telemetry::trace;
+use crate::time::Moment;
+use crate::time::{Timer, later};
 
 /// The step after this one.
 pub(crate) enum Next<R: Body> {
@@ -112,9 +112,9 @@ impl<R: Body> RetryState<R> {
 /// What the caller gets if the call has to end.
 enum LastOutcome<R: Body> {
     /// A refusal whose body is being listened to, and when its head arrived.
-    Hearing(Box<(response::Parts, Hearing<R>, Moment)>),
+    Reading(Box<(response::Parts, BodyReader<R>, Moment)>),
     /// A refusal that was read to its end and is small.
-    Kept(Kept<R>),
+    Stored(StoredResponse<R>),
     Error(BoxError),
 }
 
@@ -312,9 +312,9 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         self.stop_waiting();
         let ended = Some(StopReason::BodyNotReplayable);
         Next::End(match self.retry_state().last_outcome.take() {
-            Some(LastOutcome::Kept(kept)) => Ok(self.end(kept.into_response(), ended, None)),
+            Some(LastOutcome::Stored(kept)) => Ok(self.end(kept.into_response(), ended, None)),
             Some(LastOutcome::Error(error)) => self.end_with_error(error, ended, None),
-            Some(LastOutcome::Hearing(_)) | None => self.end_with_error(
+            Some(LastOutcome::Reading(_)) | None => self.end_with_error(
                 StopReason::BodyNotReplayable.to_string().into(),
                 ended,
                 None,
@@ -389,7 +389,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
     fn still_suspended(&mut self) -> Option<Moment> {
         let (now, latest) = (self.settings.clock.now(), self.latest_in_an_outage());
         let known = self.permit.suspected_until(now).filter(|_| now < latest);
-        let again = later(now, progress::look_again(self.settings.dice.roll()));
+        let again = later(now, progress::look_again(self.settings.rng.bits()));
         let look = known.map(|known| known.min(again).min(latest));
         self.retry_state().progress.suspended = look.is_some();
         look

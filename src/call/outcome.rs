@@ -8,20 +8,20 @@ use http_body::Body;
 use super::progress::{Ended, Plan, RetryGate};
 use super::verdict::{apply_verdict, close_provisionally, decided_by};
 use super::{Call, LastOutcome, Next};
-use crate::body::{Hearing, Kept, Replay, ResponseBody};
-use crate::budget::Budget;
-use crate::clock::Timer;
+use crate::body::{BodyReader, Replay, ResponseBody, StoredResponse};
+use crate::config::Settings;
 use crate::error::{BoxError, NotBefore};
-use crate::failure::{Kind, Redirected};
+use crate::failure::{FailureKind, Redirected};
 use crate::gate::{BreakerState, Permit, RetryReceipt};
 use crate::hint::Glance;
 use crate::inner::Inner;
-use crate::moment::Moment;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
-use crate::report::{Report, StopReason};
-use crate::settings::Settings;
-use crate::trace::Cause;
-use crate::{meter, trace};
+use crate::retry::Budget;
+use crate::telemetry::trace::Cause;
+use crate::telemetry::{Report, StopReason};
+use crate::telemetry::{meter, trace};
+use crate::time::Moment;
+use crate::time::Timer;
 
 /// A verdict, and when the gate opens if it was closed; or what has to be read first.
 type Judged = Result<(Verdict, Option<Moment>), Unread>;
@@ -37,7 +37,7 @@ enum Unread {
 /// A response, untouched or listened to.
 enum Answer<R: Body> {
     Untouched(Response<R>),
-    Heard(response::Parts, Hearing<R>),
+    Heard(response::Parts, BodyReader<R>),
 }
 
 impl<S: Inner<B>, B: Replay> Call<S, B> {
@@ -73,7 +73,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         match outcome {
             Ok(response) => match self.judge(&response, now) {
                 Ok((verdict, _)) if verdict.ruling() == Ruling::Accept => {
-                    let response = response.map(ResponseBody::untouched);
+                    let response = response.map(ResponseBody::new);
                     Next::End(Ok(self.end(response, None, None)))
                 }
                 Ok((verdict, opens)) => {
@@ -81,8 +81,8 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                 }
                 Err(unread) => {
                     let listen = match unread {
-                        Unread::Body => Hearing::of,
-                        Unread::Trailers => Hearing::briefly,
+                        Unread::Body => BodyReader::new,
+                        Unread::Trailers => BodyReader::for_trailers,
                     };
                     self.read_body(response, listen, now);
                     Next::Peek
@@ -146,21 +146,25 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
     fn read_body(
         &mut self,
         response: Response<S::ResponseBody>,
-        listen: fn(S::ResponseBody, Moment) -> Hearing<S::ResponseBody>,
+        listen: fn(S::ResponseBody, Moment) -> BodyReader<S::ResponseBody>,
         received_at: Moment,
     ) {
         let (head, body) = response.into_parts();
         let hearing = listen(body, self.settings.clock.now());
         self.retry_state().last_outcome =
-            Some(LastOutcome::Hearing(Box::new((head, hearing, received_at))));
+            Some(LastOutcome::Reading(Box::new((head, hearing, received_at))));
     }
 
     pub(crate) fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         let retry_state = self.retry_state();
-        if let Some(LastOutcome::Hearing(refusal)) = &mut retry_state.last_outcome {
-            ready!(refusal.1.poll(Hearing::<S::ResponseBody>::PEEK, cx));
+        if let Some(LastOutcome::Reading(refusal)) = &mut retry_state.last_outcome {
+            ready!(
+                refusal
+                    .1
+                    .poll(BodyReader::<S::ResponseBody>::PEEK_LIMIT, cx)
+            );
         }
-        let Some(LastOutcome::Hearing(refusal)) = retry_state.last_outcome.take() else {
+        let Some(LastOutcome::Reading(refusal)) = retry_state.last_outcome.take() else {
             unreachable!("the body of a refusal is in hand while it is peeked at");
         };
         let (head, hearing, received_at) = *refusal;
@@ -172,7 +176,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
     fn judge_with_body(
         &mut self,
         head: &response::Parts,
-        hearing: &Hearing<S::ResponseBody>,
+        hearing: &BodyReader<S::ResponseBody>,
         received_at: Moment,
     ) -> (Verdict, Option<Moment>) {
         let (status, headers, extensions) = (head.status, &head.headers, &head.extensions);
@@ -181,7 +185,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         let mut attempt =
             Attempt::answered(head, status, headers, self.outgoing.attempts(), received)
                 .redirected_by(extensions);
-        let body = hearing.whole();
+        let body = hearing.complete();
         if let Some(body) = &body {
             attempt = attempt.with_body(body);
         }
@@ -225,11 +229,11 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                 self.schedule_retry(Cause::Status(answer.status()), opens, next, received_at);
                 match answer {
                     Answer::Untouched(response) => {
-                        self.read_body(response, Hearing::of, received_at)
+                        self.read_body(response, BodyReader::new, received_at)
                     }
                     Answer::Heard(head, hearing) => {
                         let refusal = Box::new((head, hearing, received_at));
-                        self.retry_state().last_outcome = Some(LastOutcome::Hearing(refusal));
+                        self.retry_state().last_outcome = Some(LastOutcome::Reading(refusal));
                     }
                 }
                 Next::Drain
@@ -249,7 +253,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             Received::Later(&self.settings.clock, received_at),
         )
         .with_content_if(self.outgoing.has_body())
-        .kept_back_if(self.settings.was_kept_back(&*error));
+        .kept_back_if(self.settings.is_local_failure(&*error));
         let verdict = self.settings.judge(&attempt);
         let opens = apply_verdict(
             &verdict,
@@ -274,7 +278,12 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         match plan {
             Plan::Again(_) if !Timer::is_available() => Next::End(self.end_without_a_timer()),
             Plan::Again(next) => {
-                self.schedule_retry(Cause::Error(Kind::of(&*error)), opens, next, received_at);
+                self.schedule_retry(
+                    Cause::Error(FailureKind::of(&*error)),
+                    opens,
+                    next,
+                    received_at,
+                );
                 self.retry_state().last_outcome = Some(LastOutcome::Error(error));
                 self.after_drain()
             }
@@ -303,7 +312,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             budget: self.settings.budget,
             now: ended.at,
         };
-        let bits = || self.settings.dice.roll();
+        let bits = || self.settings.rng.bits();
         let mut plan = retry_state.progress.plan(&bounds, ended, &mut gate, bits);
         if matches!(plan, Plan::Again(_)) && !self.outgoing.renew(replay) {
             plan = Plan::End(Some(StopReason::BodyNotReplayable), ended.opens);
@@ -329,18 +338,19 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         let decided_by = retry_state.decided_by.as_deref().unwrap_or_default();
         let scope = self.permit.gate().scope();
         meter::on_wait(scope, next - received_at);
-        trace::again(scope, attempts, cause, next - received_at, decided_by);
+        trace::on_retry(scope, attempts, cause, next - received_at, decided_by);
     }
 
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         let retry_state = self.retry_state();
-        if let Some(LastOutcome::Hearing(refusal)) = &mut retry_state.last_outcome {
+        if let Some(LastOutcome::Reading(refusal)) = &mut retry_state.last_outcome {
             ready!(refusal.1.poll_drain(cx));
         }
-        if let Some(LastOutcome::Hearing(refusal)) = retry_state.last_outcome.take() {
+        if let Some(LastOutcome::Reading(refusal)) = retry_state.last_outcome.take() {
             let (head, hearing, _) = *refusal;
             // One that was not heard to its end is let go of, and its connection with it.
-            retry_state.last_outcome = Kept::of(head, hearing.into_heard()).map(LastOutcome::Kept);
+            retry_state.last_outcome =
+                StoredResponse::new(head, hearing.into_buffered()).map(LastOutcome::Stored);
         }
         Poll::Ready(self.after_drain())
     }
@@ -399,9 +409,9 @@ impl<R: Body> Answer<R> {
 
     fn into_response(self) -> Response<ResponseBody<R>> {
         match self {
-            Self::Untouched(response) => response.map(ResponseBody::untouched),
+            Self::Untouched(response) => response.map(ResponseBody::new),
             Self::Heard(head, hearing) => {
-                Response::from_parts(head, ResponseBody::heard(hearing.into_heard()))
+                Response::from_parts(head, ResponseBody::from_buffered(hearing.into_buffered()))
             }
         }
     }

@@ -6,10 +6,10 @@ use tower_service::Service;
 
 use super::RetryState;
 use crate::body::Replay;
+use crate::config::Settings;
 use crate::policy::RequestHead;
 use crate::scope::Scope;
-use crate::settings::Settings;
-use crate::trace;
+use crate::telemetry::trace;
 
 /// Head and body.
 pub(crate) struct Outgoing<B> {
@@ -65,7 +65,7 @@ impl<B: Replay> Outgoing<B> {
     where
         S: Service<Request<B>>,
     {
-        settings.key(&mut self.head);
+        settings.add_idempotency_key(&mut self.head);
         self.sent = self.sent.saturating_add(1);
         let replayed = !B::IS_CLONE || self.content != Content::UNKNOWN;
         let original = self.body.as_ref().filter(|_| replayed);

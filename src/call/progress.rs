@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::backoff::{Backoff, upward};
-use crate::clock::later;
 use crate::gate::BreakerState;
-use crate::moment::{Length, Moment};
-use crate::patience::Patience;
 use crate::policy::{Ruling, Verdict};
-use crate::report::StopReason;
+use crate::retry::Patience;
+use crate::retry::{Backoff, positive_jitter};
+use crate::telemetry::StopReason;
+use crate::time::later;
+use crate::time::{Length, Moment};
 
 /// When the call goes again, or why it does not, and from when on it could.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Progress {
 
     /// Whether the call's own backoff times a retry: no wait is named, or one so short that it makes no difference.
     fn backs_off_longer(&self, bounds: &Bounds, verdict: &Verdict) -> bool {
-        let own = bounds.backoff.unspread(self.retries);
+        let own = bounds.backoff.without_jitter(self.retries);
         verdict.hint().is_none_or(|hint| hint.wait() < own)
     }
 
@@ -105,12 +105,12 @@ impl Progress {
     ) -> Plan {
         let named = || {
             let wait = ended.verdict.hint()?.wait();
-            let jitter = upward(wait, bits());
+            let jitter = positive_jitter(wait, bits());
             Some(later(ended.at, wait.saturating_add(jitter)))
         };
         // However small a backoff is set: it serves failures, and this is a refusal.
-        let own = bounds.backoff.unspread(self.refusals);
-        let own = own.max(Backoff::default().unspread(self.refusals));
+        let own = bounds.backoff.without_jitter(self.refusals);
+        let own = own.max(Backoff::default().without_jitter(self.refusals));
         self.refusals = self.refusals.saturating_add(1);
         let next = ended.opens.or_else(named).unwrap_or(ended.at);
         let next = next.max(later(ended.at, own));
@@ -154,7 +154,7 @@ impl Progress {
         breaker: BreakerState,
         bits: u64,
     ) -> Plan {
-        let own = later(at, bounds.backoff.unspread(self.retries));
+        let own = later(at, bounds.backoff.without_jitter(self.retries));
         let next = match breaker {
             BreakerState::Open(probe) => own.max(probe),
             BreakerState::SuspectedUntil(_) => own.max(later(at, look_again(bits))),

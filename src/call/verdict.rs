@@ -8,12 +8,12 @@ use http_body::Body;
 
 use super::RetryState;
 use super::path_hash;
+use crate::config::Settings;
 use crate::gate::{Closing, Completion, Gate, Outcome, PathHash, Permit, Wait};
-use crate::moment::Moment;
-use crate::observe::Decision;
 use crate::policy::{Attempt, Ruling, Verdict};
-use crate::settings::Settings;
-use crate::{meter, trace};
+use crate::telemetry::Decision;
+use crate::telemetry::{meter, trace};
+use crate::time::Moment;
 
 /// Tells the gate, the observer and the log what the verdict is. Returns when the gate opens, if the
 /// verdict shuts it.
@@ -45,7 +45,7 @@ pub(super) fn apply_verdict<R: Body>(
             .filter(|_| verdict.bucket().is_none() || !is_failure(outcome)),
         cost: verdict.cost(),
         by_limit: verdict.ruling() == Ruling::Throttled,
-        max_reset: settings.believes(is_served(verdict, attempt.status())),
+        max_reset: settings.max_wait(is_served(verdict, attempt.status())),
     };
     let mut told = told;
     let in_bucket = note_bucket(verdict, attempt, own, retry_state, settings, received_at);
@@ -68,13 +68,7 @@ pub(super) fn apply_verdict<R: Body>(
     let permit = target_gate(in_bucket, elsewhere, told, own, bucket, received_at);
     let opening = if verdict.closes_gate() {
         let closing = closing(verdict, attempt, settings, received_at);
-        permit.complete_and_close(
-            told,
-            closing,
-            provisional,
-            settings.dice.roll(),
-            received_at,
-        )
+        permit.complete_and_close(told, closing, provisional, settings.rng.bits(), received_at)
     } else {
         permit.complete(told, received_at);
         provisional
@@ -84,23 +78,23 @@ pub(super) fn apply_verdict<R: Body>(
     };
     let opens = opening.map(|opening| opening.gate);
     let scope = permit.gate().scope();
-    let shut_for = opens.map(|opens| opens.since(received_at));
-    if let Some(shut_for) = shut_for {
+    let closed_for = opens.map(|opens| opens.since(received_at));
+    if let Some(closed_for) = closed_for {
         let decided_by = decided_by(verdict, attempt.status());
         if let Some(cause) = trace::Cause::of(attempt) {
-            trace::shut(scope, cause, shut_for, &decided_by);
+            trace::on_close(scope, cause, closed_for, &decided_by);
         }
     }
     if let (Some(fleet), Some(opening)) = (&settings.fleet, opening) {
         // What this response said: what else holds the gate, the fleet may have said itself.
-        fleet.shut(scope, opening.own.since(received_at));
+        fleet.on_close(scope, opening.own.since(received_at));
     }
     if let Some(observer) = &settings.observer {
-        observer.decided(&Decision {
+        observer.on_decision(&Decision {
             attempt,
             verdict,
             scope,
-            shut_for,
+            closed_for,
         });
     }
     // Under the scope that was asked: a server must not choose the labels, by a redirect to another address for each call.
@@ -140,7 +134,7 @@ pub(super) fn close_provisionally<R: Body>(
         .filter(|_| in_bucket || elsewhere);
     let closing = closing(verdict, attempt, settings, received_at);
     let permit = bucket.unwrap_or(own);
-    let closed = permit.close_provisionally(closing, settings.dice.roll());
+    let closed = permit.close_provisionally(closing, settings.rng.bits());
     retry_state.provisional = closed.map(Box::new);
 }
 
@@ -172,7 +166,7 @@ fn note_redirect<R: Body>(
     settings: &Settings,
     received_at: Moment,
 ) -> bool {
-    let behind = settings.gate_behind(attempt, own.gate());
+    let behind = settings.redirected_gate(attempt, own.gate());
     let elsewhere = behind.is_some();
     if let Some(gate) = behind {
         let retry_state = retry_state.get_or_insert_with(Box::default);
@@ -208,7 +202,7 @@ fn is_failure(outcome: Outcome) -> bool {
 fn abort(permit: &mut Permit, settings: &Settings) {
     permit.abort();
     if let Some(fleet) = &settings.fleet {
-        fleet.returned(permit.gate().scope(), permit.cost());
+        fleet.release(permit.gate().scope(), permit.cost());
     }
 }
 
@@ -279,7 +273,7 @@ fn closing(
         refused: verdict.ruling() != Ruling::Accept,
         by_limit: verdict.ruling() == Ruling::Throttled,
         decided_by: decided_by(verdict, status),
-        max_wait: Some(settings.believes(is_served(verdict, status))),
+        max_wait: Some(settings.max_wait(is_served(verdict, status))),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::core::{AcquireRequest, Admission, Blocked, ClosedUntil, PathHash, Reason, Rejected};
 use super::gate::{Guarded, WakeList};
 use super::waiters::{STALLED_AFTER, timer_offset};
-use crate::moment::Moment;
+use crate::time::Moment;
 
 /// If no moment is known at which the next call may go, a timer holder looks after this long: the first waiter, which
 /// is told, may have stalled.

@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn the_last_name_counts_and_their_number_is_bounded() {
-        let (buckets, scope) = (BucketNames::default(), Scope::layer());
+        let (buckets, scope) = (BucketNames::default(), Scope::single());
         assert_eq!(buckets.get(&scope, 1), None);
         for name in ["core", "search"] {
             buckets.set(&scope, 1, &name.into());

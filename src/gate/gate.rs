@@ -13,8 +13,8 @@ use super::core::{
     Admitted, Closed, Closing, Completion, Core, GateConfig, OpensAt, Outcome, ProvisionalId,
 };
 use super::waiters::Waiters;
-use crate::moment::Moment;
 use crate::scope::Scope;
+use crate::time::Moment;
 
 /// What is seen of a gate under its lock.
 pub(super) type Locked<'a> = MutexGuard<'a, Guarded>;

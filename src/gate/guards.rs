@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::core::ProvisionalId;
 use super::gate::Gate;
-use crate::budget::PaidRetry;
-use crate::moment::Moment;
+use crate::retry::PaidRetry;
+use crate::time::Moment;
 
 /// The slot of an answered call among the concurrent ones: free when this is dropped.
 #[derive(Debug)]

@@ -25,7 +25,7 @@ mod status;
 mod timer_waker;
 mod waiters;
 
-pub use self::core::{Quota, Spent};
+pub use self::core::{Quota, QuotaUsage};
 pub use status::GateStatus;
 
 pub(crate) use self::core::{
@@ -46,9 +46,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Uri;
 
-use crate::clock::Clock;
-use crate::moment::{Due, Moment};
 use crate::scope::Scope;
+use crate::time::{Clock, Due, Moment};
 
 /// The gates of a layer, one per [`Scope`].
 ///
@@ -105,7 +104,7 @@ impl Gates {
     }
 
     /// What each gate is doing, in no particular order.
-    pub fn all(&self) -> Vec<GateStatus> {
+    pub fn snapshot(&self) -> Vec<GateStatus> {
         let now = Clock::default().now();
         self.tidy(now);
         let gates = self.lock().all();
@@ -224,7 +223,7 @@ impl Gates {
 
 impl fmt::Debug for Gates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.all()).finish()
+        f.debug_list().entries(self.snapshot()).finish()
     }
 }
 

@@ -11,10 +11,8 @@ use super::core::{
 use super::gate::{Gate, Guarded, WakeList};
 use super::guards::{ConcurrencyPermit, ProvisionalClosing, RetryReceipt};
 use super::timer_waker::TimerWaker;
-use crate::budget::Budget;
-use crate::clock::{Clock, Timer};
-use crate::moment::Moment;
-use crate::sys::Instant;
+use crate::retry::Budget;
+use crate::time::{Clock, Instant, Moment, Timer};
 
 /// The right of one call to be sent: not asked for yet, waited for, granted or used.
 #[derive(Debug)]

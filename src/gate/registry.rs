@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::core::GateConfig;
 use super::gate::Gate;
-use crate::moment::Moment;
 use crate::scope::Scope;
+use crate::time::Moment;
 
 #[derive(Default)]
 pub(super) struct Registry {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::core::Spent;
+use super::core::QuotaUsage;
 use super::gate::Gate;
-use crate::moment::Moment;
 use crate::scope::Scope;
+use crate::time::Moment;
 
-/// What one gate is doing; see [`Gates::all`].
+/// What one gate is doing; see [`Gates::snapshot`](crate::Gates::snapshot).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GateStatus {
@@ -16,15 +16,15 @@ pub struct GateStatus {
     /// For how long the next call is kept, as far as is known: because a response said so, because a quota is spent,
     /// because the server is out, or because the gate reopens slowly. `None` if it is open, or if that depends on
     /// calls that are on their way.
-    pub shut_for: Option<Duration>,
+    pub closed_for: Option<Duration>,
     /// What keeps the next call: the name of a header, a rule, or which quota. `None` if it is open.
-    pub shut_by: Option<String>,
+    pub closed_by: Option<String>,
     /// How many calls wait at it.
     pub waiting: usize,
     /// How many calls are on their way.
     pub in_flight: u32,
     /// What is spent of its quotas, the declared and the published ones.
-    pub spent: Vec<Spent>,
+    pub quotas: Vec<QuotaUsage>,
 }
 
 impl GateStatus {
@@ -35,11 +35,11 @@ impl GateStatus {
         let known = blocked.filter(|blocked| blocked.until < Moment::FAR);
         Self {
             scope: gate.scope().clone(),
-            shut_for: known.map(|blocked| blocked.until - now),
-            shut_by: blocked.map(|blocked| guarded.core.describe(blocked.reason).into_owned()),
+            closed_for: known.map(|blocked| blocked.until - now),
+            closed_by: blocked.map(|blocked| guarded.core.describe(blocked.reason).into_owned()),
             waiting: guarded.waiters.len(),
             in_flight: guarded.core.in_flight(),
-            spent: guarded.core.usage(now),
+            quotas: guarded.core.usage(now),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 
 use super::gate::Gate;
-use crate::clock::Clock;
+use crate::time::Clock;
 
 /// Rings when the timer of one waiting call does. It wakes that call, the first in the queue, and those whose patience
 /// has ended, whether or not the call that holds the timer is ever polled again: its task may be busy elsewhere, or

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use crate::moment::Moment;
+use crate::time::Moment;
 
 /// A first waiter that could go and does not ask for this long has stalled: it may sit in a future that is not polled,
 /// and the others must not wait for it.

@@ -111,7 +111,7 @@ impl Clock {
 
     /// Until the day ends in some zone.
     pub(super) fn until_midnight(self, zone: &TimeZone) -> Option<Duration> {
-        let tomorrow = self.now.to_zoned(zone.clone()).tomorrow().ok()?;
+        let tomorrow = self.now.to_zoned_datetime(zone.clone()).tomorrow().ok()?;
         let midnight = tomorrow.start_of_day().ok()?;
         self.until(midnight.timestamp()).wait()
     }
@@ -187,7 +187,7 @@ mod tests {
 
     fn read(text: &str, unit: Unit) -> Option<Stated> {
         let now = Timestamp::from_second(1_767_225_600).expect("2026");
-        Clock::of(now.into(), None, false).read(text.as_bytes(), unit)
+        Clock::of(now.try_into().expect("a moment"), None, false).read(text.as_bytes(), unit)
     }
 
     #[track_caller]

@@ -9,11 +9,10 @@ use http::header::CONTENT_TYPE;
 use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri};
 
 use super::{Policy, Provider, RequestHead, Verdict};
-use crate::clock::Clock;
 use crate::failure::{self, Redirected};
 use crate::hint::Reading;
-use crate::moment::Moment;
-use crate::sys;
+use crate::time::sys;
+use crate::time::{Clock, Moment};
 
 /// A request that was sent, and the response or the failure that came back.
 ///
@@ -180,7 +179,7 @@ impl<'a> Attempt<'a> {
 
     /// The address that answered, if it is another than the request was sent to.
     pub(crate) fn answered_by(&self) -> Option<&'a Uri> {
-        self.redirected.map(|Redirected(uri)| uri)
+        self.redirected.map(Redirected::uri)
     }
 
     /// The same attempt with the body that came back.
@@ -327,7 +326,7 @@ impl<'a> Attempt<'a> {
             || self.request.is_idempotent()
             || self
                 .error()
-                .is_some_and(|error| failure::sent(error).is_undone(self.has_body))
+                .is_some_and(|error| failure::delivery(error).is_undone(self.has_body))
     }
 
     /// What the response says about when to come back, by the generic reader.

@@ -8,7 +8,7 @@ use super::standard::{contains, has_phrase};
 use super::{Attempt, Policy, Provider, RequestHead, Route, Verdict};
 use crate::gate::Quota;
 use crate::hint::{Glance, Head, Reading, forbids_retry, read_grpc};
-use crate::patience::Idempotent;
+use crate::retry::Idempotent;
 use crate::scope::Scope;
 
 /// A limit that no wait lifts comes under the status of those that one does: a message is too large for the

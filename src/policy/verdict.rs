@@ -149,7 +149,7 @@ impl Verdict {
         self
     }
 
-    /// What the call has cost in truth, as the response says; see [`Price`](crate::Price).
+    /// What the call has cost in truth, as the response says; see [`Cost`](crate::Cost).
     ///
     /// ```
     /// use tower_backoff::policy::{Attempt, Verdict, policy_fn};
@@ -158,13 +158,13 @@ impl Verdict {
     /// let policy = policy_fn(|attempt: &Attempt<'_>| {
     ///     let tokens = attempt.headers().and_then(|headers| headers.get("x-tokens-used"));
     ///     match tokens.and_then(|tokens| tokens.to_str().ok()?.parse().ok()) {
-    ///         Some(tokens) => attempt.standard().costing(tokens),
+    ///         Some(tokens) => attempt.standard().with_cost(tokens),
     ///         None => attempt.standard(),
     ///     }
     /// });
     /// # let _ = policy;
     /// ```
-    pub const fn costing(mut self, price: u32) -> Self {
+    pub const fn with_cost(mut self, price: u32) -> Self {
         self.cost = Some(price);
         self
     }

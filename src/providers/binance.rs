@@ -9,7 +9,7 @@ use crate::policy::Provider;
 
 /// Binance, spot: 6,000 of weight per minute and address, over all of its hosts.
 ///
-/// * What an endpoint weighs is for [`price_by`](crate::RetryLayer::price_by) to say; how much was used
+/// * What an endpoint weighs is for [`cost_by`](crate::RetryLayer::cost_by) to say; how much was used
 ///   comes back in `X-MBX-USED-WEIGHT-1M`.
 /// * A refusal is a 429 with the code -1003 (-1015 for orders) and `Retry-After` in seconds. Who goes on
 ///   is banned, by a 418: for two minutes first, for three days at last. The end is in `Retry-After`,

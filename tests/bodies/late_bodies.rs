@@ -219,14 +219,16 @@ async fn a_final_refusal_takes_back_what_its_head_has_closed() {
     let service = client(&server, acme(), &gates);
     let first = start(&service, get(URI));
     sleep(millis(100)).await;
-    let closed = gates.all()[0].shut_for.expect("its head closes the gate");
+    let closed = gates.snapshot()[0]
+        .closed_for
+        .expect("its head closes the gate");
     assert!(closed > secs(3_500), "{closed:?}");
     // One that could not wait for an hour waits until it is known whether it has to.
     let second = start(&service, impatient(get(URI), secs(10)));
     let first = first.await.unwrap();
     assert_eq!(first.unwrap().status(), 429, "{body}");
     assert_eq!(second.await.unwrap().unwrap().status(), 200);
-    assert_eq!(gates.all()[0].shut_for, None);
+    assert_eq!(gates.snapshot()[0].closed_for, None);
     let waits = server.after_the_first();
     assert!(waits[0] < secs(1), "{waits:?}");
 }
@@ -257,7 +259,9 @@ async fn a_closing_that_is_taken_back_leaves_those_of_others() {
     let service = client(&server, acme(), &gates);
     let (first, second) = (start(&service, get(URI)), start(&service, get(URI)));
     first.await.unwrap().unwrap();
-    let closed = gates.all()[0].shut_for.expect("the second was refused");
+    let closed = gates.snapshot()[0]
+        .closed_for
+        .expect("the second was refused");
     assert!((secs(29)..secs(31)).contains(&closed), "{closed:?}");
     assert_eq!(second.await.unwrap().unwrap().status(), 200);
 }
@@ -278,7 +282,7 @@ async fn the_head_of_a_refusal_behind_a_redirect_closes_the_gate_of_that_address
     for (first, requests) in [(get(URI), 3), (post(URI), 2)] {
         let behind = "https://files.test/";
         let mut server = Server::new(&[Answer(429, NAMED, "", FIVE_MINUTES)]);
-        server.redirected = Some(Redirected(behind.parse().unwrap()));
+        server.redirected = Some(Redirected::new(behind.parse().unwrap()));
         let service = client(&server, acme(), &Gates::new());
         let first = start(&service, first);
         sleep(millis(500)).await;
@@ -309,7 +313,9 @@ async fn a_body_that_was_read_while_the_gate_was_reopened_takes_back_no_later_cl
     sleep(millis(100)).await;
     assert_eq!(server.sent(), 2);
     first.await.unwrap().unwrap();
-    let closed = gates.all()[0].shut_for.expect("the second was refused");
+    let closed = gates.snapshot()[0]
+        .closed_for
+        .expect("the second was refused");
     assert!((secs(29)..secs(31)).contains(&closed), "{closed:?}");
     assert_eq!(second.await.unwrap().unwrap().status(), 200);
 }

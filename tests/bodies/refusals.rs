@@ -121,7 +121,7 @@ async fn a_waiting_call_that_has_to_end_gives_its_small_refusal_back_whole() {
         (429, http::Version::HTTP_2)
     );
     let report: &Report = response.extensions().get().expect("a report");
-    assert_eq!(report.ended(), Some(StopReason::PatienceExceeded));
+    assert_eq!(report.stop_reason(), Some(StopReason::PatienceExceeded));
     assert_eq!(response.extensions().get::<usize>(), Some(&1));
     let headers = response.headers();
     let cookies = headers.get_all("set-cookie").iter();
@@ -179,7 +179,7 @@ async fn a_refusal_that_is_handed_back_after_all_has_its_whole_body() {
     let response = client.oneshot(get(server.uri("/"))).await.unwrap();
     let report: Report = response.extensions().get().cloned().expect("a report");
     assert_eq!(
-        (report.attempts(), report.ended()),
+        (report.attempts(), report.stop_reason()),
         (3, Some(StopReason::RetriesExhausted))
     );
     let body = response.into_body().collect().await.unwrap().to_bytes();

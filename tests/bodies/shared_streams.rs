@@ -97,7 +97,10 @@ where
 }
 
 fn ended<R: Body>(answer: &Answer<R>) -> Option<StopReason> {
-    answer.extensions().get::<Report>().and_then(Report::ended)
+    answer
+        .extensions()
+        .get::<Report>()
+        .and_then(Report::stop_reason)
 }
 
 #[tokio::test]
@@ -272,7 +275,7 @@ async fn unsent_at_first(reads: Reads) -> (usize, Result<u16, BoxError>, Option<
     let slot = ReportSlot::new();
     let request = Request::post("https://api.test/").extension(slot.clone());
     let outcome = service.oneshot(request.body(half_read()).unwrap()).await;
-    let ended = slot.report().and_then(|report| report.ended());
+    let ended = slot.report().and_then(|report| report.stop_reason());
     let requests = *requests.lock().unwrap();
     (
         requests,

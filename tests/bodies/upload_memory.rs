@@ -67,7 +67,7 @@ async fn uploads_a_gib() -> Result<(), BoxError> {
         let response = client.clone().oneshot(request).await?;
         let report: Option<&Report> = response.extensions().get();
         assert_eq!(
-            report.and_then(Report::ended),
+            report.and_then(Report::stop_reason),
             Some(StopReason::BodyNotReplayable)
         );
         Ok::<_, BoxError>(peak.load(Ordering::Relaxed))

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Incoming;
 use tower::util::BoxCloneService;
 use tower::{ServiceBuilder, ServiceExt};
-use tower_backoff::body::{Remake, ReplayLayer, ResponseBody};
+use tower_backoff::body::{BodyFactory, ReplayLayer, ResponseBody};
 use tower_backoff::policy::Provider;
 use tower_backoff::{Backoff, BoxError, Gates, Report, ReportSlot, RetryLayer, StopReason};
 
@@ -111,7 +111,7 @@ async fn first(does: Does) -> Uploads {
 fn assert_sent_once(response: &Response<ResponseBody<Incoming>>, status: u16) {
     let report: &Report = response.extensions().get().expect("a report");
     assert_eq!(
-        (report.attempts(), report.ended()),
+        (report.attempts(), report.stop_reason()),
         (1, Some(StopReason::BodyNotReplayable))
     );
     assert_eq!(response.status(), status);
@@ -244,7 +244,7 @@ async fn an_outgrown_upload_that_a_broken_connection_cut_ends_with_that_error() 
     upload.extensions_mut().insert(slot.clone());
     assert!(uploader().oneshot(upload).await.is_err());
     assert_eq!(
-        slot.report().and_then(|report| report.ended()),
+        slot.report().and_then(|report| report.stop_reason()),
         Some(StopReason::BodyNotReplayable)
     );
     assert_eq!(server.received().len(), 1);
@@ -291,7 +291,7 @@ async fn a_stream_that_fails_ends_the_call_with_its_own_error() {
     );
     let report = slot.report().expect("a report");
     assert_eq!(
-        (report.attempts(), report.ended()),
+        (report.attempts(), report.stop_reason()),
         (1, Some(StopReason::BodyNotReplayable))
     );
     assert!(
@@ -313,7 +313,7 @@ async fn a_stream_that_fails_over_http2_ends_the_call_and_never_looks_whole() {
     assert!(client.oneshot(upload).await.is_err());
     let report = slot.report().expect("a report");
     assert_eq!(
-        (report.attempts(), report.ended()),
+        (report.attempts(), report.stop_reason()),
         (1, Some(StopReason::BodyNotReplayable))
     );
     assert!(server.received().iter().all(|upload| !upload.whole));
@@ -363,7 +363,7 @@ async fn trailers_that_never_come_hold_up_nobody_but_their_own_call() {
     assert!(error.is::<tower::timeout::error::Elapsed>(), "{error:?}");
     assert!(
         gates
-            .all()
+            .snapshot()
             .iter()
             .all(|gate| (gate.in_flight, gate.waiting) == (0, 0))
     );
@@ -385,10 +385,13 @@ async fn a_caller_that_is_dropped_while_it_uploads_gives_its_place_back() {
     let client = uploader_with(quick().gates(&gates));
     let call = tokio::spawn(client.clone().oneshot(put(&server, unending(["half"]))));
     server.has_read(4).await;
-    assert_eq!(gates.all()[0].in_flight, 1);
+    assert_eq!(gates.snapshot()[0].in_flight, 1);
     call.abort();
     assert!(call.await.is_err_and(|error| error.is_cancelled()));
-    assert_eq!((gates.all()[0].in_flight, gates.all()[0].waiting), (0, 0));
+    assert_eq!(
+        (gates.snapshot()[0].in_flight, gates.snapshot()[0].waiting),
+        (0, 0)
+    );
     let next = client.oneshot(put(&server, pieces(["next"]))).await;
     assert_eq!(next.expect("an answer").status(), 200);
 }
@@ -405,7 +408,7 @@ async fn a_body_that_cannot_be_replayed_is_made_anew() -> Result<(), BoxError> {
     let mut upload = put(&server, large());
     upload
         .extensions_mut()
-        .insert(Remake::new(|| Ok::<_, BoxError>(large())));
+        .insert(BodyFactory::new(|| Ok::<_, BoxError>(large())));
     let response = uploader().oneshot(upload).await?;
     assert_eq!(response.status(), 200);
     let received = server.received();
@@ -419,7 +422,7 @@ async fn a_body_that_cannot_be_replayed_is_made_anew() -> Result<(), BoxError> {
 async fn a_body_whose_answer_came_early_is_made_anew() -> Result<(), BoxError> {
     let server = first(Does::AnswerUnread(429)).await;
     let mut upload = put(&server, unending(["half"]));
-    let remake = Remake::new(|| Ok::<_, BoxError>(pieces(["half", " and half"])));
+    let remake = BodyFactory::new(|| Ok::<_, BoxError>(pieces(["half", " and half"])));
     upload.extensions_mut().insert(remake);
     let response = uploader().oneshot(upload).await?;
     assert_eq!(response.status(), 200);
@@ -434,7 +437,7 @@ async fn a_body_that_cannot_be_made_anew_ends_the_call_with_the_refusal_in_hand(
     let mut upload = put(&server, large());
     upload
         .extensions_mut()
-        .insert(Remake::<Upload>::new(|| Err("the file was deleted")));
+        .insert(BodyFactory::<Upload>::new(|| Err("the file was deleted")));
     let response = uploader().oneshot(upload).await?;
     assert_sent_once(&response, 503);
     assert_eq!(text(response).await, "answer 1");
@@ -446,7 +449,7 @@ async fn a_body_that_cannot_be_made_anew_ends_the_call_with_the_refusal_in_hand(
 async fn a_body_that_can_be_replayed_is_not_made_anew() -> Result<(), BoxError> {
     let server = first(Does::Answer(503)).await;
     let mut upload = put(&server, pieces(["small"]));
-    let remake = Remake::<Upload>::new(|| -> Result<_, BoxError> { panic!("asked in vain") });
+    let remake = BodyFactory::<Upload>::new(|| -> Result<_, BoxError> { panic!("asked in vain") });
     upload.extensions_mut().insert(remake);
     let response = uploader().oneshot(upload).await?;
     assert_eq!(response.status(), 200);

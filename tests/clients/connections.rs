@@ -53,7 +53,7 @@ async fn many_callers_share_one_connection_one_after_the_other() {
         );
     }
     assert_eq!((server.connections(), server.requests()), (1, 9));
-    assert_eq!(gates.all()[0].scope.to_string(), "api.test");
+    assert_eq!(gates.snapshot()[0].scope.to_string(), "api.test");
 }
 
 #[tokio::test]

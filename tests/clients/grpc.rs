@@ -216,7 +216,10 @@ async fn another_status_reaches_the_caller_whole() {
         (status.code(), status.message()),
         (Code::NotFound, "no such service")
     );
-    assert_eq!(slot.report().unwrap().ended(), Some(StopReason::Final));
+    assert_eq!(
+        slot.report().unwrap().stop_reason(),
+        Some(StopReason::Final)
+    );
     assert_eq!(server.calls(), 1);
 }
 
@@ -290,14 +293,14 @@ fn not_before(status: &Status) -> Option<&NotBefore> {
 #[tokio::test]
 async fn failures_cost_the_budget_what_they_cost_it_over_plain_http() {
     let server = Tonic::refusing(9, unavailable()).await;
-    let layer = layer(trusting()).budget(Budget::percent(0).at_least(2));
+    let layer = layer(trusting()).budget(Budget::percent(0).min_retries(2));
     let mut client = client(&server.uri, layer);
     let slot = ReportSlot::new();
     let status = client.check(saying(slot.clone())).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     let report = slot.report().unwrap();
     assert_eq!(
-        (report.attempts(), report.ended()),
+        (report.attempts(), report.stop_reason()),
         (3, Some(StopReason::BudgetExhausted))
     );
 }
@@ -465,7 +468,7 @@ fn ends_with(code: Code, steps: Vec<Step>, within: Duration) -> impl Future<Outp
     let caller = std::panic::Location::caller();
     async move {
         let server = once(steps).await;
-        let layer = layer(trusting()).budget(Budget::percent(0).at_least(1));
+        let layer = layer(trusting()).budget(Budget::percent(0).min_retries(1));
         let client = client(&server.uri(""), layer);
         let begun = Instant::now();
         let status = check(&client).await.unwrap_err();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::support::wire::{self, Received, Step, Wire};
 use reqwest_middleware::ClientBuilder;
 use tower::{Layer, ServiceBuilder};
-use tower_backoff::client::{reqwest as adapter, reqwest_middleware::Backoff};
+use tower_backoff::client::{reqwest as adapter, reqwest_middleware::RetryMiddleware};
 use tower_backoff::policy::Provider;
 use tower_backoff::{NotBefore, Patience, Report, ReportSlot, RetryLayer, StopReason};
 
@@ -34,7 +34,7 @@ async fn a_request_goes_there_and_a_reqwest_response_comes_back() {
     let client = client();
     let url = server.uri("/contacts?page=2").to_string();
     let request = client.put(&url).body("order one").build().unwrap();
-    let service = layer().layer(adapter::Client::new(client));
+    let service = layer().layer(adapter::ReqwestService::new(client));
     let response = adapter::execute(&service, request).await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.url().as_str(), url);
@@ -61,7 +61,7 @@ async fn the_timeout_of_a_request_holds_for_each_attempt() {
     let client = client();
     let request = client.get(server.uri("/").to_string());
     let request = request.timeout(Duration::from_millis(200)).build().unwrap();
-    let service = layer().layer(adapter::Client::new(client));
+    let service = layer().layer(adapter::ReqwestService::new(client));
     let response = adapter::execute(&service, request).await.unwrap();
     assert_eq!(response.text().await.unwrap(), "done");
 }
@@ -81,11 +81,11 @@ async fn a_stream_is_sent_once_and_its_refusal_comes_back_whole() {
         .body(body)
         .build()
         .unwrap();
-    let service = layer().layer(adapter::Client::new(client));
+    let service = layer().layer(adapter::ReqwestService::new(client));
     let response = adapter::execute(&service, request).await.unwrap();
     let report = response.extensions().get::<Report>().unwrap().clone();
     assert_eq!(
-        (report.attempts(), report.ended()),
+        (report.attempts(), report.stop_reason()),
         (1, Some(StopReason::BodyNotReplayable))
     );
     assert_eq!(response.text().await.unwrap(), "broken");
@@ -98,7 +98,7 @@ async fn a_connection_that_cannot_be_made_is_proof_that_nothing_was_sent() {
     let uri = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
     let builder = reqwest::Client::builder().no_proxy();
-    let client = adapter::Client::from_builder(builder).unwrap();
+    let client = adapter::ReqwestService::from_builder(builder).unwrap();
     let slot = ReportSlot::new();
     let mut request = http::Request::post(&uri).body("order one").unwrap();
     request.extensions_mut().insert(slot.clone());
@@ -118,7 +118,7 @@ async fn other_layers_stand_around_it_as_around_any_service() {
         .concurrency_limit(1)
         .layer(layer())
         .timeout(Duration::from_secs(5))
-        .service(adapter::Client::new(client));
+        .service(adapter::ReqwestService::new(client));
     let response = adapter::execute(&service, request).await.unwrap();
     assert_eq!(response.status(), 200);
 }
@@ -127,7 +127,7 @@ async fn other_layers_stand_around_it_as_around_any_service() {
 async fn a_middleware_retries_and_says_what_happened() {
     let server = flaky().await;
     let client = ClientBuilder::new(client())
-        .with(Backoff::new(layer()))
+        .with(RetryMiddleware::new(layer()))
         .build();
     let url = server.uri("/a?b=c").to_string();
     let response = client.get(&url).send().await.unwrap();
@@ -145,7 +145,7 @@ async fn with_the_middleware_retry_after_and_the_60_seconds_hold() {
     })
     .await;
     let client = ClientBuilder::new(client())
-        .with(Backoff::new(layer()))
+        .with(RetryMiddleware::new(layer()))
         .build();
     let begun = Instant::now();
     let response = client
@@ -162,7 +162,7 @@ async fn with_the_middleware_retry_after_and_the_60_seconds_hold() {
     let response = bare.send().await.unwrap();
     assert_eq!(response.status(), 429);
     let report = response.extensions().get::<Report>().unwrap().clone();
-    assert_eq!(report.ended(), Some(StopReason::PatienceExceeded));
+    assert_eq!(report.stop_reason(), Some(StopReason::PatienceExceeded));
     // And the next caller is told without being sent.
     let next = client
         .get(server.uri("/named").to_string())
@@ -203,7 +203,7 @@ async fn middlewares_after_it_run_for_each_attempt_and_keep_their_extensions() {
     let server = flaky().await;
     let count = Arc::new(AtomicUsize::new(0));
     let client = ClientBuilder::new(client())
-        .with(Backoff::new(layer()))
+        .with(RetryMiddleware::new(layer()))
         .with(Count(Arc::clone(&count)))
         .build();
     let request = reqwest::Request::new(
@@ -227,7 +227,7 @@ fn the_default_headers_of_the_client_are_not_shown() {
         .default_headers(headers)
         .build()
         .unwrap();
-    let client = tower_backoff::client::reqwest::Client::new(client);
+    let client = tower_backoff::client::reqwest::ReqwestService::new(client);
     let shown = format!("{client:?}");
     assert!(!shown.contains("sesame"), "{shown}");
 }

@@ -25,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{self, AlertDescription, ClientConfig, RootCertStore, ServerConfig};
 use tower::{Layer, ServiceExt};
-use tower_backoff::failure::{Sent, sent};
+use tower_backoff::failure::{Delivery, delivery};
 use tower_backoff::policy::Provider;
 use tower_backoff::{Backoff, Report, ReportSlot, Retry, RetryLayer, StopReason};
 
@@ -212,9 +212,9 @@ async fn is_refused_and_answered_on_one_connection(
         (200, version)
     );
     let report = response.extensions().get::<Report>().unwrap();
-    assert_eq!((report.attempts(), report.ended()), (2, None));
+    assert_eq!((report.attempts(), report.stop_reason()), (2, None));
     assert_eq!(report.decided_by(), Some("retry-after-ms"));
-    assert!(report.waited() >= WAIT, "{report}");
+    assert!(report.total_wait() >= WAIT, "{report}");
     let body = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, "done");
     let order = (version, Bytes::from("order one"));
@@ -251,9 +251,9 @@ async fn is_proof_that_nothing_was_sent(server: &Server, client: Client) -> BoxE
         of_client.is_some_and(legacy::Error::is_connect),
         "{error:?}"
     );
-    assert_eq!(sent(&*error), Sent::No);
+    assert_eq!(delivery(&*error), Delivery::No);
     assert_eq!(
-        (report.attempts(), report.ended()),
+        (report.attempts(), report.stop_reason()),
         (3, Some(StopReason::RetriesExhausted))
     );
     assert_eq!(server.connections(), 3);
@@ -311,9 +311,9 @@ async fn a_post_that_arrived_before_its_connection_broke_is_not_sent_again() {
     let http1 = trusting(&server.certificate).enable_http1().build();
     for (nth, client) in [around(http1), server.client()].into_iter().enumerate() {
         let (error, report) = fails(client, server.post()).await;
-        assert_eq!(sent(&*error), Sent::Perhaps, "{error:?}");
+        assert_eq!(delivery(&*error), Delivery::Perhaps, "{error:?}");
         assert_eq!(
-            (report.attempts(), report.ended()),
+            (report.attempts(), report.stop_reason()),
             (1, Some(StopReason::NotSafe))
         );
         assert_eq!(server.received().len(), nth + 1);

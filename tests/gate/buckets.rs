@@ -68,7 +68,7 @@ async fn a_bucket_that_is_spent_stops_its_own_kind_and_nobody_else() {
     send(&service, get(SEARCH)).await.unwrap();
     assert_between(begun.elapsed(), secs(30), millis(300));
     let mut scopes: Vec<_> = gates
-        .all()
+        .snapshot()
         .iter()
         .map(|gate| gate.scope.to_string())
         .collect();
@@ -301,7 +301,11 @@ async fn a_server_that_names_a_new_bucket_each_time_is_kept_within_bounds() {
         let uri = format!("https://api.test/kind{nth}x");
         send(&service, get(&uri)).await.unwrap();
     }
-    assert!(gates.all().len() <= 2_050, "{}", gates.all().len());
+    assert!(
+        gates.snapshot().len() <= 2_050,
+        "{}",
+        gates.snapshot().len()
+    );
 }
 
 /// A policy of one's own names buckets, too.
@@ -502,7 +506,10 @@ async fn refusals_in_flight_that_name_a_bucket_shut_it_once() {
         }
         let calls: Vec<_> = (0..64).map(|_| start(&service, get(SEARCH))).collect();
         tokio::time::sleep(secs(5)).await;
-        let shut = gates.all().into_iter().filter_map(|gate| gate.shut_for);
+        let shut = gates
+            .snapshot()
+            .into_iter()
+            .filter_map(|gate| gate.closed_for);
         assert!(shut.max().is_some_and(|shut| shut < secs(57)));
         for call in calls {
             assert_eq!(status_of(&call.await.unwrap()), 200);
@@ -533,11 +540,15 @@ async fn a_server_that_names_ever_new_buckets_makes_no_more_than_1024_gates() {
     for nth in 0..3_000 {
         let _ = send(&service, get(&path(nth))).await;
     }
-    assert_eq!(gates.all().len(), 1_025, "1,024 buckets, and their scope");
+    assert_eq!(
+        gates.snapshot().len(),
+        1_025,
+        "1,024 buckets, and their scope"
+    );
     assert_eq!(mock.calls().len(), 1_025, "then the scope itself is shut");
-    let own = gates.all().into_iter();
+    let own = gates.snapshot().into_iter();
     let mut own = own.filter(|gate| gate.scope.to_string() == "https://api.test");
-    let shut = own.next().and_then(|gate| gate.shut_for);
+    let shut = own.next().and_then(|gate| gate.closed_for);
     assert!(shut.is_some_and(|shut| shut >= secs(3_600)), "{shut:?}");
 }
 
@@ -554,7 +565,7 @@ async fn buckets_that_are_open_again_make_room_for_others() {
             tokio::time::sleep(secs(60)).await;
         }
         send(&service, get(&path(nth))).await.unwrap();
-        assert!(gates.all().len() <= 1_025);
+        assert!(gates.snapshot().len() <= 1_025);
     }
     assert_eq!(mock.calls().len(), 3_000);
 }

@@ -98,7 +98,7 @@ async fn a_get_that_is_always_answered_500_ends_after_its_retries() {
         let service = around(&broken(|| status(500)), standard());
         let begun = Instant::now();
         let outcome = send(&service, get(BAD)).await;
-        let reason = report(&outcome).and_then(|report| report.ended());
+        let reason = report(&outcome).and_then(|report| report.stop_reason());
         assert_eq!(reason, Some(StopReason::RetriesExhausted));
         longest = longest.max(begun.elapsed());
     }
@@ -149,7 +149,7 @@ async fn without_a_breaker_each_call_is_on_its_own() {
         .circuit_breaker(CircuitBreaker::off());
     let service = around(&mock, layer.max_retries(2));
     assert_eq!(sixty_callers(&service).await, 0);
-    assert_eq!(gates.all()[0].shut_by, None);
+    assert_eq!(gates.snapshot()[0].closed_by, None);
 }
 
 #[tokio::test(start_paused = true)]

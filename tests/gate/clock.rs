@@ -56,8 +56,8 @@ async fn a_gate_that_is_shut_opens_when_it_was_said_whatever_the_clock_says_by_t
             let begun = Instant::now();
             let calls: Vec<_> = (0..100).map(|_| start(&service, get(URI))).collect();
             tokio::time::sleep(secs(20)).await;
-            let shut_for = gates.all()[0].shut_for.expect("it is shut");
-            assert_between(shut_for, secs(20), millis(400));
+            let closed_for = gates.snapshot()[0].closed_for.expect("it is shut");
+            assert_between(closed_for, secs(20), millis(400));
             for call in calls {
                 assert_eq!(status_of(&call.await.unwrap()), 200);
             }
@@ -265,7 +265,7 @@ async fn counters_that_cannot_be_true_hold_nobody_up() {
         // The counters of fifty at a time in half a minute are believed, if at all.
         let took = begun.elapsed();
         assert!(took <= secs(200), "{what}: {took:?}");
-        let [gate] = gates.all().try_into().expect("one gate");
+        let [gate] = gates.snapshot().try_into().expect("one gate");
         assert_eq!((gate.waiting, gate.in_flight), (0, 0), "{what}");
     }
 }

@@ -9,10 +9,10 @@ use crate::support::paused::*;
 use http::HeaderName;
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
-use tower_backoff::fleet::{Admission, Admitting, Fleet};
+use tower_backoff::fleet::{Fleet, Reply, ReplyFuture};
 use tower_backoff::policy::Provider;
 use tower_backoff::{
-    GateStatus, Gates, NotBefore, Patience, Price, Quota, Retry, RetryLayer, Scope, providers,
+    Cost, GateStatus, Gates, NotBefore, Patience, Quota, Retry, RetryLayer, Scope, providers,
 };
 
 const URI: &str = "https://api.lemlist.com/api/campaigns";
@@ -33,25 +33,25 @@ impl Ledger {
         })
     }
 
-    fn decide(&self) -> Admission {
+    fn decide(&self) -> Reply {
         let now = Instant::now();
         if let Some(shut) = self.shut.lock().unwrap().filter(|shut| *shut > now) {
-            return Admission::NotBefore(shut - now);
+            return Reply::NotBefore(shut - now);
         }
         let mut granted = self.granted.lock().unwrap();
         let place = granted.iter().rev().nth(1).map(|before| *before + secs(1));
         match place.filter(|place| *place > now) {
-            Some(place) => Admission::NotBefore(place - now),
+            Some(place) => Reply::NotBefore(place - now),
             None => {
                 granted.push(now);
-                Admission::Granted
+                Reply::Granted
             }
         }
     }
 }
 
 impl Fleet for Ledger {
-    fn admit(&self, _: &Scope, _: u32) -> Admitting {
+    fn admit(&self, _: &Scope, _: u32) -> ReplyFuture {
         let (answer, takes) = (self.decide(), self.takes);
         Box::pin(async move {
             if !takes.is_zero() {
@@ -61,8 +61,8 @@ impl Fleet for Ledger {
         })
     }
 
-    fn shut(&self, _: &Scope, shut_for: Duration) {
-        *self.shut.lock().unwrap() = Some(Instant::now() + shut_for);
+    fn on_close(&self, _: &Scope, closed_for: Duration) {
+        *self.shut.lock().unwrap() = Some(Instant::now() + closed_for);
     }
 }
 
@@ -136,7 +136,7 @@ async fn the_answer_may_come_later_and_patience_runs_meanwhile() {
     assert!(dropped.is_err());
     assert!(
         gates
-            .all()
+            .snapshot()
             .iter()
             .all(|gate| gate.in_flight == 0 && gate.waiting == 0)
     );
@@ -146,7 +146,7 @@ async fn the_answer_may_come_later_and_patience_runs_meanwhile() {
 #[test]
 fn the_future_stays_send_and_sync() {
     fn is_send_and_sync<T: Send + Sync>(_: T) {}
-    is_send_and_sync(Ledger::answering_after(Duration::ZERO).admit(&Scope::layer(), 1));
+    is_send_and_sync(Ledger::answering_after(Duration::ZERO).admit(&Scope::single(), 1));
 }
 
 const API: &str = "https://api.test";
@@ -174,7 +174,7 @@ impl Register {
 }
 
 impl Fleet for Register {
-    fn admit(&self, scope: &Scope, price: u32) -> Admitting {
+    fn admit(&self, scope: &Scope, price: u32) -> ReplyFuture {
         let (scope, now, takes) = (scope.to_string(), Instant::now(), self.takes);
         let shut = self.shut.lock().unwrap().get(&scope).copied();
         self.asked.lock().unwrap().push((scope, price));
@@ -183,19 +183,19 @@ impl Fleet for Register {
                 tokio::time::sleep(takes).await;
             }
             match shut.filter(|shut| *shut > now) {
-                Some(shut) => Admission::NotBefore(shut - now),
-                None => Admission::Granted,
+                Some(shut) => Reply::NotBefore(shut - now),
+                None => Reply::Granted,
             }
         })
     }
 
-    fn returned(&self, scope: &Scope, price: u32) {
+    fn release(&self, scope: &Scope, price: u32) {
         let mut returned = self.returned.lock().unwrap();
         returned.push((scope.to_string(), price));
     }
 
-    fn shut(&self, scope: &Scope, shut_for: Duration) {
-        let until = Instant::now() + shut_for;
+    fn on_close(&self, scope: &Scope, closed_for: Duration) {
+        let until = Instant::now() + closed_for;
         self.shut.lock().unwrap().insert(scope.to_string(), until);
     }
 }
@@ -229,18 +229,18 @@ fn in_buckets(refused: usize) -> Mock {
 
 #[track_caller]
 fn gate(gates: &Gates, scope: &str) -> GateStatus {
-    let mut all = gates.all().into_iter();
+    let mut all = gates.snapshot().into_iter();
     all.find(|gate| gate.scope.to_string() == scope)
         .expect("a gate")
 }
 
 /// How many of the five places are taken.
 fn taken(gates: &Gates) -> u32 {
-    gate(gates, API).spent[0].spent
+    gate(gates, API).quotas[0].used
 }
 
 fn nobody_is_left_at(gates: &Gates) -> bool {
-    let mut all = gates.all().into_iter();
+    let mut all = gates.snapshot().into_iter();
     all.all(|gate| gate.in_flight == 0 && gate.waiting == 0)
 }
 
@@ -252,7 +252,7 @@ async fn the_bucket_is_asked_for_first_and_then_its_scope() {
     send(&service, get(SEARCH)).await.unwrap();
     assert_eq!(register.asked(), [(API.to_owned(), 1)]);
     let mut request = get(SEARCH);
-    request.extensions_mut().insert(Price(3));
+    request.extensions_mut().insert(Cost::new(3));
     send(&service, request).await.unwrap();
     let both = [(SEARCH_BUCKET.to_owned(), 3), (API.to_owned(), 3)];
     assert_eq!(register.asked(), both);
@@ -276,10 +276,10 @@ async fn a_bucket_that_one_process_has_spent_is_waited_for_by_its_kind_in_all() 
     });
     tokio::time::sleep(millis(10)).await;
     let bucket = gate(&gates, SEARCH_BUCKET);
-    assert_eq!(bucket.shut_by.as_deref(), Some("the fleet"));
+    assert_eq!(bucket.closed_by.as_deref(), Some("the fleet"));
     assert_eq!((bucket.waiting, bucket.in_flight), (1, 0));
     let api = gate(&gates, API);
-    assert_eq!((api.shut_by, api.waiting, api.in_flight), (None, 0, 0));
+    assert_eq!((api.closed_by, api.waiting, api.in_flight), (None, 0, 0));
     assert_eq!(taken(&gates), 1, "the place of the call that waits is free");
 
     send(&another, get(CORE)).await.unwrap();
@@ -298,13 +298,13 @@ async fn a_scope_that_nobody_may_call_shuts_its_own_gate_and_not_the_buckets() {
     let (service, gates) = process_with_buckets(&mock, &register);
     send(&service, get(SEARCH)).await.unwrap();
     register.asked();
-    register.shut(&Scope::origin(&API.parse().unwrap()), secs(20));
+    register.on_close(&Scope::origin(&API.parse().unwrap()), secs(20));
     let begun = Instant::now();
     let waits = tokio::spawn(async move { send(&service, get(SEARCH)).await });
     tokio::time::sleep(millis(10)).await;
     let (bucket, api) = (gate(&gates, SEARCH_BUCKET), gate(&gates, API));
-    assert_eq!((bucket.shut_by, bucket.waiting), (None, 0));
-    assert_eq!(api.shut_by.as_deref(), Some("the fleet"));
+    assert_eq!((bucket.closed_by, bucket.waiting), (None, 0));
+    assert_eq!(api.closed_by.as_deref(), Some("the fleet"));
     assert_eq!((api.waiting, api.in_flight), (1, 0));
     waits.await.unwrap().unwrap();
     assert_between(begun.elapsed(), secs(20), secs(1));
@@ -353,7 +353,7 @@ async fn what_was_granted_and_is_not_used_goes_back() {
     assert_eq!(register.came_back(), [], "both were sent");
 
     // The bucket agrees, its scope does not.
-    register.shut(&Scope::origin(&API.parse().unwrap()), secs(20));
+    register.on_close(&Scope::origin(&API.parse().unwrap()), secs(20));
     send(&service, get(SEARCH)).await.unwrap();
     assert_eq!(register.came_back(), [(SEARCH_BUCKET.to_owned(), 1)]);
 }
@@ -368,7 +368,7 @@ async fn what_was_granted_to_a_call_that_leaves_goes_back() {
     let (service, _) = process_with_buckets(&mock, &register);
     send(&service, get(SEARCH)).await.unwrap();
     let mut request = get(SEARCH);
-    request.extensions_mut().insert(Price(2));
+    request.extensions_mut().insert(Cost::new(2));
     let left = tokio::time::timeout(millis(1_500), send(&service, request)).await;
     assert!(
         left.is_err(),
@@ -411,18 +411,18 @@ struct Listens {
 }
 
 impl Fleet for Listens {
-    fn admit(&self, _: &Scope, _: u32) -> Admitting {
+    fn admit(&self, _: &Scope, _: u32) -> ReplyFuture {
         let mut asked = self.asked.lock().unwrap();
         *asked += 1;
         let admission = match *asked {
-            2 => Admission::NotBefore(secs(30)),
-            _ => Admission::Granted,
+            2 => Reply::NotBefore(secs(30)),
+            _ => Reply::Granted,
         };
         Box::pin(async move { admission })
     }
 
-    fn shut(&self, _: &Scope, shut_for: Duration) {
-        self.heard.lock().unwrap().push(shut_for);
+    fn on_close(&self, _: &Scope, closed_for: Duration) {
+        self.heard.lock().unwrap().push(closed_for);
     }
 }
 

@@ -163,14 +163,14 @@ async fn a_gate_is_reopened_whatever_has_closed_it() {
     let layer = RetryLayer::new(Provider::new("limiters")).gates(&gates);
     let service = around(&mock, layer);
     send(&service, get(URI)).await.unwrap();
-    assert!(gates.all()[0].shut_for.is_some());
+    assert!(gates.snapshot()[0].closed_for.is_some());
     let waiting = start(&service, patient(get(URI)));
     tokio::time::sleep(secs(1)).await;
     let begun = Instant::now();
     gates.reopen(&Scope::origin(&URI.parse().unwrap()));
     waiting.await.unwrap().unwrap();
     assert_eq!(begun.elapsed(), Duration::ZERO);
-    assert_eq!(gates.all()[0].shut_for, None);
+    assert_eq!(gates.snapshot()[0].closed_for, None);
 }
 
 fn patient(mut request: http::Request<Body>) -> http::Request<Body> {
@@ -270,7 +270,7 @@ async fn what_keeps_calls_is_shown_by_the_gate_and_told_by_the_report() {
     let first = start(&service, get(URI));
     tokio::time::sleep(secs(1)).await;
     let calls: Vec<_> = (0..5).map(|_| start(&service, get(URI))).collect();
-    let shown = || gates.all()[0].shut_by.clone();
+    let shown = || gates.snapshot()[0].closed_by.clone();
     tokio::time::sleep(secs(1)).await;
     assert_eq!(shown().as_deref(), Some("retry-after"));
     tokio::time::sleep(millis(1_070)).await;

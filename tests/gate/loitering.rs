@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tower::ServiceExt;
 use tower_backoff::policy::Provider;
-use tower_backoff::{Gates, Patience, Price, Quota, Retry, RetryLayer, Scope};
+use tower_backoff::{Cost, Gates, Patience, Quota, Retry, RetryLayer, Scope};
 
 const URI: &str = "https://api.test/";
 
@@ -139,7 +139,7 @@ async fn a_caller_that_was_passed_over_goes_first_when_it_asks_again() {
 async fn callers_that_come_and_go_do_not_let_cheap_calls_overtake_a_dear_one() {
     fn priced(name: &str, price: u32) -> Request<Body> {
         let mut request = named(name);
-        request.extensions_mut().insert(Price(price));
+        request.extensions_mut().insert(Cost::new(price));
         request
     }
     let mock = Mock::new(|_, _| status(200));
@@ -185,7 +185,7 @@ async fn the_patience_of_a_caller_without_a_timer_ends_in_time() {
         assert_between(ended, secs(seconds), millis(20));
     }
     drop((hanging, patient));
-    assert_eq!(gates.all()[0].waiting, 100, "the tasks go on");
+    assert_eq!(gates.snapshot()[0].waiting, 100, "the tasks go on");
 }
 
 #[tokio::test(start_paused = true)]

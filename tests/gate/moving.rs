@@ -9,7 +9,7 @@ use crate::support::paused::*;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tower::ServiceExt;
-use tower_backoff::fleet::{Admission, Admitting, Fleet};
+use tower_backoff::fleet::{Fleet, Reply, ReplyFuture};
 use tower_backoff::policy::Provider;
 use tower_backoff::{Budget, Gates, NotBefore, Quota, Retry, RetryLayer, Scope};
 
@@ -375,7 +375,7 @@ async fn nothing_is_sent_early_whatever_is_answered() {
             }
         }
         assert!(ok, "seed {seed} hangs");
-        let st = &gates.all()[0];
+        let st = &gates.snapshot()[0];
         assert_eq!((st.in_flight, st.waiting), (0, 0), "seed {seed}");
     }
 }
@@ -385,15 +385,15 @@ async fn nothing_is_sent_early_whatever_is_answered() {
 struct SaysNow(AtomicUsize);
 
 impl Fleet for SaysNow {
-    fn admit(&self, _: &Scope, _: u32) -> Admitting {
+    fn admit(&self, _: &Scope, _: u32) -> ReplyFuture {
         let asked = self.0.fetch_add(1, Ordering::Relaxed);
         Box::pin(std::future::ready(match asked {
-            0..100_000 => Admission::NotBefore(Duration::ZERO),
-            _ => Admission::Granted,
+            0..100_000 => Reply::NotBefore(Duration::ZERO),
+            _ => Reply::Granted,
         }))
     }
 
-    fn shut(&self, _: &Scope, _: Duration) {}
+    fn on_close(&self, _: &Scope, _: Duration) {}
 }
 
 #[tokio::test(start_paused = true)]

@@ -33,14 +33,14 @@ async fn a_body_that_is_dropped_frees_its_place() {
     let service = around(&mock, layer([Quota::concurrent(2)]).gates(&gates));
     let first = send(&service, get(URI)).await.unwrap();
     let second = send(&service, get(URI)).await.unwrap();
-    assert_eq!(gates.all()[0].spent[0].spent, 2);
+    assert_eq!(gates.snapshot()[0].quotas[0].used, 2);
     let third = start(&service, get(URI));
     tokio::time::sleep(secs(1)).await;
-    assert_eq!(gates.all()[0].waiting, 1);
+    assert_eq!(gates.snapshot()[0].waiting, 1);
     drop(second);
     let third = third.await.unwrap();
     drop((first, third));
-    assert_eq!(gates.all()[0].spent[0].spent, 0);
+    assert_eq!(gates.snapshot()[0].quotas[0].used, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,7 +69,7 @@ async fn failures_refusals_and_dropped_callers_free_their_place() {
     assert_eq!(status_of(&outcome), 200);
     assert_eq!(mock.calls().len(), 4);
     drop(outcome);
-    assert_eq!(gates.all()[0].spent[0].spent, 0);
+    assert_eq!(gates.snapshot()[0].quotas[0].used, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,10 +135,10 @@ async fn a_place_is_freed_once() {
     let mut one = send(&service, get(URI)).await.unwrap();
     let two = send(&service, get(URI)).await.unwrap();
     let _ = one.body_mut().frame().await;
-    assert_eq!(gates.all()[0].spent[0].spent, 1);
+    assert_eq!(gates.snapshot()[0].quotas[0].used, 1);
     let _ = one.body_mut().frame().await;
     drop(one);
-    assert_eq!(gates.all()[0].spent[0].spent, 1);
+    assert_eq!(gates.snapshot()[0].quotas[0].used, 1);
     drop(two);
-    assert_eq!(gates.all()[0].spent[0].spent, 0);
+    assert_eq!(gates.snapshot()[0].quotas[0].used, 0);
 }

@@ -7,7 +7,7 @@ use crate::support::paused::*;
 use http::Request;
 use tokio::time::Instant;
 use tower_backoff::policy::{Attempt, Policy, Provider, RequestHead, Verdict, policy_fn};
-use tower_backoff::{Gates, Price, Quota, RetryLayer, TooDear};
+use tower_backoff::{Cost, CostAboveQuota, Gates, Quota, RetryLayer};
 
 const URI: &str = "https://api.test/";
 
@@ -17,7 +17,7 @@ fn layer(quotas: impl IntoIterator<Item = Quota>) -> RetryLayer {
 
 fn priced(price: u32) -> Request<Body> {
     let mut request = get(URI);
-    request.extensions_mut().insert(Price(price));
+    request.extensions_mut().insert(Cost::new(price));
     request
 }
 
@@ -37,7 +37,7 @@ async fn a_call_takes_as_many_places_as_it_costs() {
 #[tokio::test(start_paused = true)]
 async fn a_closure_may_price_requests_and_a_request_knows_better() {
     let mock = Mock::new(|_, _| status(200));
-    let layer = layer([Quota::per_minute(10)]).price_by(|_| 6);
+    let layer = layer([Quota::per_minute(10)]).cost_by(|_| 6);
     let service = around(&mock, layer);
     let begun = Instant::now();
     send(&service, get(URI)).await.unwrap();
@@ -89,11 +89,11 @@ async fn a_price_above_the_quota_is_refused_at_once_with_the_reason() {
     let mock = Mock::new(|_, _| status(200));
     let service = around(&mock, layer([Quota::per_minute(10), Quota::per_hour(100)]));
     let error = send(&service, priced(11)).await.unwrap_err();
-    let too_dear = error.downcast_ref::<TooDear>().expect("the reason");
-    assert_eq!((too_dear.price(), too_dear.limit()), (11, 10));
+    let too_dear = error.downcast_ref::<CostAboveQuota>().expect("the reason");
+    assert_eq!((too_dear.cost(), too_dear.limit()), (11, 10));
     assert_eq!(
         error.to_string(),
-        "a price of 11 is above the quota of 10 of https://api.test"
+        "a cost of 11 is above the quota of 10 of https://api.test"
     );
     assert!(mock.calls().is_empty());
     assert_eq!(status_of(&send(&service, priced(10)).await), 200);
@@ -123,7 +123,7 @@ impl Policy for SaysTheCost {
     fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
         let said = attempt.headers().and_then(|headers| headers.get("x-cost"));
         let cost = said.and_then(|cost| cost.to_str().ok()?.parse().ok());
-        attempt.standard().costing(cost.unwrap_or(1))
+        attempt.standard().with_cost(cost.unwrap_or(1))
     }
 
     fn quotas(&self, _: &RequestHead<'_>) -> &[Quota] {
@@ -136,19 +136,19 @@ fn ten_a_minute() -> RetryLayer {
 }
 
 /// Every call has cost the same.
-fn costing(cost: &'static str) -> Mock {
+fn charging(cost: &'static str) -> Mock {
     Mock::new(move |_, _| answer(200, &[("x-cost", cost)], ""))
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_call_has_cost_in_truth_corrects_what_it_had_said() {
-    let dearer = around(&costing("9"), ten_a_minute());
+    let dearer = around(&charging("9"), ten_a_minute());
     let begun = Instant::now();
     send(&dearer, priced(2)).await.unwrap();
     send(&dearer, priced(2)).await.unwrap();
     assert_between(begun.elapsed(), secs(60), secs(1));
 
-    let cheaper = around(&costing("1"), ten_a_minute());
+    let cheaper = around(&charging("1"), ten_a_minute());
     let begun = Instant::now();
     for _ in 0..5 {
         send(&cheaper, priced(6)).await.unwrap();
@@ -160,7 +160,7 @@ async fn what_a_call_has_cost_in_truth_corrects_what_it_had_said() {
 
 #[test]
 fn a_policy_function_may_say_what_a_call_has_cost() {
-    let policy = policy_fn(|attempt: &Attempt<'_>| attempt.standard().costing(7));
+    let policy = policy_fn(|attempt: &Attempt<'_>| attempt.standard().with_cost(7));
     let request = Request::get(URI).body(()).unwrap();
     let response = http::Response::new(());
     let attempt = Attempt::new(&request, &response);
@@ -170,7 +170,7 @@ fn a_policy_function_may_say_what_a_call_has_cost() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cheaper_call_gives_back_though_its_answer_took_longer_than_the_slack() {
-    let mock = costing("1").taking(millis(800));
+    let mock = charging("1").taking(millis(800));
     let service = around(&mock, ten_a_minute());
     let begun = Instant::now();
     for _ in 0..3 {
@@ -254,7 +254,7 @@ async fn a_published_count_of_calls_is_spent_by_calls() {
         answer(200, &headers, "")
     });
     let points = layer([Quota::per_minute(900), Quota::per_minute(80).per_call()]);
-    let service = around(&mock, points.price_by(|_| 5));
+    let service = around(&mock, points.cost_by(|_| 5));
     let begun = Instant::now();
     for _ in 0..70 {
         send(&service, post(URI)).await.unwrap();

@@ -9,7 +9,7 @@ use http::HeaderName;
 use tokio::time::Instant;
 use tower_backoff::hint::Unit;
 use tower_backoff::policy::Provider;
-use tower_backoff::{Gates, Price, Quota, RetryLayer};
+use tower_backoff::{Cost, Gates, Quota, RetryLayer};
 
 const URI: &str = "https://api.test/";
 
@@ -101,9 +101,9 @@ async fn a_published_limit_of_requests_does_not_correct_a_quota_of_tokens() {
     let gates = Gates::new();
     let tokens = layer([Quota::per_minute(30_000)]).gates(&gates);
     let mut request = get(URI);
-    request.extensions_mut().insert(Price(100));
+    request.extensions_mut().insert(Cost::new(100));
     send(&around(&mock, tokens), request).await.unwrap();
-    assert_eq!(gates.all()[0].spent[0].of, 30_000);
+    assert_eq!(gates.snapshot()[0].quotas[0].limit, 30_000);
 }
 
 #[tokio::test(start_paused = true)]

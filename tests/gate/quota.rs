@@ -349,7 +349,7 @@ async fn a_sliding_counter_of_points_refuses_nobody_once_it_is_declared() {
     for tenth in [0, 3, 7, 8] {
         let points = Dear(Sliding::new(60, secs(60), secs(6) * tenth), 10);
         let policy = Provider::new("test").quota(Quota::per_minute(60).paced());
-        let layer = RetryLayer::new(policy).price_by(|_| 10);
+        let layer = RetryLayer::new(policy).cost_by(|_| 10);
         let (refused, _) = drain_with(points, layer).await;
         assert_eq!(refused, 0, "at {tenth} tenths");
     }
@@ -450,7 +450,7 @@ async fn a_quota_is_counted_per_scope() {
     let policy = Provider::new("test").quota(Quota::per_minute(1));
     let layer = RetryLayer::new(policy).scope_by(|request| match request.uri().host() {
         Some(host) => Scope::named(host),
-        None => Scope::layer(),
+        None => Scope::single(),
     });
     let service = around(&mock, layer);
     let start = Instant::now();

@@ -65,7 +65,7 @@ async fn no_more_pass_in_a_window_than_declared() {
     let calls: Vec<_> = (0..7_000).map(|_| start(&service, get(URI))).collect();
     tokio::time::sleep(millis(500)).await;
     assert_eq!(mock.calls().len(), 3_000);
-    assert_eq!(gates.all()[0].spent[0].spent, 3_000);
+    assert_eq!(gates.snapshot()[0].quotas[0].used, 3_000);
     assert_eq!(all(calls).await, [200; 7_000]);
     let offsets = offsets(&mock, begun);
     for pair in offsets.windows(3_001) {
@@ -89,9 +89,9 @@ async fn what_is_spent_and_who_is_on_the_way_is_seen_at_any_moment() {
     for sent in 1..=150u32 {
         calls.push(start(&service, get(URI)));
         tokio::task::yield_now().await;
-        let gate = &gates.all()[0];
+        let gate = &gates.snapshot()[0];
         assert_eq!(gate.in_flight, sent);
-        assert_eq!(gate.spent[0].spent, WARM as u32 + sent);
+        assert_eq!(gate.quotas[0].used, WARM as u32 + sent);
     }
     assert_eq!(all(calls).await, [200; 150]);
     assert_nobody_is_left(&gates);
@@ -104,7 +104,7 @@ async fn the_budget_counts_every_call() {
         "/bad" => status(500),
         _ => status(200),
     });
-    let budget = Budget::percent(10).at_least(0);
+    let budget = Budget::percent(10).min_retries(0);
     let service = around(&mock, layer(&gates).budget(budget).max_retries(1));
     let calls: Vec<_> = (0..1_000).map(|_| start(&service, get(URI))).collect();
     assert_eq!(all(calls).await, [200; 1_000]);
@@ -161,8 +161,8 @@ async fn callers_that_are_dropped_on_the_way_are_counted_once() {
     tokio::time::sleep(millis(1)).await;
     calls.iter().step_by(2).for_each(|call| call.abort());
     tokio::time::sleep(millis(1)).await;
-    let gate = &gates.all()[0];
-    assert_eq!((gate.in_flight, gate.spent[0].spent), (100, 240));
+    let gate = &gates.snapshot()[0];
+    assert_eq!((gate.in_flight, gate.quotas[0].used), (100, 240));
     tokio::time::sleep(secs(6)).await;
     assert_nobody_is_left(&gates);
 }
@@ -268,9 +268,9 @@ async fn places_are_free_one_window_after_the_answer_though_callers_leave() {
             drop(leaves);
         }
         tokio::time::sleep(millis(1_100)).await;
-        let gate = &gates.all()[0];
+        let gate = &gates.snapshot()[0];
         assert_eq!(gate.in_flight, 0);
-        assert!(gate.spent[0].spent <= 30, "all but 30 were answered");
+        assert!(gate.quotas[0].used <= 30, "all but 30 were answered");
     }
 }
 
@@ -283,10 +283,10 @@ async fn a_place_that_nobody_asks_for_is_held_no_longer_than_the_slack_and_its_b
         send(&service, get(URI)).await.unwrap();
     }
     tokio::time::sleep(millis(1_010)).await;
-    assert!(gates.all()[0].spent[0].spent < 64, "one book at most");
+    assert!(gates.snapshot()[0].quotas[0].used < 64, "one book at most");
     // A book is open for a quarter of the window at most.
     tokio::time::sleep(millis(500)).await;
-    assert_eq!(gates.all()[0].spent[0].spent, 0);
+    assert_eq!(gates.snapshot()[0].quotas[0].used, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -299,7 +299,7 @@ async fn where_the_slack_is_long_each_place_is_free_one_window_after_its_answer(
         send(&service, get(URI)).await.unwrap();
     }
     tokio::time::sleep(millis(1_050)).await;
-    assert_eq!(gates.all()[0].spent[0].spent, 0);
+    assert_eq!(gates.snapshot()[0].quotas[0].used, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -381,9 +381,9 @@ async fn an_answer_is_not_old_because_a_call_that_was_sent_just_after_it_is_answ
     let with_tickets: Vec<_> = (0..5).map(|_| start(&service, get(URI))).collect();
     tokio::time::sleep(millis(10)).await;
     // Looking closes the book.
-    assert_eq!(gates.all()[0].in_flight, 6);
+    assert_eq!(gates.snapshot()[0].in_flight, 6);
     assert_eq!(all(with_tickets).await, [200; 5]);
     slow.await.unwrap().unwrap();
-    let shut = gates.all()[0].shut_for;
+    let shut = gates.snapshot()[0].closed_for;
     assert!(shut.is_some_and(|shut| shut > secs(50)), "{shut:?}");
 }

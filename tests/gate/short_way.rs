@@ -115,10 +115,10 @@ async fn places_at_once_are_right_with_windows_beside_them() {
     fourth.await.unwrap().unwrap();
     drop(held);
     tokio::time::sleep(secs(2)).await;
-    let spent: Vec<_> = gates.all()[0]
-        .spent
+    let spent: Vec<_> = gates.snapshot()[0]
+        .quotas
         .iter()
-        .map(|spent| spent.spent)
+        .map(|usage| usage.used)
         .collect();
     assert!(spent.iter().all(|spent| *spent == 0), "{spent:?}");
     assert_nobody_is_left(&gates);
@@ -167,7 +167,7 @@ async fn a_gate_that_an_idle_service_remembers_is_not_made_twice() {
             tokio::time::sleep(secs(4_000)).await;
         }
     }
-    assert!(gates.all().len() < 1_000, "the others were forgotten");
+    assert!(gates.snapshot().len() < 1_000, "the others were forgotten");
     on(&mut idle).await.unwrap();
     send(&other, get(URI)).await.unwrap();
     assert!(on(&mut idle).await.is_err() && send(&other, get(URI)).await.is_err());
@@ -194,7 +194,7 @@ async fn reopening_reaches_the_gate_that_a_service_remembers() {
 
 struct Counts(Arc<AtomicUsize>);
 impl Observer for Counts {
-    fn decided(&self, _: &Decision<'_>) {
+    fn on_decision(&self, _: &Decision<'_>) {
         self.0.fetch_add(1, Relaxed);
     }
 }

@@ -9,7 +9,7 @@ use crate::support::paused::*;
 use tokio::time::Instant;
 use tower::{Layer, Service};
 use tower_backoff::policy::Provider;
-use tower_backoff::{NotBefore, Price, Quota, Retry, RetryLayer};
+use tower_backoff::{Cost, NotBefore, Quota, Retry, RetryLayer};
 
 const URI: &str = "https://api.test/";
 
@@ -36,7 +36,7 @@ fn taught(
 
 fn priced(price: u32) -> http::Request<Body> {
     let mut request = get(URI);
-    request.extensions_mut().insert(Price(price));
+    request.extensions_mut().insert(Cost::new(price));
     request
 }
 
@@ -130,7 +130,7 @@ async fn the_order_of_quotas_does_not_matter_to_what_is_learned() {
     let tokens = Quota::new(30_000, secs(2));
     let calls = Quota::new(20, secs(2)).per_call();
     for quotas in [[calls, tokens], [tokens, calls]] {
-        let layer = layer(quotas).price_by(|_| 100);
+        let layer = layer(quotas).cost_by(|_| 100);
         let (mock, service) = taught(layer, |_| status(200));
         serve(&service, 100).await;
         assert_eq!(burst(&mock, &service, 20).await, 1, "{quotas:?}");

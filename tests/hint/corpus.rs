@@ -81,7 +81,7 @@ fn headers(entry: &Value) -> HeaderMap {
 
 fn moment(entry: &Value) -> SystemTime {
     let moment: jiff::Timestamp = text(&entry["now"]).parse().expect("a moment");
-    moment.into()
+    moment.try_into().expect("a moment of this system")
 }
 
 fn text(value: &Value) -> &str {

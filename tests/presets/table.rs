@@ -64,7 +64,13 @@ impl Table {
         let now: jiff::Timestamp = entry["now"].as_str().unwrap().parse().expect("a moment");
         let body = entry["body"].as_str().unwrap_or_default();
         let status = status.expect("a status");
-        self.judge(status, &lines, body, now.into(), expected);
+        self.judge(
+            status,
+            &lines,
+            body,
+            now.try_into().expect("a moment"),
+            expected,
+        );
     }
 
     #[track_caller]

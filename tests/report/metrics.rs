@@ -55,7 +55,7 @@ fn the_gauges_of_a_gate_that_was_forgotten_are_zero() {
         tokio::time::sleep(secs(3_600)).await;
         assert!(
             gates
-                .all()
+                .snapshot()
                 .iter()
                 .all(|gate| gate.scope.to_string() != "https://api.test")
         );
@@ -124,7 +124,7 @@ async fn hostile() {
         let _ = send(&service, get(&format!("https://api.test/{path}"))).await;
         tower_backoff::metrics::record(&gates);
         gates
-            .all()
+            .snapshot()
             .iter()
             .for_each(|gate| gates.reopen(&gate.scope));
     }
@@ -177,7 +177,7 @@ fn a_server_that_redirects_every_call_to_another_address_makes_no_more_counters(
                 _ => status(200),
             }?;
             let elsewhere = format!("https://host-{nth}.test/").parse()?;
-            answer.extensions_mut().insert(Redirected(elsewhere));
+            answer.extensions_mut().insert(Redirected::new(elsewhere));
             Ok(answer)
         });
         let service = around(

@@ -69,8 +69,8 @@ async fn no_debug_and_no_error_of_ours_tells_a_secret() {
         format!("{:?} {}", keyed.scope(&head), Scope::origin(request.uri())),
         format!("{:?}", ByHost::new().host("api.test", keyed.clone())),
         format!("{:?}", policy_fn(|_| Verdict::accept())),
-        format!("{:?}", gates.all()),
-        format!("{:?}", Redirected(request.uri().clone())),
+        format!("{:?}", gates.snapshot()),
+        format!("{:?}", Redirected::new(request.uri().clone())),
     ];
     printed
         .iter()
@@ -91,7 +91,7 @@ async fn a_report_slot_is_filled_also_when_the_call_ends_with_an_error() {
     );
     let report = slot.report().expect("a report");
     assert_eq!(
-        (report.attempts(), report.ended()),
+        (report.attempts(), report.stop_reason()),
         (5, Some(StopReason::RetriesExhausted))
     );
     assert_eq!(mock.calls().len(), 5);
@@ -108,7 +108,7 @@ async fn a_report_slot_is_filled_when_nothing_was_sent() {
     assert!(send(&service, request).await.is_err());
     let report = slot.report().expect("a report");
     assert_eq!(
-        (report.attempts(), report.ended()),
+        (report.attempts(), report.stop_reason()),
         (0, Some(StopReason::PatienceExceeded))
     );
     assert_eq!(report.decided_by(), Some("retry-after"));
@@ -132,7 +132,7 @@ async fn a_report_tells_what_is_not_safe_to_send_twice_from_what_is_final() {
         let service = around(&mock, RetryLayer::new(failing.clone()));
         let outcome = send(&service, request(method, "https://api.test/")).await;
         let report = report(&outcome).expect("a report");
-        assert_eq!(report.ended(), Some(reason), "{method} {code} {body}");
+        assert_eq!(report.stop_reason(), Some(reason), "{method} {code} {body}");
     }
 }
 
@@ -144,7 +144,7 @@ async fn a_failure_that_may_not_be_sent_twice_says_what_would_make_it_safe() {
     request.extensions_mut().insert(slot.clone());
     assert!(send(&around(&mock, standard()), request).await.is_err());
     let report = slot.report().expect("a report");
-    assert_eq!(report.ended(), Some(StopReason::NotSafe));
+    assert_eq!(report.stop_reason(), Some(StopReason::NotSafe));
     let told = report.to_string();
     let words = "not safe to send twice: add an Idempotency-Key or `Idempotent(true)`";
     assert!(told.contains(words), "{told}");
@@ -185,7 +185,7 @@ async fn what_is_printed_for_people_is_rounded_for_people() {
 struct Diary(Arc<Mutex<Vec<String>>>);
 
 impl Observer for Diary {
-    fn decided(&self, decision: &Decision<'_>) {
+    fn on_decision(&self, decision: &Decision<'_>) {
         let line = format!(
             "{} {:?} {:?} {}",
             decision.attempt.number(),
@@ -231,12 +231,15 @@ async fn gates_tell_what_each_gate_is_doing() {
     let service = around(&mock, standard().gates(&gates));
     let waiting = start(&service, get("https://api.test/"));
     tokio::time::sleep(secs(10)).await;
-    let [gate] = gates.all().try_into().expect("one gate");
+    let [gate] = gates.snapshot().try_into().expect("one gate");
     assert_eq!(gate.scope.to_string(), "https://api.test");
-    assert_between(gate.shut_for.unwrap(), secs(20), millis(300));
-    assert_eq!(gate.shut_by.as_deref(), Some("retry-after"));
+    assert_between(gate.closed_for.unwrap(), secs(20), millis(300));
+    assert_eq!(gate.closed_by.as_deref(), Some("retry-after"));
     assert_eq!((gate.waiting, gate.in_flight), (1, 0));
     assert!(waiting.await.unwrap().is_ok());
-    let [gate] = gates.all().try_into().expect("one gate");
-    assert_eq!((gate.shut_for, gate.waiting, gate.in_flight), (None, 0, 0));
+    let [gate] = gates.snapshot().try_into().expect("one gate");
+    assert_eq!(
+        (gate.closed_for, gate.waiting, gate.in_flight),
+        (None, 0, 0)
+    );
 }

@@ -122,7 +122,7 @@ async fn the_report_names_the_header_that_ended_the_call() {
     });
     let outcome = send(&around(&mock, standard()), get(A)).await;
     let r = report(&outcome).unwrap();
-    assert_eq!(r.ended(), Some(StopReason::PatienceExceeded));
+    assert_eq!(r.stop_reason(), Some(StopReason::PatienceExceeded));
     assert_eq!(r.decided_by(), Some("x-ratelimit-reset"), "{r:?}");
 }
 
@@ -153,7 +153,7 @@ async fn a_wait_that_ended_at_the_gate_is_counted() {
     let _ = futures_util::future::join(send(&service, get(A)), send(&service, second)).await;
     assert!(start.elapsed() >= secs(10));
     assert!(
-        slot.report().unwrap().waited() >= secs(10),
+        slot.report().unwrap().total_wait() >= secs(10),
         "{:?}",
         slot.report()
     );
@@ -360,7 +360,7 @@ async fn max_cooldown_does_not_undercut_the_bare_floor() {
 #[tokio::test(start_paused = true)]
 async fn retry_after_zero_makes_no_loop_however_small_the_backoff() {
     let mock = refuse_first(usize::MAX, &[("retry-after", "0")]);
-    let layer = standard().backoff(Backoff::exponential(millis(10)).cap(millis(50)));
+    let layer = standard().backoff(Backoff::exponential(millis(10)).max_delay(millis(50)));
     let _ = send(&around(&mock, layer), get(A)).await;
     assert!(mock.calls().len() <= 30, "{} requests", mock.calls().len());
 }
@@ -378,7 +378,11 @@ async fn gates_of_scopes_long_gone_are_forgotten() {
         let _ = send(&service, get(&format!("https://x{n}.test/"))).await;
         tokio::time::advance(secs(10)).await;
     }
-    assert!(gates.all().len() < 5000, "{} gates", gates.all().len());
+    assert!(
+        gates.snapshot().len() < 5000,
+        "{} gates",
+        gates.snapshot().len()
+    );
 }
 
 #[test]
@@ -447,12 +451,12 @@ async fn a_client_that_dies_before_a_retry_is_told() {
     r.extensions_mut().insert(slot.clone());
     let out = standard().layer(Dies(Default::default())).oneshot(r).await;
     assert!(
-        slot.report().unwrap().ended().is_some(),
+        slot.report().unwrap().stop_reason().is_some(),
         "failed with {:?} but the report says success: {:?}",
         out.err(),
         slot.report()
     );
-    let waited = slot.report().unwrap().waited();
+    let waited = slot.report().unwrap().total_wait();
     assert_between(waited, secs(1), millis(20));
 }
 

@@ -16,8 +16,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tower_backoff::failure::{
-    Sent::{No, Perhaps},
-    sent,
+    Delivery::{No, Perhaps},
+    delivery,
 };
 
 fn request() -> Request<Full<Bytes>> {
@@ -42,8 +42,8 @@ async fn a_request_behind_one_that_fails_is_unsent_and_that_one_is_not() {
     let too_many = sender.send_request(request());
     let (in_flight, too_many, _) = tokio::join!(in_flight, too_many, connection);
     assert_eq!(server.requests(), 1);
-    assert_eq!(sent(&in_flight.unwrap_err()), Perhaps);
-    assert_eq!(sent(&too_many.unwrap_err()), No);
+    assert_eq!(delivery(&in_flight.unwrap_err()), Perhaps);
+    assert_eq!(delivery(&too_many.unwrap_err()), No);
 }
 
 #[tokio::test]
@@ -52,9 +52,12 @@ async fn a_request_whose_http1_connection_is_gone_is_unsent() {
     let (mut sender, connection) = http1::handshake(ours).await.unwrap();
     let queued = sender.send_request(request());
     drop(connection);
-    assert_eq!(sent(&queued.await.unwrap_err()), No);
-    assert_eq!(sent(&sender.send_request(request()).await.unwrap_err()), No);
-    assert_eq!(sent(&sender.ready().await.unwrap_err()), No);
+    assert_eq!(delivery(&queued.await.unwrap_err()), No);
+    assert_eq!(
+        delivery(&sender.send_request(request()).await.unwrap_err()),
+        No
+    );
+    assert_eq!(delivery(&sender.ready().await.unwrap_err()), No);
     assert_eq!(everything(theirs).await, "");
 }
 
@@ -64,9 +67,12 @@ async fn a_request_whose_http2_connection_is_gone_is_unsent() {
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), ours).await.unwrap();
     let queued = sender.send_request(request());
     drop(connection);
-    assert_eq!(sent(&queued.await.unwrap_err()), No);
-    assert_eq!(sent(&sender.send_request(request()).await.unwrap_err()), No);
-    assert_eq!(sent(&sender.ready().await.unwrap_err()), No);
+    assert_eq!(delivery(&queued.await.unwrap_err()), No);
+    assert_eq!(
+        delivery(&sender.send_request(request()).await.unwrap_err()),
+        No
+    );
+    assert_eq!(delivery(&sender.ready().await.unwrap_err()), No);
 }
 
 /// The runtime drops the connection's task at shutdown, with the request on the wire.
@@ -82,7 +88,7 @@ async fn a_request_in_flight_when_its_connection_is_dropped_proves_nothing() {
         tokio::task::yield_now().await;
     }
     connection.abort();
-    assert_eq!(sent(&in_flight.await.unwrap().unwrap_err()), Perhaps);
+    assert_eq!(delivery(&in_flight.await.unwrap().unwrap_err()), Perhaps);
 }
 
 /// hyper calls this error "canceled" as well.
@@ -102,7 +108,7 @@ async fn an_upgrade_that_comes_to_nothing_proves_nothing() {
     connection.abort();
     let error = upgrade.await.unwrap_err();
     assert!(error.is_canceled(), "{error:?}");
-    assert_eq!(sent(&error), Perhaps);
+    assert_eq!(delivery(&error), Perhaps);
 }
 
 /// A proxy uploads what it downloads: the download's error says nothing about this request.
@@ -113,7 +119,7 @@ async fn an_upload_that_breaks_with_a_proof_of_its_own_proves_nothing() {
         .request(client::get(upstream.uri("/")))
         .await;
     let refused = BoxError::from(refused.unwrap_err());
-    assert_eq!(sent(&*refused), No);
+    assert_eq!(delivery(&*refused), No);
 
     let body = stream::iter([Ok(Frame::data(Bytes::from("half"))), Err(refused)]);
     let server = Wire::always(vec![Step::Close]).await;
@@ -122,7 +128,7 @@ async fn an_upload_that_breaks_with_a_proof_of_its_own_proves_nothing() {
         .unwrap();
     let client = Client::builder(TokioExecutor::new()).build_http();
     let error = client.request(post).await.unwrap_err();
-    assert_eq!(sent(&error), Perhaps, "{error:?}");
+    assert_eq!(delivery(&error), Perhaps, "{error:?}");
 }
 
 async fn everything(mut stream: DuplexStream) -> String {

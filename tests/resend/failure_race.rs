@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{Request, Response};
 use tokio::net::TcpStream;
-use tower_backoff::failure::{Sent, sent};
+use tower_backoff::failure::{Delivery, delivery};
 
 const LASTING: Duration = Duration::from_secs(2);
 const REQUESTS_PER_CONNECTION: usize = 20;
@@ -64,7 +64,7 @@ async fn disowned(client: HttpClient, target: http::Uri) -> Option<String> {
     let path = target.path().to_owned();
     let answer = tokio::time::timeout(LASTING, client.request(post(target))).await;
     let error = answer.ok()?.err()?;
-    (sent(&error) == Sent::AtMostHead).then_some(path)
+    (delivery(&error) == Delivery::AtMostHead).then_some(path)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,4 @@
-//! Every failure that [`tower_backoff::failure::sent`] has an opinion on, made on a real wire.
+//! Every failure that [`tower_backoff::failure::delivery`] has an opinion on, made on a real wire.
 //!
 //! `cargo test --test resend failure_wire -- --nocapture` prints the tables.
 
@@ -12,14 +12,14 @@ use crate::support::{h2 as frames, listener};
 use h2::Reason;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_backoff::failure::{
-    Sent::{self, AtMostHead, No, Perhaps},
-    Unsent, sent,
+    Delivery::{self, AtMostHead, No, Perhaps},
+    Unsent, delivery,
 };
 
 /// Prints one row and holds it against what it must say.
 #[track_caller]
-fn judge(failure: &str, error: &(dyn Error + 'static), arrived: usize, expected: Sent) {
-    let verdict = sent(error);
+fn judge(failure: &str, error: &(dyn Error + 'static), arrived: usize, expected: Delivery) {
+    let verdict = delivery(error);
     println!("{failure:55} | {arrived} | {verdict:?}");
     assert_eq!(verdict, expected, "{failure}: {error:?}");
 }
@@ -133,7 +133,7 @@ async fn a_server_that_closes_at_once_has_read_nothing() {
     ] {
         let server = Wire::closing_at_once().await;
         let error = client.request(post(server.uri("/"))).await.unwrap_err();
-        println!("{failure:55} | 0 | {:?} {error:?}", sent(&error));
+        println!("{failure:55} | 0 | {:?} {error:?}", delivery(&error));
         assert_eq!(server.requests(), 0);
     }
 }

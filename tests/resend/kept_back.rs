@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tower::load_shed::error::Overloaded;
 use tower::{Layer, ServiceBuilder};
 use tower_backoff::failure::Unsent;
-use tower_backoff::fleet::{Admission, Admitting, Fleet};
+use tower_backoff::fleet::{Fleet, Reply, ReplyFuture};
 use tower_backoff::policy::Provider;
 use tower_backoff::{Gates, Quota, RetryLayer, Scope};
 
@@ -109,14 +109,14 @@ async fn what_was_not_sent_spends_nothing_of_a_quota() {
 struct Counting(Arc<AtomicUsize>);
 
 impl Fleet for Counting {
-    fn admit(&self, _: &Scope, price: u32) -> Admitting {
+    fn admit(&self, _: &Scope, price: u32) -> ReplyFuture {
         self.0.fetch_add(price as usize, Relaxed);
-        Box::pin(std::future::ready(Admission::Granted))
+        Box::pin(std::future::ready(Reply::Granted))
     }
 
-    fn shut(&self, _: &Scope, _: std::time::Duration) {}
+    fn on_close(&self, _: &Scope, _: std::time::Duration) {}
 
-    fn returned(&self, _: &Scope, price: u32) {
+    fn release(&self, _: &Scope, price: u32) {
         self.0.fetch_sub(price as usize, Relaxed);
     }
 }
@@ -159,5 +159,9 @@ async fn connections_that_cannot_be_made_are_still_an_outage() {
             .await
             .expect_err("no server listens");
     }
-    assert!(gates.all()[0].shut_for.is_some(), "{:?}", gates.all());
+    assert!(
+        gates.snapshot()[0].closed_for.is_some(),
+        "{:?}",
+        gates.snapshot()
+    );
 }

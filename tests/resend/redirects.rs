@@ -6,7 +6,7 @@ use crate::support;
 use crate::support::wire::{self, Received, Wire};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use tower::{Layer, ServiceBuilder};
-use tower_backoff::client::{reqwest as adapter, reqwest_middleware::Backoff};
+use tower_backoff::client::{reqwest as adapter, reqwest_middleware::RetryMiddleware};
 use tower_backoff::failure::Unsent;
 use tower_backoff::policy::Provider;
 use tower_backoff::{
@@ -48,7 +48,7 @@ const WAYS: [Way; 2] = [Way::Service, Way::Middleware];
 
 fn middleware(layer: RetryLayer) -> ClientWithMiddleware {
     let client = ClientBuilder::new(builder().build().unwrap());
-    client.with(Backoff::new(layer)).build()
+    client.with(RetryMiddleware::new(layer)).build()
 }
 
 /// Sends through a client that may follow redirects.
@@ -64,7 +64,7 @@ async fn send(
     let request = reqwest::Request::try_from(request)?;
     match way {
         Way::Service => {
-            let service = layer.layer(adapter::Client::new(builder().build()?));
+            let service = layer.layer(adapter::ReqwestService::new(builder().build()?));
             adapter::execute(&service, request).await
         }
         Way::Middleware => {
@@ -111,7 +111,7 @@ async fn a_post_is_sent_once_if_the_address_behind_its_redirect_refuses() {
         let ended = response
             .extensions()
             .get::<Report>()
-            .and_then(Report::ended);
+            .and_then(Report::stop_reason);
         assert_eq!(
             (response.status().as_u16(), ended),
             (429, Some(StopReason::NotSafe))
@@ -124,9 +124,9 @@ async fn a_post_is_sent_once_if_the_address_behind_its_redirect_refuses() {
         assert_eq!((server.requests(), refusing.requests()), (1, 1), "{way:?}");
         // The gate of the address that refused is shut, and no other.
         let shut: Vec<_> = gates
-            .all()
+            .snapshot()
             .into_iter()
-            .filter(|gate| gate.shut_for.is_some())
+            .filter(|gate| gate.closed_for.is_some())
             .collect();
         let scopes: Vec<_> = shut.iter().map(|gate| gate.scope.to_string()).collect();
         let refused = refusing.uri("").to_string();
@@ -184,7 +184,7 @@ async fn a_bare_429_behind_a_redirect_shuts_its_own_address_for_60_seconds() {
         let ended = response
             .extensions()
             .get::<Report>()
-            .and_then(Report::ended);
+            .and_then(Report::stop_reason);
         assert_eq!(
             (response.status().as_u16(), ended),
             (429, Some(StopReason::PatienceExceeded))
@@ -220,13 +220,13 @@ async fn a_client_that_follows_none_keeps_its_proofs_and_hands_redirects_back() 
             let request = reqwest::Request::try_from(request.body("order one").unwrap()).unwrap();
             let status = match way {
                 Way::Service => {
-                    let client = adapter::Client::from_builder(builder()).unwrap();
+                    let client = adapter::ReqwestService::from_builder(builder()).unwrap();
                     let response = adapter::execute(&layer.layer(client), request).await;
                     response.map(|response| response.status().as_u16()).ok()
                 }
                 Way::Middleware => {
                     let client = builder().redirect(reqwest::redirect::Policy::none());
-                    let backoff = Backoff::new(layer).without_redirects();
+                    let backoff = RetryMiddleware::new(layer).without_redirects();
                     let client = ClientBuilder::new(client.build().unwrap())
                         .with(backoff)
                         .build();
@@ -258,7 +258,7 @@ async fn redirects_are_followed_outside_of_the_layer() -> Result<(), BoxError> {
     let service = ServiceBuilder::new()
         .layer(tower_http::follow_redirect::FollowRedirectLayer::new())
         .layer(layer(&gates))
-        .service(adapter::Client::from_builder(builder())?);
+        .service(adapter::ReqwestService::from_builder(builder())?);
     let request = builder().build()?.post(server.uri("/orders").to_string());
     let response = adapter::execute(&service, request.body("order one").build()?).await?;
     assert_eq!(response.status(), 200);
@@ -285,13 +285,13 @@ async fn what_an_address_behind_a_redirect_has_left_is_counted_there() {
         let server = redirecting(302, other.uri("/contacts").to_string()).await;
         let url = server.uri("/").to_string();
         send(way, layer(&gates), "GET", url, ()).await.unwrap();
-        for gate in gates.all() {
+        for gate in gates.snapshot() {
             let is_other = other.uri("/").port()
                 == gate.scope.to_string().parse::<http::Uri>().unwrap().port();
-            assert_eq!(gate.shut_for.is_some(), is_other, "{way:?}: {gate:?}");
+            assert_eq!(gate.closed_for.is_some(), is_other, "{way:?}: {gate:?}");
             assert_eq!(gate.in_flight, 0);
         }
-        assert_eq!(gates.all().len(), 2);
+        assert_eq!(gates.snapshot().len(), 2);
     }
 }
 
@@ -319,7 +319,7 @@ async fn an_address_that_a_middleware_has_signed_is_no_redirect_of_a_client_that
     let server = refusing_once("retry-after: 0\r\n").await;
     let client = builder().redirect(reqwest::redirect::Policy::none());
     let client = ClientBuilder::new(client.build().unwrap())
-        .with(Backoff::new(layer(&Gates::new())).without_redirects())
+        .with(RetryMiddleware::new(layer(&Gates::new())).without_redirects())
         .with(Signs)
         .build();
     let request = client.post(server.uri("/orders").to_string());
@@ -360,7 +360,7 @@ async fn a_middleware_that_wraps_an_error_of_the_client_makes_no_proof_of_it() {
         let nowhere = support::listener::refusing().await;
         let server = redirecting(303, format!("http://{nowhere}/")).await;
         let client = ClientBuilder::new(builder().build().unwrap())
-            .with(Backoff::new(layer(&Gates::new())))
+            .with(RetryMiddleware::new(layer(&Gates::new())))
             .with(Wraps(wrap))
             .build();
         let request = client.post(server.uri("/orders").to_string());
@@ -374,7 +374,7 @@ async fn a_middleware_that_wraps_an_error_of_the_client_makes_no_proof_of_it() {
 async fn a_middleware_that_sends_nothing_says_so_and_its_error_comes_back_as_it_was() {
     let slot = tower_backoff::ReportSlot::new();
     let client = ClientBuilder::new(builder().build().unwrap())
-        .with(Backoff::new(layer(&Gates::new()).max_retries(2)))
+        .with(RetryMiddleware::new(layer(&Gates::new()).max_retries(2)))
         .with(Wraps(|_| Unsent::new("its own limit").into()))
         .build();
     let nowhere = support::listener::refusing().await;

@@ -18,7 +18,7 @@ use http_body::Body;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{Empty, Full};
 use tower::{Layer, ServiceExt};
-use tower_backoff::body::{OnceLayer, Replay, ReplayBody};
+use tower_backoff::body::{NoReplayLayer, Replay, ReplayBody};
 use tower_backoff::failure::Redirected;
 use tower_backoff::policy::Provider;
 use tower_backoff::{Backoff, BoxError, Idempotent, Retry, RetryLayer};
@@ -332,7 +332,7 @@ async fn the_wait_of_one_call_holds_no_other() {
         let begun = tokio::time::Instant::now();
         let waiting = paused::start(&service, paused::get(URI));
         tokio::task::yield_now().await;
-        assert_eq!(gates.all()[0].shut_for, None, "{code}");
+        assert_eq!(gates.snapshot()[0].closed_for, None, "{code}");
         paused::send(&service, paused::post(URI)).await.unwrap();
         assert_eq!(begun.elapsed(), paused::secs(0), "{code}");
         assert_eq!(paused::status_of(&waiting.await.unwrap()), 200);
@@ -411,7 +411,7 @@ async fn a_final_refusal_is_not_retried_whatever_its_status() {
         let outcome = paused::send(&service, paused::get(URI)).await;
         assert_eq!(paused::status_of(&outcome), code);
         assert_eq!(mock.calls().len(), 1, "{code}");
-        let ended = paused::report(&outcome).unwrap().ended();
+        let ended = paused::report(&outcome).unwrap().stop_reason();
         assert_eq!(ended, Some(tower_backoff::StopReason::Final));
         assert_eq!(
             paused::text(outcome).await,
@@ -451,7 +451,7 @@ async fn the_body_is_sent_whole_every_time() {
 async fn a_body_that_is_sent_once_arrives_whole() {
     let server = Wire::always(wire::answer(200, "", "ok")).await;
     let service = tower::ServiceBuilder::new()
-        .layer(OnceLayer::new())
+        .layer(NoReplayLayer::new())
         .layer(RetryLayer::new(standard()))
         .service(http1_client_of());
     let request = request("POST", server.uri("/"));
@@ -466,13 +466,13 @@ async fn a_body_that_can_be_sent_once_is_sent_once_and_the_report_says_why() {
     let mock = Mock::new(|_, _| answer(429, &[("retry-after", "5")], "no"));
     let layer = RetryLayer::new(standard());
     let service = tower::ServiceBuilder::new()
-        .layer(OnceLayer::new())
+        .layer(NoReplayLayer::new())
         .layer(layer)
         .service(mock.clone());
     let outcome = paused::send(&service, paused::post(URI)).await;
     assert_eq!(paused::status_of(&outcome), 429);
     assert_eq!(mock.calls().len(), 1);
-    let ended = paused::report(&outcome).unwrap().ended();
+    let ended = paused::report(&outcome).unwrap().stop_reason();
     assert_eq!(ended, Some(tower_backoff::StopReason::BodyNotReplayable));
 }
 
@@ -571,7 +571,7 @@ async fn a_header_that_forbids_another_try_is_obeyed() {
 fn behind_a_redirect(code: u16, headers: &[(&str, &str)]) -> support::mock::Answer {
     let mut response = answer(code, headers, "no")?;
     let there = "https://files.test/7".parse()?;
-    response.extensions_mut().insert(Redirected(there));
+    response.extensions_mut().insert(Redirected::new(there));
     Ok(response)
 }
 
@@ -606,9 +606,9 @@ async fn failures_behind_a_redirect_are_an_outage_of_their_own_address() {
         paused::send(&service, paused::get(URI)).await.unwrap();
     }
     let shut: Vec<_> = gates
-        .all()
+        .snapshot()
         .into_iter()
-        .filter(|gate| gate.shut_for.is_some())
+        .filter(|gate| gate.closed_for.is_some())
         .collect();
     let scopes: Vec<_> = shut.iter().map(|gate| gate.scope.to_string()).collect();
     assert_eq!(scopes, ["https://files.test"]);

@@ -44,7 +44,7 @@ async fn a_retry_waits_as_long_as_the_server_asks() {
     let report = report(&outcome).expect("something happened");
     assert_eq!(report.attempts(), 2);
     assert_eq!(report.decided_by(), Some("retry-after"));
-    assert!(report.waited() >= secs(7));
+    assert!(report.total_wait() >= secs(7));
 }
 
 #[tokio::test(start_paused = true)]
@@ -226,7 +226,7 @@ async fn a_served_answer_that_spent_the_last_call_shuts_the_gate_for_the_next() 
     let second = send(&service, get(API)).await;
     assert_between(offsets(&mock, start)[1], secs(12), millis(121));
     assert!(
-        report(&second).unwrap().waited() >= secs(12),
+        report(&second).unwrap().total_wait() >= secs(12),
         "waiting is told"
     );
 }
@@ -245,7 +245,7 @@ async fn failures_are_retried_with_growing_waits_and_then_handed_back() {
     );
     let report = report(&outcome).unwrap();
     assert_eq!(
-        report.ended(),
+        report.stop_reason(),
         Some(tower_backoff::StopReason::RetriesExhausted)
     );
     assert_eq!(text(outcome).await, "{}", "the body comes back whole");
@@ -282,7 +282,7 @@ async fn failures_end_with_failure_patience_though_retries_are_left() {
     let outcome = send(&around(&mock, standard().max_retries(100)), get(API)).await;
     assert_eq!(status_of(&outcome), 500);
     assert!(offsets(&mock, start).last().unwrap() <= &secs(30));
-    let ended = report(&outcome).unwrap().ended();
+    let ended = report(&outcome).unwrap().stop_reason();
     assert_eq!(ended, Some(tower_backoff::StopReason::PatienceExceeded));
 }
 
@@ -296,7 +296,7 @@ async fn a_refusal_beyond_patience_ends_now_with_the_whole_response() {
     assert_eq!(status_of(&outcome), 429);
     let report = report(&outcome).unwrap();
     assert_eq!(
-        report.ended(),
+        report.stop_reason(),
         Some(tower_backoff::StopReason::PatienceExceeded)
     );
     let not_before = report.not_before().unwrap().duration_since(noon()).unwrap();
@@ -461,7 +461,7 @@ async fn a_named_wait_is_never_undercut_by_a_millisecond_over_100_000_random_hin
 #[tokio::test(start_paused = true)]
 async fn a_named_wait_is_not_cut_to_the_cap_of_the_backoff() {
     let mock = refusing(1, 429, &[("retry-after", "90")]);
-    let layer = standard().backoff(Backoff::default().cap(secs(1)));
+    let layer = standard().backoff(Backoff::default().max_delay(secs(1)));
     let start = Instant::now();
     send(&around(&mock, layer), get(API)).await.unwrap();
     assert_between(offsets(&mock, start)[1], secs(90), millis(251));

@@ -138,7 +138,7 @@ async fn dropping_a_call_in_any_state_leaves_gate_and_counters_right() {
         let calls = (0..3).map(|_| send(&service, get(A)));
         let all = futures_util::future::join_all(calls);
         let _ = tokio::time::timeout(millis(moment), all).await;
-        let [gate] = gates.all().try_into().expect("one gate");
+        let [gate] = gates.snapshot().try_into().expect("one gate");
         assert_eq!((gate.waiting, gate.in_flight), (0, 0), "after {moment} ms");
         tokio::time::sleep(secs(1)).await;
     }
@@ -173,7 +173,7 @@ async fn a_retry_that_is_dropped_before_it_is_sent_refunds_the_budget() {
     });
     let layer = standard()
         .backoff(Backoff::default().jitter(Jitter::None))
-        .budget(Budget::percent(0).at_least(1));
+        .budget(Budget::percent(0).min_retries(1));
     let service = around(&mock, layer);
     for _ in 0..50 {
         let dropped = tokio::time::timeout(millis(10), send(&service, get(A))).await;
@@ -184,7 +184,7 @@ async fn a_retry_that_is_dropped_before_it_is_sent_refunds_the_budget() {
     let report = report(&outcome).unwrap();
     assert_eq!(report.attempts(), 2, "the one retry is still there");
     assert_eq!(
-        report.ended(),
+        report.stop_reason(),
         Some(tower_backoff::StopReason::BudgetExhausted)
     );
 }
@@ -193,7 +193,7 @@ async fn a_retry_that_is_dropped_before_it_is_sent_refunds_the_budget() {
 async fn the_budget_bounds_the_retries_of_a_scope() {
     // Every other answer is a failure.
     let mock = Mock::new(|nth, _| status(if nth % 2 == 1 { 500 } else { 200 }));
-    let layer = standard().budget(Budget::percent(20).at_least(0));
+    let layer = standard().budget(Budget::percent(20).min_retries(0));
     let service = around(&mock, layer);
     let calls = (0..100).map(|_| send(&service, get(A)));
     let outcomes = futures_util::future::join_all(calls).await;
@@ -202,7 +202,7 @@ async fn the_budget_bounds_the_retries_of_a_scope() {
     let failed = outcomes
         .iter()
         .filter(|outcome| status_of(outcome) == 500)
-        .inspect(|outcome| assert_eq!(report(outcome).unwrap().ended(), budget));
+        .inspect(|outcome| assert_eq!(report(outcome).unwrap().stop_reason(), budget));
     assert_eq!(failed.count(), 40);
 }
 
@@ -221,7 +221,7 @@ async fn a_policy_that_panics_fails_its_call_and_the_gate_stays_sound() {
     let service = around(&mock, RetryLayer::new(policy).gates(&gates));
     let call = std::panic::AssertUnwindSafe(send(&service, get(A)));
     assert!(call.catch_unwind().await.is_err());
-    assert_eq!(gates.all()[0].in_flight, 0);
+    assert_eq!(gates.snapshot()[0].in_flight, 0);
     assert_eq!(status_of(&send(&service, get(A)).await), 200);
 }
 

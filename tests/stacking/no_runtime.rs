@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use http::Request;
 use http_body_util::Full;
 use tower::{Layer, ServiceExt};
-use tower_backoff::fleet::{Admission, Admitting, Fleet};
+use tower_backoff::fleet::{Fleet, Reply, ReplyFuture};
 use tower_backoff::policy::Provider;
 use tower_backoff::{BoxError, Gates, Quota, ReportSlot, RetryLayer, Scope, StopReason, providers};
 
@@ -30,7 +30,10 @@ fn fails(mock: &Mock, layer: RetryLayer) -> String {
     let outcome = layer.layer(mock.clone()).oneshot(request);
     let outcome = outcome.now_or_never().expect("it waits for nothing");
     let error: BoxError = outcome.expect_err("nothing to wait with");
-    assert_eq!(slot.report().unwrap().ended(), Some(StopReason::Permanent));
+    assert_eq!(
+        slot.report().unwrap().stop_reason(),
+        Some(StopReason::Permanent)
+    );
     error.to_string()
 }
 
@@ -42,7 +45,7 @@ fn a_refused_call_says_what_is_missing() {
         let layer = RetryLayer::new(Provider::new("test")).gates(&gates);
         assert_eq!(fails(&mock, layer), MISSING, "{code} {header}");
         assert_eq!(mock.calls().len(), 1);
-        let gate = &gates.all()[0];
+        let gate = &gates.snapshot()[0];
         assert_eq!((gate.in_flight, gate.waiting), (0, 0));
     }
 }
@@ -96,13 +99,13 @@ fn a_call_that_need_not_wait_needs_no_runtime() {
 struct Grants;
 
 impl Fleet for Grants {
-    fn admit(&self, _: &Scope, _: u32) -> Admitting {
-        Box::pin(std::future::ready(Admission::Granted))
+    fn admit(&self, _: &Scope, _: u32) -> ReplyFuture {
+        Box::pin(std::future::ready(Reply::Granted))
     }
 
-    fn shut(&self, _: &Scope, _: Duration) {}
+    fn on_close(&self, _: &Scope, _: Duration) {}
 
-    fn returned(&self, _: &Scope, _: u32) {}
+    fn release(&self, _: &Scope, _: u32) {}
 }
 
 /// Ready once: a clone never is.

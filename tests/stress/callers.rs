@@ -241,19 +241,23 @@ async fn forty_thousand_come_and_go(seed: u64) {
         let enough = here.next().is_some_and(|(_, callers)| *callers >= 15);
         assert!(enough, "too few went away where it says: {stage}");
     }
-    assert_eq!(gates.all().len(), KINDS.len());
-    for gate in gates.all() {
+    assert_eq!(gates.snapshot().len(), KINDS.len());
+    for gate in gates.snapshot() {
         assert_eq!((gate.waiting, gate.in_flight), (0, 0), "{gate:?}");
         let at_once = gate.scope.to_string().contains("atonce");
-        assert!(!at_once || gate.spent[0].spent == 0, "{gate:?}");
+        assert!(!at_once || gate.quotas[0].used == 0, "{gate:?}");
     }
     for (kind, service, calm) in services {
         calm.store(true, Ordering::Relaxed);
         let uri = kind.uri();
         let of_kind = |gate: &tower_backoff::GateStatus| uri.starts_with(&gate.scope.to_string());
-        let gate = gates.all().into_iter().find(of_kind).expect("its gate");
+        let gate = gates
+            .snapshot()
+            .into_iter()
+            .find(of_kind)
+            .expect("its gate");
         // A place in the window, or the next probe of an outage, may still be ahead.
-        let known = gate.shut_for.unwrap_or_default();
+        let known = gate.closed_for.unwrap_or_default();
         serves_within(service.clone(), kind, known + secs(9)).await;
         tokio::time::sleep(secs(120)).await;
         serves_within(service, kind, millis(1)).await;
@@ -304,7 +308,7 @@ async fn two_thousand_callers_on_four_threads_all_get_through() {
     for call in futures_util::future::join_all(calls).await {
         assert!(call.expect("no panic"), "a call was lost");
     }
-    let [gate] = gates.all().try_into().expect("one gate");
+    let [gate] = gates.snapshot().try_into().expect("one gate");
     assert_eq!((gate.waiting, gate.in_flight), (0, 0));
 }
 
@@ -349,10 +353,10 @@ async fn dropped_at_any_moment_nothing_is_left_behind() {
             drop(call.await.expect("no panic"));
         }
         assert_nobody_is_left(&gates);
-        for gate in gates.all() {
-            let mut places = gate.spent.iter().filter(|spent| spent.of == 2);
+        for gate in gates.snapshot() {
+            let mut places = gate.quotas.iter().filter(|usage| usage.limit == 2);
             assert!(
-                places.all(|places| places.spent == 0),
+                places.all(|places| places.used == 0),
                 "{dropped_after:?}: {gate:?}"
             );
         }

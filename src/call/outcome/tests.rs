@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 
 use crate::policy::{Attempt, Policy, Provider, Shortcuts, Verdict};
-use crate::report::{Report, StopReason};
+use crate::telemetry::{Report, StopReason};
 use crate::{BoxError, RetryLayer};
 
 /// The standard policy, with its shortcuts, and how often it was asked.
@@ -52,7 +52,7 @@ async fn every_400_is_judged_and_reported_and_most_answers_of_200_go_the_short_w
         code.store(status, Relaxed);
         asked.store(0, Relaxed);
         let response = call().await;
-        let report = response.extensions().get().map(Report::ended);
+        let report = response.extensions().get().map(Report::stop_reason);
         if status < 400 {
             assert_eq!(report, None, "{status}");
         } else {

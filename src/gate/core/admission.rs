@@ -6,9 +6,9 @@ use super::blocked::Reason;
 use super::breaker::PathHash;
 use super::cooldown::ClosedUntil;
 use super::quota::Quota;
-use crate::circuit_breaker::CircuitBreaker;
 use crate::hint::Counter;
-use crate::moment::Moment;
+use crate::retry::CircuitBreaker;
+use crate::time::Moment;
 
 /// What is known about a scope before its first call.
 #[derive(Clone, Copy, Debug, Default)]

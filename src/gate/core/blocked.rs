@@ -1,6 +1,6 @@
 //! What keeps the next call of a gate from being sent.
 
-use crate::moment::Moment;
+use crate::time::Moment;
 
 /// Until when the next call is kept, as far as is known, and by what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::cooldown::{ClosedUntil, Closing, OpensAt, ProvisionalId, Wait};
 use super::slow_start::SlowStart;
 use super::{Admitted, Core, PathHash};
-use crate::moment::Moment;
+use crate::time::Moment;
 
 /// The slow start that a provisional closing has interrupted, as long as that may be taken back.
 #[derive(Debug)]

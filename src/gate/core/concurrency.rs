@@ -1,8 +1,8 @@
 //! How many calls may be on their way at once, each until the body of its answer has ended.
 
 use super::admission::GateConfig;
-use super::quota::{Quota, Spent};
-use crate::moment::Moment;
+use super::quota::{Quota, QuotaUsage};
+use crate::time::Moment;
 
 #[derive(Debug)]
 pub(crate) struct ConcurrencyLimit {
@@ -47,10 +47,10 @@ impl ConcurrencyLimit {
         self.held = self.held.saturating_sub(1);
     }
 
-    pub(crate) fn usage(&self) -> Option<Spent> {
-        self.is_limited().then_some(Spent {
-            spent: self.held,
-            of: self.limit,
+    pub(crate) fn usage(&self) -> Option<QuotaUsage> {
+        self.is_limited().then_some(QuotaUsage {
+            used: self.held,
+            limit: self.limit,
             window: None,
         })
     }

@@ -4,9 +4,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::breaker::PathHash;
-use crate::backoff::upward;
-use crate::clock::later;
-use crate::moment::Moment;
+use crate::retry::positive_jitter;
+use crate::time::{Moment, later};
 
 /// The bare floor grows up to this.
 const LONGEST_BARE: Duration = Duration::from_secs(15 * 60);
@@ -353,7 +352,7 @@ impl Cooldown {
         };
         // A quota that was spent as planned is no refusal: nobody is to be spread.
         let spread = if closing.refused { self.bits } else { 0 };
-        wait.saturating_add(upward(wait, spread))
+        wait.saturating_add(positive_jitter(wait, spread))
     }
 
     fn bare_wait(&self, least: Duration) -> Duration {

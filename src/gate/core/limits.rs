@@ -6,11 +6,11 @@ use super::admission::{Admitted, Completion, GateConfig, Outcome};
 use super::blocked::{Blocked, Reason};
 use super::concurrency::ConcurrencyLimit;
 use super::pacing::{LearnableQuota, Pacer, PacingDetector};
-use super::quota::Spent;
+use super::quota::QuotaUsage;
 use super::server_quota::{CounterReading, ServerQuota};
 use super::window::SlidingWindow;
 use crate::hint::Counter;
-use crate::moment::Moment;
+use crate::time::Moment;
 
 /// Everything that is spent before sending.
 #[derive(Debug)]
@@ -342,7 +342,7 @@ impl Limits {
     }
 
     /// What is spent of each quota.
-    pub(crate) fn usage(&mut self, now: Moment) -> Vec<Spent> {
+    pub(crate) fn usage(&mut self, now: Moment) -> Vec<QuotaUsage> {
         let windows = self.windows.iter_mut();
         let wide = windows.filter(|window| !window.is_burst_window());
         let declared = wide.map(|window| window.usage(now));
@@ -354,10 +354,10 @@ impl Limits {
     /// Whether nothing is spent that still counts.
     pub(crate) fn is_unused(&mut self, now: Moment) -> bool {
         let concurrency = self.concurrency.usage();
-        self.windows.all(|window| window.usage(now).spent == 0)
+        self.windows.all(|window| window.usage(now).used == 0)
             && self.paced_until(now) <= now
             && self.server_quota.next(1, now) <= now
-            && concurrency.is_none_or(|concurrency| concurrency.spent == 0)
+            && concurrency.is_none_or(|concurrency| concurrency.used == 0)
     }
 }
 

@@ -18,7 +18,7 @@ mod server_quota;
 mod slow_start;
 mod window;
 
-pub use quota::{Quota, Spent};
+pub use quota::{Quota, QuotaUsage};
 
 pub(crate) use admission::{
     AcquireRequest, Admission, Admitted, Completion, Deadlines, GateConfig, Outcome, Rejected,
@@ -36,8 +36,8 @@ use self::closing::Interrupted;
 use self::cooldown::Cooldown;
 use self::limits::Limits;
 use self::slow_start::SlowStart;
-use crate::budget::{Budget, PaidRetry, RetryLedger};
-use crate::moment::Moment;
+use crate::retry::{Budget, PaidRetry, RetryLedger};
+use crate::time::Moment;
 
 /// The state of one gate. Fields that every call touches come first: less memory is shared between threads.
 #[derive(Debug)]
@@ -348,7 +348,7 @@ impl Core {
     /// Notes that a call begins, for the retry budget.
     #[inline]
     pub(crate) fn on_call(&mut self, now: Moment) {
-        self.budget.call(now);
+        self.budget.on_call(now);
     }
 
     /// Pays for a retry out of the budget of the scope.
@@ -365,7 +365,7 @@ impl Core {
     }
 
     /// What is spent of each quota.
-    pub(crate) fn usage(&mut self, now: Moment) -> Vec<Spent> {
+    pub(crate) fn usage(&mut self, now: Moment) -> Vec<QuotaUsage> {
         self.limits.usage(now)
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// assert_eq!(Quota::per_minute(600), Quota::new(600, Duration::from_secs(60)));
 /// # let _ = lemlist;
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Quota {
     limit: u32,
     /// `None`: it counts the calls that are on their way.
@@ -25,17 +25,17 @@ pub struct Quota {
 /// How much of one quota is spent; see [`GateStatus`](crate::GateStatus).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Spent {
+pub struct QuotaUsage {
     /// So much.
-    pub spent: u32,
+    pub used: u32,
     /// Of so much.
-    pub of: u32,
+    pub limit: u32,
     /// In a window of this length; `None` if calls at once are meant, or if only the server knows.
     pub window: Option<Duration>,
 }
 
 /// How the calls of a window may lie in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Spread {
     Anyhow,
     /// No more than so many upon each other.
@@ -65,7 +65,7 @@ impl Quota {
     }
 
     /// `limit` calls at once: each holds its place until the body of its response has ended or was
-    /// dropped. Each is one, whatever its [`Price`](crate::Price).
+    /// dropped. Each is one, whatever its [`Cost`](crate::Cost).
     ///
     /// ```
     /// use tower_backoff::{Quota, policy::Provider};
@@ -91,7 +91,7 @@ impl Quota {
         }
     }
 
-    /// Counts each call as one, whatever its [`Price`](crate::Price): for providers that limit calls and
+    /// Counts each call as one, whatever its [`Cost`](crate::Cost): for providers that limit calls and
     /// tokens at once.
     ///
     /// ```
@@ -132,7 +132,7 @@ impl Quota {
     }
 
     /// The server takes no more than `calls` at once, and refills evenly: a token bucket smaller
-    /// than the quota. A call whose [`Price`](crate::Price) is higher is sent alone.
+    /// than the quota. A call whose [`Cost`](crate::Cost) is higher is sent alone.
     ///
     /// ```
     /// use tower_backoff::Quota;
@@ -204,6 +204,21 @@ impl Quota {
     /// `limit` calls in any hour.
     pub const fn per_hour(limit: u32) -> Self {
         Self::new(limit, Duration::from_secs(60 * 60))
+    }
+
+    /// `limit` calls in any 24 hours.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_backoff::Quota;
+    ///
+    /// assert_eq!(Quota::per_day(2_000), Quota::new(2_000, Duration::from_secs(24 * 60 * 60)));
+    /// ```
+    ///
+    /// The window slides. A limit that ends at midnight is
+    /// [`Field::midnight`](crate::hint::Field::midnight).
+    pub const fn per_day(limit: u32) -> Self {
+        Self::new(limit, Duration::from_secs(24 * 60 * 60))
     }
 
     /// How many.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::quota::Spent;
+use super::quota::QuotaUsage;
 use crate::hint::Counter;
-use crate::moment::Moment;
+use crate::time::Moment;
 
 /// How many more calls may be sent before the reset.
 ///
@@ -116,14 +116,14 @@ impl ServerQuota {
     }
 
     /// What is spent, as far as the server says how much there is.
-    pub(crate) fn usage(&mut self, now: Moment) -> Option<Spent> {
+    pub(crate) fn usage(&mut self, now: Moment) -> Option<QuotaUsage> {
         self.roll(now);
         let window = self.window.as_ref()?;
-        let of = window.limit?;
-        let left = u32::try_from(window.left.max(0)).unwrap_or(of);
-        Some(Spent {
-            spent: of.saturating_sub(left),
-            of,
+        let limit = window.limit?;
+        let left = u32::try_from(window.left.max(0)).unwrap_or(limit);
+        Some(QuotaUsage {
+            used: limit.saturating_sub(left),
+            limit,
             window: None,
         })
     }

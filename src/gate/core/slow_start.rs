@@ -2,7 +2,7 @@
 //! more than one call beyond what a window was seen to hold.
 
 use super::blocked::Reason;
-use crate::moment::Moment;
+use crate::time::Moment;
 use std::time::Duration;
 
 /// If the calls let through keep silent for this long, one more may go: a probe that hangs must

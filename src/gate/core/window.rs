@@ -8,8 +8,8 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::pacing::interval_for;
-use super::quota::{Quota, Spent, Spread};
-use crate::moment::{Length, Moment, Slices, nanos};
+use super::quota::{Quota, QuotaUsage, Spread};
+use crate::time::{Length, Moment, Slices, nanos};
 
 /// A wheel of slots, each a slice of time: so counting costs the same for twenty calls and for a
 /// million, and a gate's memory does not grow with its quota. A place is free at the *end* of its
@@ -41,7 +41,7 @@ pub(crate) struct SlidingWindow {
     of_another: Option<u32>,
 }
 
-/// Nothing waits for longer; see [`later`](crate::clock::later).
+/// Nothing waits for longer; see [`later`](crate::time::later).
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 impl SlidingWindow {
@@ -149,11 +149,11 @@ impl SlidingWindow {
     }
 
     /// How many places are taken, and of how many.
-    pub(crate) fn usage(&mut self, now: Moment) -> Spent {
+    pub(crate) fn usage(&mut self, now: Moment) -> QuotaUsage {
         self.advance_to(now);
-        Spent {
-            spent: self.reserved,
-            of: self.limit,
+        QuotaUsage {
+            used: self.reserved,
+            limit: self.limit,
             window: Some(self.length.duration()),
         }
     }

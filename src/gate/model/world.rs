@@ -15,8 +15,8 @@ use crate::gate::{
     AcquireRequest, Closing, Completion, Deadlines, Gate, GateConfig, Outcome, Permit, Quota,
     Rejected, Wait,
 };
-use crate::moment::Moment;
 use crate::scope::Scope;
+use crate::time::Moment;
 
 const FOREVER: Duration = Duration::from_secs(3_600);
 
@@ -376,7 +376,7 @@ pub(super) fn play(quotas: &[Quota], plans: &[CallerPlan]) -> Duration {
     assert_eq!((state.waiters.len(), state.core.in_flight()), (0, 0));
     let usage = state.core.usage(ended);
     let concurrency = usage.iter().find(|usage| usage.window.is_none());
-    assert!(concurrency.is_none_or(|concurrency| concurrency.spent == 0));
+    assert!(concurrency.is_none_or(|concurrency| concurrency.used == 0));
     let early = |(completion, until): &(Moment, Moment)| {
         let sent = world.sent.lock().unwrap();
         sent.iter().any(|sent| sent > completion && sent < until)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::Waiters;
-use crate::moment::Moment;
+use crate::time::Moment;
 
 /// Wakes nobody; told apart by its address.
 struct NoWake;

@@ -80,7 +80,7 @@ fn read(entry: &serde_json::Value, rule: &Rule) -> Read {
     let head = Head {
         status: StatusCode::from_u16(status).expect("a status"),
         headers: &headers,
-        received: now.into(),
+        received: now.try_into().expect("a moment"),
         refused: rule.refused,
     };
     match rule

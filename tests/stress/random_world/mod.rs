@@ -37,7 +37,7 @@ const END: Duration = Duration::from_secs(24 * 60 * 60);
 struct Sees;
 
 impl Observer for Sees {
-    fn decided(&self, decision: &Decision<'_>) {
+    fn on_decision(&self, decision: &Decision<'_>) {
         assert!(decision.attempt.number() > 0);
     }
 }
@@ -156,7 +156,7 @@ async fn play(seed: u64) -> Played {
     left_alone.clear();
     sleep(Duration::from_secs(120)).await;
     let mut book = book.lock().unwrap();
-    for gate in gates.all() {
+    for gate in gates.snapshot() {
         if (gate.waiting, gate.in_flight) != (0, 0) {
             book.violated(|| format!("left over: {gate:?}"));
         }
@@ -174,10 +174,10 @@ async fn watch(gates: Gates, book: Arc<Mutex<Book>>, begun: Instant) {
     let mut free: std::collections::HashMap<String, (u32, u64)> = Default::default();
     loop {
         sleep(Duration::from_millis(701)).await;
-        for gate in gates.all() {
+        for gate in gates.snapshot() {
             let calls = book.lock().unwrap().calls;
             let (times, before) = free.entry(gate.scope.to_string()).or_insert((0, calls));
-            let kept = gate.waiting == 0 || gate.shut_by.is_some() || *before != calls;
+            let kept = gate.waiting == 0 || gate.closed_by.is_some() || *before != calls;
             (*times, *before) = (if kept { 0 } else { *times + 1 }, calls);
             if *times == LONG {
                 let now = begun.elapsed();

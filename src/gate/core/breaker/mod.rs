@@ -11,8 +11,8 @@ mod refused_paths;
 pub(crate) use refused_paths::RefusedPaths;
 
 use super::blocked::Reason;
-use crate::circuit_breaker::CircuitBreaker;
-use crate::moment::Moment;
+use crate::retry::CircuitBreaker;
+use crate::time::Moment;
 use rate_ramp::RateRamp;
 use std::time::Duration;
 

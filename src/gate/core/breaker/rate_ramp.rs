@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::moment::Moment;
+use crate::time::Moment;
 
 /// So many calls a second, evenly spread: twice as many with every second that goes well, until one
 /// fails. What that second held is the new pace, less a little; from there it grows back to just below

@@ -1,7 +1,7 @@
 //! Paths that are refused again and again while others are served: their limits are their own.
 
 use super::PathHash;
-use crate::moment::Moment;
+use crate::time::Moment;
 use std::time::Duration;
 
 /// What is known of the paths that were refused lately; usually nothing.

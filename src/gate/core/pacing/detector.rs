@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::moment::Moment;
+use crate::time::Moment;
 
 /// Refusals, and what lies between them, counted in calls: so a minute's wait for a window of two seconds is no time.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::moment::{Length, Moment};
+use crate::time::{Length, Moment};
 
 /// When the next one may go. One that is let through goes when the service within is ready: so it is asked twice.
 #[derive(Debug, Default)]

@@ -62,7 +62,7 @@ fn an_answer_that_comes_after_a_whole_turn_of_the_wheel_takes_nothing_from_other
     let later = sent + Duration::from_secs(100);
     window.reserve(1, later);
     window.on_response(1, sent, later);
-    assert_eq!(window.usage(later).spent, 1);
+    assert_eq!(window.usage(later).used, 1);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a layer was told, shared by all its clones and by every call.
+//! The settings of a layer, shared by its clones and by every call.
 
 use std::error::Error;
 use std::fmt;
@@ -7,29 +7,23 @@ use std::time::Duration;
 
 use http::{HeaderValue, request};
 
-use crate::backoff::Backoff;
-use crate::budget::Budget;
-use crate::circuit_breaker::CircuitBreaker;
-use crate::clock::Clock;
-use crate::dice::Dice;
 use crate::failure;
 use crate::fleet::Fleet;
 use crate::gate::{Gate, GateConfig, Gates};
-use crate::moment::Moment;
-use crate::observe::Observer;
-use crate::patience::{Idempotent, Patience};
 use crate::policy::{Attempt, Policy, RequestHead, Shortcuts, Verdict};
-use crate::price::Price;
+use crate::retry::{Backoff, Budget, CircuitBreaker, Cost, Idempotent, Patience};
 use crate::scope::Scope;
+use crate::telemetry::Observer;
+use crate::time::{Clock, Moment, Rng};
 
-type PriceBy = dyn Fn(&RequestHead<'_>) -> u32 + Send + Sync;
+type CostBy = dyn Fn(&RequestHead<'_>) -> u32 + Send + Sync;
 type ScopeBy = dyn Fn(&RequestHead<'_>) -> Scope + Send + Sync;
 type NotSent = dyn Fn(&(dyn Error + 'static)) -> bool + Send + Sync;
 
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) policy: Arc<dyn Policy>,
-    /// Of the policy, as far as the layer was told nothing else.
+    /// The shortcuts of the policy that the layer's other settings allow.
     pub(crate) shortcuts: Shortcuts,
     pub(crate) max_retries: u32,
     pub(crate) backoff: Backoff,
@@ -37,7 +31,7 @@ pub(crate) struct Settings {
     pub(crate) budget: Budget,
     pub(crate) gates: Gates,
     pub(crate) scope_by: Option<Arc<ScopeBy>>,
-    pub(crate) price_by: Option<Arc<PriceBy>>,
+    pub(crate) cost_by: Option<Arc<CostBy>>,
     pub(crate) max_waiting: usize,
     pub(crate) not_sent: Option<Arc<NotSent>>,
     pub(crate) idempotency_keys: bool,
@@ -46,48 +40,48 @@ pub(crate) struct Settings {
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) fleet: Option<Arc<dyn Fleet>>,
     pub(crate) clock: Clock,
-    pub(crate) dice: Dice,
+    pub(crate) rng: Rng,
 }
 
 impl Settings {
-    /// What a request costs: as it says itself, else as the layer was told, else one.
+    /// Returns the cost of a request: its extension, else the layer's setting, else one.
     #[inline]
-    pub(crate) fn price_of(&self, request: &RequestHead<'_>) -> u32 {
-        match (request.extensions().get::<Price>(), &self.price_by) {
-            (Some(Price(price)), _) => *price,
-            (None, Some(price_by)) => price_by(request),
+    pub(crate) fn cost_of(&self, request: &RequestHead<'_>) -> u32 {
+        match (request.extensions().get::<Cost>(), &self.cost_by) {
+            (Some(cost), _) => cost.get(),
+            (None, Some(cost_by)) => cost_by(request),
             (None, None) => 1,
         }
     }
 
-    /// Whether an error means that the caller's own side has kept the request back.
-    pub(crate) fn was_kept_back(&self, error: &(dyn Error + 'static)) -> bool {
+    /// Whether an error comes from the caller's own layers, so that nothing was sent.
+    pub(crate) fn is_local_failure(&self, error: &(dyn Error + 'static)) -> bool {
         let says = self.not_sent.as_deref();
-        failure::was_kept_back(error, |error| says.is_some_and(|says| says(error)))
+        failure::is_local_failure(error, |error| says.is_some_and(|says| says(error)))
     }
 
-    /// Gives a request a key of its own, if it needs one to be sent twice.
+    /// Adds an `Idempotency-Key` if the request needs one to be sent twice.
     #[inline]
-    pub(crate) fn key(&self, head: &mut request::Parts) {
+    pub(crate) fn add_idempotency_key(&self, head: &mut request::Parts) {
         if self.idempotency_keys {
-            self.put_key(head);
+            self.insert_idempotency_key(head);
         }
     }
 
-    fn put_key(&self, head: &mut request::Parts) {
+    fn insert_idempotency_key(&self, head: &mut request::Parts) {
         let wanted = !RequestHead::from(&*head).is_idempotent();
         if !wanted || head.extensions.get::<Idempotent>().is_some() {
             return;
         }
-        let key = self.dice.uuid();
+        let key = self.rng.uuid();
         if let Ok(key) = HeaderValue::try_from(key) {
             head.headers.insert("idempotency-key", key);
         }
     }
 
-    /// How long a wait is believed that a response names.
-    pub(crate) fn believes(&self, served: bool) -> Duration {
-        /// A reset that a served answer names further away is a mistake, or a date of another kind.
+    /// Returns the longest wait that is accepted from a response.
+    pub(crate) fn max_wait(&self, served: bool) -> Duration {
+        /// A reset further away on a successful response is a mistake, or a date of another kind.
         const DAY_AND_AN_HOUR: Duration = Duration::from_secs(25 * 60 * 60);
         let most = if served {
             DAY_AND_AN_HOUR
@@ -97,7 +91,7 @@ impl Settings {
         self.max_cooldown.unwrap_or(most)
     }
 
-    /// The gate at which a request waits.
+    /// Returns the gate of a request.
     #[inline]
     pub(crate) fn gate_of(
         &self,
@@ -105,13 +99,13 @@ impl Settings {
         last: &mut Option<Arc<Gate>>,
     ) -> Arc<Gate> {
         if !self.shortcuts.goes_by_origin {
-            return self.another_gate_of(request);
+            return self.find_gate(request);
         }
         match last {
-            Some(gate) if gate.scope().is_plainly(request.uri()) => Arc::clone(gate),
+            Some(gate) if gate.scope().is_exactly(request.uri()) => Arc::clone(gate),
             last => match self.gates.cached(request.uri()) {
                 Some(gate) => Arc::clone(gate),
-                None => Arc::clone(last.insert(self.another_gate_of(request))),
+                None => Arc::clone(last.insert(self.find_gate(request))),
             },
         }
     }
@@ -130,16 +124,20 @@ impl Settings {
         self.unless_redirected(self.policy.judge(attempt), attempt)
     }
 
-    /// The gate of the address that has answered, if it is another than the one that let the request through.
-    pub(crate) fn gate_behind(&self, attempt: &Attempt<'_>, own: &Arc<Gate>) -> Option<Arc<Gate>> {
+    /// Returns the gate of the redirect target that responded, if it is not the call's own gate.
+    pub(crate) fn redirected_gate(
+        &self,
+        attempt: &Attempt<'_>,
+        own: &Arc<Gate>,
+    ) -> Option<Arc<Gate>> {
         let request = attempt.request().at(attempt.answered_by()?);
-        let gate = self.another_gate_of(&request);
+        let gate = self.find_gate(&request);
         (!Arc::ptr_eq(&gate, own)).then_some(gate)
     }
 
-    /// A gate that is not the one of the last call, or not plainly.
+    /// Looks up the gate of a request that the caches do not know.
     #[inline(never)]
-    fn another_gate_of(&self, request: &RequestHead<'_>) -> Arc<Gate> {
+    fn find_gate(&self, request: &RequestHead<'_>) -> Arc<Gate> {
         let said = match &self.scope_by {
             Some(scope_by) => Some(scope_by(request)),
             None => self.policy.scope(request),
@@ -165,7 +163,7 @@ impl Settings {
         gate
     }
 
-    /// The gate of the bucket, within the scope of a gate, that such a request is known to belong to.
+    /// Returns the gate of the bucket that such a request is known to belong to.
     #[inline]
     pub(crate) fn bucket_of(&self, request: &RequestHead<'_>, gate: &Gate) -> Option<Arc<Gate>> {
         if self.shortcuts.goes_by_origin {
@@ -177,7 +175,7 @@ impl Settings {
             .bucket(gate.scope(), route.bucket_key(), facts, self.clock.now())
     }
 
-    /// What is known of a bucket before its first call.
+    /// Returns the configuration of a bucket before its first call.
     fn bucket_facts(&self) -> GateConfig<'static> {
         GateConfig {
             circuit_breaker: self.circuit_breaker,
@@ -185,7 +183,7 @@ impl Settings {
         }
     }
 
-    /// The gate of the bucket that a response to this request has named, if there is room for one.
+    /// Returns the gate of the bucket that a response has named, if there is room for one.
     pub(crate) fn named_bucket(
         &self,
         request: &RequestHead<'_>,

@@ -1,30 +1,29 @@
-//! The one place that throws dice.
+//! Random bits: a thread's generator, or a seeded one for tests.
 //!
-//! Decisions take a *roll*, 64 random bits, as an argument; only the futures throw. No two calls
-//! share a stream: the thread's generator serves all of them, and a seeded one hands out every
-//! number once.
+//! Decisions take 64 random bits as an argument; only futures draw them. No two calls share a sequence: all use the
+//! generator of their thread, or a seeded one that returns each number once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Where rolls come from.
+/// A source of random bits.
 #[derive(Clone, Debug, Default)]
-pub(crate) enum Dice {
-    /// The generator of the thread that asks.
+pub(crate) enum Rng {
+    /// The generator of the current thread.
     #[default]
     Thread,
-    /// A reproducible sequence, shared by all clones.
+    /// A reproducible sequence that all clones share.
     #[cfg_attr(not(feature = "test-util"), allow(dead_code))]
     Seeded(Arc<AtomicU64>),
 }
 
-impl Dice {
+impl Rng {
     #[cfg(feature = "test-util")]
     pub(crate) fn seeded(seed: u64) -> Self {
         Self::Seeded(Arc::new(AtomicU64::new(seed)))
     }
 
-    pub(crate) fn roll(&self) -> u64 {
+    pub(crate) fn bits(&self) -> u64 {
         match self {
             Self::Thread => rand::random(),
             Self::Seeded(next) => mix(next.fetch_add(GOLDEN, Ordering::Relaxed)),
@@ -32,10 +31,10 @@ impl Dice {
     }
 }
 
-impl Dice {
-    /// A random UUID (RFC 9562, version 4).
+impl Rng {
+    /// Returns a random UUID (RFC 9562, version 4).
     pub(crate) fn uuid(&self) -> String {
-        let (high, low) = (self.roll(), self.roll());
+        let (high, low) = (self.bits(), self.bits());
         let version = (high & !0xf000) | 0x4000;
         let variant = (low & !(0b11 << 62)) | (0b10 << 62);
         format!(
@@ -58,9 +57,9 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A number from 0 to `most`, both included, evenly spread over the rolls.
-pub(crate) fn up_to(most: u64, roll: u64) -> u64 {
-    ((u128::from(roll) * (u128::from(most) + 1)) >> 64) as u64
+/// Maps random bits to a number from 0 to `most`, both included, evenly.
+pub(crate) fn up_to(most: u64, bits: u64) -> u64 {
+    ((u128::from(bits) * (u128::from(most) + 1)) >> 64) as u64
 }
 
 #[cfg(test)]
@@ -69,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_uuid_says_that_it_is_random() {
-        let (one, other) = (Dice::Thread.uuid(), Dice::Thread.uuid());
+        let (one, other) = (Rng::Thread.uuid(), Rng::Thread.uuid());
         assert_ne!(one, other);
         let parts: Vec<&str> = one.split('-').collect();
         assert_eq!(
@@ -83,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_roll_reaches_both_ends_and_nothing_beyond() {
+    fn random_bits_reach_both_ends_and_nothing_beyond() {
         assert_eq!(up_to(9, 0), 0);
         assert_eq!(up_to(9, u64::MAX), 9);
         assert_eq!(up_to(u64::MAX, u64::MAX), u64::MAX);
@@ -91,12 +90,12 @@ mod tests {
     }
 
     #[test]
-    fn clones_of_seeded_dice_never_repeat_each_other() {
-        let dice = Dice::Seeded(Arc::new(AtomicU64::new(7)));
-        let other = dice.clone();
-        let rolls: std::collections::HashSet<u64> = (0..1_000)
-            .flat_map(|_| [dice.roll(), other.roll()])
+    fn clones_of_a_seeded_rng_never_repeat_each_other() {
+        let rng = Rng::Seeded(Arc::new(AtomicU64::new(7)));
+        let other = rng.clone();
+        let drawn: std::collections::HashSet<u64> = (0..1_000)
+            .flat_map(|_| [rng.bits(), other.bits()])
             .collect();
-        assert_eq!(rolls.len(), 2_000);
+        assert_eq!(drawn.len(), 2_000);
     }
 }

@@ -1,29 +1,28 @@
-//! How many retries all callers of one scope may add to its load.
+//! The retry budget: how many retries the callers of one scope may add to its load.
 
 use std::num::NonZeroU64;
 
-use crate::moment::Moment;
+use crate::time::Moment;
 
-/// A share of the traffic that may be retries, counted per scope over the last ten seconds.
+/// Limits retries to a share of the calls, counted per scope over the last ten seconds.
 ///
-/// When a server fails for everybody, retries multiply the load just when it hurts most. The budget
-/// bounds that: retries timed by a call's own backoff stay below a percentage of the calls, plus a
-/// small floor for scopes with little traffic. Waiting at a gate, and coming back when a server said
-/// so, use none of it. Counting is in whole numbers, so 20 % is 20 %.
+/// It prevents retry storms: when a server fails for all callers, retries multiply the load. With a budget, retries
+/// that a call times by its own backoff stay below a percentage of the calls plus a fixed number. Waiting at a gate,
+/// and retries at a time that the server named, are not counted. Counting is in whole numbers, so that 20 % is 20 %.
 ///
 /// # Default
 ///
-/// 20 %, and 20 retries in ten seconds whatever the traffic:
+/// 20 % of the calls plus 20 retries in ten seconds:
 ///
 /// ```
 /// use tower_backoff::Budget;
 ///
-/// assert_eq!(Budget::default(), Budget::percent(20).at_least(20));
+/// assert_eq!(Budget::default(), Budget::percent(20).min_retries(20));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     percent: u32,
-    floor: u32,
+    min_retries: u32,
 }
 
 impl Default for Budget {
@@ -33,35 +32,40 @@ impl Default for Budget {
 }
 
 impl Budget {
-    const FLOOR: u32 = 20;
+    const MIN_RETRIES: u32 = 20;
 
-    /// Retries may be this share of the calls. More than 100 is allowed: several retries a call.
+    /// Allows retries up to this percentage of the calls, plus 20 in ten seconds.
+    ///
+    /// More than 100 is allowed: several retries per call.
     pub const fn percent(percent: u32) -> Self {
         Self {
             percent,
-            floor: Self::FLOOR,
+            min_retries: Self::MIN_RETRIES,
         }
     }
 
-    /// So many retries in ten seconds are allowed whatever the traffic.
+    /// Sets how many retries in ten seconds are allowed in addition to the percentage.
+    ///
+    /// It is a sum, not a minimum: `percent(20).min_retries(20)` allows 40 retries after 100 calls, and 20 after
+    /// none.
     ///
     /// ```
     /// use tower_backoff::Budget;
     ///
-    /// let strict = Budget::percent(10).at_least(0);
+    /// let strict = Budget::percent(10).min_retries(0);
     /// assert_ne!(strict, Budget::percent(10));
     /// ```
     #[must_use]
-    pub const fn at_least(mut self, retries: u32) -> Self {
-        self.floor = retries;
+    pub const fn min_retries(mut self, retries: u32) -> Self {
+        self.min_retries = retries;
         self
     }
 
-    /// No bound. `max_retries` and patience still hold.
+    /// Sets no limit. `max_retries` and patience still apply.
     pub const fn unlimited() -> Self {
         Self {
             percent: u32::MAX,
-            floor: u32::MAX,
+            min_retries: u32::MAX,
         }
     }
 }
@@ -69,14 +73,14 @@ impl Budget {
 const SECONDS: usize = 10;
 const SECOND: NonZeroU64 = NonZeroU64::new(1_000_000_000).unwrap();
 
-/// What one scope has spent: a ring of seconds, so that old traffic is forgotten.
+/// Counts the calls and retries of one scope in a ring of ten one-second slots.
 #[derive(Debug, Default)]
 pub(crate) struct RetryLedger {
-    /// The second in which the last call began, its end, and how many began in it.
+    /// The second of the last call, its end, and the number of calls in it.
     latest: u64,
-    over: Moment,
+    latest_end: Moment,
     calls: u32,
-    /// Apart, since most calls only count in the last second.
+    /// Boxed, since most calls only count in the last second.
     ring: Box<[Second; SECONDS]>,
 }
 
@@ -87,30 +91,30 @@ struct Second {
     retries: u32,
 }
 
-/// The proof that a retry was paid for; given back if it is never sent.
+/// The receipt of a retry, which is refunded if the retry is never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PaidRetry {
     second: u64,
 }
 
 impl RetryLedger {
-    /// A call began.
+    /// Counts a call.
     #[inline]
-    pub(crate) fn call(&mut self, now: Moment) {
-        if now >= self.over {
-            self.turn(now);
+    pub(crate) fn on_call(&mut self, now: Moment) {
+        if now >= self.latest_end {
+            self.start_second(now);
         }
-        self.calls += 1; // nobody makes four billion in a second
+        self.calls += 1; // cannot overflow: no process makes four billion calls in a second
     }
 
-    fn turn(&mut self, now: Moment) {
-        self.put_down();
+    fn start_second(&mut self, now: Moment) {
+        self.flush_calls();
         self.latest = now.slices(SECOND);
-        self.over = Moment::after_slices(self.latest + 1, SECOND);
+        self.latest_end = Moment::after_slices(self.latest + 1, SECOND);
     }
 
-    /// Into the ring.
-    fn put_down(&mut self) {
+    /// Adds the calls of the last second to the ring.
+    fn flush_calls(&mut self) {
         let calls = std::mem::take(&mut self.calls);
         if calls == 0 {
             return;
@@ -121,10 +125,10 @@ impl RetryLedger {
 
     /// Pays for a retry, if the budget allows one.
     pub(crate) fn pay(&mut self, budget: Budget, now: Moment) -> Option<PaidRetry> {
-        self.put_down();
+        self.flush_calls();
         let now = now.slices(SECOND);
-        let (calls, retries) = self.recent(now);
-        let allowed = calls * u64::from(budget.percent) + u64::from(budget.floor) * 100;
+        let (calls, retries) = self.totals(now);
+        let allowed = calls * u64::from(budget.percent) + u64::from(budget.min_retries) * 100;
         if (retries + 1) * 100 > allowed {
             return None;
         }
@@ -133,7 +137,7 @@ impl RetryLedger {
         Some(PaidRetry { second: now })
     }
 
-    /// The retry was never sent: its price goes back to the second that it was taken from.
+    /// Refunds a retry that was never sent, in the second in which it was paid.
     pub(crate) fn refund(&mut self, paid: PaidRetry) {
         let slot = &mut self.ring[slot_of(paid.second)];
         if slot.number == paid.second {
@@ -152,7 +156,7 @@ impl RetryLedger {
         slot
     }
 
-    fn recent(&self, now: u64) -> (u64, u64) {
+    fn totals(&self, now: u64) -> (u64, u64) {
         self.ring
             .iter()
             .filter(|second| second.number + SECONDS as u64 > now)
@@ -180,7 +184,7 @@ mod tests {
     #[track_caller]
     fn retries_allowed(budget: Budget, calls: u32) -> u32 {
         let mut ledger = RetryLedger::default();
-        (0..calls).for_each(|_| ledger.call(NOW));
+        (0..calls).for_each(|_| ledger.on_call(NOW));
         (0..)
             .take_while(|_| ledger.pay(budget, NOW).is_some())
             .count() as u32
@@ -188,7 +192,7 @@ mod tests {
 
     #[test]
     fn sixty_percent_is_sixty_percent() {
-        let none = |percent| Budget::percent(percent).at_least(0);
+        let none = |percent| Budget::percent(percent).min_retries(0);
         assert_eq!(retries_allowed(none(60), 100), 60);
         assert_eq!(retries_allowed(none(20), 1_000), 200);
         assert_eq!(retries_allowed(none(33), 10), 3);
@@ -204,18 +208,18 @@ mod tests {
 
     #[test]
     fn old_traffic_is_forgotten() {
-        let budget = Budget::percent(100).at_least(0);
+        let budget = Budget::percent(100).min_retries(0);
         let mut ledger = RetryLedger::default();
-        (0..50).for_each(|_| ledger.call(NOW));
+        (0..50).for_each(|_| ledger.on_call(NOW));
         assert!(ledger.pay(budget, NOW + Duration::from_secs(9)).is_some());
         assert!(ledger.pay(budget, NOW + Duration::from_secs(10)).is_none());
     }
 
     #[test]
     fn what_was_paid_ten_seconds_after_the_last_call_is_not_forgotten() {
-        let budget = Budget::percent(0).at_least(1);
+        let budget = Budget::percent(0).min_retries(1);
         let mut ledger = RetryLedger::default();
-        ledger.call(NOW);
+        ledger.on_call(NOW);
         let later = NOW + Duration::from_secs(10);
         assert!(ledger.pay(budget, later).is_some());
         assert!(ledger.pay(budget, later).is_none());
@@ -230,7 +234,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_refund_gives_back_exactly_what_was_paid(paid in 1usize..200, refunded in 0usize..200) {
-            let budget = Budget::percent(0).at_least(200);
+            let budget = Budget::percent(0).min_retries(200);
             let refunded = refunded.min(paid);
             let mut ledger = RetryLedger::default();
             let receipts: Vec<_> = (0..paid).filter_map(|_| ledger.pay(budget, NOW)).collect();

@@ -1,9 +1,9 @@
-//! Durations as people say them: "58 s", "1.2 s", "350 ms", "2 min 5 s".
+//! Durations rounded for people: "58 s", "1.2 s", "350 ms", "2 min 5 s".
 
 use std::fmt;
 use std::time::Duration;
 
-/// Prints a duration rounded to what a reader needs of it: two units or two digits.
+/// Displays a duration in at most two units or two digits.
 pub(crate) struct Rounded(pub(crate) Duration);
 
 const SECOND: u128 = 1_000;

@@ -1,15 +1,14 @@
-//! How long a call may go on: words that a request carries in its extensions.
+//! Time limits of one call, and whether it is idempotent, as request extensions.
 
 use std::time::Duration;
 
-use crate::moment::Moment;
-use crate::sys::Instant;
+use crate::time::{Instant, Moment};
 
-/// How long after its start a call may still be sent again; put into the request's extensions.
+/// The total time limit of a call: no attempt starts later than this after its start.
 ///
-/// It replaces the layer's `patience` and `failure_patience` for this one call. No attempt starts
-/// later than this; a call whose next moment lies beyond it ends *now*, with the response in hand.
-/// Inside a request handler set it below your own timeout.
+/// Put it into the extensions of a request, where it replaces the layer's `patience` and `failure_patience`. If the
+/// next attempt would be later, the call returns now: the last response, plus a [`Report`](crate::Report) whose
+/// `not_before()` says when to retry. Inside a request handler set it below your own timeout.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,7 +27,7 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// So much for refusals and for failures alike.
+    /// Creates a time limit for refusals and failures alike.
     pub const fn of(patience: Duration) -> Self {
         Self {
             refusals: patience,
@@ -36,7 +35,7 @@ impl Patience {
         }
     }
 
-    /// Another patience for failures (5xx, broken connections) than for refusals.
+    /// Sets another time limit for failures (5xx, broken connections) than for refusals.
     ///
     /// ```
     /// use std::time::Duration;
@@ -51,8 +50,9 @@ impl Patience {
     }
 }
 
-/// The moment by which a call must have been sent for the last time; put into the request's
-/// extensions. It shortens patience and never lengthens it.
+/// The moment after which no attempt of a call starts.
+///
+/// Put it into the extensions of a request. It shortens patience and never lengthens it.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -68,7 +68,7 @@ impl Patience {
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// At this moment; tokio's `Instant` will do as well.
+    /// Creates a deadline at this moment, of std's or tokio's `Instant`.
     pub fn at(moment: impl Into<Instant>) -> Self {
         Self(moment.into())
     }
@@ -78,9 +78,10 @@ impl Deadline {
     }
 }
 
-/// Whether sending this request twice does no harm; put into the request's extensions.
+/// Whether a request is idempotent: sending it twice does no harm.
 ///
-/// Without it the method decides (RFC 9110, 9.2.2), or an `Idempotency-Key` header.
+/// Put it into the extensions of a request. Without it the method decides (RFC 9110, section 9.2.2), or an
+/// `Idempotency-Key` header.
 ///
 /// ```
 /// use tower_backoff::Idempotent;

@@ -1,36 +1,36 @@
-//! How long a call waits when nobody told it how long.
+//! Exponential backoff with jitter, for retries whose wait no server names.
 
 use std::time::Duration;
 
-use crate::dice::up_to;
+use crate::time::up_to;
 
-/// Exponential backoff: every retry waits up to twice as long as the one before.
+/// Exponential backoff: each retry waits up to twice as long as the one before.
 ///
-/// It times the retries of failures (5xx, broken connections). Waits that a server named are never
-/// shortened by it, and the minimum after a bare 429 is another matter altogether; see
+/// It times the retries of failures (5xx, broken connections). It never shortens a wait that a server named. The
+/// minimum wait after a 429 without a header is another setting,
 /// [`Provider::bare_429_wait`](crate::policy::Provider::bare_429_wait).
 ///
 /// # Default
 ///
-/// Base 50 ms (as in tower), cap 30 s, [`Jitter::Full`]:
+/// A base of 50 ms (as in tower), at most 30 s, and [`Jitter::Full`]:
 ///
 /// ```
 /// use std::time::Duration;
 /// use tower_backoff::{Backoff, Jitter};
 ///
 /// let default = Backoff::exponential(Duration::from_millis(50))
-///     .cap(Duration::from_secs(30))
+///     .max_delay(Duration::from_secs(30))
 ///     .jitter(Jitter::Full);
 /// assert_eq!(Backoff::default(), default);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     base: Duration,
-    cap: Duration,
+    max_delay: Duration,
     jitter: Jitter,
 }
 
-/// How the waits of many calls are spread, so that they do not come back together.
+/// How waits are randomized, so that many calls do not retry at the same time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,13 +40,14 @@ pub struct Backoff {
 /// assert!(backoff.wait(0, Duration::ZERO, 0) >= Duration::from_millis(125));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Jitter {
-    /// Anything from nothing to the whole wait: spreads best. The default.
+    /// Between zero and the whole wait. This spreads calls best, and is the default.
     #[default]
     Full,
-    /// At least half of the wait.
+    /// Between half of the wait and the whole wait.
     Equal,
-    /// From the base to three times the wait before this one.
+    /// Between the base and three times the previous wait.
     Decorrelated,
     /// Exactly the wait. For a single caller, or for tests.
     None,
@@ -60,9 +61,11 @@ impl Default for Backoff {
 
 impl Backoff {
     const BASE: Duration = Duration::from_millis(50);
-    const CAP: Duration = Duration::from_secs(30);
+    const MAX_DELAY: Duration = Duration::from_secs(30);
 
-    /// Doubles from `base`, up to a cap of 30 s (or `base`, if that is longer), with full jitter.
+    /// Creates a backoff that doubles from `base` up to 30 s, with full jitter.
+    ///
+    /// If `base` is longer than 30 s, it is the longest wait, too.
     ///
     /// # Panics
     ///
@@ -72,42 +75,43 @@ impl Backoff {
             !base.is_zero(),
             "a backoff needs a base above zero: write 50 ms, or max_retries(0) for no retries"
         );
-        let cap = if base.as_nanos() > Self::CAP.as_nanos() {
+        let max_delay = if base.as_nanos() > Self::MAX_DELAY.as_nanos() {
             base
         } else {
-            Self::CAP
+            Self::MAX_DELAY
         };
         Self {
             base,
-            cap,
+            max_delay,
             jitter: Jitter::Full,
         }
     }
 
-    /// No wait is longer than this, jitter included.
+    /// Sets the longest wait, jitter included.
     ///
     /// # Panics
     ///
-    /// If `cap` is shorter than the base.
+    /// If `max_delay` is shorter than the base.
     #[must_use]
-    pub const fn cap(mut self, cap: Duration) -> Self {
+    pub const fn max_delay(mut self, max_delay: Duration) -> Self {
         assert!(
-            cap.as_nanos() >= self.base.as_nanos(),
+            max_delay.as_nanos() >= self.base.as_nanos(),
             "the cap of a backoff must not be below its base: raise the cap or lower the base"
         );
-        self.cap = cap;
+        self.max_delay = max_delay;
         self
     }
 
-    /// How the waits are spread.
+    /// Sets how waits are randomized.
     #[must_use]
     pub const fn jitter(mut self, jitter: Jitter) -> Self {
         self.jitter = jitter;
         self
     }
 
-    /// The wait before a retry, given how many came before it, the wait before the last one and 64
-    /// random bits.
+    /// Returns the wait before a retry.
+    ///
+    /// It depends on how many retries came before, on the wait before the last one, and on 64 random bits.
     ///
     /// ```
     /// use std::time::Duration;
@@ -117,37 +121,40 @@ impl Backoff {
     /// let waits: Vec<_> = (0..4).map(|retry| backoff.wait(retry, Duration::ZERO, 0)).collect();
     /// assert_eq!(waits, [50, 100, 200, 400].map(Duration::from_millis));
     /// ```
-    pub fn wait(&self, retries_before: u32, last: Duration, roll: u64) -> Duration {
-        let whole = self.unspread(retries_before);
+    pub fn wait(&self, retries_before: u32, last: Duration, bits: u64) -> Duration {
+        let whole = self.without_jitter(retries_before);
         match self.jitter {
-            Jitter::Full => part_of(whole, roll),
-            Jitter::Equal => whole / 2 + part_of(whole - whole / 2, roll),
+            Jitter::Full => part_of(whole, bits),
+            Jitter::Equal => whole / 2 + part_of(whole - whole / 2, bits),
             Jitter::Decorrelated => {
-                let most = last.saturating_mul(3).clamp(self.base, self.cap);
-                self.base + part_of(most - self.base, roll)
+                let most = last.saturating_mul(3).clamp(self.base, self.max_delay);
+                self.base + part_of(most - self.base, bits)
             }
             Jitter::None => whole,
         }
     }
 
-    /// The wait without its jitter. A named wait is never below it, so that a server which says
-    /// "now" for ever cannot make a loop.
-    pub(crate) fn unspread(&self, retries_before: u32) -> Duration {
+    /// Returns the wait without its jitter.
+    ///
+    /// A wait that a server names is never below it, so that a server which always says "now" cannot make a loop.
+    pub(crate) fn without_jitter(&self, retries_before: u32) -> Duration {
         let factor = 1u32.checked_shl(retries_before).unwrap_or(u32::MAX);
-        self.base.saturating_mul(factor).min(self.cap)
+        self.base.saturating_mul(factor).min(self.max_delay)
     }
 }
 
-/// Part of a duration, in whole nanoseconds, so that no base is too short to be spread.
-fn part_of(whole: Duration, roll: u64) -> Duration {
+/// Returns a random part of a duration.
+///
+/// It is drawn in whole nanoseconds, so that the shortest base is randomized as well.
+fn part_of(whole: Duration, bits: u64) -> Duration {
     let nanos = u64::try_from(whole.as_nanos()).unwrap_or(u64::MAX);
-    Duration::from_nanos(up_to(nanos, roll))
+    Duration::from_nanos(up_to(nanos, bits))
 }
 
-/// The jitter on a wait that a server named: small, and upward only.
-pub(crate) fn upward(named: Duration, roll: u64) -> Duration {
+/// Returns the jitter that is added to a wait that a server named: at most 1 % and 250 ms.
+pub(crate) fn positive_jitter(named: Duration, bits: u64) -> Duration {
     const MOST: Duration = Duration::from_millis(250);
-    part_of((named / 100).min(MOST), roll)
+    part_of((named / 100).min(MOST), bits)
 }
 
 #[cfg(test)]
@@ -172,18 +179,18 @@ mod tests {
             cap in 0u64..10_000_000,
             retry: u32,
             last: u64,
-            roll: u64,
+            bits: u64,
         ) {
             let base = Duration::from_millis(base);
             let cap = base + Duration::from_millis(cap);
-            let backoff = Backoff::exponential(base).cap(cap).jitter(jitter);
-            prop_assert!(backoff.wait(retry, Duration::from_millis(last), roll) <= cap);
+            let backoff = Backoff::exponential(base).max_delay(cap).jitter(jitter);
+            prop_assert!(backoff.wait(retry, Duration::from_millis(last), bits) <= cap);
         }
 
         #[test]
-        fn jitter_on_a_named_wait_is_upward_and_small(named in 0u64..40_000_000_000, roll: u64) {
+        fn jitter_on_a_named_wait_is_upward_and_small(named in 0u64..40_000_000_000, bits: u64) {
             let named = Duration::from_millis(named);
-            let more = upward(named, roll);
+            let more = positive_jitter(named, bits);
             prop_assert!(more <= Duration::from_millis(250) && more <= named / 100);
         }
     }
@@ -199,14 +206,14 @@ mod tests {
     #[test]
     fn equal_jitter_spreads_the_second_half() {
         let backoff = Backoff::default().jitter(Jitter::Equal);
-        let wait = |roll| backoff.wait(1, Duration::ZERO, roll).as_millis();
+        let wait = |bits| backoff.wait(1, Duration::ZERO, bits).as_millis();
         assert_eq!((wait(0), wait(u64::MAX)), (50, 100));
     }
 
     #[test]
     fn decorrelated_jitter_lies_between_the_base_and_three_times_the_wait_before() {
         let backoff = Backoff::default().jitter(Jitter::Decorrelated);
-        let wait = |last, roll| backoff.wait(9, Duration::from_millis(last), roll);
+        let wait = |last, bits| backoff.wait(9, Duration::from_millis(last), bits);
         let ends = |last| (wait(last, 0).as_millis(), wait(last, u64::MAX).as_millis());
         assert_eq!(ends(0), (50, 50));
         assert_eq!(ends(100), (50, 300));
@@ -215,7 +222,7 @@ mod tests {
 
     #[test]
     fn jitter_on_a_named_wait_reaches_a_hundredth_and_a_quarter_second() {
-        let most = |seconds| upward(Duration::from_secs(seconds), u64::MAX).as_millis();
+        let most = |seconds| positive_jitter(Duration::from_secs(seconds), u64::MAX).as_millis();
         assert_eq!((most(10), most(25), most(3_600)), (100, 250, 250));
     }
 
@@ -238,7 +245,7 @@ mod tests {
     #[test]
     fn a_backoff_that_never_pauses_cannot_be_said() {
         assert!(std::panic::catch_unwind(|| Backoff::exponential(Duration::ZERO)).is_err());
-        let low = || Backoff::default().cap(Duration::from_millis(1));
+        let low = || Backoff::default().max_delay(Duration::from_millis(1));
         assert!(std::panic::catch_unwind(low).is_err());
     }
 }

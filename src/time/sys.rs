@@ -1,4 +1,4 @@
-//! The clocks and the timer of the system: tokio's, or those of the browser that runs us.
+//! The clocks and the timer of tokio, or those of the browser.
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 pub(crate) use browser::{Instant, Sleep, can_sleep, monotonic, wall};
@@ -23,9 +23,9 @@ mod native {
         SystemTime::now()
     }
 
-    /// Whether there is a runtime, without which making a timer panics.
+    /// Whether there is a tokio runtime; creating a timer panics without one.
     ///
-    /// Whether its timer is enabled cannot be asked.
+    /// Whether the timer of the runtime is enabled cannot be found out.
     pub(crate) fn can_sleep() -> bool {
         tokio::runtime::Handle::try_current().is_ok()
     }
@@ -70,12 +70,12 @@ mod browser {
         SystemTime::UNIX_EPOCH + since.unwrap_or_default()
     }
 
-    /// A page always has timers.
+    /// Always true: a page has timers.
     pub(crate) fn can_sleep() -> bool {
         true
     }
 
-    /// A browser's timers take milliseconds and at most 24 days: longer waits are waited for in parts.
+    /// A timer that waits in parts, since a browser's timers take at most 24 days.
     pub(crate) struct Sleep {
         until: Instant,
         part: TimeoutFuture,

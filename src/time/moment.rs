@@ -1,7 +1,7 @@
-//! A moment of the monotonic clock, in one word.
+//! A moment of the monotonic clock in 64 bits.
 //!
-//! A gate compares and adds moments on every call. An `Instant` is seconds and nanoseconds in 16 bytes, and each sum
-//! of it checks for overflow twice; this is a count of nanoseconds, half as large, whose sums saturate.
+//! A gate compares and adds moments on every call. An `Instant` takes 16 bytes, and each sum checks for overflow
+//! twice. A moment is a count of nanoseconds, half as large, whose sums saturate.
 
 use std::num::NonZeroU64;
 use std::ops::{Add, AddAssign, Sub};
@@ -9,14 +9,16 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::sys::Instant;
+use crate::time::Instant;
 
-/// Nanoseconds since shortly before this process asked for the first time; they last 584 years.
+/// Nanoseconds since a day before the first use in this process. They last 584 years.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
 
-/// Where counting starts: by the true clock, whatever a paused one says, and a day early, if the system allows, so that an `Instant` that a caller took before has a
-/// moment, too.
+/// The zero of all moments.
+///
+/// It is taken from the true clock, even if tokio's is paused. Where the system allows it lies a day in the past, so
+/// that an `Instant` that a caller took earlier has a moment, too.
 static START: LazyLock<Instant> = LazyLock::new(|| {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     let now = Instant::now();
@@ -24,57 +26,57 @@ static START: LazyLock<Instant> = LazyLock::new(|| {
 });
 
 impl Moment {
-    /// Before every other.
+    /// The earliest moment.
     pub(crate) const START: Self = Self(0);
-    /// After every other.
+    /// The latest moment.
     pub(crate) const FAR: Self = Self(u64::MAX);
 
-    /// The moment of an `Instant`; the start, if it is older.
+    /// Converts an `Instant`; one before [`START`](Self::START) becomes `START`.
     #[inline]
     pub(crate) fn of(instant: Instant) -> Self {
         Self(nanos(instant.saturating_duration_since(*START)))
     }
 
-    /// As an `Instant`, for timers.
+    /// Converts to an `Instant`, for timers.
     pub(crate) fn instant(self) -> Instant {
         *START + Duration::from_nanos(self.0)
     }
 
-    /// How much later it is than another, or nothing.
+    /// Returns the time since an earlier moment, or zero.
     pub(crate) const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// So much earlier, or the start.
+    /// Subtracts a duration, down to [`START`](Self::START).
     pub(crate) const fn earlier(self, by: Duration) -> Self {
         Self(self.0.saturating_sub(nanos(by)))
     }
 
-    /// The last moment before it.
+    /// Returns the moment one nanosecond earlier.
     #[cfg(test)]
     pub(crate) const fn just_before(self) -> Self {
         Self(self.0.saturating_sub(1))
     }
 
-    /// The number of whole slices of time until then.
+    /// Returns how many whole slices of this length have passed since the start.
     #[inline]
     pub(crate) fn slices(self, nanos: NonZeroU64) -> u64 {
         self.0 / nanos
     }
 
-    /// The end of this many slices of time.
+    /// Returns the end of this many slices since the start.
     pub(crate) const fn after_slices(slices: u64, nanos: NonZeroU64) -> Self {
         Self(slices.saturating_mul(nanos.get()))
     }
 }
 
-/// The nanoseconds of a duration, at most 584 years.
+/// Returns the nanoseconds of a duration, at most 584 years.
 pub(crate) const fn nanos(duration: Duration) -> u64 {
     let seconds = duration.as_secs().saturating_mul(1_000_000_000);
     seconds.saturating_add(duration.subsec_nanos() as u64)
 }
 
-/// A moment that every call compares with now, and that is hardly ever set.
+/// An atomic moment that every call compares with now and that is rarely set.
 #[derive(Debug)]
 pub(crate) struct Due(AtomicU64);
 
@@ -99,7 +101,7 @@ impl Due {
     }
 }
 
-/// A length of time in one word, for what is added again and again.
+/// A duration in 64 bits, for values that are added often.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Length(u64);
 
@@ -122,7 +124,7 @@ impl Length {
 impl Add<Length> for Moment {
     type Output = Self;
 
-    /// Of a moment that was: the sum lies within the next 584 years.
+    /// The moment must lie in the past: the sum then lies within the next 584 years.
     #[inline]
     fn add(self, length: Length) -> Self {
         Self(self.0.wrapping_add(length.0))
@@ -132,24 +134,25 @@ impl Add<Length> for Moment {
 impl Sub<Length> for Moment {
     type Output = Self;
 
-    /// Of a moment that is later than the length is long.
+    /// The moment must be later than [`START`](Self::START) by at least the length.
     #[inline]
     fn sub(self, length: Length) -> Self {
         Self(self.0.wrapping_sub(length.0))
     }
 }
 
-/// Time in slices of one length, numbered from long before a moment on. What falls into which slice then depends on
-/// how long after that moment it was, and on nothing else.
+/// Numbers time slices of one length from a reference moment.
+///
+/// Which slice a moment falls into depends only on its distance to the reference.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slices {
-    /// The beginning of the first slice; it may lie before all moments, and sums wrap around.
+    /// The beginning of slice zero. It may lie before all moments: sums wrap around.
     zero: u64,
     length: NonZeroU64,
 }
 
 impl Slices {
-    /// So many slices before the moment, whoever looked at the clock a little earlier is not lost.
+    /// How many slices lie before the reference, for callers that read the clock a little earlier.
     const BEFORE: u64 = 1 << 16;
 
     pub(crate) fn around(moment: Moment, length: NonZeroU64) -> Self {
@@ -160,18 +163,18 @@ impl Slices {
         }
     }
 
-    /// Slices of the same length, numbered from another moment on.
+    /// Numbers slices of the same length from another reference.
     pub(crate) fn around_another(self, moment: Moment) -> Self {
         Self::around(moment, self.length)
     }
 
-    /// The number of the slice in which a moment lies.
+    /// Returns the number of the slice in which a moment lies.
     #[inline]
     pub(crate) fn number(self, moment: Moment) -> u64 {
         moment.0.wrapping_sub(self.zero) / self.length
     }
 
-    /// When the slice of this number is over.
+    /// Returns the end of the slice with this number.
     pub(crate) fn end(self, number: u64) -> Moment {
         let slices = number.wrapping_add(1).wrapping_mul(self.length.get());
         Moment(self.zero.wrapping_add(slices))
@@ -202,7 +205,7 @@ impl Sub for Moment {
 
 #[cfg(test)]
 impl Moment {
-    /// Any moment will do.
+    /// Returns the current moment, for tests.
     pub(crate) fn now() -> Self {
         Self::of(Instant::now())
     }

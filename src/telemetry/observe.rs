@@ -1,4 +1,4 @@
-//! Seeing every decision.
+//! Observers, which see every decision of the layer.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::policy::{Attempt, Verdict};
 use crate::scope::Scope;
 
-/// Is told every decision, with the head and, of refusals and failures, the peeked body.
+/// Receives every decision, with the response head and the body of refusals and failures.
 ///
 /// Wolfeo's page asks to log the full response of a 5xx:
 ///
@@ -18,7 +18,7 @@ use crate::scope::Scope;
 /// struct LogFailures;
 ///
 /// impl Observer for LogFailures {
-///     fn decided(&self, decision: &Decision<'_>) {
+///     fn on_decision(&self, decision: &Decision<'_>) {
 ///         let attempt = decision.attempt;
 ///         if attempt.status().is_some_and(|status| status.is_server_error()) {
 ///             let body = String::from_utf8_lossy(attempt.body().unwrap_or_default());
@@ -31,19 +31,20 @@ use crate::scope::Scope;
 /// # let _ = layer;
 /// ```
 pub trait Observer: Send + Sync {
-    /// One attempt was judged.
-    fn decided(&self, decision: &Decision<'_>);
+    /// Called after the policy has judged an attempt.
+    fn on_decision(&self, decision: &Decision<'_>);
 
-    /// Whether it wants to see the bodies of responses with this status. The default: those of
-    /// 4xx and 5xx.
+    /// Whether it wants the bodies of responses with this status.
+    ///
+    /// The default is 4xx and 5xx.
     fn wants_body_of(&self, status: StatusCode) -> bool {
         status.is_client_error() || status.is_server_error()
     }
 }
 
 impl<O: Observer + ?Sized> Observer for std::sync::Arc<O> {
-    fn decided(&self, decision: &Decision<'_>) {
-        (**self).decided(decision);
+    fn on_decision(&self, decision: &Decision<'_>) {
+        (**self).on_decision(decision);
     }
 
     fn wants_body_of(&self, status: StatusCode) -> bool {
@@ -51,18 +52,18 @@ impl<O: Observer + ?Sized> Observer for std::sync::Arc<O> {
     }
 }
 
-/// What was decided about an attempt.
+/// A decision about an attempt.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Decision<'a> {
-    /// The attempt, with the body if it was small and quick enough.
+    /// The attempt. It has a body if that was small and arrived in time.
     pub attempt: &'a Attempt<'a>,
-    /// What the policy said.
+    /// The verdict of the policy.
     pub verdict: &'a Verdict,
-    /// Whose gate it is.
+    /// The scope of the gate.
     pub scope: &'a Scope,
-    /// For how long the gate of the scope is now shut because of this attempt.
-    pub shut_for: Option<Duration>,
+    /// How long the gate is closed because of this attempt; `None` if it is not.
+    pub closed_for: Option<Duration>,
 }
 
 impl fmt::Debug for Decision<'_> {
@@ -71,7 +72,7 @@ impl fmt::Debug for Decision<'_> {
             .field("attempt", self.attempt)
             .field("verdict", self.verdict)
             .field("scope", self.scope)
-            .field("shut_for", &self.shut_for)
+            .field("closed_for", &self.closed_for)
             .finish()
     }
 }

@@ -1,15 +1,16 @@
-//! `tracing` events, and nothing at all without the feature.
+//! `tracing` events and spans; they compile to nothing without the feature.
 //!
-//! They name status or kind of error, scope, wait and what decided; never a credential, a path or a query string.
+//! They name the status or the kind of error, the scope, the wait and what decided it; never a credential, a path or
+//! a query string.
 
 use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::failure::Kind;
+use crate::failure::FailureKind;
 use crate::policy::Attempt;
-use crate::report::StopReason;
 use crate::scope::Scope;
+use crate::telemetry::StopReason;
 
 #[cfg(feature = "tracing")]
 macro_rules! event {
@@ -21,21 +22,25 @@ macro_rules! event {
     ($level:ident, $($($name:ident).+ = %$value:expr,)* $text:literal) => {{ $(let _ = &$value;)* }};
 }
 
-/// What an attempt came to.
+/// The status or the kind of error of an attempt.
 #[derive(Clone, Copy)]
 pub(crate) enum Cause {
     Status(StatusCode),
-    Error(Kind),
+    Error(FailureKind),
 }
 
 impl Cause {
     pub(crate) fn of(attempt: &Attempt<'_>) -> Option<Self> {
         let status = attempt.status().map(Self::Status);
-        status.or_else(|| attempt.error().map(|error| Self::Error(Kind::of(error))))
+        status.or_else(|| {
+            attempt
+                .error()
+                .map(|error| Self::Error(FailureKind::of(error)))
+        })
     }
 }
 
-/// Names the status, or else the kind of the error.
+/// Emits an event with the status, or else with the kind of error.
 macro_rules! event_about {
     ($cause:expr, $level:ident, $($rest:tt)*) => {
         match $cause {
@@ -45,21 +50,21 @@ macro_rules! event_about {
     };
 }
 
-/// A gate shut, or stays shut for longer.
-pub(crate) fn shut(scope: &Scope, cause: Cause, shut_for: Duration, by: &str) {
-    let seconds = shut_for.as_secs_f64();
+/// Reports that a gate closed, or that it stays closed for longer.
+pub(crate) fn on_close(scope: &Scope, cause: Cause, closed_for: Duration, by: &str) {
+    let seconds = closed_for.as_secs_f64();
     event_about!(
         cause,
         warn,
         scope = %scope,
         seconds = %seconds,
         decided_by = %by,
-        "the gate is shut"
+        "the gate is closed"
     );
 }
 
-/// A call goes again.
-pub(crate) fn again(scope: &Scope, attempts: u32, cause: Cause, wait: Duration, by: &str) {
+/// Reports that a call will be sent again.
+pub(crate) fn on_retry(scope: &Scope, attempts: u32, cause: Cause, wait: Duration, by: &str) {
     let seconds = wait.as_secs_f64();
     event_about!(
         cause,
@@ -72,7 +77,7 @@ pub(crate) fn again(scope: &Scope, attempts: u32, cause: Cause, wait: Duration, 
     );
 }
 
-/// A call ended without an accepted answer.
+/// Reports that a call ended without an accepted response.
 pub(crate) fn on_stop(scope: &Scope, attempts: u32, reason: StopReason) {
     event!(
         info,
@@ -83,8 +88,8 @@ pub(crate) fn on_stop(scope: &Scope, attempts: u32, reason: StopReason) {
     );
 }
 
-/// Two layers that know nothing of each other serve one provider.
-pub(crate) fn siblings(provider: &str) {
+/// Warns of a second layer for a provider that does not share the gates of the first.
+pub(crate) fn on_duplicate_layer(provider: &str) {
     event!(
         warn,
         provider = %provider,
@@ -92,8 +97,10 @@ pub(crate) fn siblings(provider: &str) {
     );
 }
 
-/// A [`Remake`](crate::body::Remake) failed. Its error is not told: nobody knows what it names.
-pub(crate) fn not_remade() {
+/// Warns that a [`BodyFactory`](crate::body::BodyFactory) failed.
+///
+/// Its error is not logged, since it may contain secrets.
+pub(crate) fn on_factory_error() {
     event!(warn, "the request body could not be made again");
 }
 
@@ -105,13 +112,13 @@ mod span {
 
     use crate::scope::Scope;
 
-    /// Around one attempt: what the client logs meanwhile belongs to it.
+    /// The span of one attempt, to which the client's own events belong.
     pub(crate) struct Span(tracing::Span);
 
-    /// `None` if nobody listens.
+    /// Creates a span; `None` if no subscriber wants it.
     #[inline]
     pub(crate) fn attempt(scope: &Scope, method: &Method, number: u32) -> Option<Span> {
-        // Asked first, since a span that nobody wants is five words to be made and dropped.
+        // Checked first, since creating an unwanted span costs more than this check.
         if tracing::level_filters::LevelFilter::current() < tracing::Level::DEBUG {
             return None;
         }

@@ -1,15 +1,15 @@
-//! When a scope counts as out of order, as a setting.
+//! The setting of the circuit breaker that each gate has.
 
 use std::time::Duration;
 
-/// When all calls of a scope wait for a probe, because the server is out of order.
+/// When the circuit breaker of a scope opens, so that its calls wait for a probe.
 ///
-/// The circuit breaker of a gate opens after five failures in a row over at least a second, if no call of the scope was
-/// served in the last ten seconds: so one broken route never stops its host. Connection failures and the statuses 502,
-/// 503, 504 and 520 to 529 are failures; 500 and 501, statuses that the policy calls final, and errors of the caller's
-/// own layers ([`Unsent`](crate::failure::Unsent)) are not. While it is open, one probe at growing intervals (1 s
-/// to 8 s) asks whether the server is back, and a call to a path that has not failed since is a probe at once. The first
-/// call that is served closes it, and calls come at a growing pace.
+/// The circuit breaker of a gate opens after five failures in a row that span at least a second, if no call of the
+/// scope succeeded in the last ten seconds. So a broken route never stops its host. Connection failures and the
+/// statuses 502, 503, 504 and 520 to 529 are failures. 500 and 501, statuses that the policy calls final, and errors
+/// of the caller's own layers ([`Unsent`](crate::failure::Unsent)) are not. While it is open, one probe at growing
+/// intervals (1 s to 8 s) tests whether the server is back; a call to a path that has not failed since is a probe at
+/// once. The first success closes it, and the rate of calls then grows gradually.
 ///
 /// # Default
 ///
@@ -29,14 +29,14 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CircuitBreaker {
-    /// `None`: it never opens.
+    /// `None` if it never opens.
     pub(crate) failures: Option<u32>,
     pub(crate) lasting: Duration,
     pub(crate) served_within: Duration,
 }
 
 impl CircuitBreaker {
-    /// Opens after this many failures in a row.
+    /// Creates a circuit breaker that opens after this many failures in a row.
     ///
     /// # Panics
     ///
@@ -53,7 +53,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// Never opens: every call is sent, and each retry waits for its own backoff alone.
+    /// Creates a circuit breaker that never opens: each retry waits for its own backoff alone.
     pub const fn off() -> Self {
         Self {
             failures: None,
@@ -61,14 +61,16 @@ impl CircuitBreaker {
         }
     }
 
-    /// The failures have to span at least this long: what fails all at once proves nothing. 1 s by default.
+    /// Sets the shortest time that the failures must span. The default is 1 s.
+    ///
+    /// Failures at the same moment are often one event.
     #[must_use]
     pub const fn lasting(mut self, span: Duration) -> Self {
         self.lasting = span;
         self
     }
 
-    /// Stays closed if a call of the scope was served within this time. 10 s by default.
+    /// Keeps it closed if a call of the scope succeeded within this time. The default is 10 s.
     #[must_use]
     pub const fn unless_served_within(mut self, span: Duration) -> Self {
         self.served_within = span;

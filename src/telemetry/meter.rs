@@ -1,19 +1,19 @@
-//! Numbers through the `metrics` crate, and nothing at all without the feature.
+//! Counters through the `metrics` crate; they compile to nothing without the feature.
 //!
-//! Their names are listed in `crate::metrics`. Labels take few values, all of them chosen here.
+//! Their names are listed in `crate::metrics`. Labels take few values, all chosen here.
 
 #[cfg(feature = "metrics")]
 pub(crate) use counting::{on_attempt, on_close, on_stop, on_wait};
 #[cfg(not(feature = "metrics"))]
 pub(crate) use idle::{on_attempt, on_close, on_stop, on_wait};
 
-/// What an attempt came to.
+/// The outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AttemptKind {
     Served,
-    /// By a limit.
+    /// Refused by a rate limit.
     Refused,
-    /// A broken connection, or an answer that the server failed.
+    /// Failed: a broken connection or a server error.
     Failed,
 }
 
@@ -24,15 +24,15 @@ mod counting {
     use metrics::{counter, histogram};
 
     use super::AttemptKind;
-    use crate::report::StopReason;
     use crate::scope::Scope;
+    use crate::telemetry::StopReason;
 
-    /// A server names its buckets, so they are counted under the scope that they belong to.
+    /// Labels a bucket with its scope, since a server can name any number of buckets.
     fn label(scope: &Scope) -> (&'static str, String) {
         ("scope", scope.without_bucket().to_string())
     }
 
-    /// An attempt was answered or failed.
+    /// Counts an attempt.
     pub(crate) fn on_attempt(scope: &Scope, outcome: AttemptKind) {
         let outcome = match outcome {
             AttemptKind::Served => "served",
@@ -43,19 +43,19 @@ mod counting {
         counter!("tower_backoff_attempts_total", &labels).increment(1);
     }
 
-    /// A gate closed, for a wait that the server named or for the default one.
+    /// Counts a closing, by a wait that the server named or by the default one.
     pub(crate) fn on_close(scope: &Scope, named: bool) {
         let decided_by = if named { "server" } else { "default" };
         let labels = [label(scope), ("decided_by", decided_by.to_owned())];
         counter!("tower_backoff_closings_total", &labels).increment(1);
     }
 
-    /// A call goes again after this wait.
+    /// Records a wait before a retry.
     pub(crate) fn on_wait(scope: &Scope, wait: Duration) {
         histogram!("tower_backoff_waits_seconds", &[label(scope)]).record(wait);
     }
 
-    /// A call ended without being served.
+    /// Counts a call that ended without success.
     pub(crate) fn on_stop(scope: &Scope, reason: StopReason) {
         use StopReason::{Final, NotSafe, Permanent};
         let why = match reason {
@@ -72,8 +72,8 @@ mod idle {
     use std::time::Duration;
 
     use super::AttemptKind;
-    use crate::report::StopReason;
     use crate::scope::Scope;
+    use crate::telemetry::StopReason;
 
     pub(crate) fn on_attempt(_: &Scope, _: AttemptKind) {}
     pub(crate) fn on_close(_: &Scope, _: bool) {}

@@ -1,16 +1,16 @@
-//! What happened to one call, told to its caller.
+//! The report of one call: attempts, waits, and why it ended.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use crate::rounded::Rounded;
+use crate::time::Rounded;
 
-/// How a call went: how often it was sent, how long it waited, and why it ended.
+/// How often a call was sent, how long it waited, and why it ended.
 ///
-/// It rides on the response as an extension whenever something happened: a wait, a retry, or a
-/// refusal that was handed back. A first try that succeeds carries none.
+/// It is an extension of the response whenever something happened: a wait, a retry, or a refusal that was returned. A
+/// first attempt that succeeds carries none.
 ///
 /// ```
 /// use tower_backoff::Report;
@@ -25,62 +25,64 @@ use crate::rounded::Rounded;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     pub(crate) attempts: u32,
-    pub(crate) waited: Duration,
+    pub(crate) total_wait: Duration,
     pub(crate) decided_by: Option<Cow<'static, str>>,
     pub(crate) stop_reason: Option<StopReason>,
-    /// By the wall clock, and how long that is from the end of the call.
+    /// The time by the wall clock, and how long after the end of the call that is.
     pub(crate) not_before: Option<(SystemTime, Duration)>,
 }
 
-/// Why a refusal or a failure was handed back instead of being tried again.
+/// Why a refusal or a failure was returned instead of being retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StopReason {
-    /// The policy calls the response final: another try would be answered the same way.
+    /// The policy calls the response final: another attempt would get the same response.
     Final,
-    /// Another try might help, but sending the request twice is not safe.
+    /// Another attempt might help, but sending the request twice is not safe.
     ///
     /// An `Idempotency-Key` header or [`Idempotent`](crate::Idempotent) makes it safe.
     NotSafe,
-    /// The error is one that no retry mends.
+    /// A retry cannot fix the error.
     ///
-    /// So are a cost above the quota ([`TooDear`](crate::TooDear)), and a client that has failed and takes no more
-    /// requests.
+    /// Examples are a cost above the quota ([`CostAboveQuota`](crate::CostAboveQuota)), and a client that has failed
+    /// and takes no more requests.
     Permanent,
     /// The request was retried `max_retries` times.
     RetriesExhausted,
     /// The request was refused more often than the layer allows.
     RefusalsExhausted,
-    /// The retry budget of the scope is spent.
+    /// The retry budget of the scope is used up.
     BudgetExhausted,
     /// The next attempt would start later than the call's patience or deadline allows.
     PatienceExceeded,
-    /// The request body cannot be sent a second time: [`ReplayLayer`](crate::body::ReplayLayer) outside mends that.
+    /// The request body cannot be sent a second time.
+    ///
+    /// A [`ReplayLayer`](crate::body::ReplayLayer) outside of the retry layer makes it replayable.
     BodyNotReplayable,
 }
 
 impl Report {
-    /// How many times the request was sent.
+    /// Returns how many times the request was sent.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// How long the call waited in all: at the gate, and between its attempts.
-    pub fn waited(&self) -> Duration {
-        self.waited
+    /// Returns how long the call waited in total, at the gate and between its attempts.
+    pub fn total_wait(&self) -> Duration {
+        self.total_wait
     }
 
-    /// What decided the last wait: the name of a header, of a field of the body, or of a rule.
+    /// Returns what decided the last wait: a header, a field of the body, or a rule.
     pub fn decided_by(&self) -> Option<&str> {
         self.decided_by.as_deref()
     }
 
-    /// Why the call ended although it was refused or failed. `None` if it succeeded.
-    pub fn ended(&self) -> Option<StopReason> {
+    /// Returns why a refused or failed call was not retried; `None` after a success.
+    pub fn stop_reason(&self) -> Option<StopReason> {
         self.stop_reason
     }
 
-    /// If the call could not go on: the moment from which it may be sent again, where that is known.
+    /// Returns the moment from which a call that gave up may be sent again, if it is known.
     pub fn not_before(&self) -> Option<SystemTime> {
         self.not_before.map(|(moment, _)| moment)
     }
@@ -94,15 +96,15 @@ impl fmt::Display for Report {
             2 => f.write_str("sent twice"),
             attempts => write!(f, "sent {attempts} times"),
         }?;
-        if !self.waited.is_zero() {
-            write!(f, ", waited {}", Rounded(self.waited))?;
+        if !self.total_wait.is_zero() {
+            write!(f, ", waited {}", Rounded(self.total_wait))?;
         }
-        // It decided the last wait: the one that the call did not begin, if there is one.
+        // `decided_by` belongs to the wait that the call did not begin, if there is one.
         let decided_by = |f: &mut fmt::Formatter<'_>| match &self.decided_by {
             Some(decided_by) => write!(f, " ({decided_by})"),
             None => Ok(()),
         };
-        if !self.waited.is_zero() && self.not_before.is_none() {
+        if !self.total_wait.is_zero() && self.not_before.is_none() {
             decided_by(f)?;
         }
         if let Some(reason) = self.stop_reason {
@@ -131,8 +133,9 @@ impl fmt::Display for StopReason {
     }
 }
 
-/// A place for the [`Report`], put into the request's extensions, filled also when the call ends
-/// with an error.
+/// A slot that receives the [`Report`] of a call, even if the call ends with an error.
+///
+/// Put a clone into the extensions of the request.
 ///
 /// ```
 /// use tower_backoff::ReportSlot;
@@ -148,12 +151,12 @@ impl fmt::Display for StopReason {
 pub struct ReportSlot(Arc<Mutex<Option<Report>>>);
 
 impl ReportSlot {
-    /// An empty slot.
+    /// Creates an empty slot.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The report, once the call has ended.
+    /// Returns the report, once the call has ended.
     pub fn report(&self) -> Option<Report> {
         self.0
             .lock()

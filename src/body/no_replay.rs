@@ -1,4 +1,4 @@
-//! Bodies that are sent once and never again.
+//! Request bodies that are never sent again.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,39 +13,39 @@ use tower_service::Service;
 use super::Replay;
 
 pin_project! {
-    /// A body that can be sent only once, whatever happens; see [`OnceLayer`].
+    /// A body that is sent only once; see [`NoReplayLayer`].
     // Not `Clone`, on purpose: every `Clone` body is replayed by cloning it.
-    pub struct Once<B> {
+    pub struct NoReplay<B> {
         #[pin]
         body: B,
     }
 }
 
-impl<B> Once<B> {
-    /// Declares that this body is sent once.
+impl<B> NoReplay<B> {
+    /// Wraps a body so that it is sent only once.
     ///
     /// ```
-    /// use tower_backoff::body::{Once, Replay};
+    /// use tower_backoff::body::{NoReplay, Replay};
     ///
-    /// assert!(Once::new(String::from("a stream, say")).replay().is_none());
+    /// assert!(NoReplay::new(String::from("a stream")).replay().is_none());
     /// ```
     pub fn new(body: B) -> Self {
         Self { body }
     }
 
-    /// The body itself.
+    /// Returns the body.
     pub fn into_inner(self) -> B {
         self.body
     }
 }
 
-impl<B: Body> Replay for Once<B> {
+impl<B: Body> Replay for NoReplay<B> {
     fn replay(&self) -> Option<Self> {
         None
     }
 }
 
-impl<B: Body> Body for Once<B> {
+impl<B: Body> Body for NoReplay<B> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -65,60 +65,62 @@ impl<B: Body> Body for Once<B> {
     }
 }
 
-impl<B> fmt::Debug for Once<B> {
+impl<B> fmt::Debug for NoReplay<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Once").finish_non_exhaustive()
+        f.debug_struct("NoReplay").finish_non_exhaustive()
     }
 }
 
-/// Sends every body once: put it outside the retry layer when bodies are streams.
+/// A layer that sends each request body only once, for streams.
 ///
-/// Such a call still waits at the gate for its turn, and a refusal still shuts the gate for all
-/// others; but it is never sent again, and its [`Report`](crate::Report) says why.
+/// Put it outside of the retry layer.
+///
+/// Such a call still waits at the gate for its slot, and its refusal still closes the gate for all others. But it is
+/// never sent again, and its [`Report`](crate::Report) says why.
 ///
 /// ```
 /// use tower::ServiceBuilder;
-/// use tower_backoff::{RetryLayer, body::OnceLayer, providers};
+/// use tower_backoff::{RetryLayer, body::NoReplayLayer, providers};
 /// # let hyper_client = tower::service_fn(
-/// #     |_: http::Request<tower_backoff::body::Once<hyper::body::Incoming>>| async {
+/// #     |_: http::Request<tower_backoff::body::NoReplay<hyper::body::Incoming>>| async {
 /// #         Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
 /// #     },
 /// # );
 ///
 /// let uploads = ServiceBuilder::new()
-///     .layer(OnceLayer::new())
+///     .layer(NoReplayLayer::new())
 ///     .layer(RetryLayer::new(providers::lemlist()))
 ///     .service(hyper_client);
 /// # fn takes<S: tower::Service<http::Request<hyper::body::Incoming>>>(_: S) {}
 /// # takes(uploads);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-pub struct OnceLayer(());
+pub struct NoReplayLayer(());
 
-impl OnceLayer {
-    /// There is nothing to set.
+impl NoReplayLayer {
+    /// Creates the layer, which has no settings.
     pub const fn new() -> Self {
         Self(())
     }
 }
 
-impl<S> Layer<S> for OnceLayer {
-    type Service = OnceService<S>;
+impl<S> Layer<S> for NoReplayLayer {
+    type Service = NoReplayService<S>;
 
-    fn layer(&self, inner: S) -> OnceService<S> {
-        OnceService { inner }
+    fn layer(&self, inner: S) -> NoReplayService<S> {
+        NoReplayService { inner }
     }
 }
 
-/// The service that [`OnceLayer`] makes.
+/// The service of a [`NoReplayLayer`].
 #[derive(Clone, Copy)]
-pub struct OnceService<S> {
+pub struct NoReplayService<S> {
     inner: S,
 }
 
-impl<S, B> Service<Request<B>> for OnceService<S>
+impl<S, B> Service<Request<B>> for NoReplayService<S>
 where
-    S: Service<Request<Once<B>>>,
+    S: Service<Request<NoReplay<B>>>,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -129,12 +131,12 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> S::Future {
-        self.inner.call(request.map(Once::new))
+        self.inner.call(request.map(NoReplay::new))
     }
 }
 
-impl<S> fmt::Debug for OnceService<S> {
+impl<S> fmt::Debug for NoReplayService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OnceService").finish_non_exhaustive()
+        f.debug_struct("NoReplayService").finish_non_exhaustive()
     }
 }

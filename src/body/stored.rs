@@ -1,4 +1,4 @@
-//! What a waiting call keeps of its refusal: head and body, copied into one small piece of memory.
+//! A refusal that a waiting call keeps, in one small allocation.
 
 use bytes::{Buf, BufMut, Bytes};
 use http::{
@@ -6,10 +6,12 @@ use http::{
 };
 use http_body::{Body, Frame};
 
-use super::{Heard, ResponseBody};
+use super::{BufferedBody, ResponseBody};
 
-/// Headers, trailers and body, one behind the other as on the wire; and what cannot be written down.
-pub(crate) struct Kept<R: Body> {
+/// The head and body of a response.
+///
+/// Headers, trailers and body are written one after the other as on the wire; the rest is stored as it is.
+pub(crate) struct StoredResponse<R: Body> {
     bytes: Box<[u8]>,
     status: StatusCode,
     version: Version,
@@ -17,27 +19,27 @@ pub(crate) struct Kept<R: Body> {
     error: Option<Box<R::Error>>,
 }
 
-/// Stands before a value that is not to be printed: no value has such a byte in it, nor one that ends a line.
+/// Precedes a sensitive value. No value contains this byte, or one that ends a line.
 const SENSITIVE: u8 = 0;
 
-impl<R: Body> Kept<R> {
-    /// `None` if the body was not heard to its end, or was too large to be kept.
-    pub(crate) fn of(head: response::Parts, heard: Heard<R>) -> Option<Self> {
-        if !heard.is_whole() {
+impl<R: Body> StoredResponse<R> {
+    /// Stores a response; `None` if its body was not read to its end, or was too large.
+    pub(crate) fn new(head: response::Parts, body: BufferedBody<R>) -> Option<Self> {
+        if !body.is_whole() {
             return None;
         }
         let mut bytes = Vec::new();
         put_headers(&mut bytes, &head.headers);
-        let trailers = heard.frames.iter().find_map(Frame::trailers_ref);
+        let trailers = body.frames.iter().find_map(Frame::trailers_ref);
         let none = HeaderMap::new();
         put_headers(&mut bytes, trailers.unwrap_or(&none));
-        heard.pieces().for_each(|piece| bytes.put_slice(piece));
+        body.pieces().for_each(|piece| bytes.put_slice(piece));
         Some(Self {
             bytes: bytes.into(),
             status: head.status,
             version: head.version,
             extensions: head.extensions,
-            error: heard.error.map(Box::new),
+            error: body.error.map(Box::new),
         })
     }
 
@@ -47,9 +49,9 @@ impl<R: Body> Kept<R> {
         let trailers = take_headers(&mut bytes);
         let data = (!bytes.is_empty()).then(|| Frame::data(bytes));
         let trailers = (!trailers.is_empty()).then(|| Frame::trailers(trailers));
-        let mut response = Response::new(ResponseBody::heard(Heard {
+        let mut response = Response::new(ResponseBody::from_buffered(BufferedBody {
             frames: data.into_iter().chain(trailers).collect(),
-            cut: false,
+            truncated: false,
             error: self.error.map(|error| *error),
             rest: None,
         }));
@@ -61,7 +63,7 @@ impl<R: Body> Kept<R> {
     }
 }
 
-/// One to a line, with an empty line behind them.
+/// Writes one header per line, and an empty line after them.
 fn put_headers(bytes: &mut Vec<u8>, headers: &HeaderMap) {
     for (name, value) in headers {
         bytes.put_slice(name.as_str().as_bytes());
@@ -87,7 +89,7 @@ fn take_headers(bytes: &mut Bytes) -> HeaderMap {
         line.advance(1);
         let sensitive = line.first() == Some(&SENSITIVE);
         line.advance(usize::from(sensitive));
-        // They were valid when they were written down.
+        // They were valid when they were written.
         if let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_maybe_shared(line)) {
             value.set_sensitive(sensitive);
             headers.append(name, value);
@@ -104,25 +106,27 @@ mod tests {
 
     type Empty = http_body_util::combinators::UnsyncBoxBody<Bytes, &'static str>;
 
-    fn refusal() -> (response::Parts, Heard<Empty>) {
+    fn refusal() -> (response::Parts, BufferedBody<Empty>) {
         let response = Response::builder().status(503).header("via", "one");
         let (head, ()) = response.header("via", "two").body(()).unwrap().into_parts();
         let trailers = HeaderMap::from_iter([(http::header::ETAG, HeaderValue::from_static("z"))]);
         let pieces = ["a ", "body"].map(|piece| Frame::data(Bytes::from_static(piece.as_bytes())));
-        let heard = Heard {
+        let body = BufferedBody {
             frames: VecDeque::from_iter(pieces.into_iter().chain([Frame::trailers(trailers)])),
-            cut: false,
+            truncated: false,
             error: Some("it broke off"),
             rest: None,
         };
-        (head, heard)
+        (head, body)
     }
 
     #[tokio::test]
     async fn a_refusal_is_put_together_again_with_its_trailers_and_its_error() {
         use http_body_util::BodyExt;
-        let (head, heard) = refusal();
-        let response = Kept::of(head, heard).expect("it is whole").into_response();
+        let (head, body) = refusal();
+        let response = StoredResponse::new(head, body)
+            .expect("it is whole")
+            .into_response();
         assert_eq!(response.status(), 503);
         let via: Vec<_> = response.headers().get_all("via").iter().collect();
         assert_eq!(via, ["one", "two"]);
@@ -136,8 +140,8 @@ mod tests {
 
     #[test]
     fn a_refusal_that_was_cut_is_not_kept() {
-        let (head, mut heard) = refusal();
-        heard.cut = true;
-        assert!(Kept::of(head, heard).is_none());
+        let (head, mut body) = refusal();
+        body.truncated = true;
+        assert!(StoredResponse::new(head, body).is_none());
     }
 }

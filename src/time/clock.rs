@@ -1,23 +1,22 @@
-//! The one place that knows what time it is.
+//! The clocks that only futures read; decisions are told the time.
 //!
-//! Every decision in this crate is told the time; only the futures ask, and they ask here. Elapsed
-//! time comes from the monotonic clock; the wall clock serves for one thing only, the absolute
-//! moments that servers write into headers.
+//! Elapsed time comes from the monotonic clock. The wall clock is only compared with the absolute times that servers
+//! write into headers.
 
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
-use crate::moment::Moment;
-use crate::sys::{self, Instant};
+use crate::time::Moment;
+use crate::time::sys::{self, Instant};
 
-/// The wall clock and the monotonic clock, together.
+/// The wall clock and the monotonic clock.
 ///
-/// With the `test-util` feature a test can set the wall clock, which from then on moves with tokio's
-/// (paused) clock: tokio does not move [`SystemTime`].
+/// With the `test-util` feature a test can set the wall clock. It then moves with tokio's (paused) clock, which does
+/// not move [`SystemTime`].
 ///
 /// # Default
 ///
-/// The system's clocks.
+/// The clocks of the system.
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(not(feature = "test-util"), allow(unreachable_pub))]
 pub struct Clock {
@@ -25,11 +24,11 @@ pub struct Clock {
     set_again: Option<Set>,
 }
 
-/// What the wall clock was set to, and when.
+/// The time that the wall clock was set to, and the moment at which it was set.
 type Set = (SystemTime, Moment);
 
 impl Clock {
-    /// A wall clock that says `wall` now and moves with tokio's clock.
+    /// Creates a wall clock that starts at `wall` and moves with tokio's clock.
     #[cfg(feature = "test-util")]
     pub fn starting_at(wall: SystemTime) -> Self {
         Self {
@@ -38,7 +37,7 @@ impl Clock {
         }
     }
 
-    /// The same, but `after` so long from now somebody sets it to `wall`.
+    /// Sets the wall clock to `wall` once `after` has passed, as an administrator could.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -62,13 +61,13 @@ impl Clock {
         monotonic()
     }
 
-    /// The same, as the system says it: to be compared and no more.
+    /// Returns the current time of the system, only to be compared.
     #[inline]
     pub(crate) fn instant(&self) -> Instant {
         sys::monotonic()
     }
 
-    /// The wall clock at a moment of the monotonic clock.
+    /// Returns what the wall clock shows at a moment of the monotonic clock.
     pub(crate) fn wall_at(&self, moment: Moment) -> SystemTime {
         let set_again = self.set_again.filter(|(_, then)| *then <= moment);
         let set = set_again.or(self.set);
@@ -89,14 +88,14 @@ fn monotonic() -> Moment {
     Moment::of(sys::monotonic())
 }
 
-/// A boxed timer: only a call that waits by itself has one.
+/// A boxed timer, for a call that waits by itself.
 #[derive(Debug)]
 pub(crate) struct Timer {
     sleep: sys::Sleep,
 }
 
 impl Timer {
-    /// Whether one can be made here.
+    /// Whether a timer can be created here.
     pub(crate) fn is_available() -> bool {
         sys::can_sleep()
     }
@@ -115,7 +114,7 @@ impl Timer {
     }
 }
 
-/// So much later, but never so much that a timer could not be set.
+/// Adds a wait to a moment, at most 400 days, so that a timer can still be set.
 #[inline]
 pub(crate) fn later(from: Moment, wait: Duration) -> Moment {
     const FAR: Duration = Duration::from_secs(400 * 24 * 60 * 60);
