@@ -110,17 +110,21 @@ impl Settings {
         }
     }
 
-    /// Judges an attempt with the policy.
+    /// Turns a verdict down if sending the request twice might not be safe behind a redirect.
     ///
     /// The response of a redirect target proves nothing about the first address, so it is retried only if the request
     /// is idempotent.
-    pub(crate) fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
-        let verdict = self.policy.judge(attempt);
+    pub(crate) fn unless_redirected(&self, verdict: Verdict, attempt: &Attempt<'_>) -> Verdict {
         if attempt.answered_by().is_some() && !attempt.request().is_idempotent() {
             verdict.without_another_try()
         } else {
             verdict
         }
+    }
+
+    /// Judges an attempt with the policy, once all of the response that matters is known.
+    pub(crate) fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
+        self.unless_redirected(self.policy.judge(attempt), attempt)
     }
 
     /// Returns the gate of the redirect target that responded, if it is not the call's own gate.

@@ -7,29 +7,27 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
-use http_body::Body;
 use pin_project_lite::pin_project;
-use tower_service::Service;
 
 use crate::body::{Replay, ResponseBody};
 use crate::call::{Call, CallEntry, Next, Outgoing};
 use crate::config::Settings;
 use crate::error::BoxError;
 use crate::gate::Gate;
+use crate::inner::Inner;
 
 pin_project! {
     /// The response of a [`Retry`](crate::Retry) service.
     ///
     /// Dropping it at any point gives back its place at the gate and what it had paid for.
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<S, B, R>
+    pub struct ResponseFuture<S, B>
     where
-        S: Service<Request<B>>,
-        R: Body,
+        S: Inner<B>,
     {
         #[pin]
         state: State<S::Future>,
-        call: Call<S, B, R>,
+        call: Call<S, B>,
     }
 }
 
@@ -53,13 +51,7 @@ pin_project! {
     }
 }
 
-impl<S, B, R> ResponseFuture<S, B, R>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Replay,
-    R: Body,
-{
+impl<S: Inner<B>, B: Replay> ResponseFuture<S, B> {
     /// Sends at once through the readied service if the gate is open. Otherwise lets go of it, and
     /// of the permit it may hold, and waits on an unready clone.
     #[inline]
@@ -87,7 +79,7 @@ where
     fn waiting(
         unready: S,
         settings: Arc<Settings>,
-        entry: CallEntry<R>,
+        entry: CallEntry<S::ResponseBody>,
         outgoing: Outgoing<B>,
     ) -> Self {
         Self {
@@ -97,14 +89,8 @@ where
     }
 }
 
-impl<S, B, R> Future for ResponseFuture<S, B, R>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Replay,
-    R: Body,
-{
-    type Output = Result<Response<ResponseBody<R>>, BoxError>;
+impl<S: Inner<B>, B: Replay> Future for ResponseFuture<S, B> {
+    type Output = Result<Response<ResponseBody<S::ResponseBody>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -147,11 +133,7 @@ where
     }
 }
 
-impl<S, B, R> fmt::Debug for ResponseFuture<S, B, R>
-where
-    S: Service<Request<B>>,
-    R: Body,
-{
+impl<S: Inner<B>, B> fmt::Debug for ResponseFuture<S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
             State::Admitting => "waiting at the gate",

@@ -118,6 +118,7 @@ pub mod fleet;
 mod future;
 mod gate;
 pub mod hint;
+mod inner;
 mod layer;
 pub mod policy;
 pub mod providers;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use http_body::Body;
 use tower_service::Service;
 
 use crate::body::{Replay, ResponseBody};
@@ -13,20 +12,7 @@ use crate::config::Settings;
 use crate::error::BoxError;
 use crate::future::ResponseFuture;
 use crate::gate::Gate;
-
-/// A client that is `Clone`, since a waiting call holds a clone that is not ready.
-#[diagnostic::on_unimplemented(
-    message = "the client `{Self}` beneath `RetryLayer` is not `Clone`",
-    label = "a call that waits does so on a clone, and this cannot be cloned",
-    note = "wrap it in `tower::buffer::Buffer`, whose handles are `Clone`, or put what is shared of it into an `Arc`",
-    note = "bare connections of hyper have services in `tower_backoff::client::connection` that are `Clone`"
-)]
-#[expect(unnameable_types, reason = "every `Clone` client has it, and no other")]
-pub trait Clonable: Clone {}
-
-// The compiler then explains with the words above instead of "`Clone` is not satisfied".
-#[diagnostic::do_not_recommend]
-impl<S: Clone> Clonable for S {}
+use crate::inner::Inner;
 
 /// A client with a [`RetryLayer`](crate::RetryLayer) around it; clones share their gates.
 ///
@@ -128,16 +114,10 @@ impl<S> Retry<S> {
     }
 }
 
-impl<S, B, R> Service<Request<B>> for Retry<S>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clonable,
-    S::Error: Into<BoxError>,
-    B: Replay,
-    R: Body,
-{
-    type Response = Response<ResponseBody<R>>;
+impl<S: Inner<B>, B: Replay> Service<Request<B>> for Retry<S> {
+    type Response = Response<ResponseBody<S::ResponseBody>>;
     type Error = BoxError;
-    type Future = ResponseFuture<S, B, R>;
+    type Future = ResponseFuture<S, B>;
 
     /// Reports the readiness of the client. The rate limit is not waited for here.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {

@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
-use http::{Request, Response};
-use http_body::Body;
-use tower_service::Service;
+use http::Response;
 
 use super::{Call, LastOutcome};
 use crate::body::{Replay, ResponseBody};
 use crate::error::{BoxError, CostAboveQuota, NoTimer, NotBefore};
 use crate::gate::{ClosedUntil, Rejected};
+use crate::inner::Inner;
 use crate::scope::Scope;
 use crate::telemetry::{Report, ReportSlot, StopReason};
 use crate::telemetry::{meter, trace};
@@ -19,19 +18,13 @@ use crate::time::{Length, Moment};
 pub(super) const THE_CALLERS_AHEAD: &str = "the callers ahead";
 const THE_BOUND: &str = "the bound on waiting callers";
 
-impl<S, B, R> Call<S, B, R>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Replay,
-    R: Body,
-{
+impl<S: Inner<B>, B: Replay> Call<S, B> {
     /// The gate does not let the call through.
     pub(super) fn reject(
         &mut self,
         why: Rejected,
         scope: Scope,
-    ) -> Result<Response<ResponseBody<R>>, BoxError> {
+    ) -> Result<Response<ResponseBody<S::ResponseBody>>, BoxError> {
         match why {
             Rejected::PastDeadline(closed) => self.give_up(closed, THE_CALLERS_AHEAD, scope),
             Rejected::QueueFull(closed) => self.give_up(closed, THE_BOUND, scope),
@@ -48,7 +41,9 @@ where
     }
 
     /// It would have to wait, and there is no runtime.
-    pub(super) fn end_without_a_timer(&mut self) -> Result<Response<ResponseBody<R>>, BoxError> {
+    pub(super) fn end_without_a_timer(
+        &mut self,
+    ) -> Result<Response<ResponseBody<S::ResponseBody>>, BoxError> {
         self.end_with_error(Box::new(NoTimer), Some(StopReason::Permanent), None)
     }
 
@@ -58,7 +53,7 @@ where
         closed: Option<ClosedUntil>,
         or_else: &'static str,
         scope: Scope,
-    ) -> Result<Response<ResponseBody<R>>, BoxError> {
+    ) -> Result<Response<ResponseBody<S::ResponseBody>>, BoxError> {
         self.permit.release();
         self.release_bucket();
         self.stop_waiting();
@@ -100,10 +95,10 @@ where
 
     pub(super) fn end(
         &mut self,
-        mut response: Response<ResponseBody<R>>,
+        mut response: Response<ResponseBody<S::ResponseBody>>,
         reason: Option<StopReason>,
         not_before: Option<Moment>,
-    ) -> Response<ResponseBody<R>> {
+    ) -> Response<ResponseBody<S::ResponseBody>> {
         if let Some(hold) = self.permit.take_concurrency_permit() {
             response.body_mut().hold_permit(hold);
         }
@@ -118,7 +113,7 @@ where
         error: BoxError,
         reason: Option<StopReason>,
         not_before: Option<Moment>,
-    ) -> Result<Response<ResponseBody<R>>, BoxError> {
+    ) -> Result<Response<ResponseBody<S::ResponseBody>>, BoxError> {
         self.permit.release();
         self.release_bucket();
         self.report(reason, not_before);
@@ -131,7 +126,7 @@ where
         let waited = self
             .retry_state
             .as_ref()
-            .is_some_and(|retry_state| retry_state.waited != Length::default());
+            .is_some_and(|retry_state| retry_state.progress.waited != Length::default());
         if reason.is_none() && self.outgoing.attempts() <= 1 && !waited && slot.is_none() {
             return None;
         }
@@ -145,7 +140,7 @@ where
             ..Report::default()
         };
         if let Some(retry_state) = &self.retry_state {
-            report.total_wait = retry_state.waited.duration();
+            report.total_wait = retry_state.progress.waited.duration();
             report.decided_by = retry_state.decided_by.clone();
         }
         if let Some(slot) = slot {

@@ -5,26 +5,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{Request, Response};
-use http_body::Body;
-use tower_service::Service;
-
 use super::{Call, Next};
 use crate::body::Replay;
-use crate::error::BoxError;
 use crate::fleet::{Fleet, Reply, ReplyFuture};
 use crate::gate::{Closing, Wait};
+use crate::inner::Inner;
 use crate::scope::Scope;
 
-impl<S, B, R> Call<S, B, R>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Replay,
-    R: Body,
-{
+impl<S: Inner<B>, B: Replay> Call<S, B> {
     /// Sends when the fleet agrees, or asks again when it says. Its patience runs meanwhile.
-    pub(super) fn poll_fleet(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+    pub(super) fn poll_fleet(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         let Some(fleet) = &self.settings.fleet else {
             return Poll::Ready(Next::Ready);
         };

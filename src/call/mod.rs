@@ -1,8 +1,8 @@
 //! What one call holds, and its steps. No polling of its own: each step is asked for by the
 //! [future](crate::future), looks at the clock once and says what follows.
 //!
-//! `entry` is where it begins, `answer` hears what came back, `plan` says when the call goes again, `outcome` what its
-//! caller gets.
+//! A call begins in `entry`, is sent by `outgoing`, and what came back is judged in `outcome` and carried out in
+//! `verdict`; `progress` says when it goes again, and `finish` what its caller gets.
 
 mod entry;
 mod finish;
@@ -15,24 +15,27 @@ mod verdict;
 pub(crate) use entry::CallEntry;
 pub(crate) use outgoing::Outgoing;
 
+use progress::{Bounds, Progress};
+
 use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response, response};
+use http::{Response, response};
 use http_body::Body;
-use tower_service::Service;
 
 use crate::body::{BodyReader, Replay, ResponseBody, StoredResponse};
 use crate::config::Settings;
 use crate::error::BoxError;
 use crate::gate::{AcquireRequest, Deadlines, PathHash, Permit, ProvisionalClosing, RetryReceipt};
+use crate::inner::Inner;
 use crate::policy::{RequestHead, Route};
+use crate::retry::Deadline;
 use crate::telemetry::StopReason;
 use crate::telemetry::trace;
-use crate::time::{Length, Moment, Timer, later};
+use crate::time::{Moment, Timer, later};
 
 /// The step after this one.
 pub(crate) enum Next<R: Body> {
@@ -49,63 +52,41 @@ pub(crate) enum Next<R: Body> {
 ///
 /// In this order, and no other: a turn that lies beside the message is moved together with it, and once more.
 #[repr(C)]
-pub(crate) struct Call<S, B, R: Body> {
+pub(crate) struct Call<S: Inner<B>, B> {
     outgoing: Outgoing<B>,
     settings: Arc<Settings>,
     service: S,
     timer: Option<Timer>,
-    retry_state: Option<Box<RetryState<R>>>,
+    retry_state: Option<Box<RetryState<S::ResponseBody>>>,
     started: Moment,
     permit: Permit,
 }
 
 /// What a call remembers once something happened to it.
 struct RetryState<R: Body> {
-    waited: Length,
-    /// How much of that the server or the gate decided: it uses up no patience with failures.
-    gated: Length,
-    waits_since: Option<Moment>,
-    /// The call's own backoff ends then; what it waits beyond is the gate's.
-    backs_off_until: Option<Moment>,
+    progress: Progress,
     decided_by: Option<Cow<'static, str>>,
-    /// Refusals of this call whose wait the server or the gate decided.
-    refusals: u32,
-    /// Retries that the call timed by its own backoff, and the last of their waits.
-    retries: u32,
-    backed_off: Length,
-    /// No attempt starts later than this, where an answer allowed more than the settings do.
-    latest: Option<Moment>,
-    /// It waits because its scope may be out, and looks now and then whether that is so.
-    suspended: bool,
     /// The call's own timer rings then.
     sleep_until: Option<Moment>,
-    /// The price of the next retry.
+    /// What the next retry was paid with.
     receipt: Option<RetryReceipt>,
-    /// Around the attempt that is on its way, if anybody listens.
+    /// Around the attempt in flight, if anything listens.
     span: Option<Box<trace::Span>>,
     /// What the fleet is asked, and what it has granted.
     fleet: Option<Box<fleet::Asked>>,
-    /// Its turn at the gate of a bucket, if it is known to belong to one.
+    /// The permit at the gate of a bucket, if the call is known to belong to one.
     bucket: Option<Permit>,
-    /// What the head of the answer has closed whose body is being read.
+    /// What the head of the response has closed whose body is being read.
     provisional: Option<Box<ProvisionalClosing>>,
-    /// The last answer, while the call goes on.
+    /// The last response or error, while the call goes on.
     last_outcome: Option<LastOutcome<R>>,
 }
 
 impl<R: Body> Default for RetryState<R> {
     fn default() -> Self {
         Self {
-            waited: Length::default(),
-            gated: Length::default(),
-            waits_since: None,
-            backs_off_until: None,
+            progress: Progress::default(),
             decided_by: None,
-            refusals: 0,
-            retries: 0,
-            backed_off: Length::default(),
-            latest: None,
-            suspended: false,
             sleep_until: None,
             receipt: None,
             span: None,
@@ -136,19 +117,13 @@ enum LastOutcome<R: Body> {
     Error(BoxError),
 }
 
-impl<S, B, R> Call<S, B, R>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Replay,
-    R: Body,
-{
+impl<S: Inner<B>, B: Replay> Call<S, B> {
     /// Inlined, so that it is built where it is to be: a head is large, and every move of it is a copy.
     #[inline(always)]
     pub(crate) fn new(
         service: S,
         settings: Arc<Settings>,
-        entry: CallEntry<R>,
+        entry: CallEntry<S::ResponseBody>,
         outgoing: Outgoing<B>,
     ) -> Self {
         Self {
@@ -180,7 +155,7 @@ where
         &self,
         attempt: Pin<&mut S::Future>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<R>, S::Error>> {
+    ) -> Poll<Result<Response<S::ResponseBody>, S::Error>> {
         match self
             .retry_state
             .as_ref()
@@ -208,16 +183,10 @@ where
     fn stop_waiting(&mut self) {
         let first = (self.outgoing.attempts() == 0).then_some(self.started);
         let now = self.settings.clock.now();
-        let retry_state = self.retry_state();
-        let Some(since) = retry_state.waits_since.take().or(first) else {
-            return;
-        };
-        let gated_since = retry_state.backs_off_until.take().unwrap_or(since);
-        retry_state.waited += now.since(since);
-        retry_state.gated += now.since(gated_since);
+        self.retry_state().progress.end_wait(first, now);
     }
 
-    pub(crate) fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+    pub(crate) fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         let asks = AcquireRequest {
             cost: self.permit.cost(),
             path: path_hash(&self.outgoing.head()),
@@ -298,7 +267,7 @@ where
         same
     }
 
-    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         match self.service.poll_ready(cx) {
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => {
@@ -329,14 +298,14 @@ where
     }
 
     /// Its patience ended while the inner service was not ready.
-    fn too_late(&mut self) -> Next<R> {
+    fn too_late(&mut self) -> Next<S::ResponseBody> {
         let scope = self.permit.gate().scope().clone();
         Next::End(self.give_up(None, finish::THE_CALLERS_AHEAD, scope))
     }
 
     /// An attempt that was given up has read on in the body while the call waited.
     #[cold]
-    fn end_with_what_is_in_hand(&mut self) -> Next<R> {
+    fn end_with_what_is_in_hand(&mut self) -> Next<S::ResponseBody> {
         self.permit.release();
         self.release_bucket();
         self.stop_waiting();
@@ -397,13 +366,13 @@ where
         timer.poll(cx)
     }
 
-    pub(crate) fn poll_sleep(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+    pub(crate) fn poll_sleep(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         if let Some(timer) = &mut self.timer {
             ready!(timer.poll(cx));
             if self
                 .retry_state
                 .as_ref()
-                .is_some_and(|retry_state| retry_state.suspended)
+                .is_some_and(|retry_state| retry_state.progress.suspended)
             {
                 while let Some(look) = self.still_suspended() {
                     let timer = self.timer.get_or_insert_with(|| Timer::until(look));
@@ -421,11 +390,43 @@ where
         let known = self.permit.suspected_until(now).filter(|_| now < latest);
         let again = later(now, progress::look_again(self.settings.rng.bits()));
         let look = known.map(|known| known.min(again).min(latest));
-        self.retry_state().suspended = look.is_some();
+        self.retry_state().progress.suspended = look.is_some();
         look
     }
 
-    fn retry_state(&mut self) -> &mut RetryState<R> {
+    /// What bounds the waits of this call.
+    fn bounds(&self) -> Bounds {
+        let extensions = &self.outgoing.head.extensions;
+        Bounds {
+            started: self.started,
+            patience: *extensions.get().unwrap_or(&self.settings.patience),
+            deadline: extensions
+                .get()
+                .map(|deadline: &Deadline| deadline.moment()),
+            max_retries: self.settings.max_retries,
+            backoff: self.settings.backoff,
+        }
+    }
+
+    /// The last moment at which this call may start an attempt.
+    fn latest(&self) -> Moment {
+        self.with_progress(Progress::latest)
+    }
+
+    /// The last moment at which it may, while the server is out.
+    fn latest_in_an_outage(&self) -> Moment {
+        self.with_progress(Progress::latest_in_an_outage)
+    }
+
+    fn with_progress(&self, ask: impl Fn(&Progress, &Bounds) -> Moment) -> Moment {
+        let bounds = self.bounds();
+        match &self.retry_state {
+            Some(retry_state) => ask(&retry_state.progress, &bounds),
+            None => ask(&Progress::default(), &bounds),
+        }
+    }
+
+    fn retry_state(&mut self) -> &mut RetryState<S::ResponseBody> {
         self.retry_state.get_or_insert_with(Box::default)
     }
 }

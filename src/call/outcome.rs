@@ -2,28 +2,31 @@
 
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response, StatusCode, response};
+use http::{Response, StatusCode, response};
 use http_body::Body;
-use tower_service::Service;
 
-use super::progress::Plan;
-use super::verdict::{apply_verdict, close_provisionally};
+use super::progress::{Ended, Plan, RetryGate};
+use super::verdict::{apply_verdict, close_provisionally, decided_by};
 use super::{Call, LastOutcome, Next};
 use crate::body::{BodyReader, Replay, ResponseBody, StoredResponse};
+use crate::config::Settings;
 use crate::error::{BoxError, NotBefore};
 use crate::failure::{FailureKind, Redirected};
+use crate::gate::{BreakerState, Permit, RetryReceipt};
 use crate::hint::Glance;
+use crate::inner::Inner;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
+use crate::retry::Budget;
 use crate::telemetry::trace::Cause;
 use crate::telemetry::{Report, StopReason};
 use crate::telemetry::{meter, trace};
 use crate::time::{Moment, Timer};
 
-/// A verdict, and when the gate opens if it was shut; or what has to be heard first.
-type Judged = Result<(Verdict, Option<Moment>), Unheard>;
+/// A verdict, and when the gate opens if it was closed; or what has to be read first.
+type Judged = Result<(Verdict, Option<Moment>), Unread>;
 
-/// What a policy wants to see of an answer before it judges.
-enum Unheard {
+/// What a policy wants to see of a response before it judges.
+enum Unread {
     /// All of it, if it is small and quick enough.
     Body,
     /// Its trailers, if they come soon.
@@ -36,17 +39,14 @@ enum Answer<R: Body> {
     Heard(response::Parts, BodyReader<R>),
 }
 
-impl<S, B, R> Call<S, B, R>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Replay,
-    R: Body,
-{
+impl<S: Inner<B>, B: Replay> Call<S, B> {
     /// The short way of [`hear`](Self::on_response), which nearly every call takes: whether its answer goes to
     /// the caller as it is. The gate has been told then.
     #[inline]
-    pub(crate) fn try_fast_path(&mut self, outcome: &Poll<Result<Response<R>, S::Error>>) -> bool {
+    pub(crate) fn try_fast_path(
+        &mut self,
+        outcome: &Poll<Result<Response<S::ResponseBody>, S::Error>>,
+    ) -> bool {
         let Poll::Ready(Ok(response)) = outcome else {
             return false;
         };
@@ -64,7 +64,10 @@ where
     }
 
     /// The answer is here, or the failure.
-    pub(crate) fn on_response(&mut self, outcome: Result<Response<R>, S::Error>) -> Next<R> {
+    pub(crate) fn on_response(
+        &mut self,
+        outcome: Result<Response<S::ResponseBody>, S::Error>,
+    ) -> Next<S::ResponseBody> {
         let now = self.settings.clock.now();
         match outcome {
             Ok(response) => match self.judge(&response, now) {
@@ -75,10 +78,10 @@ where
                 Ok((verdict, opens)) => {
                     self.on_verdict(Answer::Untouched(response), &verdict, opens, now)
                 }
-                Err(unheard) => {
-                    let listen = match unheard {
-                        Unheard::Body => BodyReader::new,
-                        Unheard::Trailers => BodyReader::for_trailers,
+                Err(unread) => {
+                    let listen = match unread {
+                        Unread::Body => BodyReader::new,
+                        Unread::Trailers => BodyReader::for_trailers,
                     };
                     self.read_body(response, listen, now);
                     Next::Peek
@@ -89,33 +92,31 @@ where
     }
 
     /// Judges an answer by its head and carries the verdict out, unless its body is to be seen first.
-    fn judge(&mut self, response: &Response<R>, received_at: Moment) -> Judged {
+    fn judge(&mut self, response: &Response<S::ResponseBody>, received_at: Moment) -> Judged {
         let (status, headers) = (response.status(), response.headers());
         let head = self.outgoing.head();
         let received = Received::Later(&self.settings.clock, received_at);
         let attempt = Attempt::answered(head, status, headers, self.outgoing.attempts(), received)
             .redirected_by(response.extensions());
-        let observer = self.settings.observer.as_ref();
-        let wanted = observer.is_some_and(|observer| observer.wants_body_of(status))
-            || self.settings.policy.wants_body(&attempt);
-        // What cannot be waited for is judged by its head.
-        if wanted && Timer::is_available() {
-            // The gate closes now: the body may come late, or its reader leave.
-            let provisional = self.settings.policy.judge(&attempt);
-            close_provisionally(
-                &provisional,
-                &attempt,
-                &self.permit,
-                &mut self.retry_state,
-                &self.settings,
-                received_at,
-            );
-            return Err(Unheard::Body);
+        let by_head = self.settings.policy.judge(&attempt);
+        if Timer::is_available() {
+            if let Some(unread) = self.unread(&attempt.judged_by_head(&by_head), status) {
+                // The gate closes now: the body may come late, or its reader leave.
+                if matches!(unread, Unread::Body) {
+                    close_provisionally(
+                        &by_head,
+                        &attempt,
+                        &self.permit,
+                        &mut self.retry_state,
+                        &self.settings,
+                        received_at,
+                    );
+                }
+                return Err(unread);
+            }
         }
-        if self.settings.policy.wants_trailers(&attempt) && Timer::is_available() {
-            return Err(Unheard::Trailers);
-        }
-        let verdict = self.settings.judge(&attempt);
+        // Also what cannot be waited for is judged by its head.
+        let verdict = self.settings.unless_redirected(by_head, &attempt);
         let opens = apply_verdict(
             &verdict,
             &attempt,
@@ -127,10 +128,24 @@ where
         Ok((verdict, opens))
     }
 
+    /// What of a response the policy, or an observer, wants to see beyond its head.
+    fn unread(&self, attempt: &Attempt<'_>, status: StatusCode) -> Option<Unread> {
+        let Settings {
+            policy, observer, ..
+        } = &*self.settings;
+        let observed = observer
+            .as_ref()
+            .is_some_and(|observer| observer.wants_body_of(status));
+        if observed || policy.wants_body(attempt) {
+            return Some(Unread::Body);
+        }
+        policy.wants_trailers(attempt).then_some(Unread::Trailers)
+    }
+
     fn read_body(
         &mut self,
-        response: Response<R>,
-        listen: fn(R, Moment) -> BodyReader<R>,
+        response: Response<S::ResponseBody>,
+        listen: fn(S::ResponseBody, Moment) -> BodyReader<S::ResponseBody>,
         received_at: Moment,
     ) {
         let (head, body) = response.into_parts();
@@ -139,10 +154,14 @@ where
             Some(LastOutcome::Reading(Box::new((head, hearing, received_at))));
     }
 
-    pub(crate) fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+    pub(crate) fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         let retry_state = self.retry_state();
         if let Some(LastOutcome::Reading(refusal)) = &mut retry_state.last_outcome {
-            ready!(refusal.1.poll(BodyReader::<R>::PEEK_LIMIT, cx));
+            ready!(
+                refusal
+                    .1
+                    .poll(BodyReader::<S::ResponseBody>::PEEK_LIMIT, cx)
+            );
         }
         let Some(LastOutcome::Reading(refusal)) = retry_state.last_outcome.take() else {
             unreachable!("the body of a refusal is in hand while it is peeked at");
@@ -156,7 +175,7 @@ where
     fn judge_with_body(
         &mut self,
         head: &response::Parts,
-        hearing: &BodyReader<R>,
+        hearing: &BodyReader<S::ResponseBody>,
         received_at: Moment,
     ) -> (Verdict, Option<Moment>) {
         let (status, headers, extensions) = (head.status, &head.headers, &head.extensions);
@@ -187,18 +206,22 @@ where
     /// What follows from the verdict.
     fn on_verdict(
         &mut self,
-        answer: Answer<R>,
+        answer: Answer<S::ResponseBody>,
         verdict: &Verdict,
         opens: Option<Moment>,
         received_at: Moment,
-    ) -> Next<R> {
+    ) -> Next<S::ResponseBody> {
         if verdict.ruling() == Ruling::Accept {
             return Next::End(Ok(self.end(answer.into_response(), None, None)));
         }
-        let given_up = answer.given_up();
-        let plan = self.plan(verdict, given_up, opens, received_at);
-        let plan = self.with_body(plan, B::replay_after_answer, opens);
-        self.note_what_decided(&plan, verdict, Some(answer.status()));
+        let ended = Ended {
+            verdict,
+            given_up: answer.given_up(),
+            replayable: self.outgoing.body.is_some(),
+            opens,
+            at: received_at,
+        };
+        let plan = self.plan(&ended, B::replay_after_answer, Some(answer.status()));
         match plan {
             Plan::Again(_) if !Timer::is_available() => Next::End(self.end_without_a_timer()),
             Plan::Again(next) => {
@@ -221,7 +244,7 @@ where
     }
 
     /// Judges a failure and carries the verdict out.
-    fn on_error(&mut self, error: BoxError, received_at: Moment) -> Next<R> {
+    fn on_error(&mut self, error: BoxError, received_at: Moment) -> Next<S::ResponseBody> {
         let attempt = Attempt::unanswered(
             self.outgoing.head(),
             &*error,
@@ -243,9 +266,14 @@ where
         let given_up = error
             .is::<NotBefore>()
             .then_some(StopReason::PatienceExceeded);
-        let plan = self.plan(&verdict, given_up, opens, received_at);
-        let plan = self.with_body(plan, B::replay, opens);
-        self.note_what_decided(&plan, &verdict, None);
+        let ended = Ended {
+            verdict: &verdict,
+            given_up,
+            replayable: self.outgoing.body.is_some(),
+            opens,
+            at: received_at,
+        };
+        let plan = self.plan(&ended, B::replay, None);
         match plan {
             Plan::Again(_) if !Timer::is_available() => Next::End(self.end_without_a_timer()),
             Plan::Again(next) => {
@@ -264,6 +292,36 @@ where
         }
     }
 
+    /// Says when the call goes again, with a body to send. The body is asked for while there is an outcome in hand to end
+    /// with, not when the wait is over.
+    fn plan(
+        &mut self,
+        ended: &Ended<'_>,
+        replay: impl FnOnce(&B) -> Option<B>,
+        status: Option<StatusCode>,
+    ) -> Plan {
+        if let Some(Plan::End(reason, None)) = ended.final_plan() {
+            return Plan::End(reason, None); // nothing has to be remembered
+        }
+        let bounds = self.bounds();
+        let retry_state = self.retry_state.get_or_insert_with(Box::default);
+        let mut gate = PermitAndReceipt {
+            permit: &mut self.permit,
+            receipt: &mut retry_state.receipt,
+            budget: self.settings.budget,
+            now: ended.at,
+        };
+        let bits = || self.settings.rng.bits();
+        let mut plan = retry_state.progress.plan(&bounds, ended, &mut gate, bits);
+        if matches!(plan, Plan::Again(_)) && !self.outgoing.renew(replay) {
+            plan = Plan::End(Some(StopReason::BodyNotReplayable), ended.opens);
+        }
+        if matches!(plan, Plan::Again(_) | Plan::End(_, Some(_))) {
+            retry_state.decided_by = Some(decided_by(ended.verdict, status));
+        }
+        plan
+    }
+
     fn schedule_retry(
         &mut self,
         cause: Cause,
@@ -273,7 +331,7 @@ where
     ) {
         let attempts = self.outgoing.attempts();
         let retry_state = self.retry_state.get_or_insert_with(Box::default);
-        retry_state.waits_since = Some(received_at);
+        retry_state.progress.begin_wait(received_at);
         // The gate itself holds the call until it opens; only a longer wait is the call's own.
         retry_state.sleep_until = (opens != Some(next)).then_some(next);
         let decided_by = retry_state.decided_by.as_deref().unwrap_or_default();
@@ -282,7 +340,7 @@ where
         trace::on_retry(scope, attempts, cause, next - received_at, decided_by);
     }
 
-    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         let retry_state = self.retry_state();
         if let Some(LastOutcome::Reading(refusal)) = &mut retry_state.last_outcome {
             ready!(refusal.1.poll_drain(cx));
@@ -296,7 +354,7 @@ where
         Poll::Ready(self.after_drain())
     }
 
-    fn after_drain(&mut self) -> Next<R> {
+    fn after_drain(&mut self) -> Next<S::ResponseBody> {
         self.permit.release();
         let Some(until) = self.retry_state().sleep_until.take() else {
             return Next::Admit;
@@ -306,6 +364,25 @@ where
             none => *none = Some(Timer::until(until)),
         }
         Next::Sleep
+    }
+}
+
+/// The gate of a call, and what the call has paid for a retry.
+struct PermitAndReceipt<'a> {
+    permit: &'a mut Permit,
+    receipt: &'a mut Option<RetryReceipt>,
+    budget: Budget,
+    now: Moment,
+}
+
+impl RetryGate for PermitAndReceipt<'_> {
+    fn suspend_retry(&mut self) -> Option<BreakerState> {
+        self.permit.suspend_retry(self.now)
+    }
+
+    fn pay_for_retry(&mut self) -> bool {
+        *self.receipt = self.permit.pay_for_retry(self.budget, self.now);
+        self.receipt.is_some()
     }
 }
 

@@ -1,227 +1,235 @@
-//! When a call goes again, if it does.
+//! When a call goes again, if it does: its retries, waits and deadlines. Pure: told the time and the random bits.
 
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
-use http_body::Body;
-use tower_service::Service;
-
-use super::Call;
-use super::verdict::decided_by;
-use crate::body::Replay;
-use crate::config::Settings;
-use crate::error::BoxError;
 use crate::gate::BreakerState;
-use crate::hint::Hint;
 use crate::policy::{Ruling, Verdict};
-use crate::retry::{Backoff, Deadline, Patience, positive_jitter};
+use crate::retry::{Backoff, Patience, positive_jitter};
 use crate::telemetry::StopReason;
 use crate::time::{Length, Moment, later};
 
-/// When the call goes again, or why it does not.
+/// When the call goes again, or why it does not, and from when on it could.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
     Again(Moment),
     End(Option<StopReason>, Option<Moment>),
 }
 
-impl<S, B, R> Call<S, B, R>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Replay,
-    R: Body,
-{
-    /// When the call goes again, if it does.
+/// What bounds the waits of a call: its own words, or else those of the layer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) started: Moment,
+    pub(super) patience: Patience,
+    pub(super) deadline: Option<Moment>,
+    pub(super) max_retries: u32,
+    pub(super) backoff: Backoff,
+}
+
+/// How an attempt ended, as far as the next one depends on it.
+#[derive(Debug)]
+pub(super) struct Ended<'a> {
+    pub(super) verdict: &'a Verdict,
+    /// Why a layer of this kind further inside has given up, if one has: layers in a row do not multiply their tries.
+    pub(super) given_up: Option<StopReason>,
+    /// Whether there is a body to send again.
+    pub(super) replayable: bool,
+    /// When the gate opens, if this attempt has closed it.
+    pub(super) opens: Option<Moment>,
+    /// When the head of the response arrived, or the failure.
+    pub(super) at: Moment,
+}
+
+/// What a call asks of its gate before it times a retry by its own backoff.
+pub(super) trait RetryGate {
+    /// What the circuit breaker makes the retry wait for, if it is open or may open.
+    fn suspend_retry(&mut self) -> Option<BreakerState>;
+    /// Pays for the retry out of the budget of the scope. Returns whether there was enough.
+    fn pay_for_retry(&mut self) -> bool;
+}
+
+/// What a call remembers of its attempts and its waits.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    pub(super) waited: Length,
+    /// How much of that the server or the gate decided: it uses up no patience with failures.
+    gated: Length,
+    waits_since: Option<Moment>,
+    /// The call's own backoff ends then; what it waits beyond is the gate's.
+    backs_off_until: Option<Moment>,
+    /// Refusals of this call whose wait the server or the gate decided.
+    refusals: u32,
+    /// Retries that the call timed by its own backoff, and the last of their waits.
+    retries: u32,
+    backed_off: Length,
+    /// No attempt starts later than this, where a response allowed more than the settings do.
+    latest: Option<Moment>,
+    /// Whether a retry waits because its scope may be out, and looks now and then whether that is so.
+    pub(super) suspended: bool,
+}
+
+impl Progress {
+    /// Says when the call goes again after an attempt that ended so.
     pub(super) fn plan(
         &mut self,
-        verdict: &Verdict,
-        given_up: Option<StopReason>,
-        opens: Option<Moment>,
-        received_at: Moment,
+        bounds: &Bounds,
+        ended: &Ended<'_>,
+        gate: &mut impl RetryGate,
+        bits: impl Fn() -> u64,
     ) -> Plan {
-        match verdict.ruling() {
-            Ruling::Accept => Plan::End(None, None),
-            Ruling::Refuse if verdict.is_not_safe() => Plan::End(Some(StopReason::NotSafe), None),
-            Ruling::Refuse => Plan::End(Some(StopReason::Final), None),
-            _ if given_up.is_some() => Plan::End(given_up, None),
-            _ if self.outgoing.body.is_none() => {
-                Plan::End(Some(StopReason::BodyNotReplayable), opens)
+        if let Some(end) = ended.final_plan() {
+            return end;
+        }
+        match ended.verdict.ruling() {
+            Ruling::Retry if self.backs_off_longer(bounds, ended.verdict) => {
+                self.plan_by_backoff(bounds, ended, gate, bits())
             }
-            Ruling::Retry if self.backs_off_longer(verdict.hint()) => {
-                self.plan_by_backoff(opens, received_at)
-            }
-            _ => self.plan_by_server(verdict.hint(), opens, received_at),
+            _ => self.plan_by_server(bounds, ended, bits),
         }
     }
 
-    /// Goes again only with a body to send: asked for while there is an answer in hand to end with,
-    /// not when the wait is over.
-    pub(super) fn with_body(
-        &mut self,
-        plan: Plan,
-        replay: impl FnOnce(&B) -> Option<B>,
-        opens: Option<Moment>,
-    ) -> Plan {
-        if matches!(plan, Plan::End(..)) {
-            return plan;
-        }
-        if self.outgoing.renew(replay) {
-            plan
-        } else {
-            Plan::End(Some(StopReason::BodyNotReplayable), opens)
-        }
+    /// Whether the call's own backoff times a retry: no wait is named, or one so short that it makes no difference.
+    fn backs_off_longer(&self, bounds: &Bounds, verdict: &Verdict) -> bool {
+        let own = bounds.backoff.without_jitter(self.retries);
+        verdict.hint().is_none_or(|hint| hint.wait() < own)
     }
 
-    /// Whether it is the call's own backoff that times a retry: nobody named a wait, or one so short
-    /// that it makes no difference.
-    fn backs_off_longer(&mut self, hint: Option<&Hint>) -> bool {
-        let backoff = self.settings.backoff;
-        let retries = self.retry_state().retries;
-        hint.is_none_or(|hint| hint.wait() < backoff.without_jitter(retries))
-    }
-
-    /// The server or the gate says when. Never before; and never before the call's own backoff,
-    /// which grows with every refusal, so that "now" for ever makes no loop.
+    /// Goes again when the server or the gate says. Never before the call's own backoff, which grows with every refusal,
+    /// so that "now" for ever makes no loop.
     fn plan_by_server(
         &mut self,
-        hint: Option<&Hint>,
-        opens: Option<Moment>,
-        received_at: Moment,
+        bounds: &Bounds,
+        ended: &Ended<'_>,
+        bits: impl Fn() -> u64,
     ) -> Plan {
-        let named = hint.map(|hint| {
-            let wait = hint.wait();
-            later(
-                received_at,
-                wait.saturating_add(positive_jitter(wait, self.settings.rng.bits())),
-            )
-        });
-        let (backoff, default_backoff) = (self.settings.backoff, Backoff::default());
-        let retry_state = self.retry_state();
+        let named = || {
+            let wait = ended.verdict.hint()?.wait();
+            let jitter = positive_jitter(wait, bits());
+            Some(later(ended.at, wait.saturating_add(jitter)))
+        };
         // However small a backoff is set: it serves failures, and this is a refusal.
-        let own = backoff
-            .without_jitter(retry_state.refusals)
-            .max(default_backoff.without_jitter(retry_state.refusals));
-        let own = later(received_at, own);
-        retry_state.refusals = retry_state.refusals.saturating_add(1);
-        let next = opens.or(named).unwrap_or(received_at).max(own);
-        self.within(self.patience().refusals, next)
+        let own = bounds.backoff.without_jitter(self.refusals);
+        let own = own.max(Backoff::default().without_jitter(self.refusals));
+        self.refusals = self.refusals.saturating_add(1);
+        let next = ended.opens.or_else(named).unwrap_or(ended.at);
+        let next = next.max(later(ended.at, own));
+        self.within(bounds, bounds.patience.refusals, next)
     }
 
-    /// Nobody says when: exponential backoff, out of the budget.
-    fn plan_by_backoff(&mut self, opens: Option<Moment>, received_at: Moment) -> Plan {
-        let Settings {
-            max_retries,
-            backoff,
-            budget,
-            ..
-        } = *self.settings;
-        let bits = self.settings.rng.bits();
-        if self.retry_state().retries >= max_retries {
+    /// Goes again after the call's own exponential backoff, out of the budget.
+    fn plan_by_backoff(
+        &mut self,
+        bounds: &Bounds,
+        ended: &Ended<'_>,
+        gate: &mut impl RetryGate,
+        bits: u64,
+    ) -> Plan {
+        if self.retries >= bounds.max_retries {
             return Plan::End(Some(StopReason::RetriesExhausted), None);
         }
-        if let Some(suspicion) = self.permit.suspend_retry(received_at) {
-            return self.plan_by_outage(suspicion, bits, received_at);
+        if let Some(breaker) = gate.suspend_retry() {
+            return self.plan_by_breaker(bounds, ended.at, breaker, bits);
         }
-        let retry_state = self.retry_state();
-        let wait = backoff.wait(retry_state.retries, retry_state.backed_off.duration(), bits);
-        let gated = retry_state.gated.duration();
-        let patience = self.failure_patience(gated);
-        let next = later(received_at, wait).max(opens.unwrap_or(received_at));
-        let plan = self.within(patience, next);
+        let last = self.backed_off.duration();
+        let wait = bounds.backoff.wait(self.retries, last, bits);
+        let next = later(ended.at, wait).max(ended.opens.unwrap_or(ended.at));
+        let plan = self.within(bounds, self.failure_patience(bounds), next);
         if matches!(plan, Plan::Again(_)) {
-            let Some(receipt) = self.permit.pay_for_retry(budget, received_at) else {
+            if !gate.pay_for_retry() {
                 return Plan::End(Some(StopReason::BudgetExhausted), None);
-            };
-            let retry_state = self.retry_state();
-            retry_state.retries += 1;
-            retry_state.backed_off = Length::of(wait);
-            retry_state.backs_off_until = Some(next);
-            retry_state.receipt = Some(receipt);
+            }
+            self.retries += 1;
+            self.backed_off = Length::of(wait);
+            self.backs_off_until = Some(next);
         }
         plan
     }
 
-    /// The whole scope fails: the gate says when, and it costs a retry, but no budget: the gate
-    /// bounds the load.
-    fn plan_by_outage(&mut self, suspicion: BreakerState, bits: u64, received_at: Moment) -> Plan {
-        let backoff = self.settings.backoff;
-        let own = later(
-            received_at,
-            backoff.without_jitter(self.retry_state().retries),
-        );
-        let next = match suspicion {
+    /// Goes again when the circuit breaker says. That costs a retry, but no budget: the gate bounds the load.
+    fn plan_by_breaker(
+        &mut self,
+        bounds: &Bounds,
+        at: Moment,
+        breaker: BreakerState,
+        bits: u64,
+    ) -> Plan {
+        let own = later(at, bounds.backoff.without_jitter(self.retries));
+        let next = match breaker {
             BreakerState::Open(probe) => own.max(probe),
-            BreakerState::SuspectedUntil(_) => own.max(later(received_at, look_again(bits))),
+            BreakerState::SuspectedUntil(_) => own.max(later(at, look_again(bits))),
         };
-        self.retry_state().suspended = matches!(suspicion, BreakerState::SuspectedUntil(_));
-        let gated = self.retry_state().gated.duration();
-        let patience = self.failure_patience(gated);
-        let plan = self.within(patience, next);
+        self.suspended = matches!(breaker, BreakerState::SuspectedUntil(_));
+        let plan = self.within(bounds, self.failure_patience(bounds), next);
         // All of this wait is on account of failures, however long the gate makes it.
-        let retry_state = self.retry_state();
-        retry_state.backs_off_until = Some(later(next, Duration::MAX));
-        retry_state.retries += 1;
+        self.backs_off_until = Some(later(next, Duration::MAX));
+        self.retries += 1;
         plan
     }
 
     /// Ends the call now if the next moment lies beyond its patience.
-    fn within(&mut self, patience: Duration, next: Moment) -> Plan {
-        let latest = self.until(patience);
+    fn within(&mut self, bounds: &Bounds, patience: Duration, next: Moment) -> Plan {
+        let latest = bounds.until(patience);
         if next > latest {
             return Plan::End(Some(StopReason::PatienceExceeded), Some(next));
         }
-        let retry_state = self.retry_state();
-        retry_state.latest = retry_state.latest.max(Some(latest));
+        self.latest = self.latest.max(Some(latest));
         Plan::Again(next)
     }
 
-    /// What the gate took uses up no patience with failures, but never is there more than for all.
-    fn failure_patience(&self, gated: Duration) -> Duration {
-        let Patience { refusals, failures } = self.patience();
+    /// The patience with failures, plus what the gate took, but never more than for all.
+    fn failure_patience(&self, bounds: &Bounds) -> Duration {
+        let Patience { refusals, failures } = bounds.patience;
+        let gated = self.gated.duration();
         failures.saturating_add(gated).min(failures.max(refusals))
     }
 
-    fn patience(&self) -> Patience {
-        let said = self.outgoing.head.extensions.get::<Patience>();
-        *said.unwrap_or(&self.settings.patience)
+    /// The last moment at which this call may start an attempt.
+    pub(super) fn latest(&self, bounds: &Bounds) -> Moment {
+        let usual = bounds.until(bounds.patience.refusals);
+        self.latest.map_or(usual, |latest| latest.max(usual))
     }
 
+    /// The last moment at which it may, while the server is out.
+    pub(super) fn latest_in_an_outage(&self, bounds: &Bounds) -> Moment {
+        bounds.until(self.failure_patience(bounds))
+    }
+
+    /// A wait begins.
+    pub(super) fn begin_wait(&mut self, now: Moment) {
+        self.waits_since = Some(now);
+    }
+
+    /// A wait is over that began then, or `or_since`: the call is sent, or ends.
+    pub(super) fn end_wait(&mut self, or_since: Option<Moment>, now: Moment) {
+        let Some(since) = self.waits_since.take().or(or_since) else {
+            return;
+        };
+        let gated_since = self.backs_off_until.take().unwrap_or(since);
+        self.waited += now.since(since);
+        self.gated += now.since(gated_since);
+    }
+}
+
+impl Ended<'_> {
+    /// How the call ends if it cannot go again, whatever else happened to it.
+    pub(super) fn final_plan(&self) -> Option<Plan> {
+        let (reason, not_before) = match self.verdict.ruling() {
+            Ruling::Accept => (None, None),
+            Ruling::Refuse if self.verdict.is_not_safe() => (Some(StopReason::NotSafe), None),
+            Ruling::Refuse => (Some(StopReason::Final), None),
+            _ if self.given_up.is_some() => (self.given_up, None),
+            _ if !self.replayable => (Some(StopReason::BodyNotReplayable), self.opens),
+            Ruling::Retry | Ruling::Throttled => return None,
+        };
+        Some(Plan::End(reason, not_before))
+    }
+}
+
+impl Bounds {
+    /// The last moment of a wait that this much patience allows.
     fn until(&self, patience: Duration) -> Moment {
         let latest = later(self.started, patience);
-        match self.outgoing.head.extensions.get::<Deadline>() {
-            Some(deadline) => latest.min(deadline.moment()),
-            None => latest,
-        }
-    }
-
-    /// The last moment at which this call may start an attempt.
-    pub(super) fn latest(&self) -> Moment {
-        let cached = self.until(self.patience().refusals);
-        let known = self
-            .retry_state
-            .as_ref()
-            .and_then(|retry_state| retry_state.latest);
-        known.map_or(cached, |latest| latest.max(cached))
-    }
-
-    /// The last moment at which it may, if the gate is shut because the server is out.
-    pub(super) fn latest_in_an_outage(&self) -> Moment {
-        let gated = self
-            .retry_state
-            .as_ref()
-            .map_or(Duration::ZERO, |retry_state| retry_state.gated.duration());
-        self.until(self.failure_patience(gated))
-    }
-
-    pub(super) fn note_what_decided(
-        &mut self,
-        plan: &Plan,
-        verdict: &Verdict,
-        status: Option<StatusCode>,
-    ) {
-        if matches!(plan, Plan::Again(_) | Plan::End(_, Some(_))) {
-            self.retry_state().decided_by = Some(decided_by(verdict, status));
-        }
+        self.deadline
+            .map_or(latest, |deadline| latest.min(deadline))
     }
 }
 
@@ -230,3 +238,6 @@ pub(super) fn look_again(bits: u64) -> Duration {
     const LEAST: Duration = Duration::from_secs(1);
     LEAST + LEAST.mul_f64(bits as f64 / u64::MAX as f64)
 }
+
+#[cfg(test)]
+mod tests;

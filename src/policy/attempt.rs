@@ -43,6 +43,7 @@ pub struct Attempt<'a> {
     harmless: bool,
     kept_back: bool,
     redirected: Option<&'a Redirected>,
+    by_head: Option<&'a Verdict>,
 }
 
 const GRPC_STATUS: &str = "grpc-status";
@@ -115,6 +116,7 @@ impl<'a> Attempt<'a> {
             harmless: false,
             kept_back: false,
             redirected: None,
+            by_head: None,
         }
     }
 
@@ -162,6 +164,17 @@ impl<'a> Attempt<'a> {
     pub(crate) fn redirected_by(mut self, extensions: &'a Extensions) -> Self {
         self.redirected = extensions.get();
         self
+    }
+
+    /// The same attempt, after the policy has judged it by its head.
+    pub(crate) fn judged_by_head(mut self, verdict: &'a Verdict) -> Self {
+        self.by_head = Some(verdict);
+        self
+    }
+
+    /// What the policy says of the head, if it was asked before.
+    pub(super) fn head_verdict(&self) -> Option<&'a Verdict> {
+        self.by_head
     }
 
     /// The address that answered, if it is another than the request was sent to.

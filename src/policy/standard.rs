@@ -148,6 +148,9 @@ fn is_retried(attempt: &Attempt<'_>, status: StatusCode) -> Option<bool> {
 /// Whether the head alone would send this again: only then can a body make it final.
 pub(super) fn goes_again(provider: &Provider, attempt: &Attempt<'_>) -> bool {
     use super::Ruling::{Retry, Throttled};
+    if let Some(verdict) = attempt.head_verdict() {
+        return matches!(verdict.ruling(), Retry | Throttled);
+    }
     let headers = attempt.headers();
     let glance = headers.map_or_else(Glance::default, |headers| Glance::at(headers, false));
     let ruling = ruling(provider, attempt, &glance).ruling();
