@@ -108,7 +108,10 @@ impl Settings {
         }
     }
 
-    /// The verdict of the policy, except that an address behind a redirect proves nothing about the first one.
+    /// Turns a verdict down if sending the request twice might not be safe behind a redirect.
+    ///
+    /// The response of a redirect target proves nothing about the first address, so it is retried only if the request
+    /// is idempotent.
     pub(crate) fn unless_redirected(&self, verdict: Verdict, attempt: &Attempt<'_>) -> Verdict {
         if attempt.answered_by().is_some() && !attempt.request().is_idempotent() {
             verdict.without_another_try()
@@ -117,7 +120,7 @@ impl Settings {
         }
     }
 
-    /// What the policy says of an attempt of which all is known.
+    /// Judges an attempt with the policy, once all of the response that matters is known.
     pub(crate) fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
         self.unless_redirected(self.policy.judge(attempt), attempt)
     }
