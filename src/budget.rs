@@ -103,16 +103,6 @@ impl Ledger {
         self.calls += 1; // nobody makes four billion in a second
     }
 
-    /// When the second in which the last call began is over.
-    pub(crate) fn over(&self) -> Moment {
-        self.over
-    }
-
-    /// So many more calls began in the same second.
-    pub(crate) fn more_calls(&mut self, calls: u32) {
-        self.calls += calls;
-    }
-
     fn turn(&mut self, now: Moment) {
         self.put_down();
         self.latest = now.slices(SECOND);

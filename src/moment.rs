@@ -51,6 +51,7 @@ impl Moment {
     }
 
     /// The last moment before it.
+    #[cfg(test)]
     pub(crate) const fn just_before(self) -> Self {
         Self(self.0.saturating_sub(1))
     }

@@ -49,13 +49,6 @@ impl Patience {
         self.failures = patience;
         self
     }
-
-    /// Whether it matters to a quarter of a second when a call began.
-    #[inline]
-    pub(crate) const fn is_short(&self) -> bool {
-        const SHORT: u64 = 30;
-        self.refusals.as_secs() < SHORT || self.failures.as_secs() < SHORT
-    }
 }
 
 /// The moment by which a call must have been sent for the last time; put into the request's

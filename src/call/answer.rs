@@ -13,6 +13,7 @@ use crate::body::{Hearing, Kept, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::{BoxError, NotBefore};
 use crate::failure::{Kind, Redirected};
+use crate::hint::Glance;
 use crate::moment::Moment;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
 use crate::report::{Report, StopReason};
@@ -55,9 +56,8 @@ where
             && self.settings.shortcuts.accepts_unseen
             && self.message.head.extensions.is_empty()
             && response.extensions().get::<Redirected>().is_none()
-            && self
-                .turn
-                .serves(response.headers().len(), || self.settings.clock.now());
+            && Glance::at(response.headers(), true).is_silent()
+            && self.turn.serves(|| self.settings.clock.now());
         if plainly {
             meter::on_attempt(self.turn.gate().scope(), meter::Outcome::Served);
         }
@@ -95,7 +95,6 @@ where
         let head = self.message.head();
         let received = Received::Later(&self.settings.clock, heard);
         let attempt = Attempt::answered(head, status, headers, self.message.attempts(), received)
-            .looked_at_if(self.turn.wants_a_look(headers.len()))
             .redirected_by(response.extensions());
         let observer = self.settings.observer.as_ref();
         let wanted = observer.is_some_and(|observer| observer.wants_body_of(status))
@@ -165,7 +164,6 @@ where
         let received = Received::Later(&self.settings.clock, heard);
         let mut attempt =
             Attempt::answered(head, status, headers, self.message.attempts(), received)
-                .looked_at_if(self.turn.wants_a_look(headers.len()))
                 .redirected_by(extensions);
         let body = hearing.whole();
         if let Some(body) = &body {

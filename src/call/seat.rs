@@ -52,10 +52,6 @@ impl<R: Body> Seat<R> {
         let (started, passes) = self.turn.arrive(more_to_ask, now);
         self.started = started;
         settings.gates.tidy(started);
-        // One that may not wait for long wants to know just when it began: a ticket says so to a quarter of a second.
-        if settings.patience.is_short() || !message.head.extensions.is_empty() {
-            self.started = Moment::of(now);
-        }
         passes
     }
 

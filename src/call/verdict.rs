@@ -43,9 +43,6 @@ pub(super) fn carry_out<R: Body>(
         counter: verdict
             .counter()
             .filter(|_| verdict.bucket().is_none() || !is_failure(ending)),
-        looked_at: attempt
-            .headers_looked_at()
-            .filter(|_| !verdict.counts_otherwise()),
         price: verdict.cost(),
         by_a_limit: verdict.ruling() == Ruling::Throttled,
         believed_for: settings.believes(is_served(verdict, attempt.status())),
@@ -243,7 +240,6 @@ fn whose<'a>(
             _ => Ending::Unknown,
         },
         counter: None,
-        looked_at: None,
         ..told
     };
     if about_bucket {

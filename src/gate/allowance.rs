@@ -6,11 +6,10 @@ use super::Spent;
 use super::at_once::AtOnce;
 use super::blocked::{Blocked, Reason};
 use super::lessons::{Lessons, Of};
-use super::looks::{Looks, Unread};
 use super::published::{Published, Told};
 use super::spacing::Spacing;
 use super::window::Window;
-use super::words::{Ahead, Ending, Facts, Heard, Pass};
+use super::words::{Ending, Facts, Heard, Pass};
 use crate::hint::Counter;
 use crate::moment::Moment;
 
@@ -19,7 +18,6 @@ pub(crate) struct Allowance {
     windows: Windows,
     at_once: AtOnce,
     published: Published,
-    looks: Looks,
     lessons: Lessons,
     /// The longest of the quotas whose calls may have to be spread.
     learns: Option<Duration>,
@@ -85,7 +83,6 @@ impl Allowance {
             windows,
             at_once: AtOnce::of(facts),
             published: Published::default(),
-            looks: Looks::default(),
             lessons: Lessons::default(),
         }
     }
@@ -160,50 +157,15 @@ impl Allowance {
             && self.windows.all(|window| window.has_place(price, now))
     }
 
-    /// A call is let through. Returns which answers to it need not be looked at, and how much had been
-    /// answered by now.
+    /// A call is let through. Returns how much had been answered by now.
     #[inline]
-    pub(crate) fn take(&mut self, price: u32, now: Moment) -> (Unread, u32) {
+    pub(crate) fn take(&mut self, price: u32, now: Moment) -> u32 {
         self.at_once.take();
         self.windows.each(|window| window.take(price, now));
         if let Some(apart) = self.apart_if_spaced(price) {
             self.spacing.let_one(apart, now);
         }
-        let unread = match self.published.plenty() {
-            Some(left) => self.looks.next(left, now),
-            None => Unread::default(),
-        };
-        (unread, self.published.send(price.min(1)))
-    }
-
-    /// The calls of the price of one for which there is enough, too, and plenty is left after them.
-    pub(super) fn ahead(&self, now: Moment) -> Option<Ahead> {
-        if self.limits_at_once() || self.spaced {
-            return None;
-        }
-        let (calls, until) = self.published.ahead();
-        let ahead = self.looks.ahead()?.at_most(calls).until(until);
-        let mut windows = self.windows.iter();
-        windows.try_fold(ahead, |ahead, window| Some(ahead.until(window.ahead(now)?)))
-    }
-
-    /// How much of what was sent has been answered.
-    pub(super) fn answered_by_now(&self) -> u32 {
-        self.published.answered()
-    }
-
-    /// So many calls of the price of one were let through, at this moment at the latest.
-    pub(super) fn let_more(&mut self, calls: u32, then: Moment) {
-        self.windows.each(|window| window.take_more(calls, then));
-        self.looks.skipped(calls);
-        self.published.send(calls);
-    }
-
-    /// So many of them have been served by now.
-    pub(super) fn more_served(&mut self, calls: u32, then: Moment, now: Moment) {
-        self.windows.each(|window| window.counted(calls, then, now));
-        self.accepted(calls, 1, now);
-        self.published.over(calls);
+        self.published.send(price.min(1))
     }
 
     /// Whether a call that was let through may still be sent, if it is sent only now: its places may be over, and be
@@ -257,12 +219,13 @@ impl Allowance {
         self.published.over(pass.price.min(1));
     }
 
-    /// The same, of an answer that nobody has looked at.
+    /// The same, of an answer that says nothing about limits.
     #[inline]
     pub(crate) fn served(&mut self, pass: Pass, now: Moment) {
         self.accepted(1, pass.price, now);
         self.windows
             .each(|window| window.answered(pass.price, pass.sent, now));
+        self.published.served_silently();
         self.published.over(pass.price.min(1));
     }
 
@@ -276,18 +239,10 @@ impl Allowance {
                 self.spacing.correct(said, truly);
             }
         }
-        // A counter that does not say when it is reset bounds nothing for long: each answer is read.
-        let foreseeable = |counter: &Counter| counter.resets_in.is_some();
-        if heard.counter.as_ref().is_none_or(foreseeable) {
-            if let Some(headers) = heard.looked_at {
-                self.looks.looked(headers, heard.counter.is_some());
-            }
-        }
         if let Some(counter) = heard.counter {
             self.hear(counter, pass, heard, now);
         }
         if heard.ending == Ending::Refused {
-            self.looks.all_again();
             self.published.contradicted(pass.answered_then);
             // A server that says what is left needs no guessing.
             if heard.by_a_limit && !self.published.is_known() {
@@ -338,7 +293,6 @@ impl Allowance {
     }
 
     fn hear(&mut self, counter: Counter, pass: Pass, heard: Heard, now: Moment) {
-        let thought = self.published.left();
         let told = Told {
             counter,
             answered_then: pass.answered_then,
@@ -346,9 +300,6 @@ impl Allowance {
             believed_for: heard.believed_for,
         };
         self.published.hear(told, now);
-        if Looks::are_apart(self.published.left(), thought) {
-            self.looks.all_again();
-        }
         // Of several declared quotas, nobody says which one is meant.
         let mut wide = self.windows.iter_mut().filter(|window| !window.is_narrow());
         let only = (wide.next(), wide.next());

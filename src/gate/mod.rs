@@ -1,7 +1,7 @@
 //! All callers of one scope, behind one gate.
 //!
 //! ```text
-//! Gates ── scope ──► Gate ── lock ──► State { Book, Queue, Cooldown, Allowance, Ramp, Outage, Ledger }
+//! Gates ── scope ──► Gate ── lock ──► State { Queue, Cooldown, Allowance, Ramp, Outage, Ledger }
 //!                      ▲
 //!                    Turn   (one per call: waits, passes, and gives its place back when dropped)
 //! ```
@@ -11,12 +11,10 @@ mod alarm;
 mod allowance;
 mod at_once;
 mod blocked;
-mod book;
 mod buckets;
 mod cooldown;
 mod guards;
 mod lessons;
-mod looks;
 #[cfg(all(test, model))]
 mod model;
 mod outage;
@@ -314,7 +312,6 @@ mod tests {
             let heard = Heard {
                 ending: Ending::Accepted,
                 counter: None,
-                looked_at: None,
                 price: None,
                 by_a_limit: false,
                 believed_for: Duration::MAX,

@@ -15,7 +15,7 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
 
-use self::world::{Fate, Plan, World, at_once, play, play_in};
+use self::world::{Fate, Plan, at_once, play};
 use super::Quota;
 
 const SEED: u64 = 1;
@@ -59,20 +59,15 @@ fn two_callers_for_one_place_in_every_schedule() {
     println!("{schedules} schedules, which is all of them");
 }
 
-/// A gate that makes out tickets for the callers.
-fn play_with_tickets(plans: &[Plan]) {
-    let world = World::new(&[]);
-    world.warm(20);
-    play_in(world, plans);
-}
-
 #[test]
-fn two_callers_with_tickets_in_every_schedule() {
+fn two_callers_at_an_open_gate_in_every_schedule() {
     let fates = [Fate::OnItsWay, Fate::Served];
     let mut schedules = 0;
     for first in fates {
         for second in fates {
-            let model = move || play_with_tickets(&[first, second].map(at_once));
+            let model = move || {
+                play(&[], &[first, second].map(at_once));
+            };
             schedules += run(DfsScheduler::new(None, false), model);
         }
     }
@@ -80,11 +75,11 @@ fn two_callers_with_tickets_in_every_schedule() {
 }
 
 #[test]
-fn a_ticket_is_void_when_the_gate_shuts_and_all_are_accounted_for() {
+fn no_caller_passes_an_open_gate_that_a_refusal_has_just_closed() {
     sample(10_000, || {
         let fates = [Fate::OnItsWay, Fate::Served, Fate::Served, Fate::Refused(2)];
         let plans: Vec<_> = (0..6).map(|_| at_once(one_of(&fates))).collect();
-        play_with_tickets(&plans);
+        play(&[], &plans);
     });
 }
 

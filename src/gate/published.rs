@@ -95,8 +95,6 @@ impl Window {
 const SAME: Duration = Duration::from_millis(1_200);
 
 impl Published {
-    const PLENTY: i64 = 64;
-
     /// From when one more may go.
     #[inline]
     pub(crate) fn next(&mut self, price: u32, now: Moment) -> Moment {
@@ -137,35 +135,6 @@ impl Published {
             .is_some_and(|window| window.limit.is_some())
     }
 
-    /// How much is left of the window that is known to run.
-    pub(crate) fn left(&self) -> Option<i64> {
-        self.window.as_ref().map(|window| window.left)
-    }
-
-    /// How much is left; `None` if that is so little, or so little known, that every answer is to be read.
-    #[inline]
-    pub(crate) fn plenty(&self) -> Option<i64> {
-        match &self.window {
-            Some(window) if window.guessed || window.left < Self::PLENTY => None,
-            Some(window) => Some(window.left),
-            None => Some(i64::MAX),
-        }
-    }
-
-    /// How many of the next calls see that there is plenty left, as those before them do, and until when.
-    pub(super) fn ahead(&self) -> (u32, Moment) {
-        let Some(window) = &self.window else {
-            return (u32::MAX, Moment::FAR);
-        };
-        let plenty = if window.guessed {
-            0
-        } else {
-            window.left + 1 - Self::PLENTY
-        };
-        let calls = u32::try_from(plenty.max(0)).unwrap_or(u32::MAX);
-        (calls, window.resets)
-    }
-
     /// A call is sent. Returns how many had been answered by then, to be shown with its answer.
     #[inline]
     pub(crate) fn send(&mut self, price: u32) -> u32 {
@@ -202,11 +171,6 @@ impl Published {
     /// Forgets the window: the user knows better.
     pub(crate) fn forget(&mut self) {
         (self.window, self.known_from, self.refills) = (None, None, false);
-    }
-
-    /// How many calls have been answered.
-    pub(super) fn answered(&self) -> u32 {
-        self.answered
     }
 
     /// It was never sent.

@@ -99,9 +99,7 @@ impl Quota {
     const SLACK: Duration = Duration::from_millis(250);
 
     /// How long after it was sent a call may still be counted by the server, if no answer says that
-    /// it has been. A place is free again one window after the head of the answer, or after this. (While a thousand
-    /// places are free, one that was answered for may be held as long as if it had not been, and for a quarter of
-    /// the window more, at most 250 ms.)
+    /// it has been. A place is free again one window after the head of the answer, or after this.
     ///
     /// # Default
     ///

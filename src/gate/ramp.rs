@@ -167,44 +167,6 @@ impl Ramp {
         }
     }
 
-    /// When a call was let through last, in the window that it counts in.
-    pub(super) fn last_let(&self) -> Option<Moment> {
-        self.since.and(self.last_let)
-    }
-
-    /// When the window that it counts in is over.
-    pub(super) fn over(&self) -> Moment {
-        self.over
-    }
-
-    /// All but the moments, and what depends on them: a rest begins 250 ms later where a book is closed.
-    #[cfg(all(test, not(model)))]
-    pub(super) fn counted(&self) -> String {
-        let Self {
-            held,
-            allowed,
-            in_flight,
-            probed,
-            windows,
-            calm,
-            ..
-        } = self;
-        format!("{held:?} {allowed:?} {in_flight} {probed} {windows} {calm}")
-    }
-
-    /// While it is open, so many calls were let through at this moment.
-    pub(super) fn let_more(&mut self, calls: u32, then: Moment) {
-        self.in_flight += calls;
-        self.last_let = self.last_let.max(Some(then));
-    }
-
-    /// While it was open, so many were accepted.
-    pub(super) fn more_accepted(&mut self, calls: u32) {
-        self.in_flight = self.in_flight.saturating_sub(calls);
-        self.accepted = self.accepted.saturating_add(calls);
-        self.probed |= calls > 0;
-    }
-
     #[inline]
     pub(crate) fn left(&mut self, accepted: bool, others_wait: bool) {
         self.in_flight = self.in_flight.saturating_sub(1);

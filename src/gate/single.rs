@@ -10,7 +10,6 @@ use shuttle::sync::{Mutex, MutexGuard};
 
 use super::state::State;
 use super::words::Facts;
-use crate::clock::Clock;
 use crate::scope::Scope;
 
 /// What is seen of a gate while nobody else sees it.
@@ -50,63 +49,9 @@ impl Gate {
         self.asks_for_paths.store(asks, Ordering::Relaxed);
     }
 
-    /// All that is known, with no book open.
-    pub(crate) fn lock(&self) -> Locked<'_> {
-        let mut state = self.lock_as_it_is();
-        settle(&mut state);
-        state
-    }
-
-    /// For the two who know about the [book](super::book). Nothing under the lock can panic halfway, so a poisoned
-    /// one is as good as any.
+    /// Nothing under the lock can panic halfway, so a poisoned one is as good as any.
     #[inline]
-    pub(super) fn lock_as_it_is(&self) -> Locked<'_> {
+    pub(crate) fn lock(&self) -> Locked<'_> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Closes the book.
-///
-/// By when all that is ticked off in it had been answered, nobody who comes can say: they may have looked at the clock
-/// long ago. So it is asked here, under the lock, once for a whole book.
-#[inline]
-pub(super) fn settle(state: &mut State) {
-    state.settle(|| Clock::default().now());
-}
-
-#[cfg(all(test, not(model)))]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::gate::{Ending, Heard, Turn};
-    use crate::moment::Moment;
-
-    #[test]
-    fn whoever_takes_the_lock_sees_what_was_done_with_tickets() {
-        let gate = Arc::new(Gate::new(Scope::layer(), Facts::default()));
-        let now = Moment::now();
-        let arrive = || {
-            let mut turn = Turn::at(Arc::clone(&gate), 1);
-            assert!(turn.arrive(false, now.instant()).1, "the gate is open");
-            turn
-        };
-        for _ in 0..20 {
-            let heard = Heard {
-                ending: Ending::Accepted,
-                counter: None,
-                looked_at: Some(12),
-                price: None,
-                by_a_limit: false,
-                believed_for: std::time::Duration::MAX,
-                path: Default::default(),
-            };
-            arrive().answered(heard, now);
-        }
-        let turns: Vec<_> = (0..5).map(|_| arrive()).collect();
-        assert!(gate.lock_as_it_is().in_flight() < 5, "they have tickets");
-        assert_eq!(gate.lock().in_flight(), 5);
-        drop(turns);
-        assert_eq!(gate.lock().in_flight(), 0);
     }
 }

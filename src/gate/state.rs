@@ -1,7 +1,6 @@
 //! All that one gate knows, under one lock. Every decision is told the time.
 
 mod closing;
-mod tickets;
 mod waiting;
 
 use std::borrow::Cow;
@@ -11,9 +10,7 @@ use std::time::Duration;
 use self::closing::Interrupted;
 use super::allowance::Allowance;
 use super::blocked::{Blocked, Reason};
-use super::book::Book;
 use super::cooldown::{Cooldown, Shut};
-use super::looks::Unread;
 use super::outage::{Outage, PathHash, Suspicion};
 use super::queue::Queue;
 use super::ramp::Ramp;
@@ -27,7 +24,6 @@ use crate::moment::Moment;
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct State {
-    book: Book,
     pub(crate) queue: Queue,
     in_flight: u32,
     /// The first epoch of this ramp: calls from before belong to another.
@@ -58,7 +54,6 @@ const STALE: Duration = Duration::from_millis(500);
 impl State {
     pub(crate) fn new(facts: Facts<'_>) -> Self {
         Self {
-            book: Book::default(),
             in_flight: 0,
             ramp_epoch: 0,
             outage: Outage::with(facts.circuit_breaker),
@@ -142,6 +137,21 @@ impl State {
             .max(self.outage.next(now))
     }
 
+    /// Passes if the gate is wide open and nobody waits.
+    #[inline]
+    pub(crate) fn pass_at_once(&mut self, price: u32, now: Moment) -> Option<Pass> {
+        if !self.queue.is_empty() {
+            return None;
+        }
+        let calm = self.is_calm(now) && self.allowance.has_place(price, now);
+        if !calm && self.opens(price, now) > now {
+            return None;
+        }
+        let pass = self.let_through(price, now);
+        self.allowance.is_sent(price, now);
+        Some(pass)
+    }
+
     #[inline]
     pub(crate) fn let_through(&mut self, price: u32, now: Moment) -> Pass {
         self.outage.let_one(now);
@@ -152,18 +162,11 @@ impl State {
         self.in_flight += 1;
         self.due = None;
         self.ramp.let_one(now);
-        let (unread, answered_then) = self.allowance.take(price, now);
-        let unread = if self.refused_paths.is_empty() {
-            unread
-        } else {
-            Unread::default()
-        };
+        let answered_then = self.allowance.take(price, now);
         Pass {
             epoch: self.cooldown.epoch(),
-            unread,
             price,
             sent: now,
-            ticket: false,
             answered_then,
         }
     }
@@ -173,13 +176,12 @@ impl State {
     pub(super) fn was_sent(&mut self, price: u32, there: Pass, now: Moment) -> Pass {
         let pass = self.let_through(price, now);
         self.allowance.is_sent(price, now);
-        let epoch = self.cooldown.epoch_at(there.sent_after());
+        let epoch = self.cooldown.epoch_at(there.sent);
         if !self.is_of_this_ramp(epoch) {
             self.ramp.left(false, !self.queue.is_empty());
         }
         Pass {
             sent: there.sent,
-            ticket: there.ticket,
             epoch,
             ..pass
         }
@@ -199,17 +201,13 @@ impl State {
             self.outage.sent_later(pass.sent, now);
         }
         self.allowance.is_sent(pass.price, now);
-        Some(Pass {
-            sent: now,
-            ticket: false,
-            ..pass
-        })
+        Some(Pass { sent: now, ..pass })
     }
 
     /// A call that was let through is not sent after all.
     pub(crate) fn undo(&mut self, pass: Pass) -> Wake {
         self.allowance.undo(pass);
-        self.outage.gone(pass.sent_after());
+        self.outage.gone(pass.sent);
         self.left(pass, Ending::Unknown);
         self.wake_first()
     }
@@ -217,7 +215,7 @@ impl State {
     /// A call was dropped on its way: the server may have counted it, and its places stay taken.
     pub(crate) fn dropped(&mut self, pass: Pass) -> Wake {
         self.allowance.dropped(pass);
-        self.outage.gone(pass.sent_after());
+        self.outage.gone(pass.sent);
         self.left(pass, Ending::Unknown);
         self.wake_first()
     }
@@ -236,8 +234,7 @@ impl State {
         match heard.ending {
             Ending::Failed => {
                 let served = self.last_served;
-                self.outage
-                    .failed(heard.path, pass.sent_after(), served, now);
+                self.outage.failed(heard.path, pass.sent, served, now);
             }
             Ending::Accepted => {
                 if heard.path != PathHash::UNKNOWN {
@@ -249,7 +246,7 @@ impl State {
             Ending::Refused | Ending::RefusedElsewhere | Ending::Errored => {
                 self.outage.answered(now);
             }
-            Ending::TakenAsAnswer => self.outage.gone(pass.sent_after()),
+            Ending::TakenAsAnswer => self.outage.gone(pass.sent),
             Ending::Unknown => {}
         }
         self.left(pass, heard.ending);
@@ -261,7 +258,7 @@ impl State {
         self.wake_first()
     }
 
-    /// It was served, and nobody has looked at what the answer says. Returns who is next.
+    /// It was served, and its answer says nothing about limits. Returns who is next.
     #[inline]
     pub(crate) fn served(&mut self, pass: Pass, now: Moment) -> Option<Waker> {
         self.allowance.served(pass, now);
@@ -291,7 +288,7 @@ impl State {
     fn left(&mut self, pass: Pass, ending: Ending) {
         let accepted = ending == Ending::Accepted;
         if accepted {
-            self.youngest = self.youngest.max(pass.sent_after());
+            self.youngest = self.youngest.max(pass.sent);
         }
         self.in_flight = self.in_flight.saturating_sub(1);
         if accepted {

@@ -8,9 +8,8 @@ use super::alarm::Alarm;
 use super::blocked::Reason;
 use super::cooldown::{Closing, Opening};
 use super::guards::{HeadClosing, Hold, Receipt};
-use super::looks::Unread;
 use super::outage::Suspicion;
-use super::single::{Gate, Locked, settle};
+use super::single::{Gate, Locked};
 use super::words::{Asks, Heard, Leaves, Pass, Standing, Wake};
 use crate::budget::Budget;
 use crate::clock::{Clock, Timer};
@@ -27,7 +26,6 @@ pub(crate) struct Turn {
     // The pass, once it was let through: in pieces, since a hundred thousand waiting calls hold one.
     answered_then: u32,
     sent: Moment,
-    unread: Unread,
     epoch: u16,
     way: Way,
     stage: Stage,
@@ -37,7 +35,6 @@ pub(crate) struct Turn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Asks,
-    HasATicket,
     /// It had to wait, and what for.
     IsKeptBy(Reason),
 }
@@ -63,7 +60,6 @@ impl Turn {
             price,
             answered_then: 0,
             sent: Moment::START,
-            unread: Unread::default(),
             epoch: 0,
             way: Way::Asks,
             stage: Stage::New,
@@ -78,24 +74,16 @@ impl Turn {
     fn pass(&self) -> Pass {
         Pass {
             epoch: self.epoch,
-            unread: self.unread,
             price: self.price,
             answered_then: self.answered_then,
             sent: self.sent,
-            ticket: self.way == Way::HasATicket,
         }
     }
 
     fn keep(&mut self, pass: Pass, stage: Stage) {
         self.epoch = pass.epoch;
-        self.unread = pass.unread;
         self.answered_then = pass.answered_then;
         self.sent = pass.sent;
-        if pass.ticket {
-            self.way = Way::HasATicket;
-        } else if self.way == Way::HasATicket {
-            self.way = Way::Asks;
-        }
         self.stage = stage;
     }
 
@@ -111,17 +99,8 @@ impl Turn {
     #[inline]
     pub(crate) fn arrive(&mut self, else_to_wait_for: bool, now: Instant) -> (Moment, bool) {
         let price = self.price;
-        let mut state = self.gate.lock_as_it_is();
-        if price == 1 && !else_to_wait_for {
-            if let Some((number, since, pass)) = state.tear(now) {
-                drop(state);
-                self.number = number;
-                self.keep(pass, Stage::Sent);
-                return (since, true);
-            }
-        }
         let now = Moment::of(now);
-        settle(&mut state);
+        let mut state = self.gate.lock();
         state.ledger().call(now);
         self.number = state.queue.arrive();
         if else_to_wait_for {
@@ -257,42 +236,25 @@ impl Turn {
         told.into_iter().for_each(Wake::now);
     }
 
-    /// Whether the gate wants to know what an answer with so many headers says is left of a quota.
+    /// The call was served, and its answer says nothing about limits. Returns whether that was all there is to tell: where
+    /// calls at once are limited it holds its place until the body has ended, and after a refusal its path is told, too.
     #[inline]
-    pub(crate) fn wants_a_look(&self, headers: usize) -> bool {
-        self.stage != Stage::Sent || !self.unread.contains(headers)
-    }
-
-    /// The call was served, and its answer has so many headers: whether the gate lets it go without a look
-    /// at them, and without a place that it holds until the body has ended.
-    #[inline]
-    pub(crate) fn serves(&mut self, headers: usize, now: impl FnOnce() -> Moment) -> bool {
-        if self.wants_a_look(headers) {
+    pub(crate) fn serves(&mut self, now: impl FnOnce() -> Moment) -> bool {
+        if self.stage != Stage::Sent {
             return false;
         }
-        let mut state = self.gate.lock_as_it_is();
-        if state.tick_off(self.pass()) {
-            drop(state);
-            self.stage = Stage::Out;
-            return true;
-        }
-        if state.allowance.limits_at_once() {
-            return false;
-        }
-        drop(state);
-        self.is_served(now());
-        true
-    }
-
-    /// The call was served, and the gate has another look at how things stand.
-    #[inline]
-    fn is_served(&mut self, now: Moment) {
         let pass = self.pass();
-        let next = self.gate.lock().served(pass, now);
+        let mut state = self.gate.lock();
+        if state.allowance.limits_at_once() || !state.refused_paths.is_empty() {
+            return false;
+        }
+        let next = state.served(pass, now());
+        drop(state);
         self.stage = Stage::Out;
         if let Some(next) = next {
             next.wake();
         }
+        true
     }
 
     /// The call was answered, or failed, and nobody has to wait for that.

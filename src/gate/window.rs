@@ -10,7 +10,6 @@ use std::time::Duration;
 use super::Spent;
 use super::quota::{Quota, Spread};
 use super::spacing::evenly;
-use super::words::Pass;
 use crate::moment::{Length, Moment, Slices, nanos};
 
 /// A wheel of slots, each a slice of time: so counting costs the same for twenty calls and for a
@@ -27,8 +26,6 @@ pub(crate) struct Window {
     turns: Moment,
     length: Length,
     slack: Length,
-    /// Where places are plenty, calls may count so much later than they are sent.
-    ahead: Length,
     slots: Ring,
     /// Whether it counts calls, or what they cost.
     per_call: bool,
@@ -49,18 +46,10 @@ pub(crate) struct Window {
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 impl Window {
-    /// So many places are more than are ever taken ahead.
-    const PLENTY: u32 = 1_024;
-
     pub(crate) fn new(limit: u32, length: Duration, slack: Duration) -> Self {
         let (length, slack) = (length.min(LONGEST), slack.min(LONGEST));
-        let ahead = if limit >= Self::PLENTY {
-            Pass::UNSURE.min(length / 4)
-        } else {
-            Duration::ZERO
-        };
         // A slot more than a place is ever held for, so that the wheel never bites its tail.
-        let slice = nanos(length + slack + ahead).div_ceil(SLOTS as u64 - 2);
+        let slice = nanos(length + slack).div_ceil(SLOTS as u64 - 2);
         let slice = NonZeroU64::new(slice).unwrap_or(NonZeroU64::MIN);
         let slices = Slices::around(Moment::START, slice);
         Self {
@@ -71,7 +60,6 @@ impl Window {
             turns: Moment::START,
             length: Length::of(length),
             slack: Length::of(slack),
-            ahead: Length::of(ahead),
             slots: Ring::for_limit(limit),
             per_call: false,
             priced: false,
@@ -200,20 +188,6 @@ impl Window {
         self.slices.end(over.unwrap_or(self.first))
     }
 
-    /// Until when calls may count as sent that are sent now, if there are plenty of places: where they are few it
-    /// matters just when one of them is free.
-    pub(super) fn ahead(&self, now: Moment) -> Option<Moment> {
-        let left = self.limit.saturating_sub(self.taken);
-        // Ticked off and not entered, a place is held until the slack is over: then it must not be long.
-        let plenty = left >= Self::PLENTY && self.slack <= self.length;
-        plenty.then(|| now + self.ahead)
-    }
-
-    /// So many calls of the price of one were sent at this moment at the latest.
-    pub(super) fn take_more(&mut self, calls: u32, then: Moment) {
-        self.hold(calls, then + self.slack);
-    }
-
     /// A call is sent. Until its answer is here, its places are held as if the server had seen it only
     /// at the end of the slack.
     #[inline]
@@ -226,12 +200,7 @@ impl Window {
     /// The head of the answer is here: the server has counted the call by now.
     #[inline]
     pub(crate) fn answered(&mut self, price: u32, sent: Moment, now: Moment) {
-        self.counted(self.places(price), sent, now);
-    }
-
-    /// The server has counted by now what was sent at this moment and has so many places.
-    #[inline]
-    pub(super) fn counted(&mut self, places: u32, sent: Moment, now: Moment) {
+        let places = self.places(price);
         if now >= sent + self.slack {
             return;
         }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::blocked::Reason;
 use super::cooldown::Shut;
-use super::looks::Unread;
 use super::outage::PathHash;
 use super::quota::Quota;
 use crate::circuit_breaker::CircuitBreaker;
@@ -77,8 +76,6 @@ pub(crate) struct Heard {
     /// What was asked for, if it failed.
     pub(crate) path: PathHash,
     pub(crate) counter: Option<Counter>,
-    /// How many headers there were, if they were looked at.
-    pub(crate) looked_at: Option<usize>,
     /// What the call has cost in truth, if the answer says so.
     pub(crate) price: Option<u32>,
     /// Whether it was a limit that refused it.
@@ -110,54 +107,12 @@ pub(crate) struct Until {
 pub(crate) struct Pass {
     /// The number of closings when it was let through.
     pub(crate) epoch: u16,
-    /// The answers of which the gate does not want to know what they say is left.
-    pub(crate) unread: Unread,
     /// What it costs, of quotas that count prices.
     pub(super) price: u32,
     /// How much of what was sent before it had been answered when it was sent.
     pub(super) answered_then: u32,
-    /// When it was sent; with a ticket, at the latest.
+    /// When it was sent.
     pub(super) sent: Moment,
-    /// Whether it is a [ticket](super::book).
-    pub(super) ticket: bool,
-}
-
-impl Pass {
-    /// So long before it says a call with a ticket may have been sent: no book is open for longer.
-    pub(super) const UNSURE: Duration = Duration::from_millis(250);
-
-    /// When the call was sent, at the earliest.
-    #[inline]
-    pub(super) fn sent_after(self) -> Moment {
-        if self.ticket {
-            self.sent.earlier(Self::UNSURE)
-        } else {
-            self.sent
-        }
-    }
-}
-
-/// The calls that would be let through next, if nothing happens until then but that they come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ahead {
-    pub(super) calls: u32,
-    pub(super) until: Moment,
-    /// What their passes say of the answers that need not be looked at.
-    pub(super) unread: Unread,
-}
-
-impl Ahead {
-    /// Not more than so many.
-    pub(super) fn at_most(self, calls: u32) -> Self {
-        let calls = self.calls.min(calls);
-        Self { calls, ..self }
-    }
-
-    /// Not for longer.
-    pub(super) fn until(self, until: Moment) -> Self {
-        let until = self.until.min(until);
-        Self { until, ..self }
-    }
 }
 
 /// Where a call stands that asked to pass.

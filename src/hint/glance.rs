@@ -15,8 +15,6 @@ pub(crate) struct Glance<'h> {
     perhaps_spent: bool,
     tightest: Option<Tightest<'h>>,
     structured: bool,
-    /// Whether something else than calls is counted, too.
-    otherwise: bool,
 }
 
 /// The counter of calls with the least left.
@@ -66,14 +64,14 @@ impl<'h> Glance<'h> {
         self.counting
     }
 
+    /// Whether it says nothing about limits.
+    pub(crate) fn is_silent(&self) -> bool {
+        !self.counts() && !self.perhaps_spent
+    }
+
     /// Whether there may be a counter with something left.
     pub(crate) fn counts(&self) -> bool {
         self.counting && (self.tightest.is_some() || self.structured)
-    }
-
-    /// Whether there is a counter of something else than calls, such as tokens.
-    pub(crate) fn counts_otherwise(&self) -> bool {
-        self.otherwise
     }
 
     pub(super) fn tightest(&self) -> Option<Tightest<'h>> {
@@ -100,9 +98,7 @@ impl<'h> Glance<'h> {
         if ratelimit::is_name(name) {
             return self.note_field(text);
         }
-        let counter = may_count(name) && is_counter(name);
-        self.perhaps_spent |= counter;
-        self.otherwise |= counter && counts_calls(name).is_none();
+        self.perhaps_spent |= may_count(name) && is_counter(name);
         if self.counting && name.len() > SHORTEST && text.first().is_some_and(u8::is_ascii_digit) {
             self.tighten(name, text);
         }
@@ -111,9 +107,7 @@ impl<'h> Glance<'h> {
     /// Hardly a header comes here, and a loop without this is a loop in registers.
     #[inline(never)]
     fn tighten(&mut self, name: &'h str, text: &[u8]) {
-        let around = counts_calls(name);
-        self.otherwise |= around.is_none() && may_count(name) && is_counter(name);
-        let counter = around.and_then(|around| {
+        let counter = counts_calls(name).and_then(|around| {
             let remaining = whole(text)?;
             Some(Tightest { remaining, around })
         });

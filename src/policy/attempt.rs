@@ -44,7 +44,6 @@ pub struct Attempt<'a> {
     harmless: bool,
     kept_back: bool,
     redirected: Option<&'a Redirected>,
-    worth_a_look: bool,
 }
 
 const GRPC_STATUS: &str = "grpc-status";
@@ -117,7 +116,6 @@ impl<'a> Attempt<'a> {
             harmless: false,
             kept_back: false,
             redirected: None,
-            worth_a_look: true,
         }
     }
 
@@ -203,22 +201,6 @@ impl<'a> Attempt<'a> {
     pub fn received_at(mut self, moment: SystemTime) -> Self {
         self.received = Received::Wall(moment);
         self
-    }
-
-    /// Whether the layer wants to know what is left of a published quota.
-    pub(crate) fn looked_at_if(mut self, worth_a_look: bool) -> Self {
-        self.worth_a_look = worth_a_look;
-        self
-    }
-
-    pub(crate) fn is_worth_a_look(&self) -> bool {
-        self.worth_a_look
-    }
-
-    /// How many headers there are, if the gate wants them looked at.
-    pub(crate) fn headers_looked_at(&self) -> Option<usize> {
-        let headers = self.headers().filter(|_| self.worth_a_look)?;
-        Some(headers.len())
     }
 
     /// The head of the request.

@@ -24,11 +24,7 @@ pub(super) fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     };
     let served = attempt.status().is_some_and(|status| status.as_u16() < 400);
     let plainly = served && attempt.body().is_none() && !provider.names_served;
-    let looks = attempt.is_worth_a_look() || provider.buckets.is_some();
-    if plainly && !looks {
-        return Verdict::accept();
-    }
-    let glance = Glance::at(headers, looks);
+    let glance = Glance::at(headers, true);
     let received = || attempt.received();
     let counter = provider.rules.counter(headers, &glance, received);
     let verdict = if plainly && !glance.perhaps_spent() {
@@ -36,9 +32,7 @@ pub(super) fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     } else {
         ruling(provider, attempt, &glance)
     };
-    let speaks = glance.counts() || glance.perhaps_spent();
-    let otherwise = glance.counts_otherwise() || (speaks && counter.is_none());
-    let verdict = verdict.with_counter(counter).counting_otherwise(otherwise);
+    let verdict = verdict.with_counter(counter);
     match &provider.buckets {
         Some(buckets) => buckets.note(verdict, headers, &glance),
         None => verdict,

@@ -27,7 +27,6 @@ pub struct Verdict {
     cools: bool,
     bare_wait: Option<Duration>,
     counter: Option<Counter>,
-    otherwise: bool,
     cost: Option<u32>,
     bucket: Option<Arc<str>>,
     failure: bool,
@@ -56,7 +55,6 @@ impl Verdict {
             cools,
             bare_wait: None,
             counter: None,
-            otherwise: false,
             cost: None,
             bucket: None,
             failure: false,
@@ -250,17 +248,6 @@ impl Verdict {
     pub(crate) fn with_counter(mut self, counter: Option<Counter>) -> Self {
         self.counter = counter;
         self
-    }
-
-    /// Whether the response has a counter from which calls cannot be counted down, of tokens say: then all that
-    /// come after it have to be read, too.
-    pub(crate) const fn counting_otherwise(mut self, otherwise: bool) -> Self {
-        self.otherwise = otherwise;
-        self
-    }
-
-    pub(crate) const fn counts_otherwise(&self) -> bool {
-        self.otherwise
     }
 
     pub(crate) const fn counter(&self) -> Option<Counter> {

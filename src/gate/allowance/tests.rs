@@ -18,7 +18,6 @@ fn refused() -> Heard {
     Heard {
         ending: Ending::Refused,
         counter: None,
-        looked_at: None,
         price: None,
         by_a_limit: true,
         believed_for: Duration::MAX,

@@ -147,16 +147,6 @@ impl World {
         until.max().unwrap_or(Moment::START)
     }
 
-    /// So many answers alike have been looked at.
-    pub(super) fn warm(&self, answers: u32) {
-        for _ in 0..answers {
-            let mut turn = Turn::at(Arc::clone(&self.gate), 1);
-            let (now, sent) = turn.arrive(false, self.now().instant());
-            assert!(sent, "the gate is open");
-            turn.answered(looked_at(Ending::Accepted), now);
-        }
-    }
-
     /// One caller less can run. If it was the last, time goes on to the next timer.
     fn rests(&self) {
         while self.awake.fetch_sub(1, Relaxed) == 1 {
@@ -342,11 +332,11 @@ impl Caller {
                 decided_by: "retry-after".into(),
                 at_most: None,
             };
-            let opening = turn.shut(looked_at(Ending::Refused), closing, None, 0, now);
+            let opening = turn.shut(heard(Ending::Refused), closing, None, 0, now);
             let opens = opening.expect("it was sent").gate;
             self.world.shut.lock().unwrap().push((now, opens));
-        } else if !turn.serves(HEADERS, || now) {
-            turn.answered(looked_at(Ending::Accepted), now);
+        } else if !turn.serves(|| now) {
+            turn.answered(heard(Ending::Accepted), now);
         }
         let hold = turn.hand_over();
         self.world.on_their_way.fetch_sub(1, Relaxed);
@@ -354,14 +344,10 @@ impl Caller {
     }
 }
 
-/// So many has every answer.
-const HEADERS: usize = 12;
-
-fn looked_at(ending: Ending) -> Heard {
+fn heard(ending: Ending) -> Heard {
     Heard {
         ending,
         counter: None,
-        looked_at: Some(HEADERS),
         price: None,
         by_a_limit: false,
         believed_for: Duration::MAX,
@@ -371,11 +357,7 @@ fn looked_at(ending: Ending) -> Heard {
 
 /// Lets the callers run, until all have ended. Returns when that was.
 pub(super) fn play(quotas: &[Quota], plans: &[Plan]) -> Duration {
-    play_in(World::new(quotas), plans)
-}
-
-pub(super) fn play_in(world: World, plans: &[Plan]) -> Duration {
-    let world = Arc::new(world);
+    let world = Arc::new(World::new(quotas));
     let begun = world.now();
     world.awake.store(plans.len(), Relaxed);
     let (last, others) = plans.split_last().expect("a caller");
