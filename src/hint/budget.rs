@@ -5,10 +5,10 @@
 //! refusal and no more.
 
 use super::counters::whole;
-use super::glance::{Glance, Tightest};
 use super::name::Name;
 use super::ratelimit;
-use super::value::{Clock, Stated, Unit};
+use super::scan::{HeaderScan, Tightest};
+use super::value::{Parsed, ReferenceTime, Unit};
 use http::header::{AGE, DATE};
 use http::{HeaderMap, HeaderName};
 use std::cmp::Reverse;
@@ -16,14 +16,14 @@ use std::time::{Duration, SystemTime};
 
 /// What one response says about the budget of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counter {
+pub(crate) struct Remaining {
     pub(crate) limit: Option<u32>,
     pub(crate) remaining: u32,
     /// `None` if it does not say when, or no moment to come.
     pub(crate) resets_in: Option<Duration>,
 }
 
-impl Counter {
+impl Remaining {
     /// The less is left, and the longer that lasts, the smaller.
     pub(super) fn tightness(&self) -> (u32, Reverse<Option<Duration>>) {
         (self.remaining, Reverse(self.resets_in))
@@ -33,20 +33,20 @@ impl Counter {
 /// The counter with the least left, of those that count calls.
 pub(super) fn read(
     headers: &HeaderMap,
-    glance: &Glance<'_>,
+    scan: &HeaderScan<'_>,
     received: impl FnOnce() -> SystemTime,
     unit_of: impl FnOnce(&HeaderName) -> Option<Unit>,
-) -> Option<Counter> {
+) -> Option<Remaining> {
     if is_stale(headers) {
         return None;
     }
-    let clock = || {
+    let reference = || {
         let date = headers.get(DATE).map(|date| date.as_bytes());
-        Clock::of(received(), date, false)
+        ReferenceTime::of(received(), date, false)
     };
-    match glance.tightest() {
-        Some(tightest) => plain(headers, tightest, clock, unit_of),
-        None => structured(headers, clock),
+    match scan.tightest() {
+        Some(tightest) => plain(headers, tightest, reference, unit_of),
+        None => structured(headers, reference),
     }
 }
 
@@ -59,27 +59,27 @@ pub(super) fn is_stale(headers: &HeaderMap) -> bool {
 fn plain(
     headers: &HeaderMap,
     tightest: Tightest<'_>,
-    clock: impl FnOnce() -> Clock,
+    reference: impl FnOnce() -> ReferenceTime,
     unit_of: impl FnOnce(&HeaderName) -> Option<Unit>,
-) -> Option<Counter> {
-    let kin = Kin::of(headers, tightest.around);
-    let reset = kin.reset_after.or(kin.reset);
+) -> Option<Remaining> {
+    let related = Related::of(headers, tightest.around);
+    let reset = related.reset_after.or(related.reset);
     let resets_in = reset.and_then(|(name, reset)| {
         let unit = unit_of(name).unwrap_or_else(|| Name::unit(name.as_str()));
-        wait(clock().read(reset, unit)?)
+        wait(reference().read(reset, unit)?)
     });
-    Some(Counter {
-        limit: kin.limit.and_then(|(_, limit)| whole(limit)),
+    Some(Remaining {
+        limit: related.limit.and_then(|(_, limit)| whole(limit)),
         remaining: tightest.remaining,
         resets_in,
     })
 }
 
-fn structured(headers: &HeaderMap, clock: impl FnOnce() -> Clock) -> Option<Counter> {
+fn structured(headers: &HeaderMap, reference: impl FnOnce() -> ReferenceTime) -> Option<Remaining> {
     let items = ratelimit::items(headers).filter_map(ratelimit::Item::budget);
     let (remaining, reset) = items.min_by_key(|(remaining, _)| *remaining)?;
-    let resets_in = reset.and_then(|reset| wait(clock().read(reset, Unit::Auto)?));
-    Some(Counter {
+    let resets_in = reset.and_then(|reset| wait(reference().read(reset, Unit::Auto)?));
+    Some(Remaining {
         limit: None,
         remaining,
         resets_in,
@@ -87,9 +87,9 @@ fn structured(headers: &HeaderMap, clock: impl FnOnce() -> Clock) -> Option<Coun
 }
 
 /// A counter whose window is over by these clocks is still a counter.
-fn wait(stated: Stated) -> Option<Duration> {
+fn wait(stated: Parsed) -> Option<Duration> {
     match stated {
-        Stated::Over => Some(Duration::ZERO),
+        Parsed::Past => Some(Duration::ZERO),
         stated => stated.wait(),
     }
 }
@@ -98,21 +98,21 @@ type Line<'h> = (&'h HeaderName, &'h [u8]);
 
 /// The headers of the same counter that play another part: `remaining` in its name, replaced.
 #[derive(Default)]
-struct Kin<'h> {
+struct Related<'h> {
     limit: Option<Line<'h>>,
     reset: Option<Line<'h>>,
     reset_after: Option<Line<'h>>,
 }
 
-impl<'h> Kin<'h> {
-    fn of(headers: &'h HeaderMap, around: (&str, &str)) -> Kin<'h> {
-        let mut kin = Kin::default();
+impl<'h> Related<'h> {
+    fn of(headers: &'h HeaderMap, around: (&str, &str)) -> Related<'h> {
+        let mut related = Related::default();
         for (name, value) in headers {
-            if let Some(part) = kin.part(name.as_str(), around) {
+            if let Some(part) = related.part(name.as_str(), around) {
                 part.get_or_insert((name, value.as_bytes()));
             }
         }
-        kin
+        related
     }
 
     fn part(&mut self, name: &str, (before, after): (&str, &str)) -> Option<&mut Option<Line<'h>>> {
@@ -136,9 +136,9 @@ mod tests {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             headers.append(name, value.parse().unwrap());
         }
-        let glance = Glance::at(&headers, true);
-        let found = read(&headers, &glance, || SystemTime::UNIX_EPOCH, |_| None);
-        let expected = expected.map(|(limit, remaining, seconds)| Counter {
+        let scan = HeaderScan::at(&headers, true);
+        let found = read(&headers, &scan, || SystemTime::UNIX_EPOCH, |_| None);
+        let expected = expected.map(|(limit, remaining, seconds)| Remaining {
             limit,
             remaining,
             resets_in: (seconds > 0).then_some(Duration::from_secs(seconds)),

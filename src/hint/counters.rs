@@ -1,9 +1,9 @@
 //! What is left, and when there will be more: remaining counters paired with their resets.
 
 use super::grammar::{Number, list};
-use super::name::{Kinship, Name, Role, Stem};
+use super::name::{Name, NameMatch, Role, Stem};
 use super::ratelimit;
-use super::value::{Clock, Stated, Unit};
+use super::value::{Parsed, ReferenceTime, Unit};
 use http::{HeaderMap, HeaderName};
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use std::time::Duration;
 /// Allocates only if there are any, and only a refusal or a spent counter makes anyone look.
 #[derive(Debug, Default)]
 pub(super) struct Counters<'h> {
-    remaining: Vec<Remaining<'h>>,
-    resets: Vec<Reset<'h>>,
+    remaining: Vec<RemainingHeader<'h>>,
+    resets: Vec<ResetHeader<'h>>,
     /// Counters in the `RateLimit` field, which come with resets of their own.
-    items: Tally,
+    items: ItemSummary,
 }
 
 #[derive(Debug)]
-struct Remaining<'h> {
+struct RemainingHeader<'h> {
     stem: Stem<'h>,
-    spent: Spent,
+    spent: ZeroMask,
 }
 
 #[derive(Debug)]
-struct Reset<'h> {
+struct ResetHeader<'h> {
     name: &'h HeaderName,
     stem: Stem<'h>,
     delta: bool,
@@ -35,13 +35,13 @@ struct Reset<'h> {
 
 /// Which values of a comma list are zero. The first 64, since nobody counts more windows.
 #[derive(Clone, Copy, Debug, Default)]
-struct Spent {
+struct ZeroMask {
     zeros: u64,
     len: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Tally {
+struct ItemSummary {
     any: bool,
     spent: bool,
 }
@@ -55,7 +55,7 @@ impl<'h> Counters<'h> {
         unit_of: impl Fn(&HeaderName) -> Option<Unit>,
     ) -> Counters<'h> {
         let mut counters = Counters {
-            items: tally(headers),
+            items: summary(headers),
             ..Counters::default()
         };
         for name in headers.keys() {
@@ -64,11 +64,11 @@ impl<'h> Counters<'h> {
             };
             match parts.role {
                 Role::Remaining { sure } => {
-                    counters.note_remaining(parts.stem, Spent::read(headers, name), sure)
+                    counters.note_remaining(parts.stem, ZeroMask::read(headers, name), sure)
                 }
                 Role::Reset { delta, sure } => {
                     let unit = unit_of(name).unwrap_or(parts.unit);
-                    counters.note_reset(Reset {
+                    counters.note_reset(ResetHeader {
                         name,
                         stem: parts.stem,
                         delta,
@@ -82,14 +82,14 @@ impl<'h> Counters<'h> {
         counters
     }
 
-    fn note_remaining(&mut self, stem: Stem<'h>, spent: Spent, sure: bool) {
+    fn note_remaining(&mut self, stem: Stem<'h>, spent: ZeroMask, sure: bool) {
         let telling = spent.any() || (sure && spent.len > 0);
         if telling && self.remaining.len() < MOST {
-            self.remaining.push(Remaining { stem, spent });
+            self.remaining.push(RemainingHeader { stem, spent });
         }
     }
 
-    fn note_reset(&mut self, reset: Reset<'h>) {
+    fn note_reset(&mut self, reset: ResetHeader<'h>) {
         if self.resets.len() < MOST {
             self.resets.push(reset);
         }
@@ -104,13 +104,17 @@ impl<'h> Counters<'h> {
     }
 
     /// The latest reset among the spent items of the `RateLimit` field.
-    pub(super) fn item_reset(&self, headers: &HeaderMap, clock: Clock) -> Option<Duration> {
+    pub(super) fn item_reset(
+        &self,
+        headers: &HeaderMap,
+        reference: ReferenceTime,
+    ) -> Option<Duration> {
         if !self.items.spent {
             return None;
         }
         let spent = ratelimit::items(headers).filter(|item| item.is_spent() == Some(true));
         spent
-            .filter_map(|item| clock.read(item.reset()?, Unit::Auto)?.wait())
+            .filter_map(|item| reference.read(item.reset()?, Unit::Auto)?.wait())
             .max()
     }
 
@@ -118,21 +122,27 @@ impl<'h> Counters<'h> {
     pub(super) fn reset(
         &self,
         headers: &HeaderMap,
-        clock: Clock,
+        reference: ReferenceTime,
     ) -> Option<(Duration, &'h HeaderName)> {
-        let usable = |reset: &&Reset<'h>| reset.delta || !self.is_outdone(reset, headers, clock);
+        let usable =
+            |reset: &&ResetHeader<'h>| reset.delta || !self.is_outdone(reset, headers, reference);
         let waits = self.resets.iter().filter(usable);
         waits
-            .filter_map(|reset| Some((self.wait(reset, headers, clock)?, reset.name)))
+            .filter_map(|reset| Some((self.wait(reset, headers, reference)?, reset.name)))
             .max_by_key(|(wait, _)| *wait)
     }
 
     /// Whether the same counter also has a reset that needs no agreement of clocks.
-    fn is_outdone(&self, reset: &Reset<'_>, headers: &HeaderMap, clock: Clock) -> bool {
+    fn is_outdone(
+        &self,
+        reset: &ResetHeader<'_>,
+        headers: &HeaderMap,
+        reference: ReferenceTime,
+    ) -> bool {
         self.resets.iter().any(|other| {
             other.delta
-                && other.stem.kinship(reset.stem) >= Some(Kinship::Twin)
-                && self.wait(other, headers, clock).is_some()
+                && other.stem.name_match(reset.stem) >= Some(NameMatch::SameWords)
+                && self.wait(other, headers, reference).is_some()
         })
     }
 
@@ -140,53 +150,63 @@ impl<'h> Counters<'h> {
     ///
     /// A reset without any counter of its own counts unless all that others say is that there is budget left, or
     /// nothing shows that it is about a limit.
-    fn wait(&self, reset: &Reset<'_>, headers: &HeaderMap, clock: Clock) -> Option<Duration> {
+    fn wait(
+        &self,
+        reset: &ResetHeader<'_>,
+        headers: &HeaderMap,
+        reference: ReferenceTime,
+    ) -> Option<Duration> {
         let near = if reset.sure {
-            Kinship::Family
+            NameMatch::Prefix
         } else {
-            Kinship::Twin
+            NameMatch::SameWords
         };
-        let kin = |counter: &&Remaining<'_>| {
+        let related = |counter: &&RemainingHeader<'_>| {
             reset
                 .stem
-                .kinship(counter.stem)
-                .filter(|kinship| *kinship >= near)
+                .name_match(counter.stem)
+                .filter(|name_match| *name_match >= near)
         };
         let Some(closest) = self
             .remaining
             .iter()
-            .filter_map(|counter| kin(&counter))
+            .filter_map(|counter| related(&counter))
             .max()
         else {
             let counts = reset.sure && (self.any_spent() || !self.any());
-            return counts.then(|| reset.longest(headers, clock, &Spent::default()))?;
+            return counts.then(|| reset.longest(headers, reference, &ZeroMask::default()))?;
         };
         let own = self
             .remaining
             .iter()
-            .filter(|counter| kin(counter) == Some(closest) && counter.spent.any());
-        own.filter_map(|counter| reset.longest(headers, clock, &counter.spent))
+            .filter(|counter| related(counter) == Some(closest) && counter.spent.any());
+        own.filter_map(|counter| reset.longest(headers, reference, &counter.spent))
             .max()
     }
 }
 
-impl Reset<'_> {
+impl ResetHeader<'_> {
     /// The longest of the values whose counter is spent; of all, if they cannot be told apart.
-    fn longest(&self, headers: &HeaderMap, clock: Clock, spent: &Spent) -> Option<Duration> {
+    fn longest(
+        &self,
+        headers: &HeaderMap,
+        reference: ReferenceTime,
+        spent: &ZeroMask,
+    ) -> Option<Duration> {
         let values = || values(headers, self.name);
         let paired = spent.len > 1 && values().count() == spent.len;
         let counting = values()
             .enumerate()
             .filter(|(at, _)| !paired || spent.at(*at));
         counting
-            .filter_map(|(_, value)| clock.read(value, self.unit).and_then(Stated::wait))
+            .filter_map(|(_, value)| reference.read(value, self.unit).and_then(Parsed::wait))
             .max()
     }
 }
 
-impl Spent {
-    fn read(headers: &HeaderMap, name: &HeaderName) -> Spent {
-        let mut spent = Spent::default();
+impl ZeroMask {
+    fn read(headers: &HeaderMap, name: &HeaderName) -> ZeroMask {
+        let mut spent = ZeroMask::default();
         for value in values(headers, name).take(u64::BITS as usize) {
             let Some(count) = count(value) else { continue };
             spent.zeros |= u64::from(count.is_spent()) << spent.len;
@@ -207,12 +227,12 @@ impl Spent {
     }
 }
 
-fn tally(headers: &HeaderMap) -> Tally {
+fn summary(headers: &HeaderMap) -> ItemSummary {
     ratelimit::items(headers)
         .filter_map(ratelimit::Item::is_spent)
-        .fold(Tally::default(), |tally, spent| Tally {
+        .fold(ItemSummary::default(), |summary, spent| ItemSummary {
             any: true,
-            spent: tally.spent || spent,
+            spent: summary.spent || spent,
         })
 }
 

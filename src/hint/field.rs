@@ -1,9 +1,9 @@
 //! One provider's own place for a wait.
 
-use super::budget::Counter;
+use super::budget::Remaining;
 use super::generic::is_wait;
 use super::grammar::{Number, list};
-use super::value::{Clock, Stated, Unit};
+use super::value::{Parsed, ReferenceTime, Unit};
 use super::{Hint, Kind, json, prose};
 use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
@@ -33,13 +33,13 @@ type Text = Cow<'static, str>;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Field {
-    place: Place,
+    place: Location,
     unit: Unit,
     default: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum Location {
     Header(HeaderName),
     HeaderList(HeaderName),
     HeaderParams {
@@ -77,17 +77,17 @@ impl Field {
     /// If `name` is no legal header name, as in all the constructors that take one: a provider is stated when the
     /// program starts, and a misspelt header would otherwise never be noticed.
     pub fn header(name: &str) -> Field {
-        Field::new(Place::Header(header(name)))
+        Field::new(Location::Header(header(name)))
     }
 
     /// A comma list whose items begin with the seconds to stay away, up to `:` or `;`; of several the longest.
     pub fn header_list(name: &str) -> Field {
-        Field::new(Place::HeaderList(header(name)))
+        Field::new(Location::HeaderList(header(name)))
     }
 
     /// A header with parameters, `total=100; remaining=0; resets=41`: the `wait` of a line whose `counter` is 0.
     pub fn header_params(name: &str, counter: impl Into<Text>, wait: impl Into<Text>) -> Field {
-        Field::new(Place::HeaderParams {
+        Field::new(Location::HeaderParams {
             name: header(name),
             counter: counter.into(),
             wait: wait.into(),
@@ -96,7 +96,7 @@ impl Field {
 
     /// A path into the JSON in a header; see [`json`](Field::json).
     pub fn header_json(name: &str, path: impl Into<Text>) -> Field {
-        Field::new(Place::HeaderJson {
+        Field::new(Location::HeaderJson {
             name: header(name),
             path: path.into(),
         })
@@ -115,7 +115,7 @@ impl Field {
     /// Field::used_up("x-ratelimit-usage", "x-ratelimit-limit", windows);
     /// ```
     pub fn used_up(usage: &str, limit: &str, windows: impl Into<Vec<Duration>>) -> Field {
-        Field::new(Place::UsedUp {
+        Field::new(Location::UsedUp {
             usage: header(usage),
             limit: header(limit),
             windows: windows.into(),
@@ -126,7 +126,7 @@ impl Field {
     ///
     /// Its segments are parted by dots and match names in either case; `*` is any name or index.
     pub fn json(path: impl Into<Text>) -> Field {
-        Field::new(Place::Json(path.into()))
+        Field::new(Location::Json(path.into()))
     }
 
     /// Three paths into the JSON body: what the call costs, what is there, and how much comes back per second.
@@ -135,7 +135,7 @@ impl Field {
         have: impl Into<Text>,
         per_second: impl Into<Text>,
     ) -> Field {
-        Field::new(Place::JsonDeficit {
+        Field::new(Location::JsonDeficit {
             need: need.into(),
             have: have.into(),
             per_second: per_second.into(),
@@ -146,7 +146,7 @@ impl Field {
     ///
     /// A number may be followed by its unit in words: `reset in 2 minutes`.
     pub fn after(phrase: impl Into<Text>) -> Field {
-        Field::new(Place::After(phrase.into()))
+        Field::new(Location::After(phrase.into()))
     }
 
     /// A phrase in the body that tells of a limit per day, and the zone whose next midnight ends the day; letters match
@@ -170,7 +170,7 @@ impl Field {
     ///
     /// [POSIX]: https://pubs.opengroup.org/onlinepubs/9699919799/basedefs/V1_chap08.html
     pub fn midnight(phrase: impl Into<Text>, zone: impl Into<Text>) -> Field {
-        Field::new(Place::Midnight {
+        Field::new(Location::Midnight {
             phrase: phrase.into(),
             midnight: Midnight::of(zone.into()),
         })
@@ -191,7 +191,7 @@ impl Field {
         }
     }
 
-    fn new(place: Place) -> Field {
+    fn new(place: Location) -> Field {
         Field {
             place,
             unit: Unit::Auto,
@@ -203,17 +203,30 @@ impl Field {
     pub(crate) fn is_in_body(&self) -> bool {
         matches!(
             self.place,
-            Place::Json(_) | Place::JsonDeficit { .. } | Place::After(_) | Place::Midnight { .. }
+            Location::Json(_)
+                | Location::JsonDeficit { .. }
+                | Location::After(_)
+                | Location::Midnight { .. }
         )
     }
 
-    pub(super) fn read(&self, headers: &HeaderMap, body: &[u8], clock: Clock) -> Option<Hint> {
-        self.wait(headers, body, clock).map(|wait| self.hint(wait))
+    pub(super) fn read(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        reference: ReferenceTime,
+    ) -> Option<Hint> {
+        self.wait(headers, body, reference)
+            .map(|wait| self.hint(wait))
     }
 
     /// The window with the least left, if this counts what was used.
-    pub(super) fn counter(&self, headers: &HeaderMap, clock: Clock) -> Option<Counter> {
-        let Place::UsedUp {
+    pub(super) fn counter(
+        &self,
+        headers: &HeaderMap,
+        reference: ReferenceTime,
+    ) -> Option<Remaining> {
+        let Location::UsedUp {
             usage,
             limit,
             windows,
@@ -224,65 +237,65 @@ impl Field {
         let lines = |name| headers.get_all(name).iter().map(|line| line.as_bytes());
         lines(usage)
             .zip(lines(limit))
-            .flat_map(|(usage, limit)| used_up::left(usage, limit, windows, clock))
-            .min_by_key(Counter::tightness)
+            .flat_map(|(usage, limit)| used_up::left(usage, limit, windows, reference))
+            .min_by_key(Remaining::tightness)
     }
 
     pub(super) fn fallback(&self) -> Option<Hint> {
         self.default.map(|wait| self.hint(wait))
     }
 
-    fn wait(&self, headers: &HeaderMap, body: &[u8], clock: Clock) -> Option<Duration> {
+    fn wait(&self, headers: &HeaderMap, body: &[u8], reference: ReferenceTime) -> Option<Duration> {
         let lines = |name| headers.get_all(name).iter().map(|line| line.as_bytes());
         let Field { place, unit, .. } = self;
         match place {
-            Place::Header(name) => lines(name)
-                .filter_map(|line| clock.longest(line, *unit))
+            Location::Header(name) => lines(name)
+                .filter_map(|line| reference.longest(line, *unit))
                 .max(),
-            Place::HeaderList(name) => lines(name)
-                .filter_map(|line| listed(line, clock, *unit))
+            Location::HeaderList(name) => lines(name)
+                .filter_map(|line| listed(line, reference, *unit))
                 .max(),
-            Place::HeaderParams {
+            Location::HeaderParams {
                 name,
                 counter,
                 wait,
             } => lines(name)
-                .filter_map(|line| spent(line, [counter, wait], clock, *unit))
+                .filter_map(|line| spent(line, [counter, wait], reference, *unit))
                 .max(),
-            Place::HeaderJson { name, path } => lines(name)
-                .filter_map(|line| at(line, path, clock, *unit))
+            Location::HeaderJson { name, path } => lines(name)
+                .filter_map(|line| at(line, path, reference, *unit))
                 .max(),
-            Place::UsedUp {
+            Location::UsedUp {
                 usage,
                 limit,
                 windows,
             } => lines(usage)
                 .zip(lines(limit))
-                .filter_map(|(usage, limit)| used_up::wait(usage, limit, windows, clock))
+                .filter_map(|(usage, limit)| used_up::wait(usage, limit, windows, reference))
                 .max(),
-            Place::Json(path) => at(body, path, clock, *unit),
-            Place::JsonDeficit {
+            Location::Json(path) => at(body, path, reference, *unit),
+            Location::JsonDeficit {
                 need,
                 have,
                 per_second,
             } => deficit(body, [need, have, per_second]),
-            Place::After(phrase) => prose::after(body, phrase, clock, *unit),
-            Place::Midnight { phrase, midnight } => midnight.wait(body, phrase, clock),
+            Location::After(phrase) => prose::after(body, phrase, reference, *unit),
+            Location::Midnight { phrase, midnight } => midnight.wait(body, phrase, reference),
         }
     }
 
     fn hint(&self, wait: Duration) -> Hint {
         match &self.place {
-            Place::HeaderList(name) => Hint::of(wait, Kind::RetryAfter, name),
-            Place::Header(name) if is_wait(name) => Hint::of(wait, Kind::RetryAfter, name),
-            Place::Header(name)
-            | Place::HeaderParams { name, .. }
-            | Place::HeaderJson { name, .. }
-            | Place::UsedUp { usage: name, .. } => Hint::of(wait, Kind::Reset, name),
-            Place::Json(text)
-            | Place::JsonDeficit { need: text, .. }
-            | Place::After(text)
-            | Place::Midnight { phrase: text, .. } => Hint::new(wait, Kind::Body, text.clone()),
+            Location::HeaderList(name) => Hint::of(wait, Kind::RetryAfter, name),
+            Location::Header(name) if is_wait(name) => Hint::of(wait, Kind::RetryAfter, name),
+            Location::Header(name)
+            | Location::HeaderParams { name, .. }
+            | Location::HeaderJson { name, .. }
+            | Location::UsedUp { usage: name, .. } => Hint::of(wait, Kind::Reset, name),
+            Location::Json(text)
+            | Location::JsonDeficit { need: text, .. }
+            | Location::After(text)
+            | Location::Midnight { phrase: text, .. } => Hint::new(wait, Kind::Body, text.clone()),
         }
     }
 }
@@ -292,16 +305,21 @@ fn header(name: &str) -> HeaderName {
 }
 
 /// The longest of the numbers that the items of a list begin with.
-fn listed(line: &[u8], clock: Clock, unit: Unit) -> Option<Duration> {
+fn listed(line: &[u8], reference: ReferenceTime, unit: Unit) -> Option<Duration> {
     let heads =
         list::items(line).filter_map(|item| item.split(|byte| matches!(byte, b':' | b';')).next());
     heads
-        .filter_map(|head| clock.read(head, unit)?.wait())
+        .filter_map(|head| reference.read(head, unit)?.wait())
         .max()
 }
 
 /// The wait among the parameters of a line whose counter is zero.
-fn spent(line: &[u8], [counter, wait]: [&str; 2], clock: Clock, unit: Unit) -> Option<Duration> {
+fn spent(
+    line: &[u8],
+    [counter, wait]: [&str; 2],
+    reference: ReferenceTime,
+    unit: Unit,
+) -> Option<Duration> {
     let value = |wanted: &str| {
         let pairs = line
             .split(|byte| matches!(byte, b';' | b','))
@@ -312,14 +330,18 @@ fn spent(line: &[u8], [counter, wait]: [&str; 2], clock: Clock, unit: Unit) -> O
             .next()
     };
     Number::read(value(counter)?).filter(|count| count.is_spent())?;
-    clock.read(value(wait)?, unit)?.wait()
+    reference.read(value(wait)?, unit)?.wait()
 }
 
 /// The longest wait at a path.
-fn at(body: &[u8], path: &str, clock: Clock, unit: Unit) -> Option<Duration> {
+fn at(body: &[u8], path: &str, reference: ReferenceTime, unit: Unit) -> Option<Duration> {
     let mut longest = None;
     json::at(body, path, &mut |value| {
-        longest = longest.max(clock.read(value.as_bytes(), unit).and_then(Stated::wait));
+        longest = longest.max(
+            reference
+                .read(value.as_bytes(), unit)
+                .and_then(Parsed::wait),
+        );
         false
     });
     longest
@@ -329,7 +351,7 @@ fn at(body: &[u8], path: &str, clock: Clock, unit: Unit) -> Option<Duration> {
 fn deficit(body: &[u8], paths: [&str; 3]) -> Option<Duration> {
     let [need, have, per_second] = paths.map(|path| amount(body, path));
     let seconds = (need? - have?).max(0.0) / per_second?;
-    Stated::of(Duration::try_from_secs_f64(seconds).ok()?).wait()
+    Parsed::of(Duration::try_from_secs_f64(seconds).ok()?).wait()
 }
 
 fn amount(body: &[u8], path: &str) -> Option<f64> {

@@ -4,7 +4,7 @@ use super::counters::{Counters, count};
 use super::grammar::list;
 use super::name::{Name, Role};
 use super::ratelimit;
-use super::value::{Clock, Stated, Unit};
+use super::value::{Parsed, ReferenceTime, Unit};
 use super::{Head, Hint, Kind, Reading};
 use http::header::{AGE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -13,29 +13,31 @@ use std::time::Duration;
 
 /// What a status says about the request, before any header is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum StatusClass {
     /// Done: only a spent counter makes the next one wait.
     Served,
     /// Not now: every hint counts.
     Refused,
     /// Not this: a mistake of the caller, as a rule, which a wait does not mend.
-    Answered,
+    OtherError,
 }
 
-impl Standing {
-    pub(super) fn of(head: &Head<'_>) -> Standing {
+impl StatusClass {
+    pub(super) fn of(head: &Head<'_>) -> StatusClass {
         match head.refused {
-            Some(true) => Standing::Refused,
-            Some(false) => Standing::Served,
-            None => Standing::of_status(head.status),
+            Some(true) => StatusClass::Refused,
+            Some(false) => StatusClass::Served,
+            None => StatusClass::of_status(head.status),
         }
     }
 
-    fn of_status(status: StatusCode) -> Standing {
+    fn of_status(status: StatusCode) -> StatusClass {
         match status.as_u16() {
-            402 | 403 | 408 | 413 | 418 | 420 | 423 | 425 | 429 | 430 | 500.. => Standing::Refused,
-            400..=499 => Standing::Answered,
-            _ => Standing::Served,
+            402 | 403 | 408 | 413 | 418 | 420 | 423 | 425 | 429 | 430 | 500.. => {
+                StatusClass::Refused
+            }
+            400..=499 => StatusClass::OtherError,
+            _ => StatusClass::Served,
         }
     }
 }
@@ -43,11 +45,16 @@ impl Standing {
 /// Header units that a provider states, against what the name says.
 pub(super) type Units = [(HeaderName, Unit)];
 
-pub(super) fn read(head: &Head<'_>, standing: Standing, clock: Clock, units: &Units) -> Reading {
+pub(super) fn read(
+    head: &Head<'_>,
+    class: StatusClass,
+    reference: ReferenceTime,
+    units: &Units,
+) -> Reading {
     let counters = LazyCell::new(|| fresh_counters(head.headers, units));
-    let limited = standing == Standing::Refused || counters.any_spent();
-    if limited || (standing == Standing::Answered && !counters.any()) {
-        let asked = retry_after(head.headers, clock, units);
+    let limited = class == StatusClass::Refused || counters.any_spent();
+    if limited || (class == StatusClass::OtherError && !counters.any()) {
+        let asked = retry_after(head.headers, reference, units);
         if asked != Reading::Nothing {
             return asked;
         }
@@ -55,7 +62,7 @@ pub(super) fn read(head: &Head<'_>, standing: Standing, clock: Clock, units: &Un
     if !limited {
         return Reading::Nothing;
     }
-    limits(head.headers, clock, &counters)
+    limits(head.headers, reference, &counters)
 }
 
 /// The counters of the response itself; those of a cached one were true once.
@@ -68,13 +75,13 @@ fn fresh_counters<'h>(headers: &'h HeaderMap, units: &Units) -> Counters<'h> {
 }
 
 /// `Retry-After`: first its precise spellings, then itself, then everybody else's.
-fn retry_after(headers: &HeaderMap, clock: Clock, units: &Units) -> Reading {
-    let mut longest: [Option<(Stated, &HeaderName)>; 3] = [None; 3];
+fn retry_after(headers: &HeaderMap, reference: ReferenceTime, units: &Units) -> Reading {
+    let mut longest: [Option<(Parsed, &HeaderName)>; 3] = [None; 3];
     for (rank, name) in headers
         .keys()
         .filter_map(|name| Some((Rank::of(name)?, name)))
     {
-        let stated = asked(headers, name, clock, units).map(|stated| (stated, name));
+        let stated = asked(headers, name, reference, units).map(|stated| (stated, name));
         let so_far = &mut longest[rank as usize];
         *so_far = stated
             .into_iter()
@@ -87,17 +94,17 @@ fn retry_after(headers: &HeaderMap, clock: Clock, units: &Units) -> Reading {
         _ => precise.or(standard).or(vendor),
     };
     match said {
-        Some((Stated::Wait(wait), name)) => Reading::Wait(Hint::of(wait, Kind::RetryAfter, name)),
-        Some((Stated::TooFar, _)) => Reading::Never(RETRY_AFTER.as_str()),
-        Some((Stated::Over, _)) | None => Reading::Nothing,
+        Some((Parsed::Wait(wait), name)) => Reading::Wait(Hint::of(wait, Kind::RetryAfter, name)),
+        Some((Parsed::OutOfRange, _)) => Reading::Never(RETRY_AFTER.as_str()),
+        Some((Parsed::Past, _)) | None => Reading::Nothing,
     }
 }
 
 /// Whether `Retry-After` says so much more than its precise spelling that it is not the same wait, rounded up.
-fn is_another(standard: Stated, precise: Stated) -> bool {
+fn is_another(standard: Parsed, precise: Parsed) -> bool {
     const ROUNDING: Duration = Duration::from_secs(1);
     match (standard, precise) {
-        (Stated::Wait(standard), Stated::Wait(precise)) => {
+        (Parsed::Wait(standard), Parsed::Wait(precise)) => {
             standard.saturating_sub(precise) >= ROUNDING
         }
         (standard, precise) => standard > precise,
@@ -130,7 +137,12 @@ pub(super) fn is_wait(name: &HeaderName) -> bool {
 /// The longest of all that the lines of one header ask for.
 ///
 /// Only the standard header is believed when it asks for more than a year; elsewhere it is one value too many.
-fn asked(headers: &HeaderMap, name: &HeaderName, clock: Clock, units: &Units) -> Option<Stated> {
+fn asked(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    reference: ReferenceTime,
+    units: &Units,
+) -> Option<Parsed> {
     let unit = unit_of(name, units)
         .or_else(|| Some(Name::read(name.as_str())?.unit))
         .unwrap_or_default();
@@ -138,22 +150,22 @@ fn asked(headers: &HeaderMap, name: &HeaderName, clock: Clock, units: &Units) ->
         .get_all(name)
         .iter()
         .flat_map(|line| list::items(line.as_bytes()));
-    let stated = values.filter_map(|value| clock.read(value, unit));
+    let stated = values.filter_map(|value| reference.read(value, unit));
     stated
         .filter(|stated| match stated {
-            Stated::Wait(_) => true,
-            Stated::TooFar => *name == RETRY_AFTER,
-            Stated::Over => false,
+            Parsed::Wait(_) => true,
+            Parsed::OutOfRange => *name == RETRY_AFTER,
+            Parsed::Past => false,
         })
         .max()
 }
 
 /// The counters: the `RateLimit` field, then the resets of all others.
-fn limits(headers: &HeaderMap, clock: Clock, counters: &Counters<'_>) -> Reading {
-    if let Some(wait) = counters.item_reset(headers, clock) {
+fn limits(headers: &HeaderMap, reference: ReferenceTime, counters: &Counters<'_>) -> Reading {
+    if let Some(wait) = counters.item_reset(headers, reference) {
         return Reading::Wait(Hint::new(wait, Kind::Reset, ratelimit::NAME));
     }
-    match counters.reset(headers, clock) {
+    match counters.reset(headers, reference) {
         Some((wait, name)) => Reading::Wait(Hint::of(wait, Kind::Reset, name)),
         None => Reading::Nothing,
     }

@@ -2,7 +2,7 @@
 
 use super::grammar::protobuf::{Value, fields};
 use super::grammar::{Number, base64};
-use super::value::Stated;
+use super::value::Parsed;
 use super::{Hint, Kind, Reading};
 use http::HeaderMap;
 use std::time::Duration;
@@ -42,9 +42,9 @@ pub fn read_grpc(metadata: &HeaderMap) -> Reading {
     let details = retry_delay(metadata).map(|stated| (stated, RETRY_INFO));
     let longest = pushback.into_iter().chain(details);
     match longest.max_by_key(|(stated, _)| *stated) {
-        Some((Stated::Wait(wait), name)) => Reading::Wait(Hint::new(wait, Kind::RetryAfter, name)),
-        Some((Stated::TooFar, name)) => Reading::Never(name),
-        Some((Stated::Over, _)) | None => Reading::Nothing,
+        Some((Parsed::Wait(wait), name)) => Reading::Wait(Hint::new(wait, Kind::RetryAfter, name)),
+        Some((Parsed::OutOfRange, name)) => Reading::Never(name),
+        Some((Parsed::Past, _)) | None => Reading::Nothing,
     }
 }
 
@@ -54,24 +54,24 @@ pub(crate) fn forbids_retry(metadata: &HeaderMap) -> bool {
     metadata.contains_key(PUSHBACK) && pushback(metadata).is_none()
 }
 
-fn pushback(metadata: &HeaderMap) -> Option<Stated> {
+fn pushback(metadata: &HeaderMap) -> Option<Parsed> {
     const MILLI: u64 = 1_000_000;
     let mut lines = metadata.get_all(PUSHBACK).iter();
     let (Some(only), None) = (lines.next(), lines.next()) else {
         return None;
     };
     let number = Number::read(only.as_bytes()).filter(|number| number.integral)?;
-    Some(Stated::of(number.of(MILLI)))
+    Some(Parsed::of(number.of(MILLI)))
 }
 
-fn retry_delay(metadata: &HeaderMap) -> Option<Stated> {
+fn retry_delay(metadata: &HeaderMap) -> Option<Parsed> {
     let lines = metadata.get_all(DETAILS).iter();
     let details = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     details.filter_map(in_details).max()
 }
 
 /// `Status { int32 code = 1; string message = 2; repeated Any details = 3; }`
-fn in_details(text: &[u8]) -> Option<Stated> {
+fn in_details(text: &[u8]) -> Option<Parsed> {
     let small = Some(text).filter(|text| text.len() <= LARGEST)?;
     let status = base64::decode(small)?;
     let mut longest = None;
@@ -80,7 +80,7 @@ fn in_details(text: &[u8]) -> Option<Stated> {
             longest = longest.max(in_any(any));
         }
     })?;
-    longest.map(Stated::of)
+    longest.map(Parsed::of)
 }
 
 /// `Any { string type_url = 1; bytes value = 2; }`, the URL being anything before the name.

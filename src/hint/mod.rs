@@ -54,7 +54,6 @@ mod budget;
 mod counters;
 mod field;
 mod generic;
-mod glance;
 mod grammar;
 mod grpc;
 pub(crate) mod json;
@@ -62,16 +61,19 @@ mod name;
 mod prose;
 mod ratelimit;
 mod rules;
+mod scan;
 mod value;
 
 pub use field::Field;
 pub use grpc::read_grpc;
 pub use value::Unit;
 
-pub(crate) use budget::Counter;
-pub(crate) use glance::Glance;
+pub(crate) use budget::Remaining;
+/// The name that the gate still uses.
+pub(crate) type Counter = Remaining;
 pub(crate) use grpc::forbids_retry;
 pub(crate) use rules::{Head, Rules};
+pub(crate) use scan::HeaderScan;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 use std::borrow::Cow;

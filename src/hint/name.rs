@@ -44,7 +44,7 @@ impl<'n> Name<'n> {
 
     /// What the numbers of a header count, as far as its name says.
     ///
-    /// Hardly a name says it, and one glance at the letters shows that.
+    /// Hardly a name says it, and one look at the letters shows that.
     pub(super) fn unit(name: &'n str) -> Unit {
         let says = |three: &[u8]| matches!(three, [b'm', b's', _] | b"mil" | b"min");
         if !name.ends_with("ms") && !name.as_bytes().windows(3).any(says) {
@@ -63,25 +63,25 @@ pub(super) struct Stem<'n> {
 
 /// How close two stems are; only the closest counter says whether a reset counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kinship {
+pub(super) enum NameMatch {
     /// One is the beginning of the other: `x-ratelimit-reset` of `x-ratelimit-hour-remaining`.
-    Family,
+    Prefix,
     /// The same words, however they are written: `ratelimit` and `x-rate-limit`.
-    Twin,
+    SameWords,
     /// Letter for letter.
-    Same,
+    Exact,
 }
 
 impl<'n> Stem<'n> {
-    pub(super) fn kinship(self, other: Stem<'_>) -> Option<Kinship> {
+    pub(super) fn name_match(self, other: Stem<'_>) -> Option<NameMatch> {
         if self.before == other.before && self.after == other.after {
-            return Some(Kinship::Same);
+            return Some(NameMatch::Exact);
         }
         let (mut ours, mut theirs) = (self.words(), other.words());
         loop {
             match (ours.next(), theirs.next()) {
-                (None, None) => return Some(Kinship::Twin),
-                (None, _) | (_, None) => return Some(Kinship::Family),
+                (None, None) => return Some(NameMatch::SameWords),
+                (None, _) | (_, None) => return Some(NameMatch::Prefix),
                 (one, another) if one != another => return None,
                 _ => {}
             }

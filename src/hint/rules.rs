@@ -1,10 +1,10 @@
 //! The generic reader and what one provider adds to it.
 
-use super::budget::{self, Counter};
+use super::budget::{self, Remaining};
 use super::field::Field;
-use super::generic::{self, Standing};
-use super::glance::Glance;
-use super::value::{Clock, Unit};
+use super::generic::{self, StatusClass};
+use super::scan::HeaderScan;
+use super::value::{ReferenceTime, Unit};
 use super::{Hint, Reading};
 use http::header::DATE;
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -49,20 +49,20 @@ impl Rules {
     /// The order is: the provider's headers, all other headers, the provider's places in the body, and what its
     /// page says when it is silent. Places of its own are asked only about refusals.
     pub(crate) fn read(&self, head: Head<'_>, body: Option<&[u8]>) -> Reading {
-        let standing = Standing::of(&head);
-        if standing == Standing::Served && !Glance::at(head.headers, false).perhaps_spent() {
+        let class = StatusClass::of(&head);
+        if class == StatusClass::Served && !HeaderScan::at(head.headers, false).may_be_exhausted() {
             return Reading::Nothing;
         }
-        let clock = self.clock(&head);
-        if standing != Standing::Refused {
-            return generic::read(&head, standing, clock, &self.units);
+        let reference = self.reference(&head);
+        if class != StatusClass::Refused {
+            return generic::read(&head, class, reference, &self.units);
         }
-        if let Some(hint) = self.in_headers(head.headers, clock) {
+        if let Some(hint) = self.in_headers(head.headers, reference) {
             return Reading::Wait(hint);
         }
-        match generic::read(&head, standing, clock, &self.units) {
+        match generic::read(&head, class, reference, &self.units) {
             Reading::Nothing => self
-                .beyond(head.headers, body, clock)
+                .beyond(head.headers, body, reference)
                 .map_or(Reading::Nothing, Reading::Wait),
             said => said,
         }
@@ -72,42 +72,45 @@ impl Rules {
     pub(crate) fn counter(
         &self,
         headers: &HeaderMap,
-        glance: &Glance<'_>,
+        scan: &HeaderScan<'_>,
         received: impl FnOnce() -> SystemTime,
-    ) -> Option<Counter> {
-        if !self.usages.is_empty() && glance.is_counting() {
+    ) -> Option<Remaining> {
+        if !self.usages.is_empty() && scan.is_counting() {
             let received = received();
-            let plain = self.plain_counter(headers, glance, || received);
-            let used = self.used(headers, self.clock_at(headers, received));
-            return plain.into_iter().chain(used).min_by_key(Counter::tightness);
+            let plain = self.plain_counter(headers, scan, || received);
+            let used = self.used(headers, self.reference_at(headers, received));
+            return plain
+                .into_iter()
+                .chain(used)
+                .min_by_key(Remaining::tightness);
         }
-        self.plain_counter(headers, glance, received)
+        self.plain_counter(headers, scan, received)
     }
 
     fn plain_counter(
         &self,
         headers: &HeaderMap,
-        glance: &Glance<'_>,
+        scan: &HeaderScan<'_>,
         received: impl FnOnce() -> SystemTime,
-    ) -> Option<Counter> {
-        if !glance.counts() {
+    ) -> Option<Remaining> {
+        if !scan.counts() {
             return None;
         }
-        budget::read(headers, glance, received, |name| {
+        budget::read(headers, scan, received, |name| {
             let stated = self.units.iter().find(|(stated, _)| stated == name);
             stated.map(|(_, unit)| *unit)
         })
     }
 
     /// What was not used, of the counter with the least left.
-    fn used(&self, headers: &HeaderMap, clock: Clock) -> Option<Counter> {
+    fn used(&self, headers: &HeaderMap, reference: ReferenceTime) -> Option<Remaining> {
         if budget::is_stale(headers) {
             return None;
         }
         let counters = self.usages.iter();
         counters
-            .filter_map(|usage| usage.counter(headers, clock))
-            .min_by_key(Counter::tightness)
+            .filter_map(|usage| usage.counter(headers, reference))
+            .min_by_key(Remaining::tightness)
     }
 
     /// The pause that a served answer asks for in one of these places.
@@ -117,33 +120,38 @@ impl Rules {
         head: Head<'_>,
         body: Option<&[u8]>,
     ) -> Option<Hint> {
-        let clock = self.clock(&head);
+        let reference = self.reference(&head);
         let body = body.unwrap_or_default();
         longest(
             places
                 .iter()
                 .chain(&self.usages)
-                .filter_map(|place| place.read(head.headers, body, clock)),
+                .filter_map(|place| place.read(head.headers, body, reference)),
         )
     }
 
-    fn clock(&self, head: &Head<'_>) -> Clock {
-        self.clock_at(head.headers, head.received)
+    fn reference(&self, head: &Head<'_>) -> ReferenceTime {
+        self.reference_at(head.headers, head.received)
     }
 
-    fn clock_at(&self, headers: &HeaderMap, received: SystemTime) -> Clock {
+    fn reference_at(&self, headers: &HeaderMap, received: SystemTime) -> ReferenceTime {
         let date = headers.get(DATE).map(|date| date.as_bytes());
-        Clock::of(received, date, self.truncates_seconds)
+        ReferenceTime::of(received, date, self.truncates_seconds)
     }
 
-    fn in_headers(&self, headers: &HeaderMap, clock: Clock) -> Option<Hint> {
+    fn in_headers(&self, headers: &HeaderMap, reference: ReferenceTime) -> Option<Hint> {
         let fields = self.fields.iter().filter(|field| !field.is_in_body());
         let places = fields.chain(&self.usages);
-        longest(places.filter_map(|field| field.read(headers, &[], clock)))
+        longest(places.filter_map(|field| field.read(headers, &[], reference)))
     }
 
     /// What the body says, or what the provider's page says about silence.
-    fn beyond(&self, headers: &HeaderMap, body: Option<&[u8]>, clock: Clock) -> Option<Hint> {
+    fn beyond(
+        &self,
+        headers: &HeaderMap,
+        body: Option<&[u8]>,
+        reference: ReferenceTime,
+    ) -> Option<Hint> {
         let seen = || {
             self.fields
                 .iter()
@@ -152,7 +160,7 @@ impl Rules {
         let in_body = |field: &&Field| field.is_in_body();
         let said = seen()
             .filter(in_body)
-            .filter_map(|field| field.read(headers, body?, clock));
+            .filter_map(|field| field.read(headers, body?, reference));
         longest(said).or_else(|| seen().find_map(Field::fallback))
     }
 }

@@ -28,29 +28,29 @@ pub enum Unit {
 
 /// A value that one of the grammars reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stated {
+pub(super) enum Parsed {
     /// A moment that was over when the head arrived, by more than [`CUT`]: it names no wait.
-    Over,
+    Past,
     /// So long from the arrival of the head, in whole milliseconds.
     Wait(Duration),
     /// More than a year from then, or a number of no plausible size.
-    TooFar,
+    OutOfRange,
 }
 
-impl Stated {
-    pub(super) fn of(wait: Duration) -> Stated {
+impl Parsed {
+    pub(super) fn of(wait: Duration) -> Parsed {
         let wait = whole_millis(wait);
         if wait > YEAR {
-            Stated::TooFar
+            Parsed::OutOfRange
         } else {
-            Stated::Wait(wait)
+            Parsed::Wait(wait)
         }
     }
 
     pub(super) fn wait(self) -> Option<Duration> {
         match self {
-            Stated::Wait(wait) => Some(wait),
-            Stated::Over | Stated::TooFar => None,
+            Parsed::Wait(wait) => Some(wait),
+            Parsed::Past | Parsed::OutOfRange => None,
         }
     }
 }
@@ -66,32 +66,36 @@ const CUT: SignedDuration = SignedDuration::from_secs(2);
 
 /// What absolute moments are compared with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
+pub(super) struct ReferenceTime {
     now: Timestamp,
     truncates_seconds: bool,
 }
 
-impl Clock {
+impl ReferenceTime {
     /// The server's own clock if the response has a `Date`, else the local one.
-    pub(super) fn of(received: SystemTime, date: Option<&[u8]>, truncates_seconds: bool) -> Clock {
+    pub(super) fn of(
+        received: SystemTime,
+        date: Option<&[u8]>,
+        truncates_seconds: bool,
+    ) -> ReferenceTime {
         // A local clock beyond the calendar only makes every absolute moment unusable.
         let received = Timestamp::try_from(received).unwrap_or(Timestamp::MIN);
         let served = date.and_then(|date| date::read(date, received));
-        Clock {
+        ReferenceTime {
             now: served.unwrap_or(received),
             truncates_seconds,
         }
     }
 
     /// Reads one value by whichever grammar fits; `None` if none does.
-    pub(super) fn read(self, text: &[u8], unit: Unit) -> Option<Stated> {
+    pub(super) fn read(self, text: &[u8], unit: Unit) -> Option<Parsed> {
         let text = list::bare(text);
         if let Some(number) = Number::read(text) {
             return Some(self.number(number, unit));
         }
-        let span = duration::go(text).or_else(|| duration::clock(text));
+        let span = duration::go(text).or_else(|| duration::time_span(text));
         if let Some(span) = span {
-            return Some(Stated::of(span));
+            return Some(Parsed::of(span));
         }
         date::read(text, self.now).map(|moment| self.until(moment))
     }
@@ -102,7 +106,7 @@ impl Clock {
         let now = Duration::try_from(now).ok()?.as_nanos();
         let over = now.checked_rem(window.as_nanos())?;
         let left = u64::try_from(window.as_nanos() - over).ok()?;
-        Stated::of(Duration::from_nanos(left)).wait()
+        Parsed::of(Duration::from_nanos(left)).wait()
     }
 
     /// Until the day ends in some zone.
@@ -119,47 +123,47 @@ impl Clock {
             .max()
     }
 
-    fn number(self, number: Number, unit: Unit) -> Stated {
+    fn number(self, number: Number, unit: Unit) -> Parsed {
         match unit {
             Unit::Auto => self.by_size(number),
             Unit::Seconds => self.seconds(number),
             Unit::Millis if number.whole >= EPOCH_MILLIS => self.since_epoch(number, MILLI),
-            Unit::Millis => Stated::of(number.of(MILLI)),
-            Unit::Minutes => Stated::of(number.of(60 * SECOND)),
+            Unit::Millis => Parsed::of(number.of(MILLI)),
+            Unit::Minutes => Parsed::of(number.of(60 * SECOND)),
             Unit::EpochSeconds => self.since_epoch(number, SECOND),
             Unit::EpochMillis => self.since_epoch(number, MILLI),
         }
     }
 
-    fn by_size(self, number: Number) -> Stated {
+    fn by_size(self, number: Number) -> Parsed {
         match number.whole {
             ..DELTAS => self.seconds(number),
             EPOCH_SECONDS..EPOCH_MILLIS => self.since_epoch(number, SECOND),
             EPOCH_MILLIS..EPOCH_END => self.since_epoch(number, MILLI),
-            _ => Stated::TooFar,
+            _ => Parsed::OutOfRange,
         }
     }
 
-    fn seconds(self, number: Number) -> Stated {
+    fn seconds(self, number: Number) -> Parsed {
         let cut = self.truncates_seconds && number.integral;
-        Stated::of(
+        Parsed::of(
             number
                 .of(SECOND)
                 .saturating_add(Duration::from_secs(cut.into())),
         )
     }
 
-    fn since_epoch(self, number: Number, unit: u64) -> Stated {
+    fn since_epoch(self, number: Number, unit: u64) -> Parsed {
         let moment = Timestamp::UNIX_EPOCH.checked_add(number.of(unit));
-        moment.map_or(Stated::TooFar, |moment| self.until(moment))
+        moment.map_or(Parsed::OutOfRange, |moment| self.until(moment))
     }
 
-    fn until(self, moment: Timestamp) -> Stated {
+    fn until(self, moment: Timestamp) -> Parsed {
         let left = moment.duration_since(self.now);
         if left < -CUT {
-            return Stated::Over;
+            return Parsed::Past;
         }
-        Stated::of(left.max(SignedDuration::ZERO).unsigned_abs())
+        Parsed::of(left.max(SignedDuration::ZERO).unsigned_abs())
     }
 }
 
@@ -181,16 +185,16 @@ pub(super) fn whole_millis(wait: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    fn read(text: &str, unit: Unit) -> Option<Stated> {
+    fn read(text: &str, unit: Unit) -> Option<Parsed> {
         let now = Timestamp::from_second(1_767_225_600).expect("2026");
-        Clock::of(now.into(), None, false).read(text.as_bytes(), unit)
+        ReferenceTime::of(now.into(), None, false).read(text.as_bytes(), unit)
     }
 
     #[track_caller]
     fn waits(text: &str, unit: Unit, millis: u64) {
         assert_eq!(
             read(text, unit),
-            Some(Stated::Wait(Duration::from_millis(millis))),
+            Some(Parsed::Wait(Duration::from_millis(millis))),
             "{text}"
         );
     }
@@ -203,7 +207,7 @@ mod tests {
         waits("1767225630", Unit::Auto, 30_000);
         waits("1767225630.0001", Unit::Auto, 30_001);
         waits("1767225630001", Unit::Auto, 30_001);
-        assert_eq!(read("1000000000", Unit::Auto), Some(Stated::Over));
+        assert_eq!(read("1000000000", Unit::Auto), Some(Parsed::Past));
         for far in [
             "99999999",
             "100000000",
@@ -212,7 +216,7 @@ mod tests {
             "99999999999999",
             "100000000000000",
         ] {
-            assert_eq!(read(far, Unit::Auto), Some(Stated::TooFar), "{far}");
+            assert_eq!(read(far, Unit::Auto), Some(Parsed::OutOfRange), "{far}");
         }
     }
 
@@ -222,9 +226,9 @@ mod tests {
         waits("2500.5", Unit::Millis, 2_501);
         waits("1767225630000", Unit::Millis, 30_000);
         waits("19", Unit::Minutes, 1_140_000);
-        assert_eq!(read("5", Unit::EpochSeconds), Some(Stated::Over));
+        assert_eq!(read("5", Unit::EpochSeconds), Some(Parsed::Past));
         waits("1767225630000", Unit::EpochMillis, 30_000);
-        assert_eq!(read("1767225630", Unit::Seconds), Some(Stated::TooFar));
+        assert_eq!(read("1767225630", Unit::Seconds), Some(Parsed::OutOfRange));
         for unit in [
             Unit::Seconds,
             Unit::Millis,
@@ -234,7 +238,7 @@ mod tests {
         ] {
             assert_eq!(
                 read("18446744073709551615", unit),
-                Some(Stated::TooFar),
+                Some(Parsed::OutOfRange),
                 "{unit:?}"
             );
         }
@@ -262,9 +266,9 @@ mod tests {
             ("Wed Dec 31 2025 23:59:57 GMT+0000 (UTC)", true),
         ] {
             let expected = if over {
-                Stated::Over
+                Parsed::Past
             } else {
-                Stated::Wait(Duration::ZERO)
+                Parsed::Wait(Duration::ZERO)
             };
             assert_eq!(read(text, Unit::Auto), Some(expected), "{text}");
         }
@@ -272,8 +276,8 @@ mod tests {
 
     #[test]
     fn a_server_that_truncates_is_given_the_second_it_cut() {
-        let clock = Clock::of(SystemTime::UNIX_EPOCH, None, true);
-        let wait = |text: &[u8]| clock.read(text, Unit::Auto).and_then(Stated::wait);
+        let reference = ReferenceTime::of(SystemTime::UNIX_EPOCH, None, true);
+        let wait = |text: &[u8]| reference.read(text, Unit::Auto).and_then(Parsed::wait);
         assert_eq!(wait(b"7"), Some(Duration::from_secs(8)));
         assert_eq!(wait(b"7.2"), Some(Duration::from_millis(7_200)));
         assert_eq!(wait(b"7s"), Some(Duration::from_secs(7)));
@@ -284,11 +288,14 @@ mod tests {
         let far = SystemTime::UNIX_EPOCH
             .checked_add(Duration::from_secs(1 << 60))
             .expect("a moment");
-        let clock = Clock::of(far, None, false);
+        let reference = ReferenceTime::of(far, None, false);
         assert_eq!(
-            clock.read(b"30", Unit::Auto),
-            Some(Stated::Wait(Duration::from_secs(30)))
+            reference.read(b"30", Unit::Auto),
+            Some(Parsed::Wait(Duration::from_secs(30)))
         );
-        assert_eq!(clock.read(b"1767225630", Unit::Auto), Some(Stated::TooFar));
+        assert_eq!(
+            reference.read(b"1767225630", Unit::Auto),
+            Some(Parsed::OutOfRange)
+        );
     }
 }

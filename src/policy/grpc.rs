@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use super::standard::{contains, has_phrase};
 use super::{Attempt, Policy, Provider, RequestHead, Route, Verdict};
 use crate::gate::Quota;
-use crate::hint::{Glance, Head, Reading, forbids_retry, read_grpc};
+use crate::hint::{Head, HeaderScan, Reading, forbids_retry, read_grpc};
 use crate::patience::Idempotent;
 use crate::scope::Scope;
 
@@ -270,7 +270,7 @@ impl Grpc {
         let places = [Some(metadata), attempt.headers()].into_iter().flatten();
         let mut told = places.filter(|headers| buckets.are_told_in(headers));
         let headers = told.next().unwrap_or(metadata);
-        buckets.note(verdict, headers, &Glance::at(headers, true))
+        buckets.note(verdict, headers, &HeaderScan::at(headers, true))
     }
 
     /// The attempt with what is known of its method.

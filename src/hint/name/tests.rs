@@ -9,10 +9,10 @@ fn is(name: &str, role: Role, unit: Unit) {
 }
 
 #[track_caller]
-fn kin(one: &str, other: &str, expected: Option<Kinship>) {
+fn related(one: &str, other: &str, expected: Option<NameMatch>) {
     let [one, other] = [one, other].map(|name| Name::read(name).expect("a role").stem);
-    assert_eq!(one.kinship(other), expected);
-    assert_eq!(other.kinship(one), expected);
+    assert_eq!(one.name_match(other), expected);
+    assert_eq!(other.name_match(one), expected);
 }
 
 const DELTA: Role = Role::Reset {
@@ -116,52 +116,52 @@ fn everything_else_has_no_role() {
 
 #[test]
 fn a_reset_finds_its_counter() {
-    kin(
+    related(
         "x-ratelimit-reset",
         "x-ratelimit-remaining",
-        Some(Kinship::Same),
+        Some(NameMatch::Exact),
     );
-    kin(
+    related(
         "x-ratelimit-reset-requests",
         "x-ratelimit-remaining-requests",
-        Some(Kinship::Same),
+        Some(NameMatch::Exact),
     );
-    kin(
+    related(
         "x-ratelimit-userreset",
         "x-ratelimit-userremaining",
-        Some(Kinship::Same),
+        Some(NameMatch::Exact),
     );
-    kin(
+    related(
         "x-quota-resets-in",
         "x-quota-remaining",
-        Some(Kinship::Same),
+        Some(NameMatch::Exact),
     );
-    kin(
+    related(
         "x-rate-limit-reset",
         "ratelimit-remaining",
-        Some(Kinship::Twin),
+        Some(NameMatch::SameWords),
     );
-    kin(
+    related(
         "x-ratelimit-requests-reset",
         "x-ratelimit-remaining-requests",
-        Some(Kinship::Twin),
+        Some(NameMatch::SameWords),
     );
-    kin(
+    related(
         "x-bapi-limit-reset-timestamp",
         "x-bapi-limit-status",
-        Some(Kinship::Twin),
+        Some(NameMatch::SameWords),
     );
-    kin(
+    related(
         "x-a-ratelimit-reset",
         "x-a-ratelimit-second-remaining",
-        Some(Kinship::Family),
+        Some(NameMatch::Prefix),
     );
-    kin(
+    related(
         "x-ratelimit-reset-requests",
         "x-ratelimit-remaining-tokens",
         None,
     );
-    kin(
+    related(
         "x-ratelimit-hourly-reset",
         "x-ratelimit-daily-remaining",
         None,

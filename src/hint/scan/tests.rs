@@ -1,8 +1,8 @@
-//! The glance against those who read everything.
+//! The scan against those who read everything.
 
 use super::*;
-use crate::hint::generic::{self, Standing};
-use crate::hint::value::Clock;
+use crate::hint::generic::{self, StatusClass};
+use crate::hint::value::ReferenceTime;
 use crate::hint::{Head, Reading};
 use http::{HeaderValue, StatusCode};
 use proptest::prelude::*;
@@ -87,7 +87,7 @@ fn some_headers() -> impl Strategy<Value = HeaderMap> {
     })
 }
 
-/// The whole reader, which does not stop at a glance.
+/// The whole reader, which does not stop at a scan.
 fn reads(headers: &HeaderMap) -> Reading {
     let received = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
     let head = Head {
@@ -98,8 +98,8 @@ fn reads(headers: &HeaderMap) -> Reading {
     };
     generic::read(
         &head,
-        Standing::Served,
-        Clock::of(received, None, false),
+        StatusClass::Served,
+        ReferenceTime::of(received, None, false),
         &[],
     )
 }
@@ -133,15 +133,15 @@ proptest! {
     #[test]
     fn what_makes_anybody_wait_is_noticed(headers in some_headers()) {
         if reads(&headers) != Reading::Nothing {
-            prop_assert!(Glance::at(&headers, true).perhaps_spent(), "{headers:?}");
-            prop_assert!(Glance::at(&headers, false).perhaps_spent(), "{headers:?}");
+            prop_assert!(HeaderScan::at(&headers, true).may_be_exhausted(), "{headers:?}");
+            prop_assert!(HeaderScan::at(&headers, false).may_be_exhausted(), "{headers:?}");
         }
     }
 
     #[test]
     fn the_tightest_counter_is_noticed(headers in some_headers()) {
-        let glance = Glance::at(&headers, true);
-        let found = glance.tightest().map(|counter| (counter.remaining, counter.around));
+        let scan = HeaderScan::at(&headers, true);
+        let found = scan.tightest().map(|counter| (counter.remaining, counter.around));
         let expected = tightest(&headers)
             .map(|(remaining, name)| (remaining, name.split_once(REMAINING).expect("a part")));
         prop_assert_eq!(found, expected, "{:?}", headers);
@@ -168,7 +168,7 @@ fn what_no_server_spends_is_passed_over() {
         )
     });
     let headers = HeaderMap::from_iter(headers);
-    assert!(!Glance::at(&headers, true).perhaps_spent());
-    assert!(Glance::at(&headers, true).counts());
-    assert!(!Glance::at(&headers, false).counts());
+    assert!(!HeaderScan::at(&headers, true).may_be_exhausted());
+    assert!(HeaderScan::at(&headers, true).counts());
+    assert!(!HeaderScan::at(&headers, false).counts());
 }

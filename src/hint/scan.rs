@@ -10,9 +10,9 @@ use http::{HeaderMap, HeaderName};
 
 /// What there is to read.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Glance<'h> {
+pub(crate) struct HeaderScan<'h> {
     counting: bool,
-    perhaps_spent: bool,
+    may_be_exhausted: bool,
     tightest: Option<Tightest<'h>>,
     structured: bool,
 }
@@ -25,38 +25,38 @@ pub(super) struct Tightest<'h> {
     pub(super) around: (&'h str, &'h str),
 }
 
-impl<'h> Glance<'h> {
+impl<'h> HeaderScan<'h> {
     /// Counters with something left are looked for only if anybody is `counting`.
-    pub(crate) fn at(headers: &'h HeaderMap, counting: bool) -> Glance<'h> {
-        let mut glance = Glance {
+    pub(crate) fn at(headers: &'h HeaderMap, counting: bool) -> HeaderScan<'h> {
+        let mut scan = HeaderScan {
             counting,
-            ..Glance::default()
+            ..HeaderScan::default()
         };
         for (name, value) in headers {
             match value.as_bytes() {
                 [] => {}
                 text @ ([b'A'..=b'z', ..] | [b'"', b'A'..=b'z', ..]) => {
                     if ratelimit::is_field(name) {
-                        glance.note_field(text);
+                        scan.note_field(text);
                     }
                 }
                 text @ [b'1'..=b'9', rest @ ..] if !goes_on(rest) => {
-                    glance.note_number(name, text);
+                    scan.note_number(name, text);
                 }
-                text => glance.note_zero(name.as_str(), text),
+                text => scan.note_zero(name.as_str(), text),
             }
         }
-        glance
+        scan
     }
 
     /// Whether a served answer makes anybody wait; without a zero in it nothing is spent.
-    pub(crate) fn perhaps_spent(&self) -> bool {
-        self.perhaps_spent
+    pub(crate) fn may_be_exhausted(&self) -> bool {
+        self.may_be_exhausted
     }
 
     /// Whether there is a counter, and none of them is spent.
     pub(crate) fn has_something_left(&self) -> bool {
-        self.tightest.is_some() && !self.perhaps_spent
+        self.tightest.is_some() && !self.may_be_exhausted
     }
 
     /// Whether anybody wants to know what is left.
@@ -66,7 +66,7 @@ impl<'h> Glance<'h> {
 
     /// Whether it says nothing about limits.
     pub(crate) fn is_silent(&self) -> bool {
-        !self.counts() && !self.perhaps_spent
+        !self.counts() && !self.may_be_exhausted
     }
 
     /// Whether there may be a counter with something left.
@@ -80,7 +80,7 @@ impl<'h> Glance<'h> {
 
     fn note_field(&mut self, text: &[u8]) {
         self.structured = true;
-        self.perhaps_spent |= ratelimit::says_zero(text);
+        self.may_be_exhausted |= ratelimit::says_zero(text);
     }
 
     /// Of what is no zero only what is left is of interest.
@@ -98,7 +98,7 @@ impl<'h> Glance<'h> {
         if ratelimit::is_name(name) {
             return self.note_field(text);
         }
-        self.perhaps_spent |= may_count(name) && is_counter(name);
+        self.may_be_exhausted |= may_count(name) && is_counter(name);
         if self.counting && name.len() > SHORTEST && text.first().is_some_and(u8::is_ascii_digit) {
             self.tighten(name, text);
         }
