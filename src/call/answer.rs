@@ -13,7 +13,7 @@ use crate::body::{Hearing, Kept, Replay, ResponseBody};
 use crate::clock::Timer;
 use crate::error::{BoxError, NotBefore};
 use crate::failure::{Kind, Redirected};
-use crate::hint::HeaderScan;
+use crate::hint::is_silent;
 use crate::moment::Moment;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
 use crate::report::{Report, StopReason};
@@ -56,7 +56,7 @@ where
             && self.settings.shortcuts.accepts_unseen
             && self.message.head.extensions.is_empty()
             && response.extensions().get::<Redirected>().is_none()
-            && HeaderScan::at(response.headers(), true).is_silent()
+            && is_silent(response.headers())
             && self.turn.serves(|| self.settings.clock.now());
         if plainly {
             meter::on_attempt(self.turn.gate().scope(), meter::Outcome::Served);

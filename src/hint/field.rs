@@ -1,10 +1,11 @@
 //! One provider's own place for a wait.
 
-use super::budget::Remaining;
-use super::generic::is_wait;
 use super::grammar::{Number, list};
+use super::reading::{Hint, Kind};
+use super::remaining::Remaining;
 use super::value::{Parsed, ReferenceTime, Unit};
-use super::{Hint, Kind, json, prose};
+use super::wait::is_wait;
+use super::{json, prose};
 use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -221,7 +222,7 @@ impl Field {
     }
 
     /// The window with the least left, if this counts what was used.
-    pub(super) fn counter(
+    pub(super) fn remaining(
         &self,
         headers: &HeaderMap,
         reference: ReferenceTime,

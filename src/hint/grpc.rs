@@ -2,8 +2,8 @@
 
 use super::grammar::protobuf::{Value, fields};
 use super::grammar::{Number, base64};
+use super::reading::{Hint, Kind, Reading};
 use super::value::Parsed;
-use super::{Hint, Kind, Reading};
 use http::HeaderMap;
 use std::time::Duration;
 

@@ -1,24 +1,14 @@
 //! The generic reader and what one provider adds to it.
 
-use super::budget::{self, Remaining};
 use super::field::Field;
-use super::generic::{self, StatusClass};
+use super::reading::{Head, Hint, Reading};
+use super::remaining::{self, Remaining};
 use super::scan::HeaderScan;
 use super::value::{ReferenceTime, Unit};
-use super::{Hint, Reading};
-use http::header::DATE;
-use http::{HeaderMap, HeaderName, StatusCode};
+use super::wait::{self, StatusClass};
+use http::header::{DATE, HeaderValue};
+use http::{HeaderMap, HeaderName};
 use std::time::SystemTime;
-
-/// The head of a response, and when it arrived.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Head<'a> {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: &'a HeaderMap,
-    pub(crate) received: SystemTime,
-    /// Whether this is a refusal, if the provider knows better than the status.
-    pub(crate) refused: Option<bool>,
-}
 
 /// How one provider names its waits.
 #[derive(Clone, Debug, Default)]
@@ -50,66 +40,54 @@ impl Rules {
     /// page says when it is silent. Places of its own are asked only about refusals.
     pub(crate) fn read(&self, head: Head<'_>, body: Option<&[u8]>) -> Reading {
         let class = StatusClass::of(&head);
-        if class == StatusClass::Served && !HeaderScan::at(head.headers, false).may_be_exhausted() {
+        let scan = HeaderScan::of(head.headers);
+        if class == StatusClass::Served && !scan.may_be_exhausted() {
             return Reading::Nothing;
         }
-        let reference = self.reference(&head);
+        let reference = self.reference(&head, scan.date());
+        let by_headers = || wait::read(head.headers, &scan, class, reference, &self.units);
         if class != StatusClass::Refused {
-            return generic::read(&head, class, reference, &self.units);
+            return by_headers();
         }
         if let Some(hint) = self.in_headers(head.headers, reference) {
             return Reading::Wait(hint);
         }
-        match generic::read(&head, class, reference, &self.units) {
+        match by_headers() {
             Reading::Nothing => self
                 .beyond(head.headers, body, reference)
                 .map_or(Reading::Nothing, Reading::Wait),
-            said => said,
+            found => found,
         }
     }
 
     /// What is left of a published quota.
-    pub(crate) fn counter(
+    pub(crate) fn remaining(
         &self,
         headers: &HeaderMap,
         scan: &HeaderScan<'_>,
         received: impl FnOnce() -> SystemTime,
     ) -> Option<Remaining> {
-        if !self.usages.is_empty() && scan.is_counting() {
-            let received = received();
-            let plain = self.plain_counter(headers, scan, || received);
-            let used = self.used(headers, self.reference_at(headers, received));
-            return plain
-                .into_iter()
-                .chain(used)
-                .min_by_key(Remaining::tightness);
+        let reference = || ReferenceTime::of(received, scan.date(), self.truncates_seconds);
+        if self.usages.is_empty() {
+            return remaining::read(scan, reference, &self.units);
         }
-        self.plain_counter(headers, scan, received)
-    }
-
-    fn plain_counter(
-        &self,
-        headers: &HeaderMap,
-        scan: &HeaderScan<'_>,
-        received: impl FnOnce() -> SystemTime,
-    ) -> Option<Remaining> {
-        if !scan.counts() {
-            return None;
-        }
-        budget::read(headers, scan, received, |name| {
-            let stated = self.units.iter().find(|(stated, _)| stated == name);
-            stated.map(|(_, unit)| *unit)
-        })
+        let reference = reference();
+        let published = remaining::read(scan, || reference, &self.units);
+        let used = self.used(headers, scan, reference);
+        let both = published.into_iter().chain(used);
+        both.min_by_key(Remaining::tightness)
     }
 
     /// What was not used, of the counter with the least left.
-    fn used(&self, headers: &HeaderMap, reference: ReferenceTime) -> Option<Remaining> {
-        if budget::is_stale(headers) {
-            return None;
-        }
-        let counters = self.usages.iter();
-        counters
-            .filter_map(|usage| usage.counter(headers, reference))
+    fn used(
+        &self,
+        headers: &HeaderMap,
+        scan: &HeaderScan<'_>,
+        reference: ReferenceTime,
+    ) -> Option<Remaining> {
+        let fresh = self.usages.iter().filter(|_| !scan.is_stale());
+        fresh
+            .filter_map(|usage| usage.remaining(headers, reference))
             .min_by_key(Remaining::tightness)
     }
 
@@ -120,7 +98,8 @@ impl Rules {
         head: Head<'_>,
         body: Option<&[u8]>,
     ) -> Option<Hint> {
-        let reference = self.reference(&head);
+        let date = head.headers.get(DATE).map(HeaderValue::as_bytes);
+        let reference = self.reference(&head, date);
         let body = body.unwrap_or_default();
         longest(
             places
@@ -130,13 +109,8 @@ impl Rules {
         )
     }
 
-    fn reference(&self, head: &Head<'_>) -> ReferenceTime {
-        self.reference_at(head.headers, head.received)
-    }
-
-    fn reference_at(&self, headers: &HeaderMap, received: SystemTime) -> ReferenceTime {
-        let date = headers.get(DATE).map(|date| date.as_bytes());
-        ReferenceTime::of(received, date, self.truncates_seconds)
+    fn reference(&self, head: &Head<'_>, date: Option<&[u8]>) -> ReferenceTime {
+        ReferenceTime::of(|| head.received, date, self.truncates_seconds)
     }
 
     fn in_headers(&self, headers: &HeaderMap, reference: ReferenceTime) -> Option<Hint> {

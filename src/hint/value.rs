@@ -1,6 +1,7 @@
 //! From a written value to a wait.
 
 use super::grammar::{Number, date, duration, list};
+use http::HeaderName;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::time::{Duration, SystemTime};
@@ -24,6 +25,15 @@ pub enum Unit {
     EpochSeconds,
     /// Milliseconds since 1970.
     EpochMillis,
+}
+
+/// Header units that a provider states, against what the name says.
+pub(super) type Units = [(HeaderName, Unit)];
+
+/// The unit that a provider states for a header.
+pub(super) fn unit_of(name: &HeaderName, units: &Units) -> Option<Unit> {
+    let stated = units.iter().find(|(stated, _)| stated == name);
+    stated.map(|(_, unit)| *unit)
 }
 
 /// A value that one of the grammars reads.
@@ -74,15 +84,19 @@ pub(super) struct ReferenceTime {
 impl ReferenceTime {
     /// The server's own clock if the response has a `Date`, else the local one.
     pub(super) fn of(
-        received: SystemTime,
+        received: impl FnOnce() -> SystemTime,
         date: Option<&[u8]>,
         truncates_seconds: bool,
     ) -> ReferenceTime {
-        // A local clock beyond the calendar only makes every absolute moment unusable.
-        let received = Timestamp::try_from(received).unwrap_or(Timestamp::MIN);
-        let served = date.and_then(|date| date::read(date, received));
+        let fixed = date.and_then(date::imf_fixdate);
+        let now = fixed.unwrap_or_else(|| {
+            // A local clock beyond the calendar only makes every absolute moment unusable.
+            let received = Timestamp::try_from(received()).unwrap_or(Timestamp::MIN);
+            let served = date.and_then(|date| date::read(date, received));
+            served.unwrap_or(received)
+        });
         ReferenceTime {
-            now: served.unwrap_or(received),
+            now,
             truncates_seconds,
         }
     }
@@ -175,6 +189,18 @@ const EPOCH_SECONDS: u64 = 1_000_000_000;
 const EPOCH_MILLIS: u64 = 100_000_000_000;
 const EPOCH_END: u64 = 100_000_000_000_000;
 
+/// The number that a counter begins with: `0`, `"0"`, `0;w=60`.
+pub(super) fn count(value: &[u8]) -> Option<Number> {
+    let value = list::bare(value);
+    let end = value.iter().position(|byte| *byte == b';');
+    Number::read(&value[..end.unwrap_or(value.len())])
+}
+
+/// The whole number that a counter begins with, if it is one of calls.
+pub(super) fn whole_count(value: &[u8]) -> Option<u32> {
+    u32::try_from(count(value)?.whole).ok()
+}
+
 /// Rounded up: a timer that fires early by a microsecond is refused again.
 pub(super) fn whole_millis(wait: Duration) -> Duration {
     let millis = wait.subsec_nanos().div_ceil(1_000_000);
@@ -187,7 +213,7 @@ mod tests {
 
     fn read(text: &str, unit: Unit) -> Option<Parsed> {
         let now = Timestamp::from_second(1_767_225_600).expect("2026");
-        ReferenceTime::of(now.into(), None, false).read(text.as_bytes(), unit)
+        ReferenceTime::of(|| now.into(), None, false).read(text.as_bytes(), unit)
     }
 
     #[track_caller]
@@ -276,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_server_that_truncates_is_given_the_second_it_cut() {
-        let reference = ReferenceTime::of(SystemTime::UNIX_EPOCH, None, true);
+        let reference = ReferenceTime::of(|| SystemTime::UNIX_EPOCH, None, true);
         let wait = |text: &[u8]| reference.read(text, Unit::Auto).and_then(Parsed::wait);
         assert_eq!(wait(b"7"), Some(Duration::from_secs(8)));
         assert_eq!(wait(b"7.2"), Some(Duration::from_millis(7_200)));
@@ -288,7 +314,7 @@ mod tests {
         let far = SystemTime::UNIX_EPOCH
             .checked_add(Duration::from_secs(1 << 60))
             .expect("a moment");
-        let reference = ReferenceTime::of(far, None, false);
+        let reference = ReferenceTime::of(|| far, None, false);
         assert_eq!(
             reference.read(b"30", Unit::Auto),
             Some(Parsed::Wait(Duration::from_secs(30)))

@@ -270,7 +270,7 @@ impl Grpc {
         let places = [Some(metadata), attempt.headers()].into_iter().flatten();
         let mut told = places.filter(|headers| buckets.are_told_in(headers));
         let headers = told.next().unwrap_or(metadata);
-        buckets.note(verdict, headers, &HeaderScan::at(headers, true))
+        buckets.note(verdict, headers, &HeaderScan::of(headers))
     }
 
     /// The attempt with what is known of its method.

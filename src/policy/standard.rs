@@ -24,9 +24,9 @@ pub(super) fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     };
     let served = attempt.status().is_some_and(|status| status.as_u16() < 400);
     let plainly = served && attempt.body().is_none() && !provider.names_served;
-    let scan = HeaderScan::at(headers, true);
+    let scan = HeaderScan::of(headers);
     let received = || attempt.received();
-    let counter = provider.rules.counter(headers, &scan, received);
+    let counter = provider.rules.remaining(headers, &scan, received);
     let verdict = if plainly && !scan.may_be_exhausted() {
         Verdict::accept()
     } else {
@@ -149,9 +149,7 @@ fn is_retried(attempt: &Attempt<'_>, status: StatusCode) -> Option<bool> {
 pub(super) fn goes_again(provider: &Provider, attempt: &Attempt<'_>) -> bool {
     use super::Ruling::{Retry, Throttled};
     let headers = attempt.headers();
-    let scan = headers.map_or_else(HeaderScan::default, |headers| {
-        HeaderScan::at(headers, false)
-    });
+    let scan = headers.map_or_else(HeaderScan::default, HeaderScan::of);
     let ruling = ruling(provider, attempt, &scan).ruling();
     matches!(ruling, Retry | Throttled)
 }

@@ -1,7 +1,7 @@
 //! Windows that begin by the clock.
 
-use super::super::budget::Remaining;
 use super::super::grammar::{Number, list};
+use super::super::remaining::Remaining;
 use super::super::value::ReferenceTime;
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ mod tests {
     /// 2026-01-01T10:07:30Z
     fn reference() -> ReferenceTime {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_262_050);
-        ReferenceTime::of(now, None, false)
+        ReferenceTime::of(|| now, None, false)
     }
 
     #[track_caller]

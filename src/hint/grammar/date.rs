@@ -11,6 +11,89 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Reads a moment; `now` settles the century of a two-digit year.
 pub(crate) fn read(text: &[u8], now: Timestamp) -> Option<Timestamp> {
+    imf_fixdate(text).or_else(|| general(text, now))
+}
+
+/// Reads the form that HTTP servers must send, `Sun, 06 Nov 1994 08:49:37 GMT`, by its fixed places.
+///
+/// `None` leaves all other forms to the general grammar: years before 1970 and leap seconds, too.
+pub(crate) fn imf_fixdate(text: &[u8]) -> Option<Timestamp> {
+    let text: &[u8; 29] = text.try_into().ok()?;
+    let [
+        w0,
+        w1,
+        w2,
+        b',',
+        b' ',
+        d0,
+        d1,
+        b' ',
+        m0,
+        m1,
+        m2,
+        b' ',
+        y0,
+        y1,
+        y2,
+        y3,
+        b' ',
+        time @ ..,
+    ] = text
+    else {
+        return None;
+    };
+    let [h0, h1, b':', n0, n1, b':', s0, s1, b' ', b'G', b'M', b'T'] = time else {
+        return None;
+    };
+    if !matches!(
+        &[*w0, *w1, *w2],
+        b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun"
+    ) {
+        return None;
+    }
+    // Days of the year before the month begins, and how long the month is.
+    let (before, length) = match &[*m0, *m1, *m2] {
+        b"Jan" => (0, 31),
+        b"Feb" => (31, 28),
+        b"Mar" => (59, 31),
+        b"Apr" => (90, 30),
+        b"May" => (120, 31),
+        b"Jun" => (151, 30),
+        b"Jul" => (181, 31),
+        b"Aug" => (212, 31),
+        b"Sep" => (243, 30),
+        b"Oct" => (273, 31),
+        b"Nov" => (304, 30),
+        b"Dec" => (334, 31),
+        _ => return None,
+    };
+    let year = two_digits(*y0, *y1)? * 100 + two_digits(*y2, *y3)?;
+    let day = two_digits(*d0, *d1)?;
+    let [hour, minute, second] = [
+        two_digits(*h0, *h1)?,
+        two_digits(*n0, *n1)?,
+        two_digits(*s0, *s1)?,
+    ];
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let february = before == 31;
+    let length = length + i64::from(february && is_leap);
+    if year < 1970 || !(1..=length).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    // Leap days of all years before this one, of which 477 had passed before 1970.
+    let last = year - 1;
+    let leap_days = last / 4 - last / 100 + last / 400 - 477;
+    let this_leap_day = i64::from(is_leap && before > 31);
+    let days = (year - 1970) * 365 + leap_days + before + this_leap_day + day - 1;
+    Timestamp::from_second(((days * 24 + hour) * 60 + minute) * 60 + second).ok()
+}
+
+fn two_digits(tens: u8, ones: u8) -> Option<i64> {
+    let [tens, ones] = [tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0')];
+    (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
+}
+
+fn general(text: &[u8], now: Timestamp) -> Option<Timestamp> {
     let mut cursor = Cursor(trim(text));
     let (date, time) = match cursor.0 {
         [b'0'..=b'9', _, _, _, b'-', ..] => iso(&mut cursor)?,

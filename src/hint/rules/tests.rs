@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::hint::Kind;
+use http::StatusCode;
 use http::header::{HeaderValue, RETRY_AFTER};
 use std::time::Duration;
 

@@ -1,10 +1,9 @@
 //! The scan against those who read everything.
 
 use super::*;
-use crate::hint::generic::{self, StatusClass};
-use crate::hint::value::ReferenceTime;
-use crate::hint::{Head, Reading};
-use http::{HeaderValue, StatusCode};
+use crate::hint::Reading;
+use crate::hint::value::{ReferenceTime, Unit};
+use crate::hint::wait::{self, StatusClass};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
@@ -87,41 +86,27 @@ fn some_headers() -> impl Strategy<Value = HeaderMap> {
     })
 }
 
-/// The whole reader, which does not stop at a scan.
-fn reads(headers: &HeaderMap) -> Reading {
+fn reference() -> ReferenceTime {
     let received = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
-    let head = Head {
-        status: StatusCode::OK,
-        headers,
-        received,
-        refused: None,
-    };
-    generic::read(
-        &head,
-        StatusClass::Served,
-        ReferenceTime::of(received, None, false),
-        &[],
-    )
+    ReferenceTime::of(|| received, None, false)
 }
 
-/// The tightest counter, sought without any haste.
+/// Reads a served response whatever the scan says about its counters.
+fn reads(headers: &HeaderMap) -> Reading {
+    let scan = HeaderScan {
+        may_be_exhausted: true,
+        ..HeaderScan::of(headers)
+    };
+    wait::read(headers, &scan, StatusClass::Served, reference(), &[])
+}
+
+/// The tightest counter, sought in every header.
 fn tightest(headers: &HeaderMap) -> Option<(u32, &str)> {
-    const OTHERS: [&str; 7] = [
-        "token",
-        "cost",
-        "point",
-        "complex",
-        "time",
-        "concurrent",
-        "beta-",
-    ];
     let counters = headers.iter().filter_map(|(name, value)| {
-        let (name, value) = (name.as_str(), value.as_bytes());
-        let counts = name.contains(REMAINING)
-            && name.contains("limit")
-            && !OTHERS.iter().any(|other| name.contains(other));
-        let number = value.first().is_some_and(u8::is_ascii_digit);
-        (counts && number).then_some((whole(value)?, name))
+        let role = Name::read(name.as_str())?.role;
+        let counts = matches!(role, Role::Remaining { of_calls: true, .. });
+        let number = value.as_bytes().first().is_some_and(u8::is_ascii_digit);
+        (counts && number).then_some((whole_count(value.as_bytes())?, name.as_str()))
     });
     let last_of_equals = counters.collect::<Vec<_>>().into_iter().rev();
     last_of_equals.min_by_key(|(remaining, _)| *remaining)
@@ -131,44 +116,113 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
-    fn what_makes_anybody_wait_is_noticed(headers in some_headers()) {
+    fn what_makes_a_caller_wait_is_noticed(headers in some_headers()) {
         if reads(&headers) != Reading::Nothing {
-            prop_assert!(HeaderScan::at(&headers, true).may_be_exhausted(), "{headers:?}");
-            prop_assert!(HeaderScan::at(&headers, false).may_be_exhausted(), "{headers:?}");
+            prop_assert!(HeaderScan::of(&headers).may_be_exhausted(), "{headers:?}");
+            prop_assert!(!is_silent(&headers), "{headers:?}");
         }
     }
 
     #[test]
     fn the_tightest_counter_is_noticed(headers in some_headers()) {
-        let scan = HeaderScan::at(&headers, true);
-        let found = scan.tightest().map(|counter| (counter.remaining, counter.around));
-        let expected = tightest(&headers)
-            .map(|(remaining, name)| (remaining, name.split_once(REMAINING).expect("a part")));
-        prop_assert_eq!(found, expected, "{:?}", headers);
+        let scan = HeaderScan::of(&headers);
+        let found = scan.tightest().map(|counter| counter.remaining);
+        let expected = tightest(&headers);
+        prop_assert_eq!(found, expected.map(|(remaining, _)| remaining), "{:?}", headers);
+        if let (Some(found), Some((_, name))) = (scan.tightest(), expected) {
+            let stem = Name::read(name).expect("a counter").stem;
+            prop_assert_eq!(found.name.stem, stem, "{:?}", headers);
+            prop_assert!(!is_silent(&headers), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn no_value_that_can_be_read_is_passed_over(headers in some_headers()) {
+        for (name, value) in &headers {
+            let has_role = Name::read(name.as_str()).is_some();
+            let bytes = value.as_bytes();
+            let is_read = count(bytes).is_some() || reference().read(bytes, Unit::Auto).is_some();
+            if has_role && is_read {
+                prop_assert!(Entry::read(name, value).is_some(), "{name:?}: {value:?}");
+            }
+        }
     }
 }
 
+fn response<'a>(lines: impl IntoIterator<Item = (&'a str, &'a str)>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines {
+        let name: HeaderName = name.parse().expect("a name");
+        headers.append(name, value.parse().expect("a value"));
+    }
+    headers
+}
+
 #[test]
-fn what_no_server_spends_is_passed_over() {
-    let silent = [
+fn a_response_without_a_counter_is_silent() {
+    let headers = response([
         ("date", "Mon, 02 Mar 2026 12:00:00 GMT"),
         ("age", "0"),
         ("content-length", "0"),
         ("etag", "\"0-5f\""),
         ("via", "1.1 varnish"),
         ("x-request-id", "0a7c"),
+        ("retry-after", "30"),
         ("x-ratelimit-limit", "100"),
+        ("x-ratelimit-reset", "0"),
+        ("x-ratelimit-remaining-tokens", "10"),
+    ]);
+    assert!(is_silent(&headers));
+    assert!(!HeaderScan::of(&headers).may_be_exhausted());
+}
+
+#[test]
+fn a_counter_with_something_left_is_not_silent_and_not_exhausted() {
+    for line in [
         ("x-ratelimit-remaining", "10"),
         ("ratelimit", "\"default\";r=50;t=30"),
-    ];
-    let headers = silent.map(|(name, value)| {
-        (
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        )
-    });
-    let headers = HeaderMap::from_iter(headers);
-    assert!(!HeaderScan::at(&headers, true).may_be_exhausted());
-    assert!(HeaderScan::at(&headers, true).counts());
-    assert!(!HeaderScan::at(&headers, false).counts());
+    ] {
+        let headers = response([line]);
+        assert!(!is_silent(&headers), "{line:?}");
+        assert!(!HeaderScan::of(&headers).may_be_exhausted(), "{line:?}");
+    }
+}
+
+/// More headers with a role than a scan keeps, and then some more.
+fn flood<'a>(last: impl IntoIterator<Item = (&'a str, &'a str)>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for number in 0..2 * MOST {
+        let name = format!("x-ratelimit-limit-{number}");
+        headers.extend(response([(&*name, "5")]));
+    }
+    headers.extend(response(last));
+    headers
+}
+
+#[test]
+fn a_flood_of_headers_hides_no_wait() {
+    let headers = flood([
+        ("x-ratelimit-reset", "20"),
+        ("retry-after", "10"),
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset-day", "40"),
+        ("ratelimit", "\"day\";r=0;t=30"),
+    ]);
+    let scan = HeaderScan::of(&headers);
+    assert!(scan.has_overflown() && scan.may_be_exhausted());
+    assert_eq!(scan.tightest().map(|counter| counter.remaining), Some(0));
+    for class in [StatusClass::Served, StatusClass::Refused] {
+        let Reading::Wait(hint) = wait::read(&headers, &scan, class, reference(), &[]) else {
+            panic!("{class:?} names no wait");
+        };
+        assert_eq!(hint.wait(), Duration::from_secs(40), "{class:?}");
+    }
+}
+
+#[test]
+fn a_flood_of_headers_does_not_make_a_year_a_moment() {
+    let headers = flood([("retry-after", "99999999"), ("x-ratelimit-reset", "20")]);
+    let scan = HeaderScan::of(&headers);
+    let reading = wait::read(&headers, &scan, StatusClass::Refused, reference(), &[]);
+    assert_eq!(reading, Reading::Never("retry-after"));
 }
