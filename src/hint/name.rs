@@ -40,9 +40,12 @@ pub(super) const SHORTEST: usize = 5;
 impl<'n> Name<'n> {
     /// Takes a lower-case header name apart; `None` if it has no role.
     pub(super) fn read(name: &'n str) -> Option<Name<'n>> {
-        if !may_have_role(name) {
-            return None;
-        }
+        may_have_role(name).then(|| Name::of_role(name))?
+    }
+
+    /// Takes a name apart that [may have a role](may_have_role).
+    #[inline(never)]
+    pub(super) fn of_role(name: &'n str) -> Option<Name<'n>> {
         if matches!(name, "ratelimit" | "x-ratelimit") {
             return Some(Name::new(Role::Items, (name, ""), Unit::Auto));
         }
@@ -55,17 +58,18 @@ impl<'n> Name<'n> {
     }
 }
 
-/// Whether a name contains a word without which it has no role.
+/// Whether a name may contain a word without which it has no role: retry, reset, remain, left, limit, quota, throttle.
 ///
-/// It rejects most names and is the first step of the grammar, so that the two cannot disagree.
-fn may_have_role(name: &str) -> bool {
-    let tells = |four: &[u8]| {
-        matches!(
-            four,
-            b"retr" | b"rese" | b"rema" | b"left" | b"limi" | b"quot" | b"thro"
-        )
+/// Three letters of each are looked for. This rejects most names and is the first step of the grammar, so that the
+/// two cannot disagree.
+#[inline]
+pub(super) fn may_have_role(name: &str) -> bool {
+    let tells = |three: &[u8]| match three {
+        [before @ .., b't'] => matches!(before, b"re" | b"se" | b"ef" | b"mi" | b"uo" | b"ro"),
+        [before @ .., b'm'] => before == b"re",
+        _ => false,
     };
-    name.len() >= SHORTEST && !name.starts_with("content-") && name.as_bytes().windows(4).any(tells)
+    name.len() >= SHORTEST && !name.starts_with("content-") && name.as_bytes().windows(3).any(tells)
 }
 
 /// The spellings that most servers use, in a few comparisons.

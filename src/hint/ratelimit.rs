@@ -8,6 +8,7 @@
 //! second bare string, fractions, `;` where the dictionary wants `,`), and with one bad item the whole field.
 
 use super::grammar::{Number, list};
+use http::HeaderName;
 
 /// One limit as the field states it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -35,6 +36,13 @@ impl<'h> Item<'h> {
 
 /// The name that a hint from here carries.
 pub(super) const NAME: &str = "ratelimit";
+
+/// Whether a header is this field; a name that HTTP knows differs at once.
+pub(super) fn is_field(name: &HeaderName) -> bool {
+    static FIELD: HeaderName = HeaderName::from_static(NAME);
+    static OLD_FIELD: HeaderName = HeaderName::from_static("x-ratelimit");
+    *name == FIELD || *name == OLD_FIELD
+}
 
 /// Whether a line has a parameter that begins with a zero; nothing else is spent.
 pub(super) fn says_zero(line: &[u8]) -> bool {

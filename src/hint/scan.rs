@@ -3,14 +3,14 @@
 //! Most responses have none. So the pass looks at lengths and at first bytes before it looks at letters, and
 //! takes names apart last. What it finds is read by [`wait`](super::wait) and [`remaining`](super::remaining).
 
-use super::grammar::list;
-use super::name::{Name, Role, SHORTEST};
+use super::grammar::{Number, list};
+use super::name::{Name, Role, SHORTEST, may_have_role};
 use super::ratelimit;
 use super::value::{count, whole_count};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The headers of one response that speak of limits.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct HeaderScan<'h> {
     entries: [Option<Entry<'h>>; MOST],
     len: usize,
@@ -23,7 +23,7 @@ pub(crate) struct HeaderScan<'h> {
 }
 
 /// More lines than any API is known to send: the most that was recorded are eight.
-const MOST: usize = 24;
+const MOST: usize = 16;
 
 /// One line of a header that has a role.
 #[derive(Clone, Copy, Debug)]
@@ -49,23 +49,54 @@ pub(super) struct Group<'s, 'h> {
 
 /// Whether no header speaks of what is left, which ends nearly every look at a response.
 pub(crate) fn is_silent(headers: &HeaderMap) -> bool {
-    let mut entries = headers
-        .iter()
-        .filter_map(|(name, value)| Entry::read(name, value));
-    entries.all(|entry| !entry.is_counter())
+    headers.iter().all(|(header, value)| {
+        let value = value.as_bytes();
+        let may_count = match value {
+            [] => false,
+            [first, ..] if first.is_ascii_alphabetic() => ratelimit::is_field(header),
+            _ => may_have_role(header.as_str()),
+        };
+        !may_count || !is_counter(header.as_str(), value)
+    })
+}
+
+/// Whether a header counts calls that are left, or anything else that may be at zero.
+fn is_counter(name: &str, value: &[u8]) -> bool {
+    match Name::of_role(name).map(|name| name.role) {
+        Some(Role::Remaining { of_calls, .. }) => of_calls || !is_positive(value),
+        Some(Role::Items) => true,
+        _ => false,
+    }
 }
 
 impl<'h> HeaderScan<'h> {
     pub(crate) fn of(headers: &'h HeaderMap) -> HeaderScan<'h> {
-        let mut scan = HeaderScan::default();
+        let mut scan = HeaderScan::empty();
         for (header, value) in headers {
-            if let Some(entry) = Entry::read(header, value) {
-                scan.add(entry);
-            } else if header.as_str().len() < SHORTEST {
-                scan.add_time(header.as_str(), value);
+            let name = header.as_str();
+            if name.len() < SHORTEST {
+                scan.add_time(name, value);
+            } else if may_be_read(name, value.as_bytes()) {
+                if let Some(entry) = Entry::read(header, value) {
+                    scan.add(entry);
+                }
             }
         }
         scan
+    }
+
+    /// The scan of a response without headers.
+    pub(crate) const fn empty() -> HeaderScan<'h> {
+        HeaderScan {
+            entries: [None; MOST],
+            len: 0,
+            has_overflown: false,
+            date: None,
+            age: None,
+            has_items: false,
+            may_be_exhausted: false,
+            tightest: None,
+        }
     }
 
     /// Whether a counter may be at zero; without one a served response makes no call wait.
@@ -127,17 +158,16 @@ impl<'h> HeaderScan<'h> {
         lines.flat_map(|entry| ratelimit::items(entry.value))
     }
 
-    /// Only few headers come here, so that the loop stays small.
+    /// Keeps what few headers come here; apart from the loop, so that the loop stays small.
     #[inline(never)]
     fn add(&mut self, entry: Entry<'h>) {
-        self.has_items |= entry.name.role == Role::Items;
-        self.may_be_exhausted |= entry.may_be_zero();
-        if let Some(remaining) = entry.calls_left() {
-            let so_far = self.tightest.map_or(u32::MAX, |counter| counter.remaining);
-            if remaining <= so_far {
-                let name = entry.name;
-                self.tightest = Some(Tightest { remaining, name });
+        match entry.name.role {
+            Role::Items => {
+                self.has_items = true;
+                self.may_be_exhausted |= ratelimit::says_zero(entry.value);
             }
+            Role::Remaining { of_calls, .. } => self.add_remaining(&entry, of_calls),
+            Role::Wait | Role::Reset { .. } | Role::Limit => {}
         }
         match self.entries.get_mut(self.len) {
             Some(free) => {
@@ -145,6 +175,23 @@ impl<'h> HeaderScan<'h> {
                 self.len += 1;
             }
             None => self.has_overflown = true,
+        }
+    }
+
+    fn add_remaining(&mut self, entry: &Entry<'h>, of_calls: bool) {
+        let number = Number::integer(entry.value);
+        self.may_be_exhausted |=
+            number.map_or_else(|| !is_positive(entry.value), |number| number.whole == 0);
+        let is_bare = entry.value.first().is_some_and(u8::is_ascii_digit);
+        let remaining = if of_calls && is_bare {
+            whole_count(entry.value)
+        } else {
+            None
+        };
+        let so_far = self.tightest.map_or(u32::MAX, |counter| counter.remaining);
+        if let Some(remaining) = remaining.filter(|remaining| *remaining <= so_far) {
+            let name = entry.name;
+            self.tightest = Some(Tightest { remaining, name });
         }
     }
 
@@ -158,38 +205,14 @@ impl<'h> HeaderScan<'h> {
 }
 
 impl<'h> Entry<'h> {
-    #[inline]
+    /// Takes the name of a header apart, if its value may be read.
     fn read(header: &'h HeaderName, value: &'h HeaderValue) -> Option<Entry<'h>> {
-        let (name, value) = (header.as_str(), value.as_bytes());
-        if name.len() < SHORTEST || !may_be_read(name, value) {
-            return None;
-        }
-        let name = Name::read(name)?;
+        let name = Name::read(header.as_str())?;
         Some(Entry {
             header,
             name,
-            value,
+            value: value.as_bytes(),
         })
-    }
-
-    /// Whether it counts what is left, as far as anybody is concerned by it.
-    fn is_counter(&self) -> bool {
-        let of_calls = matches!(self.name.role, Role::Remaining { of_calls: true, .. });
-        self.name.role == Role::Items || of_calls || self.may_be_zero()
-    }
-
-    fn may_be_zero(&self) -> bool {
-        match self.name.role {
-            Role::Remaining { .. } => !is_positive(self.value),
-            Role::Items => ratelimit::says_zero(self.value),
-            Role::Wait | Role::Reset { .. } | Role::Limit => false,
-        }
-    }
-
-    fn calls_left(&self) -> Option<u32> {
-        let of_calls = matches!(self.name.role, Role::Remaining { of_calls: true, .. });
-        let is_bare = self.value.first().is_some_and(u8::is_ascii_digit);
-        (of_calls && is_bare).then(|| whole_count(self.value))?
     }
 }
 
@@ -199,7 +222,7 @@ impl<'s, 'h> Group<'s, 'h> {
     }
 }
 
-/// Whether a value may state a number, a moment or items.
+/// Whether the value of a header may state a number, a moment or items.
 ///
 /// What begins with a letter is a moment or, in the headers of two standards, anything.
 #[inline]
@@ -211,35 +234,29 @@ fn may_be_read(name: &str, value: &[u8]) -> bool {
     }
 }
 
-/// Whether a value is as long as the shortest moment with letters in front, and begins with a day or a month.
+/// Whether a value is as long as the shortest moment that begins with letters, and may begin with a day or a month.
+///
+/// The letters are looked up one by one, so that `Sac` passes for a day, too.
+#[inline]
 fn may_be_moment(value: &[u8]) -> bool {
     const SHORTEST: usize = "Jan 1 00:00 26".len();
-    let [first, second, third, ..] = value else {
-        return false;
-    };
-    value.len() >= SHORTEST
-        && matches!(
-            &[first | 0x20, second | 0x20, third | 0x20],
-            b"mon"
-                | b"tue"
-                | b"wed"
-                | b"thu"
-                | b"fri"
-                | b"sat"
-                | b"sun"
-                | b"jan"
-                | b"feb"
-                | b"mar"
-                | b"apr"
-                | b"may"
-                | b"jun"
-                | b"jul"
-                | b"aug"
-                | b"sep"
-                | b"oct"
-                | b"nov"
-                | b"dec"
-        )
+    const LETTERS: [u32; 3] = [
+        letters(b"mtwfsjaond"),
+        letters(b"aouehrpc"),
+        letters(b"neduitbrylgpvc"),
+    ];
+    let begins = |(byte, letters): (&u8, &u32)| letters >> (byte & 31) & 1 == 1;
+    value.len() >= SHORTEST && value.iter().zip(&LETTERS).all(begins)
+}
+
+/// A bit for each letter, of both cases.
+const fn letters(mut text: &[u8]) -> u32 {
+    let mut set = 0;
+    while let [letter, rest @ ..] = text {
+        set |= 1 << (*letter & 31);
+        text = rest;
+    }
+    set
 }
 
 /// Whether a value is one number above zero; in a list there may be a zero behind it.

@@ -103,6 +103,9 @@ impl ReferenceTime {
 
     /// Reads one value by whichever grammar fits; `None` if none does.
     pub(super) fn read(self, text: &[u8], unit: Unit) -> Option<Parsed> {
+        if let Some(number) = Number::integer(text) {
+            return Some(self.number(number, unit));
+        }
         let text = list::bare(text);
         if let Some(number) = Number::read(text) {
             return Some(self.number(number, unit));
@@ -191,6 +194,9 @@ const EPOCH_END: u64 = 100_000_000_000_000;
 
 /// The number that a counter begins with: `0`, `"0"`, `0;w=60`.
 pub(super) fn count(value: &[u8]) -> Option<Number> {
+    if let Some(number) = Number::integer(value) {
+        return Some(number);
+    }
     let value = list::bare(value);
     let end = value.iter().position(|byte| *byte == b';');
     Number::read(&value[..end.unwrap_or(value.len())])

@@ -149,7 +149,7 @@ fn is_retried(attempt: &Attempt<'_>, status: StatusCode) -> Option<bool> {
 pub(super) fn goes_again(provider: &Provider, attempt: &Attempt<'_>) -> bool {
     use super::Ruling::{Retry, Throttled};
     let headers = attempt.headers();
-    let scan = headers.map_or_else(HeaderScan::default, HeaderScan::of);
+    let scan = headers.map_or_else(HeaderScan::empty, HeaderScan::of);
     let ruling = ruling(provider, attempt, &scan).ruling();
     matches!(ruling, Retry | Throttled)
 }

@@ -67,13 +67,14 @@ pub(crate) fn imf_fixdate(text: &[u8]) -> Option<Timestamp> {
         b"Dec" => (334, 31),
         _ => return None,
     };
-    let year = two_digits(*y0, *y1)? * 100 + two_digits(*y2, *y3)?;
-    let day = two_digits(*d0, *d1)?;
-    let [hour, minute, second] = [
-        two_digits(*h0, *h1)?,
-        two_digits(*n0, *n1)?,
-        two_digits(*s0, *s1)?,
-    ];
+    let digits =
+        [d0, d1, y0, y1, y2, y3, h0, h1, n0, n1, s0, s1].map(|byte| byte.wrapping_sub(b'0'));
+    if digits.iter().fold(0, |largest, digit| largest.max(*digit)) > 9 {
+        return None;
+    }
+    let [day, century, year, hour, minute, second] =
+        std::array::from_fn(|at| i64::from(digits[2 * at] * 10 + digits[2 * at + 1]));
+    let year = century * 100 + year;
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let february = before == 31;
     let length = length + i64::from(february && is_leap);
@@ -86,11 +87,6 @@ pub(crate) fn imf_fixdate(text: &[u8]) -> Option<Timestamp> {
     let this_leap_day = i64::from(is_leap && before > 31);
     let days = (year - 1970) * 365 + leap_days + before + this_leap_day + day - 1;
     Timestamp::from_second(((days * 24 + hour) * 60 + minute) * 60 + second).ok()
-}
-
-fn two_digits(tens: u8, ones: u8) -> Option<i64> {
-    let [tens, ones] = [tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0')];
-    (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
 }
 
 fn general(text: &[u8], now: Timestamp) -> Option<Timestamp> {
