@@ -14,7 +14,7 @@ const DETAILS: &str = "grpc-status-details-bin";
 /// What counts among the details.
 const RETRY_INFO: &str = "google.rpc.RetryInfo";
 
-/// Details beyond this are not looked into: h2 itself takes no more than 16 KiB of metadata, if not told otherwise.
+/// The most bytes of details that are read; by default h2 takes no more than 16 KiB of metadata.
 const LARGEST: usize = 64 * 1024;
 
 /// Reads the metadata that a gRPC status came with: the trailers, or the head if there is nothing else.
@@ -48,8 +48,9 @@ pub fn read_grpc(metadata: &HeaderMap) -> Reading {
     }
 }
 
-/// Whether the server wants this call not to be sent again: it pushes back by something that is no number, such as
-/// -1, or by several.
+/// Whether the server forbids to send this call again.
+///
+/// It then pushes back by what is no number, such as -1, or by several values.
 pub(crate) fn forbids_retry(metadata: &HeaderMap) -> bool {
     metadata.contains_key(PUSHBACK) && pushback(metadata).is_none()
 }
@@ -115,7 +116,7 @@ fn in_duration(duration: &[u8]) -> Option<Duration> {
     sound.then(|| Duration::new(seconds, nanos))
 }
 
-/// The fields 1 and 2 of a message, as far as `of` takes them; of several the last, as everywhere in protobuf.
+/// The fields 1 and 2 of a message, as far as `of` takes them; the last of each counts, as in protobuf.
 fn two_fields<'m, T: Copy>(
     message: &'m [u8],
     of: impl Fn(Value<'m>) -> Option<T>,

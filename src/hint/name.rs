@@ -58,10 +58,10 @@ impl<'n> Name<'n> {
     }
 }
 
-/// Whether a name may contain a word without which it has no role: retry, reset, remain, left, limit, quota, throttle.
+/// Whether a name may contain one of the words without which it has no role.
 ///
-/// Three letters of each are looked for. This rejects most names and is the first step of the grammar, so that the
-/// two cannot disagree.
+/// They are retry, reset, remain, left, limit, quota and throttle, and three letters of each are looked for. This
+/// rejects most names and is the first step of the grammar, so that the two cannot disagree.
 #[inline]
 pub(super) fn may_have_role(name: &str) -> bool {
     let tells = |three: &[u8]| match three {
@@ -157,7 +157,7 @@ impl<'n> Stem<'n> {
 
 const SEPARATORS: [char; 2] = ['-', '_'];
 
-/// `retry-after`, `retryafter-ms`, `retry-in`, `throttle-wait-seconds`; a bare `retry` is about something else.
+/// `retry-after`, `retry-in`, `throttle-wait-seconds`; a bare `retry` is about something else.
 fn wait<'n>(name: &'n str, word: &str) -> Option<Name<'n>> {
     let (before, rest) = split(name, word)?;
     let (suffix, after) = Suffix::read(rest);

@@ -1,4 +1,4 @@
-//! The `RateLimit` field of the IETF draft (`draft-ietf-httpapi-ratelimit-headers`), in all its generations.
+//! The `RateLimit` field of `draft-ietf-httpapi-ratelimit-headers`, in all its generations.
 //!
 //! - up to -06: `RateLimit-Limit`, `-Remaining`, `-Reset` are three headers, read like all others of their kind
 //! - -07: one dictionary, `limit=100, remaining=0, reset=30`

@@ -234,7 +234,7 @@ fn may_be_read(name: &str, value: &[u8]) -> bool {
     }
 }
 
-/// Whether a value is as long as the shortest moment that begins with letters, and may begin with a day or a month.
+/// Whether a value may begin with the name of a day or a month and is long enough for a moment.
 ///
 /// The letters are looked up one by one, so that `Sac` passes for a day, too.
 #[inline]

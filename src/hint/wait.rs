@@ -69,7 +69,7 @@ pub(super) fn is_wait(name: &HeaderName) -> bool {
     Name::read(name.as_str()).is_some_and(|name| name.role == Role::Wait)
 }
 
-/// The longest wait of a response with more counters than a scan keeps, so that none of them is cut short.
+/// The longest wait of a response with more counters than a scan keeps: none of them is cut short.
 fn longest_of_all(headers: &HeaderMap, reference: ReferenceTime, units: &Units) -> Reading {
     let lines = headers.iter().filter_map(|(header, line)| {
         let name = Name::read(header.as_str())?;
@@ -277,7 +277,7 @@ impl<'s, 'h> Source<'s, 'h> {
     }
 }
 
-/// Whether `Retry-After` says so much more than its precise spelling that it is not the same wait, rounded up.
+/// Whether `Retry-After` is longer than its precise spelling by more than rounding explains.
 fn is_another(standard: Parsed, precise: Parsed) -> bool {
     const ROUNDING: Duration = Duration::from_secs(1);
     match (standard, precise) {

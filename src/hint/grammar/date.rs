@@ -1,4 +1,4 @@
-//! Absolute moments: HTTP's three dates, RFC 3339 and what passes for it, JavaScript's `Date.toString()`.
+//! Absolute moments: the three dates of HTTP, RFC 3339 with its variants, JavaScript's `Date.toString()`.
 //!
 //! The scanner is ours because no library reads all of these forms, least of all with a wrong weekday or without
 //! seconds; what the calendar makes of them is `jiff`'s work.
@@ -151,7 +151,9 @@ fn day_first(cursor: &mut Cursor<'_>, now: Timestamp) -> Option<(Date, TimeOfDay
     Some((date(year, month, day)?, time_of_day(cursor)?))
 }
 
-/// `Nov  6 08:49:37 1994`, as C prints it (Java with a `UTC` before the year), and `Nov 06 1994 08:49:37`, as JavaScript does.
+/// `Nov  6 08:49:37 1994`, as C prints it, and `Nov 06 1994 08:49:37`, as JavaScript does.
+///
+/// Java writes a `UTC` before the year.
 fn month_first(cursor: &mut Cursor<'_>, now: Timestamp) -> Option<(Date, TimeOfDay)> {
     let month = month(cursor.word())?;
     cursor.blanks()?;

@@ -75,7 +75,7 @@ fn spellings_of_reset_are_known() {
 }
 
 #[test]
-fn a_reset_of_nobody_knows_what_is_only_perhaps_one() {
+fn a_reset_whose_name_speaks_of_no_limit_is_not_sure() {
     let perhaps = Role::Reset {
         delta: false,
         sure: false,
