@@ -27,11 +27,11 @@ type Text = Cow<'static, str>;
 /// // {"meta": {"expiresIn": 54518}}, in milliseconds
 /// Field::json("meta.expiresIn").unit(Unit::Millis);
 /// // {"error": {"retry_after": 300}}, one second if it is missing
-/// Field::json("error.retry_after").or(Duration::from_secs(1));
+/// Field::json("error.retry_after").default_wait(Duration::from_secs(1));
 /// // Zendesk-RateLimit-Tickets-Index: total=100; remaining=0; resets=41
 /// Field::header_params("zendesk-ratelimit-tickets-index", "remaining", "resets");
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub struct Field {
     place: Location,
@@ -39,7 +39,7 @@ pub struct Field {
     default: Option<Duration>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Location {
     Header(HeaderName),
     HeaderList(HeaderName),
@@ -71,7 +71,7 @@ enum Location {
 }
 
 impl Field {
-    /// A header that holds a wait in any form; of several the longest.
+    /// A header that holds a wait in any form; the longest counts.
     ///
     /// # Panics
     ///
@@ -81,12 +81,12 @@ impl Field {
         Field::new(Location::Header(header(name)))
     }
 
-    /// A comma list whose items begin with the seconds to stay away, up to `:` or `;`; of several the longest.
+    /// A comma list whose items begin with a wait in seconds, up to `:` or `;`; the longest counts.
     pub fn header_list(name: &str) -> Field {
         Field::new(Location::HeaderList(header(name)))
     }
 
-    /// A header with parameters, `total=100; remaining=0; resets=41`: the `wait` of a line whose `counter` is 0.
+    /// A header with parameters, `remaining=0; resets=41`: the `wait` of a line whose `counter` is 0.
     pub fn header_params(name: &str, counter: impl Into<Text>, wait: impl Into<Text>) -> Field {
         Field::new(Location::HeaderParams {
             name: header(name),
@@ -103,9 +103,10 @@ impl Field {
         })
     }
 
-    /// Two headers with a comma list each, of what was used and of what may be used, and the lengths of the windows
-    /// in the same order: of those that are used up, the time until the next one begins. Windows begin by the clock,
-    /// at every whole multiple of their length since midnight UTC.
+    /// Two comma lists of what was used and of what may be used, for windows that begin by the clock.
+    ///
+    /// The wait lasts until the next window begins, of those that are used up. `windows` are their lengths in the
+    /// order of the lists; they begin at every whole multiple of their length since midnight UTC.
     ///
     /// ```
     /// use std::time::Duration;
@@ -123,14 +124,14 @@ impl Field {
         })
     }
 
-    /// A path into the JSON body, to a number or a string; of several the longest.
+    /// A path into the JSON body, to a number or a string; the longest wait counts.
     ///
     /// Its segments are parted by dots and match names in either case; `*` is any name or index.
     pub fn json(path: impl Into<Text>) -> Field {
         Field::new(Location::Json(path.into()))
     }
 
-    /// Three paths into the JSON body: what the call costs, what is there, and how much comes back per second.
+    /// Three paths into the JSON body: the cost of the call, what is left, and what returns per second.
     pub fn json_deficit(
         need: impl Into<Text>,
         have: impl Into<Text>,
@@ -143,16 +144,16 @@ impl Field {
         })
     }
 
-    /// What follows a phrase in the body, as far as it reads as a wait; letters match in either case.
+    /// What follows a phrase in the body, as far as it reads as a wait.
     ///
-    /// A number may be followed by its unit in words: `reset in 2 minutes`.
+    /// Letters match in either case. A number may be followed by its unit in words: `reset in 2 minutes`.
     pub fn after(phrase: impl Into<Text>) -> Field {
         Field::new(Location::After(phrase.into()))
     }
 
-    /// A phrase in the body that tells of a limit per day, and the zone whose next midnight ends the day; letters match
-    /// in either case.
+    /// A phrase in the body that tells of a limit per day, and the zone in which the day ends.
     ///
+    /// Letters match in either case.
     /// The zone is a rule of [POSIX], its name and hours west of UTC, then of its summer, and when that begins and ends:
     /// no database of zones is asked, so that the rule holds until a law changes it.
     ///
@@ -185,7 +186,7 @@ impl Field {
     /// The wait that the provider's own page states for a refusal that leaves this field out.
     ///
     /// It counts only if nothing else in the response names a wait; in a body only once the body has been seen.
-    pub fn or(self, wait: Duration) -> Field {
+    pub fn default_wait(self, wait: Duration) -> Field {
         Field {
             default: Some(wait),
             ..self

@@ -19,17 +19,19 @@ pub(crate) struct Head<'a> {
 
 /// What a response says about the wait.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Reading {
-    /// Not a word that can be read.
+    /// No value that can be read.
     Nothing,
-    /// Come back then.
+    /// Send the request again after this wait.
     Wait(Hint),
-    /// The named header asks for more than a year. No call waits so long, and no other header is asked: the
-    /// server has said plainly that now is not the time.
+    /// The named header asks for a wait of more than a year.
+    ///
+    /// No call waits that long, and no other header is asked: the server has refused plainly.
     Never(&'static str),
 }
 
-/// A wait that somebody named, and who.
+/// A wait, and the place that named it.
 #[derive(Clone)]
 pub struct Hint {
     wait: Duration,
@@ -37,18 +39,18 @@ pub struct Hint {
     source: Source,
 }
 
-/// Where a wait was named.
+/// The sort of place that named a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
-    /// In `Retry-After` or one of its spellings: it is about this very request.
+    /// `Retry-After` or one of its spellings: it is about this very request.
     RetryAfter,
-    /// By a counter, or in a header of the provider's own.
+    /// The reset of a counter, or a header of the provider's own.
     Reset,
-    /// In the body.
+    /// The body of the response.
     Body,
-    /// By the policy itself.
-    Policy,
+    /// No place in the response: the policy chose the wait.
+    SetByPolicy,
 }
 
 /// A name that costs nothing to clone.
@@ -83,12 +85,12 @@ impl Hint {
         }
     }
 
-    /// How long, counted from the arrival of the head.
+    /// The wait, counted from the arrival of the head.
     pub fn wait(&self) -> Duration {
         self.wait
     }
 
-    /// In what sort of place it was named.
+    /// The sort of place that named the wait.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -103,10 +105,10 @@ impl Hint {
     }
 }
 
-/// A wait that a policy decided on, without a header behind it.
+/// A wait that a policy chose, without a header behind it.
 impl From<Duration> for Hint {
     fn from(wait: Duration) -> Hint {
-        Hint::new(wait, Kind::Policy, "policy")
+        Hint::new(wait, Kind::SetByPolicy, "policy")
     }
 }
 
@@ -142,7 +144,7 @@ mod tests {
             hint,
             Hint::new(
                 Duration::from_millis(1),
-                Kind::Policy,
+                Kind::SetByPolicy,
                 String::from("policy")
             )
         );

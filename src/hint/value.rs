@@ -10,9 +10,12 @@ use std::time::{Duration, SystemTime};
 ///
 /// Values with letters or colons in them say it themselves, so a unit never changes how they are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unit {
-    /// Its size decides: below 10⁸ seconds from now; from 10⁹ the epoch in seconds; from 10¹¹ the epoch in
-    /// milliseconds; what lies between or beyond is unusable.
+    /// The size of the number decides what it counts.
+    ///
+    /// Below 10⁸ it is seconds from now; from 10⁹ the epoch in seconds; from 10¹¹ the epoch in milliseconds. What
+    /// lies between or beyond is unusable.
     #[default]
     Auto,
     /// Seconds from now, whatever the size.
@@ -316,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_local_clock_beyond_the_calendar_harms_nobody() {
+    fn a_local_clock_beyond_the_calendar_does_no_harm() {
         let far = SystemTime::UNIX_EPOCH
             .checked_add(Duration::from_secs(1 << 60))
             .expect("a moment");

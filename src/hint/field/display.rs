@@ -63,7 +63,7 @@ mod tests {
             "the next window when `x-usage` is up to `x-limit`",
         );
         says(
-            Field::json("wait").or(Duration::from_secs(1)),
+            Field::json("wait").default_wait(Duration::from_secs(1)),
             "`wait` in the body, else 1s",
         );
         says(

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use std::time::Duration;
 
 /// A zone whose rule was written down, since no database of zones is compiled in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Midnight {
     pub(super) rule: Text,
     zone: TimeZone,
