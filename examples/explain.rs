@@ -194,7 +194,7 @@ impl Judged {
     }
 
     fn meaning(&self) -> &'static str {
-        match (self.verdict.ruling(), self.verdict.cools()) {
+        match (self.verdict.ruling(), self.verdict.closes_gate()) {
             (Ruling::Accept, false) => "the caller gets it",
             (Ruling::Accept, true) => "the caller gets it, and the next call waits",
             (Ruling::Retry, false) => "this call goes again by its own backoff",
@@ -208,7 +208,9 @@ impl Judged {
     fn wait(&self) -> String {
         match &self.hint {
             Some(hint) => format!("{:?}, as {} says", hint.wait(), hint.source()),
-            None if self.verdict.cools() => "no usable hint: at least the bare wait".to_owned(),
+            None if self.verdict.closes_gate() => {
+                "no usable hint: at least the bare wait".to_owned()
+            }
             None => "none named".to_owned(),
         }
     }
@@ -314,5 +316,5 @@ fn split_head(text: &[u8]) -> (&[u8], &[u8]) {
 
 fn moment(text: &str) -> Result<SystemTime, BoxError> {
     let moment: jiff::Timestamp = text.parse().map_err(|error| format!("{text}: {error}"))?;
-    Ok(moment.into())
+    Ok(moment.try_into()?)
 }

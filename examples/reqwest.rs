@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use reqwest_middleware::ClientBuilder;
 use tokio::net::TcpListener;
 use tower::Layer;
-use tower_backoff::client::{self, reqwest_middleware::Backoff};
+use tower_backoff::client::{self, reqwest_middleware::RetryMiddleware};
 use tower_backoff::policy::Provider;
 use tower_backoff::{BoxError, Report, RetryLayer};
 
@@ -28,12 +28,14 @@ async fn main() -> Result<(), BoxError> {
 
     let request = client.get(&url).build()?;
     let layer = RetryLayer::new(Provider::new("acme"));
-    let service = layer.layer(client::reqwest::Client::new(client.clone()));
+    let service = layer.layer(client::reqwest::ReqwestService::new(client.clone()));
     let response = client::reqwest::execute(&service, request).await?;
     say("as a service", response).await?;
 
     let client = ClientBuilder::new(client)
-        .with(Backoff::new(RetryLayer::new(Provider::new("acme too"))))
+        .with(RetryMiddleware::new(RetryLayer::new(Provider::new(
+            "acme too",
+        ))))
         .build();
     let response = client.get(&url).send().await?;
     say("among middlewares", response).await

@@ -7,7 +7,7 @@
 //!
 //! It starts a server on the loopback that answers 503 to the first upload on each connection, and sends
 //! it the file as a stream in three ways: with a `ReplayLayer` whose buffer holds all of it; with one whose
-//! buffer does not; and with that one and a `Remake`, which opens the file again.
+//! buffer does not; and with that one and a `BodyFactory`, which opens the file again.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,7 +27,7 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tower::{ServiceBuilder, ServiceExt};
-use tower_backoff::body::{Remake, ReplayLayer};
+use tower_backoff::body::{BodyFactory, ReplayLayer};
 use tower_backoff::policy::Provider;
 use tower_backoff::{BoxError, Report, RetryLayer};
 
@@ -46,7 +46,7 @@ async fn main() -> Result<(), BoxError> {
     send("a buffer of 1 KiB", 1024, put(server, &path)?).await?;
     let mut request = put(server, &path)?;
     let again = move || Ok::<_, Infallible>(stream_of(path.clone()));
-    request.extensions_mut().insert(Remake::new(again));
+    request.extensions_mut().insert(BodyFactory::new(again));
     send("a buffer of 1 KiB, and a remake", 1024, request).await
 }
 

@@ -34,7 +34,7 @@ async fn main() -> Result<(), BoxError> {
     });
     while begun.elapsed() < LASTS {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        draw(begun.elapsed(), gates.all())?;
+        draw(begun.elapsed(), gates.snapshot())?;
     }
     Ok(())
 }
@@ -88,21 +88,21 @@ fn draw(after: Duration, mut gates: Vec<GateStatus>) -> std::io::Result<()> {
         "scope", "in flight", "waiting", "shut for", "by"
     )?;
     for gate in gates {
-        let shut_for = gate.shut_for.map_or_else(
+        let closed_for = gate.closed_for.map_or_else(
             || "-".to_owned(),
             |wait| format!("{:.1} s", wait.as_secs_f64()),
         );
         let spent: Vec<_> = gate
-            .spent
+            .quotas
             .iter()
-            .map(|quota| format!("{} of {}", quota.spent, quota.of))
+            .map(|quota| format!("{} of {}", quota.used, quota.limit))
             .collect();
-        let (by, spent) = (gate.shut_by.unwrap_or_default(), spent.join(", "));
+        let (by, spent) = (gate.closed_by.unwrap_or_default(), spent.join(", "));
         let scope = gate.scope.to_string();
         let (in_flight, waiting) = (gate.in_flight, gate.waiting);
         writeln!(
             out,
-            "{scope:<12} {in_flight:>9} {waiting:>7}  {shut_for:<12} {by:<28} {spent}"
+            "{scope:<12} {in_flight:>9} {waiting:>7}  {closed_for:<12} {by:<28} {spent}"
         )?;
     }
     writeln!(out)

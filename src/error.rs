@@ -1,22 +1,21 @@
-//! What a call ends with when its next moment lies too far away.
+//! The errors of this crate.
 
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use crate::rounded::Rounded;
 use crate::scope::Scope;
+use crate::time::Rounded;
 
-/// The error of every service in this crate, as in tower's own layers.
+/// The error type of every service in this crate, as in tower's own layers.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// The call ends without an answer, because the moment from which it may be sent lies beyond its
-/// patience.
+/// The call ended because it may only be sent later than its patience allows.
 ///
-/// As a rule nothing was sent. If it was, it was refused with a body of more than 4 KiB, which a waiting call does not
-/// keep. The error says when, for whom, and which header said so, so that a job queue can put the job back with the
-/// right date:
+/// Usually nothing was sent. If it was, the refusal had a body of more than 4 KiB, which a waiting call does not
+/// keep. The error says when to retry, for which scope, and which header decided, so that a job queue can reschedule
+/// the job:
 ///
 /// ```
 /// use tower_backoff::{BoxError, NotBefore};
@@ -35,22 +34,22 @@ pub struct NotBefore {
 }
 
 impl NotBefore {
-    /// From this moment of the wall clock on, it may be sent.
+    /// Returns the moment of the wall clock from which the request may be sent.
     pub fn moment(&self) -> SystemTime {
         self.moment
     }
 
-    /// How long that was from the moment at which the call ended.
+    /// Returns how long that was from the end of the call.
     pub fn wait(&self) -> Duration {
         self.wait
     }
 
-    /// Whose gate is shut.
+    /// Returns the scope whose gate is closed.
     pub fn scope(&self) -> &Scope {
         &self.scope
     }
 
-    /// The header that decided, in lower case, or what else did.
+    /// Returns what decided the wait: a header, in lower case, or a rule.
     pub fn decided_by(&self) -> &str {
         &self.decided_by
     }
@@ -71,7 +70,7 @@ impl fmt::Display for NotBefore {
 
 impl Error for NotBefore {}
 
-/// The call would have to wait, and there is nothing here to wait with.
+/// The call has to wait, and there is no timer.
 #[derive(Debug)]
 pub(crate) struct NoTimer;
 
@@ -83,53 +82,50 @@ impl fmt::Display for NoTimer {
 
 impl Error for NoTimer {}
 
-/// The call ends without having been sent: it costs more than a declared quota ever allows, so that no
-/// wait would help.
+/// The call costs more than a declared quota allows, so that no wait would help.
+///
+/// It was not sent.
 ///
 /// ```
-/// use tower_backoff::{BoxError, TooDear};
+/// use tower_backoff::{BoxError, CostAboveQuota};
 ///
 /// fn split_it(error: &BoxError) -> Option<u32> {
-///     error.downcast_ref::<TooDear>().map(TooDear::limit)
+///     error.downcast_ref::<CostAboveQuota>().map(CostAboveQuota::limit)
 /// }
 /// # let _ = split_it;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TooDear {
-    pub(crate) price: u32,
+pub struct CostAboveQuota {
+    pub(crate) cost: u32,
     pub(crate) limit: u32,
     pub(crate) scope: Scope,
 }
 
-impl TooDear {
-    /// What the call costs.
-    pub fn price(&self) -> u32 {
-        self.price
+impl CostAboveQuota {
+    /// Returns the cost of the call.
+    pub fn cost(&self) -> u32 {
+        self.cost
     }
 
-    /// The most that a call may cost.
+    /// Returns the limit of the quota.
     pub fn limit(&self) -> u32 {
         self.limit
     }
 
-    /// Whose quota it is.
+    /// Returns the scope of the quota.
     pub fn scope(&self) -> &Scope {
         &self.scope
     }
 }
 
-impl fmt::Display for TooDear {
+impl fmt::Display for CostAboveQuota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            price,
-            limit,
-            scope,
-        } = self;
+        let Self { cost, limit, scope } = self;
         write!(
             f,
-            "a price of {price} is above the quota of {limit} of {scope}"
+            "a cost of {cost} is above the quota of {limit} of {scope}"
         )
     }
 }
 
-impl Error for TooDear {}
+impl Error for CostAboveQuota {}

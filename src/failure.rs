@@ -1,11 +1,10 @@
-//! Was it sent? What a transport error proves about the request.
+//! Delivery proofs: whether a failed request may have reached the server.
 //!
-//! A request that never left may be sent again whatever its method; one that perhaps arrived may only be sent
-//! again when sending twice is safe. So the question is not how bad an error is but what it *proves*, and
-//! whatever is not proven counts as [`Sent::Perhaps`]: an unneeded caution costs one retry, a wrong proof
-//! costs a second order.
+//! A request that was never sent may be sent again whatever its method. One that perhaps arrived may only be sent
+//! again if it is idempotent. So the question is what an error *proves*, and everything that is not proven counts as
+//! [`Delivery::Perhaps`]: unneeded caution costs one retry, a wrong proof costs a second order.
 //!
-//! Proof is read from the error that a call returned, along its [`source`](Error::source) chain:
+//! The proof is read from the error that a call returned, along its [`source`](Error::source) chain:
 //!
 //! | proves that nothing was sent | why |
 //! |---|---|
@@ -15,93 +14,108 @@
 //! | hyper: `is_closed()` | the connection was gone before it took the request |
 //! | HTTP/2 `RST_STREAM` with `REFUSED_STREAM`, from the server | RFC 9113, section 8.7 |
 //!
-//! An HTTP/2 `GOAWAY` from the server is [`Sent::AtMostHead`]. h2 gives this error to the streams that the server
-//! disowned, as it should, but hyper asks h2 once more between queueing the head and sending the body, and when
-//! a `GOAWAY` arrives in between it reports the same error for a stream that the server does accept. Measured
-//! between a hyper client on two threads and a server that shuts connections down gracefully all the time: of
-//! 50,125 such errors 705 were for requests without a body that the server answered; of 2,295 for requests with
-//! a body the server got 27 heads and no body.
+//! An HTTP/2 `GOAWAY` from the server is [`Delivery::AtMostHead`]. h2 returns this error for streams that the server
+//! disowned. But hyper asks h2 once more between queueing the head and sending the body, and when a `GOAWAY` arrives
+//! in between, it reports the same error for a stream that the server does accept. Measured between a hyper client on
+//! two threads and a server that kept shutting connections down gracefully: of 50,125 such errors 705 were for
+//! requests without a body that the server answered; of 2,295 for requests with a body the server got 27 heads and no
+//! body.
 //!
-//! Two things no error can tell. A service that follows redirects or retries inside sends several requests and
-//! returns the error of the last, so such a layer belongs outside of the one that asks; where it cannot, it marks
-//! its errors as [`Unproven`] and its responses as [`Redirected`]. And an error that came while *reading the
-//! response* is not the error of a call: the server has answered already.
+//! Two cases cannot be read from an error. A service that follows redirects or retries inside sends several requests
+//! and returns the error of the last. Such a layer belongs outside; where it cannot be, it marks its errors as
+//! [`Unproven`] and its responses as [`Redirected`]. And an error while *reading the response body* is not the error
+//! of a call: the server has answered already.
 //!
 //! ```
-//! use tower_backoff::failure::{Sent, Unsent, sent};
+//! use tower_backoff::failure::{Delivery, Unsent, delivery};
 //!
 //! let refused_by_us = Unsent::new("the circuit is open");
-//! assert_eq!(sent(&refused_by_us), Sent::No);
+//! assert_eq!(delivery(&refused_by_us), Delivery::No);
 //!
 //! let lost = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
-//! assert_eq!(sent(&lost), Sent::Perhaps);
+//! assert_eq!(delivery(&lost), Delivery::Perhaps);
 //! ```
 mod kind;
 
-pub(crate) use kind::Kind;
+pub(crate) use kind::FailureKind;
 
 use std::{error::Error, fmt, io, iter};
 
 use http::Uri;
 
-type BoxError = Box<dyn Error + Send + Sync>;
+use crate::error::BoxError;
 
-/// What a failed attempt proves about the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// Proven unsent, or proven untouched by the server: any method may be sent again.
+/// What a failed attempt proves about the delivery of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Delivery {
+    /// The request was not sent, or not processed: any method may be sent again.
     No,
-    /// The server had at most the head to work on: a request that has a body may be sent again whatever its
-    /// method, while one without is nothing but its head, so that nothing is proven about it.
+    /// The server received at most the head.
+    ///
+    /// A request with a body may be sent again whatever its method. For one without, which is nothing but its head,
+    /// nothing is proven.
     AtMostHead,
-    /// Nothing is proven: the server may have received the request and done the work.
+    /// Nothing is proven: the server may have received and processed the request.
     Perhaps,
 }
 
-impl Sent {
-    /// Whether the server cannot have done the work. `has_body` tells whether the request had more than a head,
-    /// [`Body::is_end_stream`](http_body::Body::is_end_stream) being false before it was sent; a caller that
-    /// does not know says no.
+impl Delivery {
+    /// Whether the server cannot have processed the request.
+    ///
+    /// `has_body` tells whether the request had more than a head,
+    /// [`Body::is_end_stream`](http_body::Body::is_end_stream) being false before it was sent. A caller that does not
+    /// know passes `false`.
     ///
     /// ```
-    /// use tower_backoff::failure::Sent;
+    /// use tower_backoff::failure::Delivery;
     ///
-    /// assert!(Sent::No.is_undone(false));
-    /// assert!(Sent::AtMostHead.is_undone(true) && !Sent::AtMostHead.is_undone(false));
-    /// assert!(!Sent::Perhaps.is_undone(true));
+    /// assert!(Delivery::No.is_undone(false));
+    /// assert!(Delivery::AtMostHead.is_undone(true) && !Delivery::AtMostHead.is_undone(false));
+    /// assert!(!Delivery::Perhaps.is_undone(true));
     /// ```
     pub fn is_undone(self, has_body: bool) -> bool {
         match self {
-            Sent::No => true,
-            Sent::AtMostHead => has_body,
-            Sent::Perhaps => false,
+            Delivery::No => true,
+            Delivery::AtMostHead => has_body,
+            Delivery::Perhaps => false,
         }
     }
 }
 
-/// Marks an error as one that happened before anything was sent.
+/// Marks an error as one that occurred before anything was sent.
 ///
-/// The retry layer sends such a request again whatever its method, gives back what it took of a quota, and does not
-/// hold the failure against the server.
+/// The retry layer sends such a request again whatever its method, returns what it took of a quota, and does not
+/// count the failure against the server.
 ///
-/// For clients and layers that know it although their error type is unknown here: a load shedder, a circuit
-/// breaker, a connector of one's own.
+/// For clients and layers that know this although their error type is not known here: a load shedder, a circuit
+/// breaker, a custom connector.
 ///
 /// ```
 /// use tower_backoff::failure::Unsent;
 ///
 /// let error = Unsent::new("no free connection");
 /// assert_eq!(error.to_string(), "request was not sent");
-/// assert_eq!(error.0.to_string(), "no free connection");
+/// assert_eq!(error.get_ref().to_string(), "no free connection");
 /// ```
-// Not generic over the error, since a chain can only be searched for types that have a name.
+// Not generic, since a source chain can only be searched for concrete types.
 #[derive(Debug)]
-pub struct Unsent(pub BoxError);
+pub struct Unsent(BoxError);
 
 impl Unsent {
     /// Marks `error`.
     pub fn new(error: impl Into<BoxError>) -> Self {
         Self(error.into())
+    }
+
+    /// Returns the error that is marked.
+    pub fn get_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.0
+    }
+
+    /// Takes the mark off and returns the error.
+    pub fn into_inner(self) -> BoxError {
+        self.0
     }
 }
 
@@ -117,23 +131,34 @@ impl Error for Unsent {
     }
 }
 
-/// Marks an error as one that proves nothing about the request, whatever error it is.
+/// Marks an error as one that proves nothing about the request.
 ///
-/// For clients and layers that may have sent other requests before the one that failed: those that follow redirects.
+/// For clients and layers that may have sent other requests before the one that failed, such as those that follow
+/// redirects.
 ///
 /// ```
-/// use tower_backoff::failure::{Sent, Unproven, Unsent, sent};
+/// use tower_backoff::failure::{Delivery, Unproven, Unsent, delivery};
 ///
 /// let second_hop = Unproven::new(Unsent::new("no free connection"));
-/// assert_eq!(sent(&second_hop), Sent::Perhaps);
+/// assert_eq!(delivery(&second_hop), Delivery::Perhaps);
 /// ```
 #[derive(Debug)]
-pub struct Unproven(pub BoxError);
+pub struct Unproven(BoxError);
 
 impl Unproven {
     /// Marks `error`.
     pub fn new(error: impl Into<BoxError>) -> Self {
         Self(error.into())
+    }
+
+    /// Returns the error that is marked.
+    pub fn get_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.0
+    }
+
+    /// Takes the mark off and returns the error.
+    pub fn into_inner(self) -> BoxError {
+        self.0
     }
 }
 
@@ -149,61 +174,77 @@ impl Error for Unproven {
     }
 }
 
-/// Marks a response, in its extensions, as given by another address than the request was sent to.
+/// Marks a response, in its extensions, as sent by another address than the request's.
 ///
-/// For clients that follow redirects. What such a response says about the next moment holds for the scope of its own
-/// address; and since the first address has done its part, a request is sent again only if sending it twice is safe.
+/// For clients that follow redirects. What such a response says about waiting holds for the scope of its own address.
+/// Since the first address has done its part, the request is sent again only if it is idempotent.
 ///
 /// ```
 /// use tower_backoff::failure::Redirected;
 ///
 /// let mut response = http::Response::new("slow down");
-/// response.extensions_mut().insert(Redirected("https://files.example.com/7".parse()?));
+/// response.extensions_mut().insert(Redirected::new("https://files.example.com/7".parse()?));
 /// # Ok::<(), http::uri::InvalidUri>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Redirected(pub Uri);
+pub struct Redirected(Uri);
+
+impl Redirected {
+    /// Creates the mark from the address that gave the response.
+    pub const fn new(uri: Uri) -> Self {
+        Self(uri)
+    }
+
+    /// Returns the address that gave the response.
+    pub const fn uri(&self) -> &Uri {
+        &self.0
+    }
+}
 
 impl fmt::Debug for Redirected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Where files lie, path and query are often a key to them.
+        // The path and the query of a file are often a key to it.
         f.debug_tuple("Redirected").field(&self.0.host()).finish()
     }
 }
 
-/// Says what `error` proves; see the [module](self) for what counts as proof.
+/// Returns what `error` proves; see the [module](self) for what counts as proof.
 ///
-/// The outermost error that this crate knows decides, since it saw the most of what happened.
-pub fn sent(error: &(dyn Error + 'static)) -> Sent {
-    chain(error).find_map(verdict).unwrap_or(Sent::Perhaps)
+/// The outermost error that this crate knows decides, since it saw most of what happened.
+pub fn delivery(error: &(dyn Error + 'static)) -> Delivery {
+    chain(error).find_map(proof).unwrap_or(Delivery::Perhaps)
 }
 
-/// Whether the caller's own side has kept the request back: it is marked as [`Unsent`], or `says` holds.
+/// Whether the caller's own layers refused the request: it is [`Unsent`], or `says` holds.
 ///
-/// The outermost known error decides here, too: beneath the failure of a client the connector speaks, and a
-/// connection that cannot be made is held against the server.
-pub(crate) fn was_kept_back(
+/// The outermost known error decides here, too. Beneath the failure of a client is the error of its connector, and a
+/// failed connection does count against the server.
+pub(crate) fn is_local_failure(
     error: &(dyn Error + 'static),
     says: impl Fn(&(dyn Error + 'static)) -> bool,
 ) -> bool {
     let kept_back = |error: &(dyn Error + 'static)| match error.is::<Unsent>() || says(error) {
         true => Some(true),
-        false => verdict(error).map(|_| false),
+        false => proof(error).map(|_| false),
     };
     chain(error).find_map(kept_back).unwrap_or(false)
 }
 
-/// Real chains are five long; a bound keeps an error that names itself as its source from hanging the caller.
+/// The longest source chain that is followed.
+///
+/// Real chains have about five errors. The bound ends a chain in which an error is its own source.
 const DEEPEST: usize = 32;
 
-/// The error and those beneath it, the outermost first.
+/// Iterates over the error and its sources, the outermost first.
 pub(crate) fn chain<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     iter::successors(Some(error), |&error| beneath(error)).take(DEEPEST)
 }
 
-/// `io::Error::source` skips the very error that it was made from, and that is the one that knows.
+/// Returns the next error of the chain.
+///
+/// `io::Error::source` skips the error that it was made from, which is the one that matters.
 fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     let wrapped = error.downcast_ref().and_then(io::Error::get_ref);
     match wrapped {
@@ -212,13 +253,13 @@ fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'sta
     }
 }
 
-/// `None` leaves the verdict to the error beneath.
-fn verdict(error: &(dyn Error + 'static)) -> Option<Sent> {
+/// Returns what one error proves; `None` leaves the question to its source.
+fn proof(error: &(dyn Error + 'static)) -> Option<Delivery> {
     if error.is::<Unsent>() {
-        return Some(Sent::No);
+        return Some(Delivery::No);
     }
     if error.is::<Unproven>() {
-        return Some(Sent::Perhaps);
+        return Some(Delivery::Perhaps);
     }
     #[cfg(feature = "hyper")]
     return of_http(error);
@@ -227,9 +268,9 @@ fn verdict(error: &(dyn Error + 'static)) -> Option<Sent> {
 }
 
 #[cfg(feature = "hyper")]
-fn of_http(error: &(dyn Error + 'static)) -> Option<Sent> {
+fn of_http(error: &(dyn Error + 'static)) -> Option<Delivery> {
     if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
-        return error.is_connect().then_some(Sent::No);
+        return error.is_connect().then_some(Delivery::No);
     }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         return of_hyper(error);
@@ -237,23 +278,27 @@ fn of_http(error: &(dyn Error + 'static)) -> Option<Sent> {
     error.downcast_ref().map(of_h2)
 }
 
-/// An h2 error counts only where hyper reports the stream's own fate. Below a body error it is about bytes
-/// that were read or written after the head, perhaps of another stream: the upload of a proxy is the download
-/// of somebody else's.
+/// Returns what an error of hyper proves.
+///
+/// An h2 error counts only where hyper reports the stream's own fate. As the source of a body error it is about bytes
+/// that were read or written after the head, perhaps of another stream: the upload of a proxy is another connection's
+/// download.
 #[cfg(feature = "hyper")]
-fn of_hyper(error: &hyper::Error) -> Option<Sent> {
+fn of_hyper(error: &hyper::Error) -> Option<Delivery> {
     if error.is_closed() || never_started(error) {
-        Some(Sent::No)
+        Some(Delivery::No)
     } else if error.to_string().starts_with("http2 error") {
         None
     } else {
-        Some(Sent::Perhaps)
+        Some(Delivery::Perhaps)
     }
 }
 
-/// hyper calls a request canceled when the connection goes away while the request is still in the queue, or
-/// does not take it at all. An upgrade that comes to nothing bears the same name, long after the request was
-/// sent, hence the look at the cause: another error is the connection's, the two phrases are the queue's.
+/// Whether the request was still in hyper's queue, or was not accepted.
+///
+/// hyper calls a request canceled when the connection closes while the request is in the queue. A failed upgrade has
+/// the same name, long after the request was sent. The cause tells them apart: another error is the connection's, the
+/// two phrases are the queue's.
 #[cfg(feature = "hyper")]
 fn never_started(error: &hyper::Error) -> bool {
     error.is_canceled()
@@ -264,14 +309,16 @@ fn never_started(error: &hyper::Error) -> bool {
         })
 }
 
-/// Only what the server said counts: h2 gives the same reasons to resets of its own.
+/// Returns what an error of h2 proves.
+///
+/// Only what the server said counts: h2 uses the same reasons for its own resets.
 #[cfg(feature = "hyper")]
-fn of_h2(error: &h2::Error) -> Sent {
+fn of_h2(error: &h2::Error) -> Delivery {
     let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
     match error.is_remote() {
-        true if refused => Sent::No,
-        true if error.is_go_away() => Sent::AtMostHead,
-        _ => Sent::Perhaps,
+        true if refused => Delivery::No,
+        true if error.is_go_away() => Delivery::AtMostHead,
+        _ => Delivery::Perhaps,
     }
 }
 
@@ -279,7 +326,7 @@ fn of_h2(error: &h2::Error) -> Sent {
 mod tests {
     use super::*;
 
-    /// An error with something beneath it.
+    /// An error with a source.
     #[derive(Debug)]
     struct Over(BoxError);
 
@@ -295,7 +342,7 @@ mod tests {
         }
     }
 
-    /// An error that claims to be its own cause.
+    /// An error that is its own source.
     #[derive(Debug)]
     struct Ouroboros;
 
@@ -317,12 +364,12 @@ mod tests {
 
     #[track_caller]
     fn proves_nothing(error: impl Into<BoxError>) {
-        assert_eq!(sent(&*error.into()), Sent::Perhaps);
+        assert_eq!(delivery(&*error.into()), Delivery::Perhaps);
     }
 
     #[track_caller]
     fn proves_unsent(error: impl Into<BoxError>) {
-        assert_eq!(sent(&*error.into()), Sent::No);
+        assert_eq!(delivery(&*error.into()), Delivery::No);
     }
 
     #[test]

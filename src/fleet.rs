@@ -1,7 +1,7 @@
-//! Asking others before a call is sent: the seam behind which several processes share one quota.
+//! Sharing one quota between processes: a shared ledger is asked before a call is sent.
 //!
-//! The gates of one process answer at once, and a layer that asks nobody else pays nothing for this. A
-//! [`Fleet`] may answer later: it asks a ledger that all processes share.
+//! The gates of one process decide at once, and without a fleet there is no cost. A [`Fleet`] may reply later: it
+//! asks a ledger that all processes share.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,39 +9,39 @@ use std::time::Duration;
 
 use crate::scope::Scope;
 
-/// Whoever else has to agree before a call is sent: a ledger that several processes share.
+/// A ledger shared by several processes, which must grant each call before it is sent.
 ///
-/// It is asked for every call, each time before that is sent, when the gates of this process have let it
-/// through; and it is told when an answer shuts a gate here, so that it can tell the others.
+/// It is asked for each attempt, after the gates of this process have admitted it. When a response closes a gate
+/// here, it is told, so that it can tell the other processes.
 ///
-/// A call that is known to belong to a bucket, as a response has named it, asks twice: for the bucket first and,
-/// when that is granted, for the scope. If it has to wait then, it asks for both again.
+/// A call that belongs to a bucket, as a response has named it, asks twice: for the bucket first and, when that is
+/// granted, for the scope. If it then has to wait, it asks for both again.
 ///
 /// ```
 /// use std::sync::Mutex;
 /// use std::time::{Duration, Instant};
-/// use tower_backoff::fleet::{Admission, Admitting, Fleet};
+/// use tower_backoff::fleet::{Reply, ReplyFuture, Fleet};
 /// use tower_backoff::{RetryLayer, Scope, providers};
 ///
-/// /// What a real ledger keeps elsewhere: until when nobody may call.
+/// /// Holds calls back until a moment. A real ledger stores it where all processes see it.
 /// #[derive(Default)]
 /// struct Ledger(Mutex<Option<Instant>>);
 ///
 /// impl Fleet for Ledger {
-///     fn admit(&self, _scope: &Scope, _price: u32) -> Admitting {
-///         let shut = *self.0.lock().unwrap();
-///         let wait = shut.map(|until| until.saturating_duration_since(Instant::now()));
+///     fn admit(&self, _scope: &Scope, _cost: u32) -> ReplyFuture {
+///         let closed_until = *self.0.lock().unwrap();
+///         let wait = closed_until.map(|until| until.saturating_duration_since(Instant::now()));
 ///         Box::pin(async move {
-///             // Here a ledger would be asked over the network.
+///             // A real ledger is asked over the network here.
 ///             match wait.filter(|wait| !wait.is_zero()) {
-///                 Some(wait) => Admission::NotBefore(wait),
-///                 None => Admission::Granted,
+///                 Some(wait) => Reply::NotBefore(wait),
+///                 None => Reply::Granted,
 ///             }
 ///         })
 ///     }
 ///
-///     fn shut(&self, _scope: &Scope, shut_for: Duration) {
-///         *self.0.lock().unwrap() = Some(Instant::now() + shut_for);
+///     fn on_close(&self, _scope: &Scope, closed_for: Duration) {
+///         *self.0.lock().unwrap() = Some(Instant::now() + closed_for);
 ///     }
 /// }
 ///
@@ -49,44 +49,50 @@ use crate::scope::Scope;
 /// # let _ = layer;
 /// ```
 pub trait Fleet: Send + Sync {
-    /// Whether a call of this price may be sent, as far as this scope or this bucket is concerned. It answers now
-    /// or later; a call that is dropped meanwhile drops the question.
-    fn admit(&self, scope: &Scope, price: u32) -> Admitting;
+    /// Asks whether a call of this cost may be sent, for this scope or bucket.
+    ///
+    /// The reply comes now or later. A call that is dropped drops the future.
+    fn admit(&self, scope: &Scope, cost: u32) -> ReplyFuture;
 
-    /// A call that was granted is not sent after all: somebody else has said no, or it was dropped, or its client did
-    /// not become ready in time. The default does nothing.
-    fn returned(&self, scope: &Scope, price: u32) {
-        let _ = (scope, price);
+    /// Returns what was granted to a call that was not sent after all.
+    ///
+    /// The bucket was granted and the scope was not, the call was dropped, or its client did not become ready in
+    /// time. The default does nothing.
+    fn release(&self, scope: &Scope, cost: u32) {
+        let _ = (scope, cost);
     }
 
-    /// An answer has shut the gate of this scope here, for so long; or of this bucket, and then its calls alone
-    /// have to wait.
-    fn shut(&self, scope: &Scope, shut_for: Duration);
+    /// Called when a response has closed the gate of this scope or bucket for `closed_for`.
+    ///
+    /// After the closing of a bucket only the calls of the bucket have to wait.
+    fn on_close(&self, scope: &Scope, closed_for: Duration);
 }
 
-/// The answer of a [`Fleet`], now or later.
-pub type Admitting = Pin<Box<dyn Future<Output = Admission> + Send + Sync>>;
+/// The reply of a [`Fleet`], now or later.
+pub type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send + Sync>>;
 
-/// What a [`Fleet`] says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// The call may be sent, if nothing else is to be asked for.
+/// The reply of a [`Fleet`] to one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reply {
+    /// The call may be sent.
     Granted,
-    /// Nobody may call for so long: the gate that was asked for shuts in this process, and the call asks again
-    /// then.
+    /// No call may be sent for this long.
+    ///
+    /// The gate of the scope or bucket closes in this process, and the call then asks again.
     NotBefore(Duration),
 }
 
 impl<F: Fleet + ?Sized> Fleet for std::sync::Arc<F> {
-    fn admit(&self, scope: &Scope, price: u32) -> Admitting {
-        (**self).admit(scope, price)
+    fn admit(&self, scope: &Scope, cost: u32) -> ReplyFuture {
+        (**self).admit(scope, cost)
     }
 
-    fn returned(&self, scope: &Scope, price: u32) {
-        (**self).returned(scope, price);
+    fn release(&self, scope: &Scope, cost: u32) {
+        (**self).release(scope, cost);
     }
 
-    fn shut(&self, scope: &Scope, shut_for: Duration) {
-        (**self).shut(scope, shut_for);
+    fn on_close(&self, scope: &Scope, closed_for: Duration) {
+        (**self).on_close(scope, closed_for);
     }
 }

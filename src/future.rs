@@ -7,29 +7,27 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
-use http_body::Body;
 use pin_project_lite::pin_project;
-use tower_service::Service;
 
 use crate::body::{Replay, ResponseBody};
-use crate::call::{Call, Message, Next, Seat};
+use crate::call::{Call, CallEntry, Next, Outgoing};
+use crate::config::Settings;
 use crate::error::BoxError;
 use crate::gate::Gate;
-use crate::settings::Settings;
+use crate::inner::Inner;
 
 pin_project! {
     /// The response of a [`Retry`](crate::Retry) service.
     ///
     /// Dropping it at any point gives back its place at the gate and what it had paid for.
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<S, B, R>
+    pub struct ResponseFuture<S, B>
     where
-        S: Service<Request<B>>,
-        R: Body,
+        S: Inner<B>,
     {
         #[pin]
         state: State<S::Future>,
-        call: Call<S, B, R>,
+        call: Call<S, B>,
     }
 }
 
@@ -53,13 +51,7 @@ pin_project! {
     }
 }
 
-impl<S, B, R> ResponseFuture<S, B, R>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Replay,
-    R: Body,
-{
+impl<S: Inner<B>, B: Replay> ResponseFuture<S, B> {
     /// Sends at once through the readied service if the gate is open. Otherwise lets go of it, and
     /// of the permit it may hold, and waits on an unready clone.
     #[inline]
@@ -70,53 +62,51 @@ where
         last: &mut Option<Arc<Gate>>,
         request: Request<B>,
     ) -> Self {
-        let mut message = Message::new(request);
-        let mut seat = Seat::of(&message, &settings, last);
-        if !seat.arrives(&message, &settings) {
-            return Self::waiting(unready.clone(), settings, seat, message);
+        let mut outgoing = Outgoing::new(request);
+        let mut entry = CallEntry::of(&outgoing, &settings, last);
+        if !entry.arrives(&outgoing, &settings) {
+            return Self::waiting(unready.clone(), settings, entry, outgoing);
         }
-        let attempt = seat.send(&mut message, &mut ready, &settings);
+        let attempt = entry.send(&mut outgoing, &mut ready, &settings);
         Self {
             state: State::Sending { attempt },
-            call: Call::new(ready, settings, seat, message),
+            call: Call::new(ready, settings, entry, outgoing),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn waiting(unready: S, settings: Arc<Settings>, seat: Seat<R>, message: Message<B>) -> Self {
+    fn waiting(
+        unready: S,
+        settings: Arc<Settings>,
+        entry: CallEntry<S::ResponseBody>,
+        outgoing: Outgoing<B>,
+    ) -> Self {
         Self {
             state: State::Admitting,
-            call: Call::new(unready, settings, seat, message),
+            call: Call::new(unready, settings, entry, outgoing),
         }
     }
 }
 
-impl<S, B, R> Future for ResponseFuture<S, B, R>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Replay,
-    R: Body,
-{
-    type Output = Result<Response<ResponseBody<R>>, BoxError>;
+impl<S: Inner<B>, B: Replay> Future for ResponseFuture<S, B> {
+    type Output = Result<Response<ResponseBody<S::ResponseBody>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let (mut state, call) = (this.state, this.call);
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Admitting => ready!(call.poll_turn(cx)),
+                StateProj::Admitting => ready!(call.poll_permit(cx)),
                 StateProj::Readying => ready!(call.poll_ready(cx)),
                 StateProj::Sending { attempt } => {
                     let outcome = call.poll_attempt(attempt, cx);
-                    if call.serves(&outcome) {
+                    if call.try_fast_path(&outcome) {
                         state.set(State::Done);
-                        let served =
-                            outcome.map_ok(|response| response.map(ResponseBody::untouched));
+                        let served = outcome.map_ok(|response| response.map(ResponseBody::new));
                         return served.map_err(Into::into);
                     }
-                    call.hear(ready!(outcome))
+                    call.on_response(ready!(outcome))
                 }
                 StateProj::Peeking => ready!(call.poll_peek(cx)),
                 StateProj::Draining => ready!(call.poll_drain(cx)),
@@ -143,11 +133,7 @@ where
     }
 }
 
-impl<S, B, R> fmt::Debug for ResponseFuture<S, B, R>
-where
-    S: Service<Request<B>>,
-    R: Body,
-{
+impl<S: Inner<B>, B> fmt::Debug for ResponseFuture<S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
             State::Admitting => "waiting at the gate",

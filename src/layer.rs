@@ -1,4 +1,4 @@
-//! The layer: every setting and its default.
+//! The layer: all settings and their defaults.
 
 use std::error::Error;
 use std::fmt;
@@ -7,47 +7,45 @@ use std::time::Duration;
 
 use tower_layer::Layer;
 
-use crate::backoff::Backoff;
-use crate::budget::Budget;
-use crate::circuit_breaker::CircuitBreaker;
-use crate::clock::Clock;
-use crate::dice::Dice;
+use crate::config::Settings;
 use crate::fleet::Fleet;
 use crate::gate::Gates;
-use crate::observe::Observer;
-use crate::patience::Patience;
 use crate::policy::{Policy, RequestHead};
+use crate::retry::{Backoff, Budget, CircuitBreaker, Patience};
 use crate::scope::Scope;
 use crate::service::Retry;
-use crate::settings::Settings;
-use crate::trace;
+use crate::telemetry::Observer;
+use crate::telemetry::trace;
+use crate::time::{Clock, Rng};
 
-/// Makes a client wait as long as the server asked, retry what is safe, and share one gate per API.
+/// A layer that rate limits and retries: one rate limiter and circuit breaker per host.
 ///
-/// Build it once and clone it: all clones share their gates. A second layer for the same provider, built
-/// apart, would spend the quota twice, so it logs a warning: share [`Gates`] between the two, or give
-/// the policies names of their own if they do not share a quota. There is no `build()`; the layer is
-/// its own builder.
+/// The client waits as long as the server asked, and retries what is safe to send again. All callers of one API share
+/// one [gate](Gates).
+///
+/// Build it once and clone it: all clones share their gates. A second layer for the same provider, built separately,
+/// would spend the quota twice, so it logs a warning. Share [`Gates`] between the two, or give the policies different
+/// names if they do not share a quota. There is no `build()`; the layer is its own builder.
 ///
 /// # Defaults
 ///
 /// | setting | default |
 /// |---|---|
-/// | [`max_retries`](Self::max_retries) | 4, of those that the call times by its own backoff |
+/// | [`max_retries`](Self::max_retries) | 4, of retries timed by the call's own backoff |
 /// | [`backoff`](Self::backoff) | from 50 ms doubling to 30 s, full jitter |
 /// | [`patience`](Self::patience) | 5 minutes for refusals |
 /// | [`failure_patience`](Self::failure_patience) | 30 s for failures |
-/// | [`budget`](Self::budget) | 20 % of the calls, and 20 in ten seconds whatever the traffic |
+/// | [`budget`](Self::budget) | 20 % of the calls, plus 20 in ten seconds |
 /// | [`gates`](Self::gates) | its own |
-/// | [`scope_by`](Self::scope_by) | what the policy says, else the origin of the request |
-/// | [`price_by`](Self::price_by) | what the request's [`Price`](crate::Price) says, else one |
-/// | [`max_waiting`](Self::max_waiting) | none: any number of calls may wait |
-/// | [`not_sent`](Self::not_sent) | what [`failure::sent`](crate::failure::sent) proves |
-/// | [`idempotency_keys`](Self::idempotency_keys) | none are made |
-/// | [`max_cooldown`](Self::max_cooldown) | none: a gate is shut for as long as the server said |
-/// | [`circuit_breaker`](Self::circuit_breaker) | after 5 failures in a row over 1 s, if none was served for 10 s |
-/// | [`observe`](Self::observe) | nobody |
-/// | [`fleet`](Self::fleet) | nobody: the gates of this process decide alone |
+/// | [`scope_by`](Self::scope_by) | the policy's choice, else the origin of the request |
+/// | [`cost_by`](Self::cost_by) | the request's [`Cost`](crate::Cost), else one |
+/// | [`max_waiting`](Self::max_waiting) | none: any number of calls can wait |
+/// | [`not_sent`](Self::not_sent) | what [`failure::delivery`](crate::failure::delivery) proves |
+/// | [`idempotency_keys`](Self::idempotency_keys) | none are generated |
+/// | [`max_cooldown`](Self::max_cooldown) | none: a gate is closed for as long as the server said |
+/// | [`circuit_breaker`](Self::circuit_breaker) | opens after 5 failures in a row over 1 s, without a success for 10 s |
+/// | [`observe`](Self::observe) | none |
+/// | [`fleet`](Self::fleet) | none: the gates of this process decide alone |
 ///
 /// ```
 /// use std::time::Duration;
@@ -65,9 +63,9 @@ use crate::trace;
 ///
 /// # Patience
 ///
-/// A call never waits past its patience: when the next moment lies beyond, it ends at once, with
-/// the refusal in hand and a [`Report`](crate::Report) that says *not before when*. Inside a request
-/// handler set it below your own timeout, and a bare 429 ends at once instead of as a timeout.
+/// Patience is the total time limit of a call. If the next attempt would be later, the call returns now: the last
+/// response, plus a [`Report`](crate::Report) whose `not_before()` says when to retry. Inside a request handler set
+/// it below your own timeout. A 429 without a header then returns at once instead of as a timeout.
 #[derive(Clone)]
 pub struct RetryLayer {
     settings: Arc<Settings>,
@@ -78,8 +76,10 @@ impl RetryLayer {
     const PATIENCE: Patience =
         Patience::of(Duration::from_secs(5 * 60)).failures(Duration::from_secs(30));
 
-    /// A layer that asks this policy: a [preset](crate::providers), a
-    /// [`Provider`](crate::policy::Provider) of your own, or any other [`Policy`].
+    /// Creates a layer with a policy.
+    ///
+    /// It is a [preset](crate::providers), a [`Provider`](crate::policy::Provider) of your own, or any other
+    /// [`Policy`].
     pub fn new(policy: impl Policy + 'static) -> Self {
         let settings = Settings {
             shortcuts: policy.shortcuts(),
@@ -90,7 +90,7 @@ impl RetryLayer {
             budget: Budget::default(),
             gates: Gates::new(),
             scope_by: None,
-            price_by: None,
+            cost_by: None,
             max_waiting: usize::MAX,
             not_sent: None,
             idempotency_keys: false,
@@ -99,7 +99,7 @@ impl RetryLayer {
             observer: None,
             fleet: None,
             clock: Clock::default(),
-            dice: Dice::default(),
+            rng: Rng::default(),
         };
         Self {
             settings: Arc::new(settings),
@@ -111,27 +111,29 @@ impl RetryLayer {
         self
     }
 
-    /// How often one call is sent again after a failure. Waits that the server named, and waiting at
-    /// the gate, use up none of them.
+    /// Sets how often a call is retried after failures.
+    ///
+    /// Waits that the server named, and waiting at the gate, do not count.
     #[must_use]
     pub fn max_retries(self, retries: u32) -> Self {
         self.set(|settings| settings.max_retries = retries)
     }
 
-    /// How long a call waits when nobody says how long.
+    /// Sets the exponential backoff for retries whose wait the server does not name.
     #[must_use]
     pub fn backoff(self, backoff: Backoff) -> Self {
         self.set(|settings| settings.backoff = backoff)
     }
 
-    /// No attempt starts later than this after the call's start, on account of refusals. One request
-    /// may say otherwise with a [`Patience`] in its extensions.
+    /// Sets the total time limit of a call that is refused: no attempt starts later.
+    ///
+    /// A request can have its own, with a [`Patience`] in its extensions.
     ///
     /// ```
     /// use std::time::Duration;
     /// use tower_backoff::{RetryLayer, providers};
     ///
-    /// // In a web handler that has 30 s: tell the user, do not time out.
+    /// // In a web handler with a timeout of 30 s: answer the user instead of timing out.
     /// let layer = RetryLayer::new(providers::wolfeo()).patience(Duration::from_secs(20));
     /// # let _ = layer;
     /// ```
@@ -140,32 +142,31 @@ impl RetryLayer {
         self.set(|settings| settings.patience.refusals = patience)
     }
 
-    /// No attempt starts later than this after the call's start, on account of failures: a 5xx that
-    /// names no wait, a broken connection.
+    /// Sets the total time limit of a call that fails: a 5xx without a wait, a broken connection.
     #[must_use]
     pub fn failure_patience(self, patience: Duration) -> Self {
         self.set(|settings| settings.patience.failures = patience)
     }
 
-    /// How much retries may add to the load of a scope.
+    /// Sets the retry budget: how much retries may add to the load of a scope.
     #[must_use]
     pub fn budget(self, budget: Budget) -> Self {
         self.set(|settings| settings.budget = budget)
     }
 
-    /// Shares these gates with whoever else holds them.
+    /// Uses these gates, which other layers can share.
     #[must_use]
     pub fn gates(self, gates: &Gates) -> Self {
         self.set(|settings| settings.gates = gates.clone())
     }
 
-    /// Decides who shares a gate, in place of the policy and of the origin.
+    /// Sets how requests are grouped into scopes, instead of the policy and the origin.
     ///
     /// ```
     /// use tower_backoff::{RetryLayer, Scope, providers};
     ///
     /// // One key for everything: one gate.
-    /// let layer = RetryLayer::new(providers::wolfeo()).scope_by(|_| Scope::layer());
+    /// let layer = RetryLayer::new(providers::wolfeo()).scope_by(|_| Scope::single());
     /// # let _ = layer;
     /// ```
     #[must_use]
@@ -179,27 +180,29 @@ impl RetryLayer {
         })
     }
 
-    /// What a request costs, of quotas that count more than calls. A request with a
-    /// [`Price`](crate::Price) of its own says so itself.
+    /// Sets the cost of requests, for quotas that count more than calls.
+    ///
+    /// A [`Cost`](crate::Cost) in the extensions of a request takes precedence.
     ///
     /// ```
     /// use tower_backoff::{RetryLayer, providers};
     ///
-    /// let layer = RetryLayer::new(providers::snippets_ai()).price_by(|request| {
+    /// let layer = RetryLayer::new(providers::snippets_ai()).cost_by(|request| {
     ///     if request.uri().path().ends_with("/bulk") { 10 } else { 1 }
     /// });
     /// # let _ = layer;
     /// ```
     #[must_use]
-    pub fn price_by(
+    pub fn cost_by(
         self,
-        price_by: impl Fn(&RequestHead<'_>) -> u32 + Send + Sync + 'static,
+        cost_by: impl Fn(&RequestHead<'_>) -> u32 + Send + Sync + 'static,
     ) -> Self {
-        self.set(|settings| settings.price_by = Some(Arc::new(price_by)))
+        self.set(|settings| settings.cost_by = Some(Arc::new(cost_by)))
     }
 
-    /// No more than so many calls wait at one gate: the next one is told at once, with
-    /// [`NotBefore`](crate::NotBefore). A call that was sent and comes back is not sent away.
+    /// Limits how many calls wait at one gate; further ones fail with [`NotBefore`](crate::NotBefore).
+    ///
+    /// A call that was already sent is never rejected.
     ///
     /// ```
     /// use tower_backoff::{RetryLayer, providers};
@@ -212,12 +215,12 @@ impl RetryLayer {
         self.set(|settings| settings.max_waiting = calls)
     }
 
-    /// Says which errors of the layers and the client inside mean that nothing was sent.
+    /// Sets which errors of the layers and the client inside mean that nothing was sent.
     ///
-    /// They count as an [`Unsent`](crate::failure::Unsent): the request may be sent again whatever its method,
-    /// what it took of a quota is given back, and the failure is not held against the server. The question is
-    /// asked of an error and of all its [sources](std::error::Error::source), up to the first that says by
-    /// itself whether anything was sent.
+    /// They count as [`Unsent`](crate::failure::Unsent): the request may be sent again whatever its method, what it
+    /// took of a quota is returned, and the failure does not count against the server. The function is called with an
+    /// error and its [sources](std::error::Error::source), up to the first that proves by itself whether anything was
+    /// sent.
     ///
     /// ```
     /// use tower::ServiceBuilder;
@@ -247,16 +250,17 @@ impl RetryLayer {
     #[must_use]
     pub fn not_sent(
         self,
-        says: impl Fn(&(dyn Error + 'static)) -> bool + Send + Sync + 'static,
+        is_unsent: impl Fn(&(dyn Error + 'static)) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.set(|settings| settings.not_sent = Some(Arc::new(says)))
+        self.set(|settings| settings.not_sent = Some(Arc::new(is_unsent)))
     }
 
-    /// Gives each request that must not be sent twice an `Idempotency-Key`, the same on every attempt:
-    /// so that a server that understands such keys does the work once however often it is asked, and a POST
-    /// may be sent again. Requests that have a key, or say [`Idempotent`](crate::Idempotent), keep what they have.
+    /// Adds an `Idempotency-Key` to requests that are not idempotent, the same on every attempt.
     ///
-    /// **Only for servers that honour the header.** To all others the second POST is another order.
+    /// A server that supports such keys does the work once however often it receives the request, so that a POST may
+    /// be sent again. Requests with a key, or with [`Idempotent`](crate::Idempotent), are not changed.
+    ///
+    /// **Only for servers that support the header.** To all others the second POST is another order.
     ///
     /// ```
     /// use tower_backoff::{RetryLayer, providers};
@@ -269,13 +273,14 @@ impl RetryLayer {
         self.set(|settings| settings.idempotency_keys = true)
     }
 
-    /// However long a wait the server names, one call probes after this long. For servers that name
-    /// a day and mean a minute. The wait after a bare 429 is another setting:
-    /// [`Provider::bare_429_wait`](crate::policy::Provider::bare_429_wait).
+    /// Sets the longest cooldown of a gate: after it, one call probes the server.
+    ///
+    /// It is for servers that name a day and mean a minute. The default wait after a 429 without a header is another
+    /// setting: [`Provider::bare_429_wait`](crate::policy::Provider::bare_429_wait).
     ///
     /// # Panics
     ///
-    /// If it is zero: that would be no cooldown at all.
+    /// If `longest` is zero, which would be no cooldown.
     #[must_use]
     pub fn max_cooldown(self, longest: Duration) -> Self {
         assert!(
@@ -285,7 +290,7 @@ impl RetryLayer {
         self.set(|settings| settings.max_cooldown = Some(longest))
     }
 
-    /// When all calls of a scope wait for a probe, because the server is out of order.
+    /// Sets when the circuit breaker of a gate opens.
     ///
     /// ```
     /// use std::time::Duration;
@@ -300,7 +305,7 @@ impl RetryLayer {
         self.set(|settings| settings.circuit_breaker = breaker)
     }
 
-    /// Tells this observer every decision.
+    /// Sets an observer that receives every decision.
     #[must_use]
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.set(|settings| {
@@ -309,25 +314,26 @@ impl RetryLayer {
         })
     }
 
-    /// Asks this before each call is sent, too: a ledger that several processes share. See
-    /// [`fleet`](crate::fleet).
+    /// Sets a ledger that is asked before each call, so that several processes share one quota.
+    ///
+    /// See [`fleet`](crate::fleet).
     #[must_use]
     pub fn fleet(self, fleet: impl Fleet + 'static) -> Self {
         self.set(|settings| settings.fleet = Some(Arc::new(fleet)))
     }
 
-    /// The wall clock that absolute dates in headers are compared with. For tests.
+    /// Sets the wall clock with which dates in headers are compared, for tests.
     #[cfg(feature = "test-util")]
     #[must_use]
     pub fn clock(self, clock: Clock) -> Self {
         self.set(|settings| settings.clock = clock)
     }
 
-    /// Makes every jitter reproducible. For tests and simulations.
+    /// Makes all jitter reproducible, for tests and simulations.
     #[cfg(feature = "test-util")]
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
-        self.set(|settings| settings.dice = Dice::seeded(seed))
+        self.set(|settings| settings.rng = Rng::seeded(seed))
     }
 }
 
@@ -336,8 +342,8 @@ impl<S> Layer<S> for RetryLayer {
 
     fn layer(&self, inner: S) -> Retry<S> {
         let provider = self.settings.policy.name();
-        if self.settings.gates.have_siblings(provider) {
-            trace::siblings(provider);
+        if self.settings.gates.is_duplicate_layer(provider) {
+            trace::on_duplicate_layer(provider);
         }
         Retry::new(inner, Arc::clone(&self.settings))
     }

@@ -1,5 +1,7 @@
-//! A tower layer that makes any HTTP client wait exactly as long as the server asked, retry what is
-//! worth retrying, and keep every concurrent caller of the same API behind one gate.
+//! A tower layer that waits as long as the server asked and retries what is safe, for any HTTP client.
+//!
+//! It combines a rate limiter, a cooldown after refusals, a circuit breaker and retries with exponential backoff. All
+//! concurrent callers of one API share one gate, so that a refusal causes no thundering herd and no retry storm.
 //!
 //! ```
 //! use std::time::Duration;
@@ -16,65 +18,66 @@
 //!     .layer(RetryLayer::new(providers::wolfeo()))
 //!     .timeout(Duration::from_secs(10)) // per attempt, because it is inside
 //!     .service(hyper_client);
-//! let response = client.oneshot(request).await?; // waits its turn, retries what is safe, never early
+//! let response = client.oneshot(request).await?; // waits for its slot, retries what is safe, never early
 //! # drop(response);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Inside a request handler set [`patience`](RetryLayer::patience) below your own timeout: a call
-//! whose next moment lies beyond it ends at once, with the refusal in hand, instead of as a timeout.
+//! Inside a request handler set [`patience`](RetryLayer::patience) below your own timeout. If the next attempt would be
+//! later than `patience`, the call returns now instead of timing out: the last response, plus a [`Report`] whose
+//! [`not_before`](Report::not_before) says when to retry.
 //!
-//! # The story of a call
+//! # What happens to a call
 //!
-//! 1. It arrives at the **gate** of its [`Scope`], by default the origin of the request. If the gate is
-//!    open, it is sent at once through the client that was polled ready.
-//! 2. The **policy** judges the answer ([`policy`]): take it, try again, wait because the server
-//!    refuses everybody, or give up. What the answer says about *when* is read by [`hint`].
-//! 3. A **refusal** closes the gate for every caller of the scope as soon as its head is here: for as long as the
-//!    server said, never less; at least 60 s if it said nothing. Its body is read to its end, so that the connection is
-//!    free, and the call waits in its place in the queue. It holds no permit and no connection.
-//! 4. A **failure** (a 5xx, a broken connection) is sent again by [`Backoff`], if that is safe, within
-//!    `max_retries` and the [`Budget`]. A server that is out of order is asked by one probe at a time
-//!    ([`CircuitBreaker`]).
-//! 5. When the time is up **one probe** goes first; then two, four, eight.
-//! 6. If the next moment lies beyond the call's [`Patience`] or [`Deadline`], it **ends now**: with the
-//!    response in hand and a [`Report`] that says *not before when*, or, if nothing was sent, with the
-//!    error [`NotBefore`].
+//! 1. It arrives at the **gate** of its [`Scope`], by default the origin of the request. If the gate is open, it is sent
+//!    at once through the client that was polled ready.
+//! 2. The **policy** judges the response ([`policy`]): accept it, retry the call, close the gate because the server
+//!    limits all callers, or give up. What the response says about *when* to retry is read by [`hint`].
+//! 3. A **refusal** starts a cooldown: it closes the gate for every caller of the scope as soon as its head arrives.
+//!    The gate stays closed for as long as the server said and never less; at least 60 s if it named no wait. The body
+//!    is read to its end, so that the connection is free, and the call keeps its place in the queue. It holds no permit
+//!    and no connection.
+//! 4. A **failure** (a 5xx, a broken connection) is retried with [`Backoff`], if that is safe, within `max_retries` and
+//!    the [`Budget`]. While the [`CircuitBreaker`] of the gate is open, one probe at a time tests the server.
+//! 5. After the cooldown **one probe** is sent first, then two calls, four, eight (slow start).
+//! 6. If the next attempt would be later than the call's [`Patience`] or [`Deadline`], it **ends now**: with the last
+//!    response and a [`Report`], or, if nothing was sent, with the error [`NotBefore`].
 //!
 //! # Where to go from here
 //!
-//! | you want to | look at |
+//! | to | see |
 //! |---|---|
-//! | use an API that is known here | [`providers`] |
-//! | describe another one | [`policy::Provider`] |
+//! | use an API that has a preset | [`providers`] |
+//! | describe another API | [`policy::Provider`] |
 //! | decide by code | [`policy`], "write your own in 20 lines" |
 //! | change a setting, or see its default | [`RetryLayer`] |
-//! | say something about one request | [`Patience`], [`Deadline`], [`Idempotent`], [`ReportSlot`] |
+//! | set something for one request | [`Patience`], [`Deadline`], [`Idempotent`], [`ReportSlot`] |
 //! | send streams | [`body`] |
-//! | call a gRPC service, over tonic's channel, say | [`policy::Grpc`] |
-//! | say what a provider allows, or what a request costs | [`Quota`], [`Price`] |
-//! | share gates between layers, see them, or open one by hand | [`Gates`] |
+//! | call a gRPC service, such as over tonic's channel | [`policy::Grpc`] |
+//! | declare what a provider allows, or what a request costs | [`Quota`], [`Cost`] |
+//! | share gates between layers, inspect them, or open one | [`Gates`] |
 //! | share one quota between processes | [`fleet`] |
 //! | know why a call waited | [`Report`], [`Observer`], [`NotBefore`] |
 //! | read hints and classify errors without the layer | [`hint`], [`failure`] |
 //!
 //! # Where to put it
 //!
-//! What stands inside is done once per attempt, and what stands outside sees one call.
+//! A layer inside runs once per attempt, a layer outside once per call.
 //!
 //! | what | where | why |
 //! |---|---|---|
 //! | a timeout per attempt, tracing of each request on the wire | inside | it is meant for one attempt |
 //! | a timeout for the whole call, a buffer, tracing of the whole | outside | it is meant for the call |
-//! | a concurrency limit | inside | a call that waits gives its permit back |
-//! | decompression | inside | in a compressed body no code that makes a refusal final can be read |
-//! | a client that follows redirects or retries by itself | outside, or told not to | it answers for more than one request |
+//! | a concurrency limit | inside | a waiting call returns its permit |
+//! | decompression | inside | codes that make a refusal final cannot be read in a compressed body |
+//! | a client that follows redirects or retries by itself | outside, or disabled | it sends more than one request |
 //! | `load_shed`, `balance` | inside | outside they see a service that is always ready, however many calls wait |
 //!
-//! With ten hosts and ten calls at once, one of the hosts in a cooldown of a second, the calls to the other nine took
-//! 0.95 s with the limit inside and 1.8 s with it outside, or in the loop of the caller, where those that wait hold all
-//! permits. To shed load, bound those that wait with [`max_waiting`](RetryLayer::max_waiting):
+//! With ten hosts and ten concurrent calls, and one host in a cooldown of a second, the calls to the other nine took
+//! 0.95 s with the limit inside and 1.8 s with it outside or in the caller's loop, where waiting calls hold all
+//! permits.
+//! To shed load, limit the number of waiting calls with [`max_waiting`](RetryLayer::max_waiting):
 //!
 //! ```
 //! use std::time::Duration;
@@ -95,64 +98,48 @@
 //! # drop(client);
 //! ```
 //!
-//! The client has to be `Clone`, and nothing more: a call that waits holds a clone that is not ready. A service that
-//! is not, such as a single connection, gets there by `tower::buffer::Buffer` or by one of [`client`]'s.
+//! The client must be `Clone`, and nothing more: a waiting call keeps a clone that is not ready. A service that is not
+//! `Clone`, such as a single connection, becomes so by `tower::buffer::Buffer` or by an adapter in [`client`].
 //!
-//! # What it runs on
+//! # Runtime
 //!
-//! A call that waits sleeps on tokio's timer (in a browser on the page's). One that need not wait needs no
-//! runtime; one that has to, and is polled outside of any, ends with an error that says what is missing.
-//! A runtime that was built without `enable_time` cannot be asked for that: there tokio panics when the
-//! first call waits.
+//! A waiting call sleeps on tokio's timer (in a browser on the page's). A call that need not wait needs no runtime. One
+//! that has to wait outside of a runtime ends with an error that says what is missing. Whether a runtime was built with
+//! `enable_time` cannot be found out: without it tokio panics when the first call waits.
 
-mod backoff;
 pub mod body;
-mod budget;
 mod call;
-mod circuit_breaker;
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub mod client;
-mod clock;
-mod dice;
+mod config;
 mod error;
 pub mod failure;
 pub mod fleet;
 mod future;
 mod gate;
 pub mod hint;
+mod inner;
 mod layer;
-mod meter;
-#[cfg(feature = "metrics")]
-pub mod metrics;
-mod moment;
-mod observe;
-mod patience;
 pub mod policy;
-mod price;
 pub mod providers;
-mod report;
-mod rounded;
+mod retry;
 mod scope;
 mod service;
-mod settings;
-mod sys;
-mod trace;
+mod telemetry;
+mod time;
 
-pub use backoff::{Backoff, Jitter};
-pub use budget::Budget;
-pub use circuit_breaker::CircuitBreaker;
-#[cfg(feature = "test-util")]
-pub use clock::Clock;
-pub use error::{BoxError, NotBefore, TooDear};
+pub use error::{BoxError, CostAboveQuota, NotBefore};
 pub use future::ResponseFuture;
-pub use gate::{GateStatus, Gates, Quota, Spent};
+pub use gate::{GateStatus, Gates, Quota, QuotaUsage};
 pub use layer::RetryLayer;
-pub use observe::{Decision, Observer};
-pub use patience::{Deadline, Idempotent, Patience};
-pub use price::Price;
-pub use report::{Report, ReportSlot, StopReason};
+pub use retry::{Backoff, Budget, CircuitBreaker, Cost, Deadline, Idempotent, Jitter, Patience};
 pub use scope::Scope;
 pub use service::Retry;
+#[cfg(feature = "metrics")]
+pub use telemetry::metrics;
+pub use telemetry::{Decision, Observer, Report, ReportSlot, StopReason};
+#[cfg(feature = "test-util")]
+pub use time::Clock;
 
 /// The examples of the README and of the pages in `docs/` are tests, too.
 #[cfg(doctest)]

@@ -1,4 +1,4 @@
-//! Who shares a gate.
+//! Scopes: which calls share a gate.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
@@ -7,11 +7,10 @@ use std::sync::{Arc, LazyLock};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
-/// The callers that share one limit, and so one gate.
+/// A set of calls that share one rate limit, and so one gate.
 ///
-/// The default is the *origin* of the request: scheme, host and port. A provider that counts per
-/// API key adds the credential, of which only a keyed hash is kept; one that spreads an API over
-/// several hosts joins them under a name.
+/// The default is the *origin* of the request: scheme, host and port. A provider that counts per API key adds the
+/// credential, of which only a keyed hash is stored. A provider with several hosts joins them under a name.
 ///
 /// ```
 /// use tower_backoff::Scope;
@@ -23,7 +22,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Scope {
-    place: Place,
+    base: ScopeBase,
     key: Option<u64>,
     bucket: Option<Bucket>,
 }
@@ -31,47 +30,48 @@ pub struct Scope {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Bucket {
     name: Arc<str>,
-    /// It holds for each resource apart.
+    /// A hash of the resource, if each resource is counted apart.
     resource: Option<u64>,
 }
 
-/// What is secret is hashed with a key that this process drew when it started.
+/// The keys for hashing secrets, drawn when the process starts.
 static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum Place {
-    Layer,
+enum ScopeBase {
+    Single,
     Named(Arc<str>),
     Origin(Origin),
 }
 
 impl Scope {
-    /// One gate for everything that goes through the layer.
-    pub fn layer() -> Self {
-        Place::Layer.into()
+    /// Creates a scope for all calls of the layer.
+    pub fn single() -> Self {
+        ScopeBase::Single.into()
     }
 
-    /// A gate with a name: every request that is given this name shares it, whatever its host.
+    /// Creates a scope with a name, which calls to any host can share.
     pub fn named(name: impl Into<Arc<str>>) -> Self {
-        Place::Named(name.into()).into()
+        ScopeBase::Named(name.into()).into()
     }
 
-    /// The origin of a request: scheme, lower-case host and port, never the user info.
+    /// Creates the scope of an origin: scheme, lower-case host and port, never the user info.
     ///
-    /// A `Uri` without a host (a service inside this process) belongs to [`Scope::layer`].
+    /// A `Uri` without a host (a service in this process) belongs to [`Scope::single`].
     pub fn origin(uri: &Uri) -> Self {
         match Origin::of(uri.scheme(), uri.authority()) {
-            Some(origin) => Place::Origin(origin).into(),
-            None => Self::layer(),
+            Some(origin) => ScopeBase::Origin(origin).into(),
+            None => Self::single(),
         }
     }
 
-    /// Whether it is the origin of this address, letter for letter: a cheap question to which "no"
-    /// means nothing.
+    /// Whether this is the origin of an address, compared letter for letter.
+    ///
+    /// The check is cheap, and a "no" proves nothing.
     #[inline]
-    pub(crate) fn is_plainly(&self, uri: &Uri) -> bool {
-        match (&self.place, uri.authority()) {
-            (Place::Origin(origin), Some(authority)) => {
+    pub(crate) fn is_exactly(&self, uri: &Uri) -> bool {
+        match (&self.base, uri.authority()) {
+            (ScopeBase::Origin(origin), Some(authority)) => {
                 self.key.is_none()
                     && self.bucket.is_none()
                     && origin.authority.as_str() == authority.as_str()
@@ -81,7 +81,7 @@ impl Scope {
         }
     }
 
-    /// As [`Scope::origin`], with the `Host` header where the `Uri` names no host.
+    /// Creates the scope of an origin, from the `Host` header if the `Uri` names no host.
     pub(crate) fn of_request(uri: &Uri, headers: &HeaderMap) -> Self {
         if uri.authority().is_some() {
             return Self::origin(uri);
@@ -90,27 +90,29 @@ impl Scope {
             .get(header::HOST)
             .and_then(|host| Authority::try_from(host.as_bytes()).ok());
         match Origin::of(uri.scheme(), host.as_ref()) {
-            Some(origin) => Place::Origin(origin).into(),
-            None => Self::layer(),
+            Some(origin) => ScopeBase::Origin(origin).into(),
+            None => Self::single(),
         }
     }
 
-    /// Tells the callers of one place apart by a secret, of which only a hash is kept: made with a
-    /// key that this process drew when it started, and never printed whole.
+    /// Narrows the scope to the callers with this secret.
+    ///
+    /// Only a hash is stored. It is made with a key that is drawn when the process starts, and is never printed
+    /// whole.
     ///
     /// ```
     /// use tower_backoff::Scope;
     ///
-    /// let (mine, yours) = (Scope::layer().keyed(b"sk-1"), Scope::layer().keyed(b"sk-2"));
+    /// let (mine, yours) = (Scope::single().keyed(b"sk-1"), Scope::single().keyed(b"sk-2"));
     /// assert_ne!(mine, yours);
     /// ```
     ///
-    /// Two secrets combine, such as a key and a tenant:
+    /// Several secrets combine, such as a key and a tenant:
     ///
     /// ```
     /// use tower_backoff::Scope;
     ///
-    /// let key = Scope::layer().keyed(b"sk-1");
+    /// let key = Scope::single().keyed(b"sk-1");
     /// assert_ne!(key.clone().keyed(b"tenant-1"), key.clone().keyed(b"tenant-2"));
     /// assert_ne!(key.clone().keyed(b"tenant-1"), key);
     /// ```
@@ -120,7 +122,7 @@ impl Scope {
         self
     }
 
-    /// A bucket of this scope, as the server names it, for one resource or for all.
+    /// Creates the scope of a bucket, as the server names it, for one resource or for all.
     pub(crate) fn bucket(&self, name: &Arc<str>, resource: Option<u64>) -> Self {
         let name = Arc::clone(name);
         Self {
@@ -129,16 +131,16 @@ impl Scope {
         }
     }
 
-    /// The scope that a bucket is a part of.
+    /// Returns the scope that a bucket belongs to.
     pub(crate) fn without_bucket(&self) -> Self {
         Self {
-            place: self.place.clone(),
+            base: self.base.clone(),
             key: self.key,
             bucket: None,
         }
     }
 
-    /// Adds the first of these headers that the request has.
+    /// Narrows the scope by the first of these headers that the request has.
     pub(crate) fn keyed_by(self, headers: &HeaderMap, names: &[HeaderName]) -> Self {
         match names.iter().find_map(|name| headers.get(name)) {
             Some(value) => self.keyed(HeaderValue::as_bytes(value)),
@@ -147,10 +149,10 @@ impl Scope {
     }
 }
 
-impl From<Place> for Scope {
-    fn from(place: Place) -> Self {
+impl From<ScopeBase> for Scope {
+    fn from(base: ScopeBase) -> Self {
         Self {
-            place,
+            base,
             key: None,
             bucket: None,
         }
@@ -159,13 +161,13 @@ impl From<Place> for Scope {
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Layer => f.write_str("the layer"),
-            Place::Named(name) => f.write_str(name),
-            Place::Origin(origin) => origin.fmt(f),
+        match &self.base {
+            ScopeBase::Single => f.write_str("the layer"),
+            ScopeBase::Named(name) => f.write_str(name),
+            ScopeBase::Origin(origin) => origin.fmt(f),
         }?;
         match self.key {
-            // Sixteen bits tell two keys apart in a log and say nothing about either.
+            // Sixteen bits distinguish two keys in a log and reveal neither.
             Some(key) => write!(f, " (key {:04x})", key as u16),
             None => Ok(()),
         }?;
@@ -191,8 +193,10 @@ impl fmt::Debug for Scope {
     }
 }
 
-/// Scheme, host and port. The authority is kept as the request had it, since cloning it allocates
-/// nothing; all else here looks only at its host and port.
+/// Scheme, host and port.
+///
+/// The authority is kept as it was written, since cloning it allocates nothing. All else here only looks at its host
+/// and port.
 #[derive(Clone)]
 struct Origin {
     scheme: Option<Scheme>,
@@ -218,11 +222,11 @@ impl Origin {
     fn port(&self) -> Option<u16> {
         self.authority
             .port_u16()
-            .or_else(|| self.scheme.as_ref().and_then(usual_port))
+            .or_else(|| self.scheme.as_ref().and_then(default_port))
     }
 }
 
-fn usual_port(scheme: &Scheme) -> Option<u16> {
+fn default_port(scheme: &Scheme) -> Option<u16> {
     match scheme.as_str() {
         "https" => Some(443),
         "http" => Some(80),
@@ -232,11 +236,11 @@ fn usual_port(scheme: &Scheme) -> Option<u16> {
 
 impl PartialEq for Origin {
     fn eq(&self, other: &Self) -> bool {
-        // Nearly always they are written alike, and then nothing has to be taken apart.
+        // They are usually written alike, and then need not be parsed.
         let alike = self.authority.as_str() == other.authority.as_str();
-        let same_place =
+        let same_port_and_host =
             || self.port() == other.port() && self.host().eq_ignore_ascii_case(other.host());
-        self.scheme() == other.scheme() && (alike || same_place())
+        self.scheme() == other.scheme() && (alike || same_port_and_host())
     }
 }
 
@@ -261,7 +265,7 @@ impl fmt::Display for Origin {
         let host = self.host().bytes().map(|b| b.to_ascii_lowercase() as char);
         host.into_iter().try_for_each(|c| write!(f, "{c}"))?;
         match self.authority.port_u16() {
-            Some(port) if self.scheme.as_ref().and_then(usual_port) != Some(port) => {
+            Some(port) if self.scheme.as_ref().and_then(default_port) != Some(port) => {
                 write!(f, ":{port}")
             }
             _ => Ok(()),
@@ -313,10 +317,10 @@ mod tests {
     fn a_request_without_a_host_in_its_uri_is_known_by_its_host_header() {
         let mut headers = HeaderMap::new();
         let uri = Uri::from_static("/v1");
-        assert_eq!(Scope::of_request(&uri, &headers), Scope::layer());
+        assert_eq!(Scope::of_request(&uri, &headers), Scope::single());
         headers.insert(header::HOST, HeaderValue::from_static("api.test"));
         assert_eq!(Scope::of_request(&uri, &headers).to_string(), "api.test");
         headers.insert(header::HOST, HeaderValue::from_static("not a host"));
-        assert_eq!(Scope::of_request(&uri, &headers), Scope::layer());
+        assert_eq!(Scope::of_request(&uri, &headers), Scope::single());
     }
 }

@@ -1,37 +1,23 @@
-//! The service: readiness is the inner one's, a call is a [`ResponseFuture`].
+//! The service: its readiness is that of the client, and a call is a [`ResponseFuture`].
 
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use http_body::Body;
 use tower_service::Service;
 
 use crate::body::{Replay, ResponseBody};
+use crate::config::Settings;
 use crate::error::BoxError;
 use crate::future::ResponseFuture;
 use crate::gate::Gate;
-use crate::settings::Settings;
+use crate::inner::Inner;
 
-/// A client that can be cloned: a call that waits holds a clone that is not ready.
-#[diagnostic::on_unimplemented(
-    message = "the client `{Self}` beneath `RetryLayer` is not `Clone`",
-    label = "a call that waits does so on a clone, and this cannot be cloned",
-    note = "wrap it in `tower::buffer::Buffer`, whose handles are `Clone`, or put what is shared of it into an `Arc`",
-    note = "bare connections of hyper have services in `tower_backoff::client::connection` that are `Clone`"
-)]
-#[expect(unnameable_types, reason = "every `Clone` client has it, and no other")]
-pub trait Clonable: Clone {}
-
-// The compiler then explains with the words above instead of "`Clone` is not satisfied".
-#[diagnostic::do_not_recommend]
-impl<S: Clone> Clonable for S {}
-
-/// A client behind a [`RetryLayer`](crate::RetryLayer). Clones share their gates.
+/// A client with a [`RetryLayer`](crate::RetryLayer) around it; clones share their gates.
 ///
-/// The client has to be `Clone`: a call that waits does so on a clone that is not ready, so that it holds no permit and
-/// no connection. One that is not does not compile:
+/// The client must be `Clone`: a waiting call keeps a clone that is not ready, so that it holds no permit and no
+/// connection. A client that is not `Clone` does not compile:
 ///
 /// ```compile_fail
 /// use hyper::client::conn::http1::SendRequest;
@@ -49,7 +35,7 @@ impl<S: Clone> Clonable for S {}
 /// }
 /// ```
 ///
-/// and the compiler says that *the client beneath `RetryLayer` is not `Clone`*, and what helps. With
+/// The compiler then says that *the client beneath `RetryLayer` is not `Clone`*, and what helps. With
 /// `tower::buffer::Buffer` between the two it compiles:
 ///
 /// ```
@@ -72,7 +58,7 @@ impl<S: Clone> Clonable for S {}
 pub struct Retry<S> {
     inner: S,
     settings: Arc<Settings>,
-    /// The gate of the last call: most clients talk to one host at a time.
+    /// The gate of the last call. Most clients call one host at a time.
     last: Option<Arc<Gate>>,
 }
 
@@ -84,26 +70,62 @@ impl<S> Retry<S> {
             last: None,
         }
     }
+
+    /// Returns a reference to the client beneath.
+    ///
+    /// ```
+    /// use tower::Layer;
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let service = RetryLayer::new(providers::wolfeo()).layer("a client");
+    /// assert_eq!(*service.get_ref(), "a client");
+    /// ```
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns a mutable reference to the client beneath.
+    ///
+    /// Calls in flight keep the clone that they began with.
+    ///
+    /// ```
+    /// use tower::Layer;
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let mut service = RetryLayer::new(providers::wolfeo()).layer("a client");
+    /// *service.get_mut() = "another client";
+    /// assert_eq!(*service.get_ref(), "another client");
+    /// ```
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Takes the layer off and returns the client beneath.
+    ///
+    /// ```
+    /// use tower::Layer;
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let service = RetryLayer::new(providers::wolfeo()).layer("a client");
+    /// assert_eq!(service.into_inner(), "a client");
+    /// ```
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
-impl<S, B, R> Service<Request<B>> for Retry<S>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clonable,
-    S::Error: Into<BoxError>,
-    B: Replay,
-    R: Body,
-{
-    type Response = Response<ResponseBody<R>>;
+impl<S: Inner<B>, B: Replay> Service<Request<B>> for Retry<S> {
+    type Response = Response<ResponseBody<S::ResponseBody>>;
     type Error = BoxError;
-    type Future = ResponseFuture<S, B, R>;
+    type Future = ResponseFuture<S, B>;
 
-    /// Nothing is held for the rate limit here: only the inner service says when it is ready.
+    /// Reports the readiness of the client. The rate limit is not waited for here.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The service that was readied is the one to be called; its clone stays behind, unready.
+        // The service that was polled ready is called; an unready clone takes its place.
         let unready = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, unready);
         let settings = Arc::clone(&self.settings);

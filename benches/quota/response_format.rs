@@ -136,6 +136,6 @@ fn javascript_date(moment: SystemTime) -> String {
 
 fn formatted(moment: SystemTime, format: &str) -> String {
     let moment = Timestamp::try_from(moment).expect("a moment of this century");
-    let moment = moment.to_zoned(TimeZone::UTC);
+    let moment = moment.to_zoned_datetime(TimeZone::UTC);
     moment.strftime(format).to_string()
 }

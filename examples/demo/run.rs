@@ -108,7 +108,7 @@ impl Run {
 
     /// What the gate of this provider is doing; `None` before the first call.
     pub(crate) fn gate(&self) -> Option<GateStatus> {
-        self.gates.all().pop()
+        self.gates.snapshot().pop()
     }
 
     /// Whether nothing was lost and nothing came too early.

@@ -133,5 +133,5 @@ fn javascript_date(moment: SystemTime) -> String {
 fn written(moment: SystemTime, hours_east: i8, format: &str) -> String {
     let zone = tz::TimeZone::fixed(tz::offset(hours_east));
     let moment = Timestamp::try_from(moment).expect("the demo plays in this century");
-    moment.to_zoned(zone).strftime(format).to_string()
+    moment.to_zoned_datetime(zone).strftime(format).to_string()
 }

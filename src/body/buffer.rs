@@ -1,4 +1,4 @@
-//! What was sent of a body so far, from its start, as long as it is within the bound.
+//! The part of a request body that was sent so far, up to a bound.
 
 use std::fmt;
 
@@ -6,23 +6,23 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
 
-/// Pieces of a body in their order, or why they were let go of.
+/// The frames of a body from its start, or why they were dropped.
 pub(super) struct Buffer {
     pieces: Vec<Piece>,
-    /// What the pieces cost in memory, however small they are.
-    cost: usize,
+    /// The memory that the frames take, each counted with at least [`MIN_PIECE`](Self::MIN_PIECE).
+    memory: usize,
     bound: usize,
-    lost: Option<Lost>,
+    error: Option<BufferError>,
 }
 
-/// Why a body cannot be sent again from its start.
+/// Why a body cannot be replayed from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lost {
-    /// It is larger than the bound.
-    Outgrown,
-    /// It ended in an error.
-    Failed,
-    /// A later attempt reads it now.
+pub(super) enum BufferError {
+    /// The body is larger than the bound.
+    TooLarge,
+    /// The body ended in an error.
+    BodyFailed,
+    /// A later attempt reads the body now.
     TakenOver,
 }
 
@@ -32,41 +32,43 @@ enum Piece {
 }
 
 impl Buffer {
-    /// What the smallest piece costs: its place in the list, room to grow, and what it points at.
-    const LEAST: usize = 128;
+    /// The memory of the smallest frame: its entry, room to grow, and its allocation.
+    const MIN_PIECE: usize = 128;
 
     pub(super) fn new(bound: usize) -> Self {
         Self {
             pieces: Vec::new(),
-            cost: 0,
+            memory: 0,
             bound,
-            lost: None,
+            error: None,
         }
     }
 
-    /// Keeps a frame without copying its data, unless that would be too much.
-    pub(super) fn keep(&mut self, frame: &Frame<Bytes>) {
-        if self.lost.is_some() {
+    /// Adds a frame without copying its data, or drops all frames if the bound is exceeded.
+    pub(super) fn push(&mut self, frame: &Frame<Bytes>) {
+        if self.error.is_some() {
             return;
         }
         let Some(piece) = Piece::of(frame) else {
-            return self.lose(Lost::Outgrown);
+            return self.discard(BufferError::TooLarge);
         };
-        self.cost = self.cost.saturating_add(piece.cost().max(Self::LEAST));
-        if self.cost > self.bound {
-            return self.lose(Lost::Outgrown);
+        self.memory = self
+            .memory
+            .saturating_add(piece.memory().max(Self::MIN_PIECE));
+        if self.memory > self.bound {
+            return self.discard(BufferError::TooLarge);
         }
         self.pieces.push(piece);
     }
 
-    /// Lets go of everything at once, so that memory stays within the bound.
-    pub(super) fn lose(&mut self, why: Lost) {
+    /// Drops all frames at once, so that memory stays within the bound.
+    pub(super) fn discard(&mut self, why: BufferError) {
         self.pieces = Vec::new();
-        self.lost = Some(why);
+        self.error = Some(why);
     }
 
-    pub(super) fn lost(&self) -> Option<Lost> {
-        self.lost
+    pub(super) fn error(&self) -> Option<BufferError> {
+        self.error
     }
 
     pub(super) fn len(&self) -> usize {
@@ -77,7 +79,7 @@ impl Buffer {
         self.pieces.get(nth).map(Piece::to_frame)
     }
 
-    /// How many bytes of data there are from the `nth` piece on.
+    /// Returns the number of data bytes from the `nth` frame on.
     pub(super) fn bytes_from(&self, nth: usize) -> u64 {
         let rest = self.pieces.iter().skip(nth);
         rest.map(Piece::bytes).sum()
@@ -85,7 +87,7 @@ impl Buffer {
 }
 
 impl Piece {
-    /// `None` for a kind of frame that is not known here.
+    /// Copies a frame; `None` for an unknown kind.
     fn of(frame: &Frame<Bytes>) -> Option<Self> {
         let data = frame.data_ref().cloned().map(Self::Data);
         let trailers = || frame.trailers_ref().cloned().map(Box::new);
@@ -106,25 +108,25 @@ impl Piece {
         }
     }
 
-    fn cost(&self) -> usize {
+    fn memory(&self) -> usize {
         match self {
             Self::Data(data) => data.len(),
             Self::Trailers(trailers) => trailers
                 .iter()
-                .map(|(name, value)| Buffer::LEAST + name.as_str().len() + value.len())
+                .map(|(name, value)| Buffer::MIN_PIECE + name.as_str().len() + value.len())
                 .sum(),
         }
     }
 }
 
-impl fmt::Display for Lost {
+impl fmt::Display for BufferError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Outgrown => "the request body has outgrown its buffer and cannot be sent again",
-            Self::Failed => "the request body has failed before and cannot be sent again",
+            Self::TooLarge => "the request body has outgrown its buffer and cannot be sent again",
+            Self::BodyFailed => "the request body has failed before and cannot be sent again",
             Self::TakenOver => "a later attempt sends this request body now",
         })
     }
 }
 
-impl std::error::Error for Lost {}
+impl std::error::Error for BufferError {}

@@ -1,20 +1,19 @@
-//! Bodies: how a request is sent a second time, and what becomes of the body of a refusal.
+//! Request bodies that can be sent again, and response bodies.
 //!
-//! A request body must say how it is replayed: that is the trait [`Replay`]. Every body that is
-//! `Clone` does so already (`Full<Bytes>`, `Empty`, `String`, tower-http's and reqwest's buffered
-//! ones), if it knows its size: clones of some bodies share one stream (octocrab's), and one that tells
-//! less than the body did before it was sent is not sent. A streaming body is wrapped, by one of two
-//! layers outside the retry layer:
+//! A request body must implement [`Replay`], which says how it is sent again. Every `Clone` body does (`Full<Bytes>`,
+//! `Empty`, `String`, the buffered bodies of tower-http and reqwest), if it knows its size. Clones of some bodies
+//! share one stream (octocrab's): a clone whose size differs from that of the body before it was sent is not sent. A
+//! streaming body is wrapped by one of two layers outside of the retry layer:
 //!
 //! | layer | each body | sent again |
 //! |---|---|---|
-//! | [`ReplayLayer`] | is buffered while it is sent, up to a bound | if it fits, or its request carries a [`Remake`] |
-//! | [`OnceLayer`] | is passed on as it is | never |
+//! | [`ReplayLayer`] | is buffered while it is sent, up to a bound | if it fits, or its request carries a [`BodyFactory`] |
+//! | [`NoReplayLayer`] | is passed on as it is | never |
 //!
-//! What cannot be sent again is sent once, paced like every other request, and its refusal is handed
-//! back whole with a [`Report`](crate::Report) of [`StopReason::BodyNotReplayable`](crate::StopReason::BodyNotReplayable).
+//! A request that cannot be sent again is sent once, rate limited like every other, and its refusal is returned whole
+//! with a [`Report`](crate::Report) of [`StopReason::BodyNotReplayable`](crate::StopReason::BodyNotReplayable).
 //!
-//! A body that is none of these does not compile:
+//! Any other body does not compile:
 //!
 //! ```compile_fail,E0277
 //! use tower::{Layer, Service};
@@ -32,8 +31,8 @@
 //! }
 //! ```
 //!
-//! and the compiler says what to do: *the request body `Incoming` does not say how it is sent a second
-//! time*, with notes that name both layers. With [`ReplayLayer`] outside it compiles:
+//! The compiler says that *the request body `Incoming` does not say how it is sent a second time*, and names both
+//! layers. With [`ReplayLayer`] outside it compiles:
 //!
 //! ```
 //! use tower::{Layer, Service};
@@ -54,32 +53,31 @@
 //! }
 //! ```
 //!
-//! and so it does with [`OnceLayer`] and [`Once`] in their places.
+//! The same works with [`NoReplayLayer`] and [`NoReplay`].
 //!
 //! # Memory
 //!
-//! A call under [`ReplayLayer`] keeps its bound at most, 64 KiB unless it is told otherwise, however
-//! large its body is. Frames are shared, so a frame that is a small slice of a larger allocation keeps
-//! all of that alive while it is buffered. The body of a refusal is listened to up to 256 KiB,
-//! and a call that waits keeps a copy of it if it has at most 4 KiB.
+//! A call under [`ReplayLayer`] keeps at most its bound, 64 KiB by default, however large its body is. Frames are
+//! shared, so a frame that is a small slice of a larger allocation keeps all of it alive while it is buffered. The
+//! body of a refusal is read up to 256 KiB, and a waiting call keeps a copy of it if it has at most 4 KiB.
 
 mod buffer;
-mod hearing;
-mod kept;
-mod once;
-mod remake;
+mod factory;
+mod no_replay;
+mod reader;
 mod replay;
 mod replay_body;
 mod replay_layer;
 mod response;
+mod stored;
 mod tee;
 
-pub use once::{Once, OnceLayer, OnceService};
-pub use remake::Remake;
+pub use factory::BodyFactory;
+pub use no_replay::{NoReplay, NoReplayLayer, NoReplayService};
 pub use replay::Replay;
 pub use replay_body::ReplayBody;
 pub use replay_layer::{ReplayLayer, ReplayService};
 pub use response::ResponseBody;
 
-pub(crate) use hearing::{Heard, Hearing};
-pub(crate) use kept::Kept;
+pub(crate) use reader::{BodyReader, BufferedBody};
+pub(crate) use stored::StoredResponse;

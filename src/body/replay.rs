@@ -1,16 +1,16 @@
-//! Sending a request body again.
+//! The trait of request bodies that can be sent again.
 
 use http_body::Body;
 
-/// A request body that knows how to be sent again.
+/// A request body that can be sent again.
 ///
-/// Implemented for every body that is `Clone`; for [`ReplayBody`](super::ReplayBody), which buffers
-/// what is sent of a stream; and for [`Once`](super::Once), which says no.
+/// It is implemented for every `Clone` body; for [`ReplayBody`](super::ReplayBody), which buffers what is sent of a
+/// stream; and for [`NoReplay`](super::NoReplay), which is never sent again.
 ///
-/// Some bodies are `Clone` and share one stream, so that a second clone is what the first has left. A
-/// clone is therefore sent only if the body told its exact size (below 4 GiB) before it was first sent,
-/// or that it is empty, and the clone tells the same. One that does not know its size is sent once: wrap
-/// the service in [`ReplayLayer`](super::ReplayLayer) to have it sent again.
+/// Some bodies are `Clone` and share one stream, so that a second clone is what the first has left. So a clone is
+/// sent only if the body reported its exact size (below 4 GiB) before it was first sent, or that it is empty, and the
+/// clone reports the same. A body that does not know its size is sent once: wrap the service in
+/// [`ReplayLayer`](super::ReplayLayer) to have it sent again.
 ///
 /// ```
 /// use tower_backoff::body::Replay;
@@ -22,21 +22,22 @@ use http_body::Body;
     message = "the request body `{Self}` does not say how it is sent a second time",
     label = "this body can be read only once",
     note = "wrap the service in `tower_backoff::body::ReplayLayer` to buffer such bodies, up to a bound, while they are sent",
-    note = "or in `tower_backoff::body::OnceLayer` to send them once and never again",
+    note = "or in `tower_backoff::body::NoReplayLayer` to send them once and never again",
     note = "or buffer the body into one that is `Clone`, such as `http_body_util::Full<bytes::Bytes>`",
     note = "what is no `http_body::Body` at all, such as `()`, is no body: use `http_body_util::Empty<bytes::Bytes>`"
 )]
 pub trait Replay: Body + Sized {
-    /// Whether its replays are clones, which are trusted only as far as they tell their size.
+    /// Whether replays are clones, which are trusted only if they report the right size.
     #[doc(hidden)]
     const IS_CLONE: bool = false;
 
-    /// The same body from its start; `None` if it cannot be had again.
+    /// Returns the same body from its start; `None` if that is not possible.
     fn replay(&self) -> Option<Self>;
 
-    /// The same, after an answer came: `None` also if an attempt was still sending the body then.
+    /// Like [`replay`](Self::replay), after a response has arrived.
     ///
-    /// Provided: a body that does not know how far it was sent is replayed.
+    /// It is `None` as well if an attempt was still sending the body then. The default calls `replay`, for bodies
+    /// that do not know how far they were sent.
     fn replay_after_answer(&self) -> Option<Self> {
         self.replay()
     }

@@ -8,23 +8,24 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::tee::{Place, Tee};
-use super::{Remake, Replay};
+use super::tee::{ReadPosition, Tee};
+use super::{BodyFactory, Replay};
 use crate::error::BoxError;
-use crate::trace;
+use crate::telemetry::trace;
 
-/// A body that keeps what was sent of it, up to a bound, so that it can be sent again; see
-/// [`ReplayLayer`](super::ReplayLayer), which makes them.
+/// A body that buffers what is sent of it, up to a bound, so that it can be sent again.
 ///
-/// All replays of one body share it and its buffer: each yields the same data and the same trailers
-/// from the start, first out of the buffer and then, where an attempt broke off halfway, on from the
-/// body itself. Nothing is copied: what is buffered are clones of [`Bytes`].
+/// [`ReplayLayer`](super::ReplayLayer) creates them.
 ///
-/// * A body that outgrows the bound is sent on as if nothing were the matter; its buffer is let go of
-///   at once, and [`replay`](Replay::replay) says `None`.
-/// * So it does when the body ended in an error: that attempt gets the error itself.
-/// * Only one attempt reads at a time. One that was taken over gets an error, never a body that looks
-///   shorter than it is.
+/// All replays of one body share it and its buffer. Each yields the same data and trailers from the start: first from
+/// the buffer and then, where an attempt was interrupted, from the body itself. Nothing is copied: the buffer holds
+/// clones of [`Bytes`].
+///
+/// * A body that outgrows the bound is sent on; its buffer is freed at once, and [`replay`](Replay::replay) returns
+///   `None`.
+/// * The same happens when the body ends in an error: that attempt gets the error.
+/// * Only one attempt reads at a time. An attempt that was replaced gets an error, never a body that looks shorter
+///   than it is.
 ///
 /// ```
 /// use http_body_util::{BodyExt, StreamBody};
@@ -46,52 +47,53 @@ use crate::trace;
 /// ```
 // Not `Clone`, on purpose: every `Clone` body is replayed by cloning it.
 pub struct ReplayBody<B> {
-    shared: Arc<Shared<B>>,
-    place: Place,
+    shared: Arc<SharedBody<B>>,
+    position: ReadPosition,
 }
 
-struct Shared<B> {
+struct SharedBody<B> {
     tee: Mutex<Tee<B>>,
-    origin: Origin<B>,
+    options: BodyOptions<B>,
 }
 
-/// What else is known of a body.
-pub(super) struct Origin<B> {
+/// The settings of one body.
+pub(super) struct BodyOptions<B> {
     pub(super) bound: usize,
-    /// How many bytes the request says there are.
-    pub(super) announced: Option<u64>,
-    pub(super) remake: Option<Remake<B>>,
+    /// The `Content-Length` of the request.
+    pub(super) content_length: Option<u64>,
+    pub(super) factory: Option<BodyFactory<B>>,
 }
 
 impl<B: Body> ReplayBody<B> {
-    /// Buffers up to `bound` bytes; a frame counts as at least 128.
+    /// Wraps a body and buffers up to `bound` bytes of it; a frame counts as at least 128.
     pub fn new(body: B, bound: usize) -> Self {
-        let origin = Origin {
+        let options = BodyOptions {
             bound,
-            announced: None,
-            remake: None,
+            content_length: None,
+            factory: None,
         };
-        Self::from(body, origin)
+        Self::from(body, options)
     }
 
-    pub(super) fn from(body: B, origin: Origin<B>) -> Self {
-        let tee = Mutex::new(Tee::new(body, origin.bound, origin.announced));
-        Self::begin(Arc::new(Shared { tee, origin }))
+    pub(super) fn from(body: B, options: BodyOptions<B>) -> Self {
+        let tee = Mutex::new(Tee::new(body, options.bound, options.content_length));
+        Self::begin(Arc::new(SharedBody { tee, options }))
     }
 
-    fn remake(&self) -> Option<Self> {
-        let origin = &self.shared.origin;
-        let body = origin.remake.as_ref()?.make();
+    fn rebuild(&self) -> Option<Self> {
+        let options = &self.shared.options;
+        let body = options.factory.as_ref()?.make();
         if body.is_none() {
-            trace::not_remade();
+            trace::on_factory_error();
         }
-        Some(Self::from(body?, origin.clone()))
+        Some(Self::from(body?, options.clone()))
     }
 }
 
 impl<B> ReplayBody<B> {
-    /// The same body from its start, read by another attempt, if the buffer has all of it. Whoever
-    /// reads now is cut off.
+    /// Returns the body from its start for another attempt, if the buffer has all of it.
+    ///
+    /// The current reader is cut off.
     fn share(&self) -> Option<Self> {
         let mut tee = self.shared.tee();
         let reader = tee.is_whole().then(|| tee.cut_off())?;
@@ -100,17 +102,17 @@ impl<B> ReplayBody<B> {
         Some(Self::begin(Arc::clone(&self.shared)))
     }
 
-    fn begin(shared: Arc<Shared<B>>) -> Self {
+    fn begin(shared: Arc<SharedBody<B>>) -> Self {
         Self {
             shared,
-            place: Place::default(),
+            position: ReadPosition::default(),
         }
     }
 }
 
-impl<B> Shared<B> {
-    // The body is polled under this lock. It is never held for longer than that, and nothing that is
-    // dropped or woken meanwhile takes it.
+impl<B> SharedBody<B> {
+    // The body is polled while this lock is held. It is held no longer, and nothing that is dropped or woken in the
+    // meantime takes it.
     fn tee(&self) -> MutexGuard<'_, Tee<B>> {
         self.tee.lock().unwrap_or_else(|panicked| {
             let mut tee = panicked.into_inner();
@@ -126,13 +128,13 @@ where
     B::Error: Into<BoxError>,
 {
     fn replay(&self) -> Option<Self> {
-        self.share().or_else(|| self.remake())
+        self.share().or_else(|| self.rebuild())
     }
 
     fn replay_after_answer(&self) -> Option<Self> {
         let under_way = self.shared.tee().is_under_way();
         if under_way {
-            self.remake()
+            self.rebuild()
         } else {
             self.replay()
         }
@@ -153,35 +155,35 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
         let mut tee = this.shared.tee();
-        let before = tee.begin(&mut this.place);
-        let frame = tee.poll_frame(&mut this.place, cx);
+        let before = tee.begin(&mut this.position);
+        let frame = tee.poll_frame(&mut this.position, cx);
         drop(tee);
         wake(before);
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.shared.tee().is_end_stream(&self.place)
+        self.shared.tee().is_end_stream(&self.position)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.shared.tee().size_hint(&self.place)
+        self.shared.tee().size_hint(&self.position)
     }
 }
 
-/// Never under the lock: what a waker does is its own affair.
+/// Wakes a reader. Must not be called under the lock, since a waker may do anything.
 fn wake(reader: Option<Waker>) {
     if let Some(reader) = reader {
         reader.wake();
     }
 }
 
-impl<B> Clone for Origin<B> {
+impl<B> Clone for BodyOptions<B> {
     fn clone(&self) -> Self {
         Self {
             bound: self.bound,
-            announced: self.announced,
-            remake: self.remake.clone(),
+            content_length: self.content_length,
+            factory: self.factory.clone(),
         }
     }
 }
@@ -189,7 +191,7 @@ impl<B> Clone for Origin<B> {
 impl<B> fmt::Debug for ReplayBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReplayBody")
-            .field("bound", &self.shared.origin.bound)
+            .field("bound", &self.shared.options.bound)
             .finish_non_exhaustive()
     }
 }

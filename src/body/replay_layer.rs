@@ -1,4 +1,4 @@
-//! The layer that makes every body one that can be sent again.
+//! The layer that makes request bodies replayable.
 
 use std::fmt;
 use std::task::{Context, Poll};
@@ -9,16 +9,17 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::replay_body::Origin;
-use super::{Remake, ReplayBody};
+use super::replay_body::BodyOptions;
+use super::{BodyFactory, ReplayBody};
 
-/// Buffers every body while it is sent, up to a bound, so that it can be sent again: put it outside
-/// the retry layer when bodies are streams.
+/// A layer that buffers each request body while it is sent, so that it can be sent again.
 ///
-/// What was sent is shared, not copied. A body that outgrows the bound is sent on, and its buffer is
-/// let go of at once: such a call is sent once, like all calls under [`OnceLayer`](super::OnceLayer),
-/// unless its request carries a [`Remake`]. The same holds for a body that was still being sent when
-/// the answer came: what the server has not read is not pressed upon it again.
+/// Put it outside of the retry layer, for streams.
+///
+/// Frames are shared, not copied. A body that outgrows the bound is sent on, and its buffer is freed at once. Such a
+/// call is sent once, like all calls under [`NoReplayLayer`](super::NoReplayLayer), unless its request carries a
+/// [`BodyFactory`]. The same holds for a body that was still being sent when the response arrived: the server did not
+/// want the rest.
 ///
 /// # Default
 ///
@@ -58,15 +59,16 @@ pub struct ReplayLayer {
 impl ReplayLayer {
     const BOUND: usize = 64 * 1024;
 
-    /// With a bound of 64 KiB.
+    /// Creates the layer with a bound of 64 KiB.
     pub const fn new() -> Self {
         Self { bound: Self::BOUND }
     }
 
-    /// Buffers up to so many bytes of each body; a frame counts as at least 128. With 0 nothing is
-    /// buffered, and only a [`Remake`] gets a body sent again.
+    /// Sets how many bytes of each body are buffered; a frame counts as at least 128.
     ///
-    /// The default is 64 KiB. It bounds what each call under way keeps in memory.
+    /// With 0 nothing is buffered, and only a [`BodyFactory`] allows a body to be sent again.
+    ///
+    /// The default is 64 KiB. It bounds what each call in flight keeps in memory.
     #[must_use]
     pub const fn bound(mut self, bytes: usize) -> Self {
         self.bound = bytes;
@@ -89,14 +91,14 @@ impl<S> Layer<S> for ReplayLayer {
     }
 }
 
-/// The service that [`ReplayLayer`] makes.
+/// The service of a [`ReplayLayer`].
 #[derive(Clone, Copy)]
 pub struct ReplayService<S> {
     inner: S,
     bound: usize,
 }
 
-// `'static` only because extensions are told apart by type.
+// `'static` is needed because extensions are found by their type.
 impl<S, B> Service<Request<B>> for ReplayService<S>
 where
     S: Service<Request<ReplayBody<B>>>,
@@ -111,18 +113,18 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        let origin = Origin {
+        let options = BodyOptions {
             bound: self.bound,
-            announced: announced(request.headers()),
-            remake: request.extensions_mut().remove::<Remake<B>>(),
+            content_length: content_length(request.headers()),
+            factory: request.extensions_mut().remove::<BodyFactory<B>>(),
         };
         self.inner
-            .call(request.map(|body| ReplayBody::from(body, origin)))
+            .call(request.map(|body| ReplayBody::from(body, options)))
     }
 }
 
-/// A client stops reading a body after so many bytes, even if the body has not said that it ended.
-fn announced(headers: &HeaderMap) -> Option<u64> {
+/// Returns the `Content-Length`, at which a client stops reading even if the body has not ended.
+fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

@@ -1,4 +1,4 @@
-//! The response body that a caller gets.
+//! The response body that a caller receives.
 
 use std::fmt;
 use std::pin::Pin;
@@ -8,49 +8,50 @@ use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::Heard;
-use crate::gate::Hold;
+use super::BufferedBody;
+use crate::gate::ConcurrencyPermit;
 
 pin_project! {
-    /// The body of a response: the client's own, or one whose beginning was already listened to and
-    /// is put back in front.
+    /// The body of a response: the client's own, or one whose beginning was already read.
+    ///
+    /// What was read is put back in front.
     pub struct ResponseBody<R: Body> {
         #[pin]
         inner: Inner<R>,
-        // Its place among the calls at once, where these are limited.
-        hold: Option<Hold>,
+        // The slot of the call, where concurrent calls are limited.
+        permit: Option<ConcurrencyPermit>,
     }
 }
 
 pin_project! {
     #[project = InnerProj]
     enum Inner<R: Body> {
-        Untouched { #[pin] body: R },
+        Original { #[pin] body: R },
         // Boxed: rare, and larger than most bodies.
-        Heard { heard: Box<Heard<R>> },
+        Buffered { body: Box<BufferedBody<R>> },
     }
 }
 
 impl<R: Body> ResponseBody<R> {
-    pub(crate) fn untouched(body: R) -> Self {
+    pub(crate) fn new(body: R) -> Self {
         Self {
-            inner: Inner::Untouched { body },
-            hold: None,
+            inner: Inner::Original { body },
+            permit: None,
         }
     }
 
-    pub(crate) fn heard(heard: Heard<R>) -> Self {
+    pub(crate) fn from_buffered(body: BufferedBody<R>) -> Self {
         Self {
-            inner: Inner::Heard {
-                heard: Box::new(heard),
+            inner: Inner::Buffered {
+                body: Box::new(body),
             },
-            hold: None,
+            permit: None,
         }
     }
 
-    /// The call is one of those at once until this body has ended or is dropped.
-    pub(crate) fn hold(&mut self, hold: Hold) {
-        self.hold = Some(hold).filter(|_| !self.is_end_stream());
+    /// Holds a permit until this body has ended or is dropped.
+    pub(crate) fn hold_permit(&mut self, permit: ConcurrencyPermit) {
+        self.permit = Some(permit).filter(|_| !self.is_end_stream());
     }
 }
 
@@ -64,34 +65,34 @@ impl<R: Body> Body for ResponseBody<R> {
     ) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
         let mut this = self.project();
         let (frame, ended) = match this.inner.as_mut().project() {
-            InnerProj::Untouched { mut body } => {
+            InnerProj::Original { mut body } => {
                 let frame = poll_as_bytes(body.as_mut(), cx);
                 (frame, body.is_end_stream())
             }
-            InnerProj::Heard { heard } => (heard.poll_frame(cx), heard.is_end_stream()),
+            InnerProj::Buffered { body } => (body.poll_frame(cx), body.is_end_stream()),
         };
         if ended || matches!(frame, Poll::Ready(None | Some(Err(_)))) {
-            *this.hold = None;
+            *this.permit = None;
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.inner {
-            Inner::Untouched { body } => body.is_end_stream(),
-            Inner::Heard { heard } => heard.is_end_stream(),
+            Inner::Original { body } => body.is_end_stream(),
+            Inner::Buffered { body } => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.inner {
-            Inner::Untouched { body } => body.size_hint(),
-            Inner::Heard { heard } => heard.size_hint(),
+            Inner::Original { body } => body.size_hint(),
+            Inner::Buffered { body } => body.size_hint(),
         }
     }
 }
 
-/// `Bytes` in, `Bytes` out: for the clients of this ecosystem nothing is copied.
+/// Polls a frame as `Bytes`; bodies of `Bytes` are not copied.
 fn poll_as_bytes<R: Body>(
     body: Pin<&mut R>,
     cx: &mut Context<'_>,
@@ -100,7 +101,7 @@ fn poll_as_bytes<R: Body>(
         .map_ok(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
 }
 
-impl<R: Body> Heard<R> {
+impl<R: Body> BufferedBody<R> {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
         if let Some(frame) = self.frames.pop_front() {
             return Poll::Ready(Some(Ok(frame)));
@@ -120,7 +121,7 @@ impl<R: Body> Heard<R> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let heard: u64 = self
+        let buffered: u64 = self
             .frames
             .iter()
             .filter_map(Frame::data_ref)
@@ -131,9 +132,9 @@ impl<R: Body> Heard<R> {
             .as_ref()
             .map_or_else(|| SizeHint::with_exact(0), |rest| rest.size_hint());
         let mut hint = SizeHint::new();
-        hint.set_lower(heard.saturating_add(rest.lower()));
+        hint.set_lower(buffered.saturating_add(rest.lower()));
         if let Some(upper) = rest.upper() {
-            hint.set_upper(heard.saturating_add(upper));
+            hint.set_upper(buffered.saturating_add(upper));
         }
         hint
     }

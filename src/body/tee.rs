@@ -1,5 +1,6 @@
-//! One body that several attempts read, one at a time: each from its start, out of the buffer as far
-//! as that goes, and then on from where the body itself is.
+//! One body that several attempts read, one at a time.
+//!
+//! Each attempt reads from the start: first from the buffer, and then from the body itself.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -7,62 +8,62 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 
-use super::buffer::{Buffer, Lost};
+use super::buffer::{Buffer, BufferError};
 use crate::error::BoxError;
 
-/// What the attempts share.
+/// The state that all attempts share.
 pub(super) struct Tee<B> {
-    /// The body itself, until it has ended.
+    /// The body, until it has ended.
     original: Option<Pin<Box<B>>>,
     buffer: Buffer,
-    /// Which attempt reads now; those before it have been cut off.
+    /// The attempt that reads now; earlier ones were cut off.
     reader: Option<u64>,
-    tickets: u64,
-    /// Woken when the reader is cut off, so that it lets go of its connection.
-    asleep: Option<Waker>,
-    /// How many bytes of data are to come, if the request says so.
-    announced: Option<u64>,
-    /// Whether all were read. A client that can tell does not always read on to the end.
+    attempts: u64,
+    /// Woken when the reader is cut off, so that it releases its connection.
+    reader_waker: Option<Waker>,
+    /// How many bytes of data are left by the `Content-Length`.
+    content_length: Option<u64>,
+    /// Whether all data was read. Some clients stop before the end of the body.
     complete: bool,
 }
 
-/// Where one attempt is.
+/// The position of one attempt.
 #[derive(Default)]
-pub(super) struct Place {
-    /// Drawn with the first poll.
-    ticket: Option<u64>,
-    /// Pieces of the buffer that it has read.
-    at: usize,
+pub(super) struct ReadPosition {
+    /// The number of the attempt, set by its first poll.
+    attempt: Option<u64>,
+    /// How many frames of the buffer it has read.
+    next: usize,
 }
 
 impl<B: Body> Tee<B> {
-    pub(super) fn new(body: B, bound: usize, announced: Option<u64>) -> Self {
+    pub(super) fn new(body: B, bound: usize, content_length: Option<u64>) -> Self {
         Self {
             original: (!body.is_end_stream()).then(|| Box::pin(body)),
             buffer: Buffer::new(bound),
             reader: None,
-            tickets: 0,
-            asleep: None,
-            announced,
+            attempts: 0,
+            reader_waker: None,
+            content_length,
             complete: false,
         }
     }
 
-    pub(super) fn is_end_stream(&self, place: &Place) -> bool {
-        let read = place.at >= self.buffer.len();
-        read && self.original.is_none() && self.refusal(place).is_none()
+    pub(super) fn is_end_stream(&self, position: &ReadPosition) -> bool {
+        let read = position.next >= self.buffer.len();
+        read && self.original.is_none() && self.error(position).is_none()
     }
 
-    pub(super) fn size_hint(&self, place: &Place) -> SizeHint {
-        if self.refusal(place).is_some() {
-            // What comes is an error, and no data.
+    pub(super) fn size_hint(&self, position: &ReadPosition) -> SizeHint {
+        if self.error(position).is_some() {
+            // The next item is an error, and no data.
             return SizeHint::new();
         }
         let rest = match &self.original {
             Some(body) => body.size_hint(),
             None => SizeHint::with_exact(0),
         };
-        let buffered = self.buffer.bytes_from(place.at);
+        let buffered = self.buffer.bytes_from(position.next);
         let mut hint = SizeHint::new();
         hint.set_lower(buffered.saturating_add(rest.lower()));
         if let Some(upper) = rest.upper() {
@@ -73,47 +74,51 @@ impl<B: Body> Tee<B> {
 }
 
 impl<B> Tee<B> {
-    /// Whether another attempt could read from the start.
+    /// Whether another attempt can read from the start.
     pub(super) fn is_whole(&self) -> bool {
-        self.buffer.lost().is_none()
+        self.buffer.error().is_none()
     }
 
-    /// Whether an attempt reads, and has more to read.
+    /// Whether an attempt is reading and has more to read.
     pub(super) fn is_under_way(&self) -> bool {
         self.reader.is_some() && self.original.is_some() && !self.complete
     }
 
-    /// No attempt that has begun reads on. Returns whom to wake once nothing is locked.
+    /// Cuts off the current reader; returns its waker, to be woken without the lock.
     pub(super) fn cut_off(&mut self) -> Option<Waker> {
         self.reader = None;
-        self.asleep.take()
+        self.reader_waker.take()
     }
 
-    /// The body broke off: what there is of it must not look whole.
+    /// Marks the body as failed, so that its beginning never looks whole.
     pub(super) fn fail(&mut self) {
         self.original = None;
-        self.buffer.lose(Lost::Failed);
+        self.buffer.discard(BufferError::BodyFailed);
     }
 
-    /// Why this attempt cannot read, if it cannot.
-    fn refusal(&self, place: &Place) -> Option<Lost> {
-        match place.ticket {
-            None => self.buffer.lost(),
-            Some(_) if place.ticket != self.reader => Some(Lost::TakenOver),
-            Some(_) => self.buffer.lost().filter(|lost| *lost == Lost::Failed),
+    /// Returns why this attempt cannot read, if it cannot.
+    fn error(&self, position: &ReadPosition) -> Option<BufferError> {
+        match position.attempt {
+            None => self.buffer.error(),
+            Some(_) if position.attempt != self.reader => Some(BufferError::TakenOver),
+            Some(_) => self
+                .buffer
+                .error()
+                .filter(|error| *error == BufferError::BodyFailed),
         }
     }
 
-    /// An attempt begins with its first poll, and takes over from the one before: that is whom to wake
-    /// once nothing is locked.
-    pub(super) fn begin(&mut self, place: &mut Place) -> Option<Waker> {
-        if place.ticket.is_some() || !self.is_whole() {
+    /// Begins an attempt at its first poll, and returns the waker of the previous one.
+    ///
+    /// It must be woken without the lock.
+    pub(super) fn begin(&mut self, position: &mut ReadPosition) -> Option<Waker> {
+        if position.attempt.is_some() || !self.is_whole() {
             return None;
         }
         let before = self.cut_off();
-        self.tickets += 1;
-        self.reader = Some(self.tickets);
-        place.ticket = self.reader;
+        self.attempts += 1;
+        self.reader = Some(self.attempts);
+        position.attempt = self.reader;
         before
     }
 }
@@ -123,17 +128,17 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    /// Reads on, in an attempt that has begun.
+    /// Reads the next frame for an attempt that has begun.
     pub(super) fn poll_frame(
         &mut self,
-        place: &mut Place,
+        position: &mut ReadPosition,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Some(lost) = self.refusal(place) {
-            return Poll::Ready(Some(Err(lost.into())));
+        if let Some(error) = self.error(position) {
+            return Poll::Ready(Some(Err(error.into())));
         }
-        if let Some(frame) = self.buffer.get(place.at) {
-            place.at += 1;
+        if let Some(frame) = self.buffer.get(position.next) {
+            position.next += 1;
             return Poll::Ready(Some(Ok(frame)));
         }
         let Some(body) = &mut self.original else {
@@ -141,10 +146,10 @@ where
         };
         let frame = body.as_mut().poll_frame(cx);
         if frame.is_pending() {
-            self.asleep = Some(cx.waker().clone());
+            self.reader_waker = Some(cx.waker().clone());
         }
         Poll::Ready(match ready!(frame) {
-            Some(Ok(frame)) => Some(Ok(self.pass_on(frame, place))),
+            Some(Ok(frame)) => Some(Ok(self.pass_on(frame, position))),
             Some(Err(error)) => {
                 self.fail();
                 Some(Err(error.into()))
@@ -156,21 +161,21 @@ where
         })
     }
 
-    fn pass_on(&mut self, frame: Frame<B::Data>, place: &mut Place) -> Frame<Bytes> {
+    fn pass_on(&mut self, frame: Frame<B::Data>, position: &mut ReadPosition) -> Frame<Bytes> {
         let frame = frame.map_data(|mut data| data.copy_to_bytes(data.remaining()));
-        self.buffer.keep(&frame);
-        place.at = self.buffer.len();
+        self.buffer.push(&frame);
+        position.next = self.buffer.len();
         self.complete |= self.was_last(&frame);
         self.original.take_if(|body| body.is_end_stream());
         frame
     }
 
-    /// Whether nothing but trailers can come after this frame.
+    /// Whether only trailers can follow this frame.
     fn was_last(&mut self, frame: &Frame<Bytes>) -> bool {
         let Some(data) = frame.data_ref() else {
             return frame.is_trailers();
         };
-        let left = self.announced.as_mut().map(|left| {
+        let left = self.content_length.as_mut().map(|left| {
             *left = left.saturating_sub(data.len() as u64);
             *left
         });

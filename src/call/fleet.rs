@@ -5,68 +5,61 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{Request, Response};
-use http_body::Body;
-use tower_service::Service;
-
 use super::{Call, Next};
 use crate::body::Replay;
-use crate::error::BoxError;
-use crate::fleet::{Admission, Admitting, Fleet};
+use crate::fleet::{Fleet, Reply, ReplyFuture};
 use crate::gate::{Closing, Wait};
+use crate::inner::Inner;
 use crate::scope::Scope;
 
-impl<S, B, R> Call<S, B, R>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Replay,
-    R: Body,
-{
+impl<S: Inner<B>, B: Replay> Call<S, B> {
     /// Sends when the fleet agrees, or asks again when it says. Its patience runs meanwhile.
-    pub(super) fn poll_fleet(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+    pub(super) fn poll_fleet(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         let Some(fleet) = &self.settings.fleet else {
             return Poll::Ready(Next::Ready);
         };
-        let rare = &mut **self.rare.get_or_insert_with(Box::default);
-        let asked = rare.fleet.get_or_insert_with(Box::default);
+        let retry_state = &mut **self.retry_state.get_or_insert_with(Box::default);
+        let asked = retry_state.fleet.get_or_insert_with(Box::default);
         loop {
-            let bucket = rare.bucket.as_mut().filter(|_| asked.grants.is_empty());
+            let bucket = retry_state
+                .bucket
+                .as_mut()
+                .filter(|_| asked.grants.is_empty());
             let asks_for_bucket = bucket.is_some();
-            let turn = bucket.unwrap_or(&mut self.turn);
+            let permit = bucket.unwrap_or(&mut self.permit);
             let admitting = asked
                 .admitting
-                .get_or_insert_with(|| fleet.admit(turn.gate().scope(), turn.price()));
+                .get_or_insert_with(|| fleet.admit(permit.gate().scope(), permit.cost()));
             let Poll::Ready(admission) = admitting.as_mut().poll(cx) else {
                 ready!(self.poll_patience(cx));
                 return Poll::Ready(self.too_late());
             };
             asked.admitting = None;
             match admission {
-                Admission::Granted => {
+                Reply::Granted => {
                     asked.grants.push(Grant {
                         fleet: Arc::clone(fleet),
-                        scope: turn.gate().scope().clone(),
-                        price: turn.price(),
+                        scope: permit.gate().scope().clone(),
+                        price: permit.cost(),
                         used: false,
                     });
                     if !asks_for_bucket {
                         return Poll::Ready(Next::Ready);
                     }
                 }
-                Admission::NotBefore(wait) => {
-                    turn.recalled(Closing {
+                Reply::NotBefore(wait) => {
+                    permit.revoke(Closing {
                         wait: Wait::Named(wait.max(Duration::from_millis(1))),
-                        heard: self.settings.clock.now(),
+                        received_at: self.settings.clock.now(),
                         refused: false,
-                        by_a_limit: false,
+                        by_limit: false,
                         path: Default::default(),
                         decided_by: "the fleet".into(),
-                        at_most: self.settings.max_cooldown,
+                        max_wait: self.settings.max_cooldown,
                     });
                     // The place at the other gate goes back, too.
-                    self.turn.give_back();
-                    self.leave_bucket();
+                    self.permit.release();
+                    self.release_bucket();
                     return Poll::Ready(Next::Admit);
                 }
             }
@@ -77,7 +70,7 @@ where
 /// What the fleet is asked, and what it has granted: first for the bucket, if there is one, then for the scope.
 #[derive(Default)]
 pub(super) struct Asked {
-    admitting: Option<Admitting>,
+    admitting: Option<ReplyFuture>,
     grants: Vec<Grant>,
 }
 
@@ -88,7 +81,7 @@ impl Asked {
     }
 
     /// The call lets go of what it was granted.
-    pub(super) fn give_back(&mut self) {
+    pub(super) fn release(&mut self) {
         self.grants.clear();
     }
 }
@@ -110,7 +103,7 @@ impl Grant {
 impl Drop for Grant {
     fn drop(&mut self) {
         if !self.used {
-            self.fleet.returned(&self.scope, self.price);
+            self.fleet.release(&self.scope, self.price);
         }
     }
 }

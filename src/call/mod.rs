@@ -1,19 +1,21 @@
 //! What one call holds, and its steps. No polling of its own: each step is asked for by the
 //! [future](crate::future), looks at the clock once and says what follows.
 //!
-//! `seat` is where it begins, `answer` hears what came back, `plan` says when the call goes again, `ending` what its
-//! caller gets.
+//! A call begins in `entry`, is sent by `outgoing`, and what came back is judged in `outcome` and carried out in
+//! `verdict`; `progress` says when it goes again, and `finish` what its caller gets.
 
-mod answer;
-mod ending;
+mod entry;
+mod finish;
 mod fleet;
-mod message;
-mod plan;
-mod seat;
+mod outcome;
+mod outgoing;
+mod progress;
 mod verdict;
 
-pub(crate) use message::Message;
-pub(crate) use seat::Seat;
+pub(crate) use entry::CallEntry;
+pub(crate) use outgoing::Outgoing;
+
+use progress::{Bounds, Progress};
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -21,19 +23,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response, response};
+use http::{Response, response};
 use http_body::Body;
-use tower_service::Service;
 
-use crate::body::{Hearing, Kept, Replay, ResponseBody};
-use crate::clock::{Timer, later};
+use crate::body::{BodyReader, Replay, ResponseBody, StoredResponse};
+use crate::config::Settings;
 use crate::error::BoxError;
-use crate::gate::{Asks, HeadClosing, PathHash, Receipt, Turn, Until};
-use crate::moment::{Length, Moment};
+use crate::gate::{AcquireRequest, Deadlines, PathHash, Permit, ProvisionalClosing, RetryReceipt};
+use crate::inner::Inner;
 use crate::policy::{RequestHead, Route};
-use crate::report::StopReason;
-use crate::settings::Settings;
-use crate::trace;
+use crate::retry::Deadline;
+use crate::telemetry::StopReason;
+use crate::telemetry::trace;
+use crate::time::Moment;
+use crate::time::{Timer, later};
 
 /// The step after this one.
 pub(crate) enum Next<R: Body> {
@@ -46,81 +49,59 @@ pub(crate) enum Next<R: Body> {
     End(Result<Response<ResponseBody<R>>, BoxError>),
 }
 
-/// One call. What most calls never need is behind `rare`.
+/// One call. What most calls never need is behind `retry_state`.
 ///
 /// In this order, and no other: a turn that lies beside the message is moved together with it, and once more.
 #[repr(C)]
-pub(crate) struct Call<S, B, R: Body> {
-    message: Message<B>,
+pub(crate) struct Call<S: Inner<B>, B> {
+    outgoing: Outgoing<B>,
     settings: Arc<Settings>,
     service: S,
     timer: Option<Timer>,
-    rare: Option<Box<Rare<R>>>,
+    retry_state: Option<Box<RetryState<S::ResponseBody>>>,
     started: Moment,
-    turn: Turn,
+    permit: Permit,
 }
 
 /// What a call remembers once something happened to it.
-struct Rare<R: Body> {
-    waited: Length,
-    /// How much of that the server or the gate decided: it uses up no patience with failures.
-    gated: Length,
-    waits_since: Option<Moment>,
-    /// The call's own backoff ends then; what it waits beyond is the gate's.
-    backs_off_until: Option<Moment>,
+struct RetryState<R: Body> {
+    progress: Progress,
     decided_by: Option<Cow<'static, str>>,
-    /// Refusals of this call whose wait the server or the gate decided.
-    refusals: u32,
-    /// Retries that the call timed by its own backoff, and the last of their waits.
-    retries: u32,
-    backed_off: Length,
-    /// No attempt starts later than this, where an answer allowed more than the settings do.
-    latest: Option<Moment>,
-    /// It waits because its scope may be out, and looks now and then whether that is so.
-    suspended: bool,
     /// The call's own timer rings then.
     sleep_until: Option<Moment>,
-    /// The price of the next retry.
-    receipt: Option<Receipt>,
-    /// Around the attempt that is on its way, if anybody listens.
+    /// What the next retry was paid with.
+    receipt: Option<RetryReceipt>,
+    /// Around the attempt in flight, if anything listens.
     span: Option<Box<trace::Span>>,
     /// What the fleet is asked, and what it has granted.
     fleet: Option<Box<fleet::Asked>>,
-    /// Its turn at the gate of a bucket, if it is known to belong to one.
-    bucket: Option<Turn>,
-    /// What the head of the answer has closed whose body is being read.
-    by_head: Option<Box<HeadClosing>>,
-    /// The last answer, while the call goes on.
-    in_hand: Option<InHand<R>>,
+    /// The permit at the gate of a bucket, if the call is known to belong to one.
+    bucket: Option<Permit>,
+    /// What the head of the response has closed whose body is being read.
+    provisional: Option<Box<ProvisionalClosing>>,
+    /// The last response or error, while the call goes on.
+    last_outcome: Option<LastOutcome<R>>,
 }
 
-impl<R: Body> Default for Rare<R> {
+impl<R: Body> Default for RetryState<R> {
     fn default() -> Self {
         Self {
-            waited: Length::default(),
-            gated: Length::default(),
-            waits_since: None,
-            backs_off_until: None,
+            progress: Progress::default(),
             decided_by: None,
-            refusals: 0,
-            retries: 0,
-            backed_off: Length::default(),
-            latest: None,
-            suspended: false,
             sleep_until: None,
             receipt: None,
             span: None,
             fleet: None,
             bucket: None,
-            by_head: None,
-            in_hand: None,
+            provisional: None,
+            last_outcome: None,
         }
     }
 }
 
-impl<R: Body> Rare<R> {
+impl<R: Body> RetryState<R> {
     #[cold]
-    fn of_bucket(bucket: Turn) -> Box<Self> {
+    fn of_bucket(bucket: Permit) -> Box<Self> {
         Box::new(Self {
             bucket: Some(bucket),
             ..Self::default()
@@ -129,46 +110,44 @@ impl<R: Body> Rare<R> {
 }
 
 /// What the caller gets if the call has to end.
-enum InHand<R: Body> {
+enum LastOutcome<R: Body> {
     /// A refusal whose body is being listened to, and when its head arrived.
-    Hearing(Box<(response::Parts, Hearing<R>, Moment)>),
+    Reading(Box<(response::Parts, BodyReader<R>, Moment)>),
     /// A refusal that was read to its end and is small.
-    Kept(Kept<R>),
+    Stored(StoredResponse<R>),
     Error(BoxError),
 }
 
-impl<S, B, R> Call<S, B, R>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Replay,
-    R: Body,
-{
+impl<S: Inner<B>, B: Replay> Call<S, B> {
     /// Inlined, so that it is built where it is to be: a head is large, and every move of it is a copy.
     #[inline(always)]
     pub(crate) fn new(
         service: S,
         settings: Arc<Settings>,
-        seat: Seat<R>,
-        message: Message<B>,
+        entry: CallEntry<S::ResponseBody>,
+        outgoing: Outgoing<B>,
     ) -> Self {
         Self {
             service,
             settings,
-            message,
-            turn: seat.turn,
-            started: seat.started,
+            outgoing,
+            permit: entry.permit,
+            started: entry.started,
             timer: None,
-            rare: seat.rare,
+            retry_state: entry.retry_state,
         }
     }
 
     /// Its turn has come: sends, keeping a copy if there can be one.
     pub(crate) fn send(&mut self) -> S::Future {
         self.account_for_wait();
-        let scope = self.turn.gate().scope();
-        self.message
-            .send(&mut self.service, &self.settings, scope, &mut self.rare)
+        let scope = self.permit.gate().scope();
+        self.outgoing.send(
+            &mut self.service,
+            &self.settings,
+            scope,
+            &mut self.retry_state,
+        )
     }
 
     /// Polls the attempt that is on its way, within its span.
@@ -177,8 +156,12 @@ where
         &self,
         attempt: Pin<&mut S::Future>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<R>, S::Error>> {
-        match self.rare.as_ref().and_then(|rare| rare.span.as_ref()) {
+    ) -> Poll<Result<Response<S::ResponseBody>, S::Error>> {
+        match self
+            .retry_state
+            .as_ref()
+            .and_then(|retry_state| retry_state.span.as_ref())
+        {
             Some(span) => span.in_scope(|| attempt.poll(cx)),
             None => attempt.poll(cx),
         }
@@ -186,61 +169,59 @@ where
 
     fn account_for_wait(&mut self) {
         self.stop_waiting();
-        let rare = self.rare();
-        rare.in_hand = None;
-        rare.span = None;
-        if let Some(receipt) = rare.receipt.take() {
+        let retry_state = self.retry_state();
+        retry_state.last_outcome = None;
+        retry_state.span = None;
+        if let Some(receipt) = retry_state.receipt.take() {
             receipt.spend();
         }
-        if let Some(asked) = rare.fleet.take() {
+        if let Some(asked) = retry_state.fleet.take() {
             asked.spend();
         }
     }
 
     /// A wait is over, because the call is sent or because it ends.
     fn stop_waiting(&mut self) {
-        let first = (self.message.attempts() == 0).then_some(self.started);
+        let first = (self.outgoing.attempts() == 0).then_some(self.started);
         let now = self.settings.clock.now();
-        let rare = self.rare();
-        let Some(since) = rare.waits_since.take().or(first) else {
-            return;
-        };
-        let gated_since = rare.backs_off_until.take().unwrap_or(since);
-        rare.waited += now.since(since);
-        rare.gated += now.since(gated_since);
+        self.retry_state().progress.end_wait(first, now);
     }
 
-    pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
-        let asks = Asks {
-            price: self.turn.price(),
-            path: path_hash(&self.message.head()),
-            patience: Until {
+    pub(crate) fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
+        let asks = AcquireRequest {
+            cost: self.permit.cost(),
+            path: path_hash(&self.outgoing.head()),
+            deadlines: Deadlines {
                 latest: self.latest(),
                 in_an_outage: self.latest_in_an_outage(),
             },
-            most_waiting: self.settings.max_waiting,
+            max_waiting: self.settings.max_waiting,
         };
         loop {
-            self.find_bucket();
+            self.update_bucket();
             let clock = &self.settings.clock;
-            let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+            let bucket = self
+                .retry_state
+                .as_mut()
+                .and_then(|retry_state| retry_state.bucket.as_mut());
             if let Some(bucket) = bucket.filter(|bucket| !bucket.is_admitted()) {
-                let Poll::Ready(admitted) = bucket.poll(asks, clock, &mut self.timer, cx) else {
+                let Poll::Ready(admitted) = bucket.poll_acquire(asks, clock, &mut self.timer, cx)
+                else {
                     // It holds no place at its scope, nor in its queue, while it waits for its bucket.
-                    self.turn.give_back();
+                    self.permit.release();
                     return Poll::Pending;
                 };
                 if let Err(why) = admitted {
                     let scope = bucket.gate().scope().clone();
-                    return Poll::Ready(Next::End(self.leave(why, scope)));
+                    return Poll::Ready(Next::End(self.reject(why, scope)));
                 }
             }
-            if self.turn.is_admitted() {
+            if self.permit.is_admitted() {
                 break;
             }
-            if let Err(why) = ready!(self.turn.poll(asks, clock, &mut self.timer, cx)) {
-                let scope = self.turn.gate().scope().clone();
-                return Poll::Ready(Next::End(self.leave(why, scope)));
+            if let Err(why) = ready!(self.permit.poll_acquire(asks, clock, &mut self.timer, cx)) {
+                let scope = self.permit.gate().scope().clone();
+                return Poll::Ready(Next::End(self.reject(why, scope)));
             }
             // Others may have learned meanwhile which bucket it is.
         }
@@ -254,41 +235,44 @@ where
     /// Keeps for the report what the call has waited for at its gates. Slow starts and queues are told only of a call
     /// that nothing else has kept.
     fn note_what_it_waited_for(&mut self) {
-        let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
-        let of_bucket = bucket.and_then(Turn::waited_for);
-        for (reason, words) in of_bucket.into_iter().chain(self.turn.waited_for()) {
-            let rare = self.rare.get_or_insert_with(Box::default);
-            if rare.decided_by.is_none() || reason.is_certain() {
-                rare.decided_by = Some(words);
+        let bucket = self
+            .retry_state
+            .as_mut()
+            .and_then(|retry_state| retry_state.bucket.as_mut());
+        let of_bucket = bucket.and_then(Permit::take_wait_reason);
+        for (reason, words) in of_bucket.into_iter().chain(self.permit.take_wait_reason()) {
+            let retry_state = self.retry_state.get_or_insert_with(Box::default);
+            if retry_state.decided_by.is_none() || reason.is_certain() {
+                retry_state.decided_by = Some(words);
             }
         }
     }
 
     /// Looks which bucket the call belongs to: while it waited, a response to a call of its kind may have named another.
     /// Returns whether it is the one that was known.
-    fn find_bucket(&mut self) -> bool {
-        let request = self.message.head();
-        let Some(gate) = self.settings.bucket_of(&request, self.turn.gate()) else {
+    fn update_bucket(&mut self) -> bool {
+        let request = self.outgoing.head();
+        let Some(gate) = self.settings.bucket_of(&request, self.permit.gate()) else {
             return true;
         };
-        let price = self.turn.price();
-        let rare = self.rare.get_or_insert_with(Box::default);
-        let known = rare.bucket.as_ref().map(Turn::gate);
+        let price = self.permit.cost();
+        let retry_state = self.retry_state.get_or_insert_with(Box::default);
+        let known = retry_state.bucket.as_ref().map(Permit::gate);
         let same = known.is_some_and(|known| Arc::ptr_eq(known, &gate));
         if !same {
-            if let Some(asked) = &mut rare.fleet {
-                asked.give_back();
+            if let Some(asked) = &mut retry_state.fleet {
+                asked.release();
             }
-            rare.bucket = Some(Turn::at(gate, price));
+            retry_state.bucket = Some(Permit::new(gate, price));
         }
         same
     }
 
-    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         match self.service.poll_ready(cx) {
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => {
-                self.turn.give_back();
+                self.permit.release();
                 self.stop_waiting();
                 let end = self.end_with_error(error.into(), Some(StopReason::Permanent), None);
                 return Poll::Ready(Next::End(end));
@@ -302,35 +286,35 @@ where
         if now > self.latest() {
             return Poll::Ready(self.too_late());
         }
-        if !self.message.is_whole() {
+        if !self.outgoing.is_whole() {
             return Poll::Ready(self.end_with_what_is_in_hand());
         }
-        if self.still_holds(now) {
+        if self.commit(now) {
             return Poll::Ready(Next::Send);
         }
         // The gate shut while the inner service made itself ready, or others have its place: let go of the permit.
-        self.leave_bucket();
+        self.release_bucket();
         self.service = self.service.clone();
         Poll::Ready(Next::Admit)
     }
 
     /// Its patience ended while the inner service was not ready.
-    fn too_late(&mut self) -> Next<R> {
-        let scope = self.turn.gate().scope().clone();
-        Next::End(self.give_up(None, ending::THE_CALLERS_AHEAD, scope))
+    fn too_late(&mut self) -> Next<S::ResponseBody> {
+        let scope = self.permit.gate().scope().clone();
+        Next::End(self.give_up(None, finish::THE_CALLERS_AHEAD, scope))
     }
 
     /// An attempt that was given up has read on in the body while the call waited.
     #[cold]
-    fn end_with_what_is_in_hand(&mut self) -> Next<R> {
-        self.turn.give_back();
-        self.leave_bucket();
+    fn end_with_what_is_in_hand(&mut self) -> Next<S::ResponseBody> {
+        self.permit.release();
+        self.release_bucket();
         self.stop_waiting();
         let ended = Some(StopReason::BodyNotReplayable);
-        Next::End(match self.rare().in_hand.take() {
-            Some(InHand::Kept(kept)) => Ok(self.end(kept.into_response(), ended, None)),
-            Some(InHand::Error(error)) => self.end_with_error(error, ended, None),
-            Some(InHand::Hearing(_)) | None => self.end_with_error(
+        Next::End(match self.retry_state().last_outcome.take() {
+            Some(LastOutcome::Stored(kept)) => Ok(self.end(kept.into_response(), ended, None)),
+            Some(LastOutcome::Error(error)) => self.end_with_error(error, ended, None),
+            Some(LastOutcome::Reading(_)) | None => self.end_with_error(
                 StopReason::BodyNotReplayable.to_string().into(),
                 ended,
                 None,
@@ -339,32 +323,35 @@ where
     }
 
     /// Lets go of the bucket's gate, and of what the fleet has granted.
-    fn leave_bucket(&mut self) {
-        let Some(rare) = &mut self.rare else {
+    fn release_bucket(&mut self) {
+        let Some(retry_state) = &mut self.retry_state else {
             return;
         };
-        if let Some(asked) = &mut rare.fleet {
-            asked.give_back();
+        if let Some(asked) = &mut retry_state.fleet {
+            asked.release();
         }
-        if let Some(bucket) = &mut rare.bucket {
-            bucket.give_back();
+        if let Some(bucket) = &mut retry_state.bucket {
+            bucket.release();
         }
     }
 
     /// Whether all gates have stayed open since they let it through.
-    fn still_holds(&mut self, now: Moment) -> bool {
-        if !self.find_bucket() {
-            self.turn.give_back();
+    fn commit(&mut self, now: Moment) -> bool {
+        if !self.update_bucket() {
+            self.permit.release();
             return false;
         }
-        let bucket = self.rare.as_mut().and_then(|rare| rare.bucket.as_mut());
+        let bucket = self
+            .retry_state
+            .as_mut()
+            .and_then(|retry_state| retry_state.bucket.as_mut());
         let Some(bucket) = bucket else {
-            return self.turn.still_holds(now);
+            return self.permit.commit(now);
         };
-        let holds = bucket.still_holds(now) && self.turn.still_holds(now);
+        let holds = bucket.commit(now) && self.permit.commit(now);
         if !holds {
-            bucket.not_sent();
-            self.turn.give_back();
+            bucket.abort();
+            self.permit.release();
         }
         holds
     }
@@ -380,10 +367,14 @@ where
         timer.poll(cx)
     }
 
-    pub(crate) fn poll_sleep(&mut self, cx: &mut Context<'_>) -> Poll<Next<R>> {
+    pub(crate) fn poll_sleep(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         if let Some(timer) = &mut self.timer {
             ready!(timer.poll(cx));
-            if self.rare.as_ref().is_some_and(|rare| rare.suspended) {
+            if self
+                .retry_state
+                .as_ref()
+                .is_some_and(|retry_state| retry_state.progress.suspended)
+            {
                 while let Some(look) = self.still_suspended() {
                     let timer = self.timer.get_or_insert_with(|| Timer::until(look));
                     timer.set(look);
@@ -397,15 +388,47 @@ where
     /// When a retry looks again that waits because its scope may be out, if that is still open.
     fn still_suspended(&mut self) -> Option<Moment> {
         let (now, latest) = (self.settings.clock.now(), self.latest_in_an_outage());
-        let known = self.turn.suspected_until(now).filter(|_| now < latest);
-        let again = later(now, plan::look_again(self.settings.dice.roll()));
+        let known = self.permit.suspected_until(now).filter(|_| now < latest);
+        let again = later(now, progress::look_again(self.settings.rng.bits()));
         let look = known.map(|known| known.min(again).min(latest));
-        self.rare().suspended = look.is_some();
+        self.retry_state().progress.suspended = look.is_some();
         look
     }
 
-    fn rare(&mut self) -> &mut Rare<R> {
-        self.rare.get_or_insert_with(Box::default)
+    /// What bounds the waits of this call.
+    fn bounds(&self) -> Bounds {
+        let extensions = &self.outgoing.head.extensions;
+        Bounds {
+            started: self.started,
+            patience: *extensions.get().unwrap_or(&self.settings.patience),
+            deadline: extensions
+                .get()
+                .map(|deadline: &Deadline| deadline.moment()),
+            max_retries: self.settings.max_retries,
+            backoff: self.settings.backoff,
+        }
+    }
+
+    /// The last moment at which this call may start an attempt.
+    fn latest(&self) -> Moment {
+        self.with_progress(Progress::latest)
+    }
+
+    /// The last moment at which it may, while the server is out.
+    fn latest_in_an_outage(&self) -> Moment {
+        self.with_progress(Progress::latest_in_an_outage)
+    }
+
+    fn with_progress(&self, ask: impl Fn(&Progress, &Bounds) -> Moment) -> Moment {
+        let bounds = self.bounds();
+        match &self.retry_state {
+            Some(retry_state) => ask(&retry_state.progress, &bounds),
+            None => ask(&Progress::default(), &bounds),
+        }
+    }
+
+    fn retry_state(&mut self) -> &mut RetryState<S::ResponseBody> {
+        self.retry_state.get_or_insert_with(Box::default)
     }
 }
 

@@ -6,35 +6,35 @@ use std::sync::Arc;
 use http::StatusCode;
 use http_body::Body;
 
-use super::Rare;
+use super::RetryState;
 use super::path_hash;
-use crate::gate::{Closing, Ending, Gate, Heard, PathHash, Turn, Wait};
-use crate::moment::Moment;
-use crate::observe::Decision;
+use crate::config::Settings;
+use crate::gate::{Closing, Completion, Gate, Outcome, PathHash, Permit, Wait};
 use crate::policy::{Attempt, Ruling, Verdict};
-use crate::settings::Settings;
-use crate::{meter, trace};
+use crate::telemetry::Decision;
+use crate::telemetry::{meter, trace};
+use crate::time::Moment;
 
 /// Tells the gate, the observer and the log what the verdict is. Returns when the gate opens, if the
 /// verdict shuts it.
-pub(super) fn carry_out<R: Body>(
+pub(super) fn apply_verdict<R: Body>(
     verdict: &Verdict,
     attempt: &Attempt<'_>,
-    own: &mut Turn,
-    rare: &mut Option<Box<Rare<R>>>,
+    own: &mut Permit,
+    retry_state: &mut Option<Box<RetryState<R>>>,
     settings: &Settings,
-    heard: Moment,
+    received_at: Moment,
 ) -> Option<Moment> {
-    let ending = match verdict.ruling() {
-        _ if failed(verdict, attempt) && !verdict.cools() => failure(verdict, attempt),
-        Ruling::Accept => Ending::Accepted,
-        Ruling::Throttled => Ending::Refused,
-        Ruling::Retry | Ruling::Refuse if verdict.cools() => Ending::Refused,
-        Ruling::Retry | Ruling::Refuse => Ending::Accepted,
+    let outcome = match verdict.ruling() {
+        _ if is_failed(verdict, attempt) && !verdict.closes_gate() => failure(verdict, attempt),
+        Ruling::Accept => Outcome::Ok,
+        Ruling::Throttled => Outcome::RateLimited,
+        Ruling::Retry | Ruling::Refuse if verdict.closes_gate() => Outcome::RateLimited,
+        Ruling::Retry | Ruling::Refuse => Outcome::Ok,
     };
-    let told = Heard {
-        ending,
-        path: if ending != Ending::Accepted || own.gate().asks_for_paths() {
+    let told = Completion {
+        outcome,
+        path: if outcome != Outcome::Ok || own.gate().watches_paths() {
             path_hash(&attempt.request())
         } else {
             PathHash::UNKNOWN
@@ -42,67 +42,69 @@ pub(super) fn carry_out<R: Body>(
         // A failure concerns the whole scope, the counter of a bucket does not.
         counter: verdict
             .counter()
-            .filter(|_| verdict.bucket().is_none() || !is_failure(ending)),
-        price: verdict.cost(),
-        by_a_limit: verdict.ruling() == Ruling::Throttled,
-        believed_for: settings.believes(is_served(verdict, attempt.status())),
+            .filter(|_| verdict.bucket().is_none() || !is_failure(outcome)),
+        cost: verdict.cost(),
+        by_limit: verdict.ruling() == Ruling::Throttled,
+        max_reset: settings.max_wait(is_served(verdict, attempt.status())),
     };
     let mut told = told;
-    let in_bucket = note_bucket(verdict, attempt, own, rare, settings, heard);
+    let in_bucket = note_bucket(verdict, attempt, own, retry_state, settings, received_at);
     // One for which there is no room: what is left of it is not what is left of the scope, but its refusal counts.
     if verdict.bucket().is_some() && !in_bucket {
         told.counter = None;
     }
-    let elsewhere = note_redirect(attempt, own, rare, settings, heard);
-    let by_head = rare.as_mut().and_then(|rare| rare.by_head.take());
-    let by_head = by_head.map(|head| (*head, settings.clock.now()));
-    let mut bucket = rare.as_mut().and_then(|rare| rare.bucket.as_mut());
-    if attempt.was_kept_back() && !verdict.cools() && !verdict.is_failure() {
-        not_sent(own, settings);
-        bucket
-            .iter_mut()
-            .for_each(|bucket| not_sent(bucket, settings));
+    let elsewhere = note_redirect(attempt, own, retry_state, settings, received_at);
+    let provisional = retry_state
+        .as_mut()
+        .and_then(|retry_state| retry_state.provisional.take());
+    let provisional = provisional.map(|head| (*head, settings.clock.now()));
+    let mut bucket = retry_state
+        .as_mut()
+        .and_then(|retry_state| retry_state.bucket.as_mut());
+    if attempt.was_kept_back() && !verdict.closes_gate() && !verdict.is_failure() {
+        abort(own, settings);
+        bucket.iter_mut().for_each(|bucket| abort(bucket, settings));
     }
-    let turn = whose(in_bucket, elsewhere, told, own, bucket, heard);
-    let opening = if verdict.cools() {
-        let closing = closing(verdict, attempt, settings, heard);
-        turn.shut(told, closing, by_head, settings.dice.roll(), heard)
+    let permit = target_gate(in_bucket, elsewhere, told, own, bucket, received_at);
+    let opening = if verdict.closes_gate() {
+        let closing = closing(verdict, attempt, settings, received_at);
+        permit.complete_and_close(told, closing, provisional, settings.rng.bits(), received_at)
     } else {
-        turn.answered(told, heard);
-        by_head
+        permit.complete(told, received_at);
+        provisional
             .into_iter()
             .for_each(|(head, now)| head.take_back(now));
         None
     };
     let opens = opening.map(|opening| opening.gate);
-    let scope = turn.gate().scope();
-    let shut_for = opens.map(|opens| opens.since(heard));
-    if let Some(shut_for) = shut_for {
+    let scope = permit.gate().scope();
+    let closed_for = opens.map(|opens| opens.since(received_at));
+    if let Some(closed_for) = closed_for {
         let decided_by = decided_by(verdict, attempt.status());
         if let Some(cause) = trace::Cause::of(attempt) {
-            trace::shut(scope, cause, shut_for, &decided_by);
+            trace::on_close(scope, cause, closed_for, &decided_by);
         }
     }
     if let (Some(fleet), Some(opening)) = (&settings.fleet, opening) {
         // What this response said: what else holds the gate, the fleet may have said itself.
-        fleet.shut(scope, opening.own.since(heard));
+        fleet.on_close(scope, opening.own.since(received_at));
     }
     if let Some(observer) = &settings.observer {
-        observer.decided(&Decision {
+        observer.on_decision(&Decision {
             attempt,
             verdict,
             scope,
-            shut_for,
+            closed_for,
         });
     }
     // Under the scope that was asked: a server must not choose the labels, by a redirect to another address for each call.
     let scope = own.gate().scope();
     meter::on_attempt(
         scope,
-        match told.ending {
-            Ending::Refused | Ending::RefusedElsewhere => meter::Outcome::Refused,
-            ending if is_failure(ending) => meter::Outcome::Failed,
-            _ => meter::Outcome::Served,
+        match told.outcome {
+            Outcome::RateLimited | Outcome::RateLimitedElsewhere => meter::AttemptKind::Refused,
+            outcome if is_failure(outcome) => meter::AttemptKind::Failed,
+            _ => meter::AttemptKind::Served,
         },
     );
     if opens.is_some() {
@@ -112,43 +114,46 @@ pub(super) fn carry_out<R: Body>(
 }
 
 /// Closes the gate as the head of an answer says, while its body is still to be read.
-pub(super) fn close_by_head<R: Body>(
+pub(super) fn close_provisionally<R: Body>(
     verdict: &Verdict,
     attempt: &Attempt<'_>,
-    own: &Turn,
-    rare: &mut Option<Box<Rare<R>>>,
+    own: &Permit,
+    retry_state: &mut Option<Box<RetryState<R>>>,
     settings: &Settings,
-    heard: Moment,
+    received_at: Moment,
 ) {
-    if !verdict.cools() {
+    if !verdict.closes_gate() {
         return;
     }
-    let in_bucket = note_bucket(verdict, attempt, own, rare, settings, heard);
-    let elsewhere = note_redirect(attempt, own, rare, settings, heard);
-    let rare = rare.get_or_insert_with(Box::default);
-    let bucket = rare.bucket.as_ref().filter(|_| in_bucket || elsewhere);
-    let closing = closing(verdict, attempt, settings, heard);
-    let turn = bucket.unwrap_or(own);
-    let closed = turn.close_by_head(closing, settings.dice.roll());
-    rare.by_head = closed.map(Box::new);
+    let in_bucket = note_bucket(verdict, attempt, own, retry_state, settings, received_at);
+    let elsewhere = note_redirect(attempt, own, retry_state, settings, received_at);
+    let retry_state = retry_state.get_or_insert_with(Box::default);
+    let bucket = retry_state
+        .bucket
+        .as_ref()
+        .filter(|_| in_bucket || elsewhere);
+    let closing = closing(verdict, attempt, settings, received_at);
+    let permit = bucket.unwrap_or(own);
+    let closed = permit.close_provisionally(closing, settings.rng.bits());
+    retry_state.provisional = closed.map(Box::new);
 }
 
 /// Joins the bucket that the answer names. Whether there is one, and room for its gate.
 fn note_bucket<R: Body>(
     verdict: &Verdict,
     attempt: &Attempt<'_>,
-    own: &Turn,
-    rare: &mut Option<Box<Rare<R>>>,
+    own: &Permit,
+    retry_state: &mut Option<Box<RetryState<R>>>,
     settings: &Settings,
-    heard: Moment,
+    received_at: Moment,
 ) -> bool {
     let named = verdict
         .bucket()
-        .and_then(|name| settings.named_bucket(&attempt.request(), own.gate(), name, heard));
+        .and_then(|name| settings.named_bucket(&attempt.request(), own.gate(), name, received_at));
     let in_bucket = named.is_some();
     if let Some(gate) = named {
-        let rare = rare.get_or_insert_with(Box::default);
-        belongs_to(&mut rare.bucket, gate, own, heard);
+        let retry_state = retry_state.get_or_insert_with(Box::default);
+        belongs_to(&mut retry_state.bucket, gate, own, received_at);
     }
     in_bucket
 }
@@ -156,97 +161,97 @@ fn note_bucket<R: Body>(
 /// Joins the gate of the address that has answered, if that is another one. Returns whether it is.
 fn note_redirect<R: Body>(
     attempt: &Attempt<'_>,
-    own: &Turn,
-    rare: &mut Option<Box<Rare<R>>>,
+    own: &Permit,
+    retry_state: &mut Option<Box<RetryState<R>>>,
     settings: &Settings,
-    heard: Moment,
+    received_at: Moment,
 ) -> bool {
-    let behind = settings.gate_behind(attempt, own.gate());
+    let behind = settings.redirected_gate(attempt, own.gate());
     let elsewhere = behind.is_some();
     if let Some(gate) = behind {
-        let rare = rare.get_or_insert_with(Box::default);
-        belongs_to(&mut rare.bucket, gate, own, heard);
+        let retry_state = retry_state.get_or_insert_with(Box::default);
+        belongs_to(&mut retry_state.bucket, gate, own, received_at);
     }
     elsewhere
 }
 
 /// Whether a failure shows that the server is out, or says nothing of it as a whole: a 500 shows that it works, and
 /// what the policy accepts or calls final is an answer.
-fn failure(verdict: &Verdict, attempt: &Attempt<'_>) -> Ending {
+fn failure(verdict: &Verdict, attempt: &Attempt<'_>) -> Outcome {
     let Some(status) = attempt.status() else {
-        return Ending::Failed;
+        return Outcome::Unavailable;
     };
     let is_final = verdict.ruling() == Ruling::Refuse && !verdict.is_not_safe();
     let is_answer = is_final || verdict.ruling() == Ruling::Accept;
     let is_out = verdict.is_failure() || matches!(status.as_u16(), 502..=504 | 520..=529);
     match (is_out, is_answer) {
-        (false, _) => Ending::Errored,
-        (true, true) => Ending::TakenAsAnswer,
-        (true, false) => Ending::Failed,
+        (false, _) => Outcome::ServerError,
+        (true, true) => Outcome::UnavailableAccepted,
+        (true, false) => Outcome::Unavailable,
     }
 }
 
-fn is_failure(ending: Ending) -> bool {
+fn is_failure(outcome: Outcome) -> bool {
     matches!(
-        ending,
-        Ending::Failed | Ending::Errored | Ending::TakenAsAnswer
+        outcome,
+        Outcome::Unavailable | Outcome::ServerError | Outcome::UnavailableAccepted
     )
 }
 
 /// Nothing was sent: what was taken for the call goes back, and the gate learns nothing.
-fn not_sent(turn: &mut Turn, settings: &Settings) {
-    turn.not_sent();
+fn abort(permit: &mut Permit, settings: &Settings) {
+    permit.abort();
     if let Some(fleet) = &settings.fleet {
-        fleet.returned(turn.gate().scope(), turn.price());
+        fleet.release(permit.gate().scope(), permit.cost());
     }
 }
 
-fn failed(verdict: &Verdict, attempt: &Attempt<'_>) -> bool {
+fn is_failed(verdict: &Verdict, attempt: &Attempt<'_>) -> bool {
     let status = attempt.status();
     verdict.is_failure() || status.is_none_or(|status| status.is_server_error())
 }
 
 /// The call turns out to belong to a bucket: to the one at whose gate it has been, or to another.
-fn belongs_to(bucket: &mut Option<Turn>, gate: Arc<Gate>, own: &Turn, heard: Moment) {
+fn belongs_to(bucket: &mut Option<Permit>, gate: Arc<Gate>, own: &Permit, received_at: Moment) {
     let known = bucket
         .as_ref()
-        .is_some_and(|turn| Arc::ptr_eq(turn.gate(), &gate));
+        .is_some_and(|permit| Arc::ptr_eq(permit.gate(), &gate));
     if !known {
-        *bucket = Some(Turn::at(gate, own.price()).was_sent(own, heard));
+        *bucket = Some(Permit::new(gate, own.cost()).adopt(own, received_at));
     }
 }
 
 /// Whose gate a verdict is about. The other one, if there are two, is told only how the call ended: a refusal by
 /// one limit says nothing about another, and a failure is everybody's. If it was answered `elsewhere`, all of it is about
 /// that address.
-fn whose<'a>(
+fn target_gate<'a>(
     in_bucket: bool,
     elsewhere: bool,
-    told: Heard,
-    own: &'a mut Turn,
-    bucket: Option<&'a mut Turn>,
-    heard: Moment,
-) -> &'a mut Turn {
+    told: Completion,
+    own: &'a mut Permit,
+    bucket: Option<&'a mut Permit>,
+    received_at: Moment,
+) -> &'a mut Permit {
     let Some(bucket) = bucket else {
         return own;
     };
-    let about_bucket = elsewhere || (in_bucket && !is_failure(told.ending));
-    let other = Heard {
-        ending: match told.ending {
+    let about_bucket = elsewhere || (in_bucket && !is_failure(told.outcome));
+    let other = Completion {
+        outcome: match told.outcome {
             // It has answered, with a redirect.
-            _ if elsewhere => Ending::Accepted,
-            Ending::Accepted => Ending::Accepted,
-            Ending::Refused => Ending::RefusedElsewhere,
-            _ => Ending::Unknown,
+            _ if elsewhere => Outcome::Ok,
+            Outcome::Ok => Outcome::Ok,
+            Outcome::RateLimited => Outcome::RateLimitedElsewhere,
+            _ => Outcome::Cancelled,
         },
         counter: None,
         ..told
     };
     if about_bucket {
-        own.answered(other, heard);
+        own.complete(other, received_at);
         bucket
     } else {
-        bucket.answered(other, heard);
+        bucket.complete(other, received_at);
         own
     }
 }
@@ -255,7 +260,7 @@ fn closing(
     verdict: &Verdict,
     attempt: &Attempt<'_>,
     settings: &Settings,
-    heard: Moment,
+    received_at: Moment,
 ) -> Closing {
     let status = attempt.status();
     Closing {
@@ -264,11 +269,11 @@ fn closing(
             Some(hint) => Wait::Named(hint.wait()),
             None => Wait::Bare(verdict.bare()),
         },
-        heard,
+        received_at,
         refused: verdict.ruling() != Ruling::Accept,
-        by_a_limit: verdict.ruling() == Ruling::Throttled,
+        by_limit: verdict.ruling() == Ruling::Throttled,
         decided_by: decided_by(verdict, status),
-        at_most: Some(settings.believes(is_served(verdict, status))),
+        max_wait: Some(settings.max_wait(is_served(verdict, status))),
     }
 }
 
@@ -287,7 +292,7 @@ fn is_served(verdict: &Verdict, status: Option<StatusCode>) -> bool {
 pub(super) fn decided_by(verdict: &Verdict, status: Option<StatusCode>) -> Cow<'static, str> {
     match (verdict.hint(), verdict.grpc_status(), status) {
         (Some(hint), ..) => hint.source().to_owned().into(),
-        (None, ..) if !verdict.cools() => "backoff".into(),
+        (None, ..) if !verdict.closes_gate() => "backoff".into(),
         (None, Some(status), _) => format!("a bare grpc-status {status}").into(),
         (None, None, Some(status)) => format!("a bare {}", status.as_u16()).into(),
         (None, None, None) => "a failure".into(),

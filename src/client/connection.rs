@@ -1,8 +1,8 @@
-//! One bare connection of hyper beneath the layer (feature `hyper`).
+//! A single hyper connection beneath the layer (feature `hyper`).
 //!
-//! A `SendRequest` is no tower service, and that of HTTP/1.1 cannot be cloned. These adapters are both;
-//! all clones share the one connection. Requests carry the path alone, and a `Host` header: it is what
-//! tells the layer whose gate they belong to.
+//! A `SendRequest` is not a tower service, and that of HTTP/1.1 cannot be cloned. These adapters are both, and all
+//! clones share the connection. A request carries only the path, and a `Host` header, by which the layer finds its
+//! scope.
 
 use std::fmt;
 use std::future::Future;
@@ -17,7 +17,7 @@ use hyper::client::conn::{http1, http2};
 use tokio::sync::Mutex;
 use tower_service::Service;
 
-/// A connection that speaks HTTP/1.1: one request at a time, in order of arrival.
+/// An HTTP/1.1 connection: one request at a time, in order of arrival.
 ///
 /// ```no_run
 /// use http_body_util::Empty;
@@ -36,13 +36,13 @@ use tower_service::Service;
 /// # }
 /// ```
 pub struct Http1<B> {
-    // A fair lock: whoever asks first sends first. It is held until the head of the response is here, and
-    // the connection itself is not ready before its body has ended.
+    // A fair lock: requests are sent in order of arrival. It is held until the head of the response has arrived; the
+    // connection is not ready before the body has ended.
     sender: Arc<Mutex<http1::SendRequest<B>>>,
 }
 
 impl<B> Http1<B> {
-    /// Around the sending half of a connection, whose other half somebody polls.
+    /// Wraps the sending half of a connection, whose other half must be polled elsewhere.
     pub fn new(sender: http1::SendRequest<B>) -> Self {
         let sender = Arc::new(Mutex::new(sender));
         Self { sender }
@@ -70,7 +70,7 @@ where
     type Error = hyper::Error;
     type Future = ResponseFuture;
 
-    /// Ready as long as the connection lives: who is not first waits in its future.
+    /// Ready while the connection is open; a request waits for others in its future.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
         let Ok(mut sender) = self.sender.try_lock() else {
             return Poll::Ready(Ok(()));
@@ -91,13 +91,13 @@ where
     }
 }
 
-/// A connection that speaks HTTP/2: many requests at once.
+/// An HTTP/2 connection: many requests at once.
 pub struct Http2<B> {
     sender: http2::SendRequest<B>,
 }
 
 impl<B> Http2<B> {
-    /// Around the sending half of a connection, whose other half somebody polls.
+    /// Wraps the sending half of a connection, whose other half must be polled elsewhere.
     pub fn new(sender: http2::SendRequest<B>) -> Self {
         Self { sender }
     }
@@ -133,11 +133,11 @@ where
     }
 }
 
-/// The response of a connection.
+/// The response future of a connection.
 #[must_use = "futures do nothing unless polled"]
-pub struct ResponseFuture(Pin<Box<Answering>>);
+pub struct ResponseFuture(Pin<Box<ConnectionFuture>>);
 
-type Answering = dyn Future<Output = hyper::Result<Response<Incoming>>> + Send;
+type ConnectionFuture = dyn Future<Output = hyper::Result<Response<Incoming>>> + Send;
 
 impl Future for ResponseFuture {
     type Output = hyper::Result<Response<Incoming>>;

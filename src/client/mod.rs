@@ -1,7 +1,7 @@
-//! Thin adapters around clients that are no tower services of `http` requests.
+//! Adapters for clients that are not tower services of `http` requests.
 //!
-//! hyper-util's pooling client needs none: put the layer around it. Nothing else in this crate knows that
-//! these exist.
+//! hyper-util's pooling client needs no adapter: put the layer around it. Nothing else in this crate uses this
+//! module.
 
 #[cfg(feature = "hyper")]
 pub mod connection;

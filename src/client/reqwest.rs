@@ -1,4 +1,4 @@
-//! A `reqwest::Client` beneath the layer, and its own response back (feature `reqwest`).
+//! A `reqwest::Client` beneath the layer, with responses of reqwest (feature `reqwest`).
 //!
 //! ```no_run
 //! use tower::Layer;
@@ -8,7 +8,7 @@
 //! let client = reqwest::Client::new();
 //! let request = client.get("https://api.wolfeo.me/contacts").build()?;
 //!
-//! let service = RetryLayer::new(providers::wolfeo()).layer(client::reqwest::Client::new(client));
+//! let service = RetryLayer::new(providers::wolfeo()).layer(client::reqwest::ReqwestService::new(client));
 //! let response = client::reqwest::execute(&service, request).await?;
 //!
 //! println!("{}: {}", response.url(), response.status());
@@ -18,14 +18,14 @@
 //!
 //! # Redirects
 //!
-//! A `reqwest::Client` follows redirects, unless it was built not to, and cannot be asked whether it does. What
-//! fails behind a redirect is not the request that was sent: a POST may have done its work before the next address
-//! refused the connection. So a client that comes finished to [`Client::new`] proves nothing for methods that must not
-//! be sent twice, and an answer of another address than was asked holds for the gate of *that* address. (A redirect to
-//! the very address that it came from cannot be seen.)
+//! A `reqwest::Client` follows redirects unless it was built not to, and does not tell whether it does. A failure
+//! behind a redirect is not the failure of the request that was sent: a POST may have been processed before the next
+//! address refused the connection. So errors of a client that is passed to [`ReqwestService::new`] prove nothing for
+//! methods that are not idempotent, and a response of another address closes the gate of *that* address. (A redirect
+//! to its own address cannot be detected.)
 //!
-//! [`Client::from_builder`] builds a client that follows none, so that a connection which cannot be made is proof
-//! again that nothing was sent. Redirects are then followed outside of the layer, each of them a request of its own:
+//! [`ReqwestService::from_builder`] builds a client that follows no redirects, so that a failed connection proves
+//! that nothing was sent. Redirects are then followed outside of the layer, each as a request of its own:
 //!
 //! ```no_run
 //! use tower::ServiceBuilder;
@@ -36,7 +36,7 @@
 //! let service = ServiceBuilder::new()
 //!     .layer(FollowRedirectLayer::new())
 //!     .layer(RetryLayer::new(providers::wolfeo()))
-//!     .service(client::reqwest::Client::from_builder(reqwest::Client::builder())?);
+//!     .service(client::reqwest::ReqwestService::from_builder(reqwest::Client::builder())?);
 //!
 //! let request = reqwest::Request::new(reqwest::Method::GET, "https://api.wolfeo.me/contacts".parse()?);
 //! let response = client::reqwest::execute(&service, request).await?;
@@ -47,8 +47,7 @@
 //!
 //! # What else
 //!
-//! Timeouts of the client and of the request hold for each attempt. A request whose body is a stream is
-//! sent once.
+//! Timeouts of the client and of the request apply to each attempt. A request whose body is a stream is sent once.
 
 use std::fmt;
 use std::future::Future;
@@ -58,22 +57,22 @@ use std::task::{Context, Poll};
 use ::reqwest::redirect::Policy;
 use ::reqwest::{Error, Request, Response, ResponseBuilderExt, Url};
 use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::{Body, Frame, SizeHint};
 use tower_service::Service;
 
 use crate::body::Replay;
 use crate::error::BoxError;
 use crate::failure::{Redirected, Unproven};
 
-/// A `reqwest::Client` as a service of `http` requests, for any tower layer to stand around.
+/// A `reqwest::Client` as a service of `http` requests, for any tower layer.
 #[derive(Clone)]
-pub struct Client {
+pub struct ReqwestService {
     client: ::reqwest::Client,
     follows_redirects: bool,
 }
 
-impl Client {
-    /// Around this client, which may follow redirects; clones share its pool.
+impl ReqwestService {
+    /// Wraps a client that may follow redirects; clones share its connection pool.
     pub fn new(client: ::reqwest::Client) -> Self {
         Self {
             client,
@@ -81,13 +80,13 @@ impl Client {
         }
     }
 
-    /// Around a client that is built like this, except that it follows no redirects.
+    /// Builds a client that follows no redirects.
     ///
     /// ```
     /// use tower_backoff::client;
     ///
     /// let builder = reqwest::Client::builder().user_agent("acme/1.0");
-    /// let client = client::reqwest::Client::from_builder(builder)?;
+    /// let client = client::reqwest::ReqwestService::from_builder(builder)?;
     /// # let _ = client;
     /// # Ok::<(), reqwest::Error>(())
     /// ```
@@ -96,7 +95,7 @@ impl Client {
         Ok(Self::new(client).without_redirects())
     }
 
-    /// Says of a finished client that it was built with `redirect::Policy::none()`.
+    /// Declares that the client was built with `redirect::Policy::none()`.
     #[must_use]
     pub fn without_redirects(mut self) -> Self {
         self.follows_redirects = false;
@@ -104,21 +103,21 @@ impl Client {
     }
 }
 
-impl fmt::Debug for Client {
+impl fmt::Debug for ReqwestService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The client shows its default headers, credentials and all.
-        f.debug_struct("Client").finish_non_exhaustive()
+        // The client prints its default headers, credentials included.
+        f.debug_struct("ReqwestService").finish_non_exhaustive()
     }
 }
 
-/// The body of a reqwest request, which is replayed as `reqwest::Request::try_clone` says.
-pub struct Body {
-    // Only a request knows how to copy its body.
+/// The body of a reqwest request, which is replayed by `reqwest::Request::try_clone`.
+pub struct ReqwestBody {
+    // Only a reqwest request can clone its body.
     carrier: Request,
 }
 
-impl Body {
-    pub(super) fn of(body: Option<::reqwest::Body>, url: Url) -> Self {
+impl ReqwestBody {
+    pub(super) fn new(body: Option<::reqwest::Body>, url: Url) -> Self {
         let mut carrier = Request::new(::reqwest::Method::GET, url);
         *carrier.body_mut() = body;
         Self { carrier }
@@ -128,7 +127,7 @@ impl Body {
         let body = self.carrier.body_mut().take();
         let mut request = Request::try_from(http::Request::from_parts(head, ""))?;
         *request.body_mut() = body;
-        // As it was, for a `Uri` has no fragment; unless a layer has sent it elsewhere.
+        // The URL is restored, since a `Uri` has no fragment; unless a layer has changed the address.
         if is_same_address(request.url(), self.carrier.url()) {
             *request.url_mut() = self.carrier.url().clone();
         }
@@ -136,7 +135,7 @@ impl Body {
     }
 }
 
-impl HttpBody for Body {
+impl Body for ReqwestBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -151,38 +150,38 @@ impl HttpBody for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.carrier.body().is_none_or(HttpBody::is_end_stream)
+        self.carrier.body().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
         let none = || SizeHint::with_exact(0);
-        self.carrier.body().map_or_else(none, HttpBody::size_hint)
+        self.carrier.body().map_or_else(none, Body::size_hint)
     }
 }
 
-/// Nothing, as layers that follow redirects send in place of a body.
-impl Default for Body {
+/// An empty body, which layers that follow redirects use.
+impl Default for ReqwestBody {
     fn default() -> Self {
         let nowhere = Url::parse("about:blank").expect("an address that is well known");
-        Self::of(None, nowhere)
+        Self::new(None, nowhere)
     }
 }
 
-impl Replay for Body {
+impl Replay for ReqwestBody {
     fn replay(&self) -> Option<Self> {
         let carrier = self.carrier.try_clone()?;
         Some(Self { carrier })
     }
 }
 
-impl fmt::Debug for Body {
+impl fmt::Debug for ReqwestBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The carrier knows the whole address.
-        f.debug_struct("Body").finish_non_exhaustive()
+        // The carrier contains the whole address.
+        f.debug_struct("ReqwestBody").finish_non_exhaustive()
     }
 }
 
-impl Service<http::Request<Body>> for Client {
+impl Service<http::Request<ReqwestBody>> for ReqwestService {
     type Response = http::Response<::reqwest::Body>;
     type Error = BoxError;
     type Future = ResponseFuture;
@@ -191,7 +190,7 @@ impl Service<http::Request<Body>> for Client {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
+    fn call(&mut self, request: http::Request<ReqwestBody>) -> ResponseFuture {
         let Self {
             client,
             follows_redirects,
@@ -199,9 +198,9 @@ impl Service<http::Request<Body>> for Client {
         let (head, body) = request.into_parts();
         ResponseFuture(Box::pin(async move {
             let request = body.into_request(head)?;
-            let asked = follows_redirects.then(|| request.url().clone());
+            let requested = follows_redirects.then(|| request.url().clone());
             match client.execute(request).await {
-                Ok(response) => Ok(to_http(response, asked.as_ref())),
+                Ok(response) => Ok(to_http(response, requested.as_ref())),
                 Err(error) if follows_redirects => Err(Unproven::new(error).into()),
                 Err(error) => Err(error.into()),
             }
@@ -209,11 +208,11 @@ impl Service<http::Request<Body>> for Client {
     }
 }
 
-/// The response of a [`Client`].
+/// The response future of a [`ReqwestService`].
 #[must_use = "futures do nothing unless polled"]
-pub struct ResponseFuture(Pin<Box<Answering>>);
+pub struct ResponseFuture(Pin<Box<ReqwestFuture>>);
 
-type Answering = dyn Future<Output = Result<http::Response<::reqwest::Body>, BoxError>> + Send;
+type ReqwestFuture = dyn Future<Output = Result<http::Response<::reqwest::Body>, BoxError>> + Send;
 
 impl Future for ResponseFuture {
     type Output = Result<http::Response<::reqwest::Body>, BoxError>;
@@ -229,12 +228,12 @@ impl fmt::Debug for ResponseFuture {
     }
 }
 
-/// Sends a reqwest request through a stack of layers around a [`Client`].
+/// Sends a reqwest request through the layers around a [`ReqwestService`].
 pub async fn execute<S, R>(service: &S, request: Request) -> Result<Response, BoxError>
 where
-    S: Service<http::Request<Body>, Response = http::Response<R>> + Clone,
+    S: Service<http::Request<ReqwestBody>, Response = http::Response<R>> + Clone,
     S::Error: Into<BoxError>,
-    R: HttpBody<Data = Bytes> + Send + Sync + 'static,
+    R: Body<Data = Bytes> + Send + Sync + 'static,
     R::Error: Into<BoxError>,
 {
     let mut service = service.clone();
@@ -242,34 +241,39 @@ where
         .await
         .map_err(Into::into)?;
     let response = service.call(to_http_request(request)?);
-    let response = response.await.map_err(|error| unmarked(error.into()))?;
+    let response = response
+        .await
+        .map_err(|error| unwrap_unproven(error.into()))?;
     Ok(Response::from(response.map(::reqwest::Body::wrap)))
 }
 
-/// The client's own error, whatever it proves.
-pub(super) fn unmarked(error: BoxError) -> BoxError {
+/// Unwraps an error that was marked as unproven.
+pub(super) fn unwrap_unproven(error: BoxError) -> BoxError {
     match error.downcast::<Unproven>() {
-        Ok(unproven) => unproven.0,
+        Ok(unproven) => unproven.into_inner(),
         Err(error) => error,
     }
 }
 
-/// Head, extensions (the timeout is one of them) and body.
-pub(super) fn to_http_request(request: Request) -> Result<http::Request<Body>, Error> {
+/// Converts a request: head, extensions (the timeout is one) and body.
+pub(super) fn to_http_request(request: Request) -> Result<http::Request<ReqwestBody>, Error> {
     let url = request.url().clone();
     let has_body = request.body().is_some();
     let (head, body) = http::Request::<::reqwest::Body>::try_from(request)?.into_parts();
-    let body = Body::of(has_body.then_some(body), url);
+    let body = ReqwestBody::new(has_body.then_some(body), url);
     Ok(http::Request::from_parts(head, body))
 }
 
-/// Converts a response and keeps its address, which reqwest's own conversion forgets.
+/// Converts a response and keeps its URL, which reqwest's own conversion drops.
 ///
-/// It is marked as redirected if a client that may follow redirects was asked for another address.
-pub(super) fn to_http(response: Response, asked: Option<&Url>) -> http::Response<::reqwest::Body> {
+/// The response is marked as redirected if the client may follow redirects and another URL was requested.
+pub(super) fn to_http(
+    response: Response,
+    requested: Option<&Url>,
+) -> http::Response<::reqwest::Body> {
     let url = response.url().clone();
     let is_known = url.host_str() != Some(UNKNOWN_HOST);
-    let is_another = asked.is_some_and(|asked| !is_same_address(&url, asked));
+    let is_another = requested.is_some_and(|requested| !is_same_address(&url, requested));
     let redirected = (is_known && is_another).then(|| redirected(&url));
     let mut response = http::Response::<::reqwest::Body>::from(response);
     let extensions = http::Response::builder().url(url).body(());
@@ -284,10 +288,10 @@ pub(super) fn to_http(response: Response, asked: Option<&Url>) -> http::Response
     response
 }
 
-/// Where reqwest says that a response comes from which was made without an address, by a middleware for one.
+/// The host that reqwest reports for a response that a middleware created without a URL.
 const UNKNOWN_HOST: &str = "no.url.provided.local";
 
-/// Compares two addresses as a server sees them, without fragment and user info.
+/// Compares two URLs without fragment and user info, which a server does not see.
 fn is_same_address(one: &Url, other: &Url) -> bool {
     one.origin() == other.origin() && one.path() == other.path() && one.query() == other.query()
 }
@@ -295,7 +299,7 @@ fn is_same_address(one: &Url, other: &Url) -> bool {
 fn redirected(url: &Url) -> Redirected {
     let origin = || url.origin().ascii_serialization().parse();
     let uri = url.as_str().parse().or_else(|_| origin());
-    Redirected(uri.unwrap_or_default())
+    Redirected::new(uri.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -306,7 +310,7 @@ mod tests {
     fn a_body_says_whether_there_is_anything_in_it_and_how_much() {
         let url = || Url::parse("https://api.test/").unwrap();
         for (body, length) in [(None, 0), (Some(""), 0), (Some("order one"), 9)] {
-            let body = Body::of(body.map(::reqwest::Body::from), url());
+            let body = ReqwestBody::new(body.map(::reqwest::Body::from), url());
             let copy = body.replay().unwrap();
             for body in [body, copy] {
                 assert_eq!(body.is_end_stream(), length == 0);
@@ -317,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_response_of_another_address_says_so() {
-        let asked = Url::parse("https://me:secret@api.test/a?b=c#d").unwrap();
+        let requested = Url::parse("https://me:secret@api.test/a?b=c#d").unwrap();
         for (answered, redirected) in [
             (Some("https://api.test/a?b=c"), None),
             (Some("https://api.test:443/a?b=c#d"), None),
@@ -330,9 +334,9 @@ mod tests {
             if let Some(url) = answered {
                 response = response.url(url.parse().unwrap());
             }
-            let response = to_http(response.body("").unwrap().into(), Some(&asked));
+            let response = to_http(response.body("").unwrap().into(), Some(&requested));
             let said = response.extensions().get::<Redirected>();
-            let said = said.map(|Redirected(uri)| uri.to_string());
+            let said = said.map(|redirected| redirected.uri().to_string());
             assert_eq!(said.as_deref(), redirected, "{answered:?}");
         }
     }
@@ -340,15 +344,15 @@ mod tests {
     #[test]
     fn a_request_goes_where_a_layer_has_sent_it_and_keeps_its_fragment_otherwise() {
         let url = Url::parse("https://api.test/a#d").unwrap();
-        let there = |uri: &str, body: Body| {
+        let there = |uri: &str, body: ReqwestBody| {
             let (head, ()) = http::Request::get(uri).body(()).unwrap().into_parts();
             body.into_request(head).unwrap().url().to_string()
         };
-        let body = || Body::of(None, url.clone());
+        let body = || ReqwestBody::new(None, url.clone());
         assert_eq!(there("https://api.test/a", body()), "https://api.test/a#d");
         assert_eq!(there("https://api.test/b", body()), "https://api.test/b");
         assert_eq!(
-            there("https://api.test/b", Body::default()),
+            there("https://api.test/b", ReqwestBody::default()),
             "https://api.test/b"
         );
     }

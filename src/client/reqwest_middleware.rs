@@ -1,23 +1,23 @@
 //! The layer as a middleware of `reqwest-middleware` (feature `reqwest-middleware`).
 //!
-//! Who uses `reqwest-retry` changes one line:
+//! It replaces `reqwest-retry` in one line:
 //!
 //! ```no_run
 //! use reqwest_middleware::ClientBuilder;
-//! use tower_backoff::{RetryLayer, client::reqwest_middleware::Backoff, providers};
+//! use tower_backoff::{RetryLayer, client::reqwest_middleware::RetryMiddleware, providers};
 //!
 //! let client = ClientBuilder::new(reqwest::Client::new())
-//!     .with(Backoff::new(RetryLayer::new(providers::wolfeo())))
+//!     .with(RetryMiddleware::new(RetryLayer::new(providers::wolfeo())))
 //!     .build();
 //! # let _ = client;
 //! ```
 //!
-//! From then on `Retry-After` and the 60 seconds after a bare 429 hold, and all clones of the client share
-//! one gate. What is said about one request ([`Patience`](crate::Patience), [`Price`](crate::Price) ...) goes
-//! into its extensions, with `with_extension`.
+//! `Retry-After` and the 60 seconds after a 429 without a header then apply, and all clones of the client share one
+//! gate. Settings of one request ([`Patience`](crate::Patience), [`Cost`](crate::Cost) and others) go into its
+//! extensions, with `with_extension`.
 //!
-//! A client beneath that follows redirects proves nothing for methods that must not be sent twice; see
-//! [`client::reqwest`](super::reqwest#redirects), and [`Backoff::without_redirects`].
+//! Errors of a client that follows redirects prove nothing for methods that are not idempotent; see
+//! [`client::reqwest`](super::reqwest#redirects), and [`RetryMiddleware::without_redirects`].
 
 use std::fmt;
 use std::future::Future;
@@ -31,20 +31,20 @@ use http::Extensions;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::reqwest::{Body, to_http, to_http_request, unmarked};
-use crate::error::{BoxError, NotBefore, TooDear};
+use super::reqwest::{ReqwestBody, to_http, to_http_request, unwrap_unproven};
+use crate::error::{BoxError, CostAboveQuota, NotBefore};
 use crate::failure::{Unproven, Unsent, chain};
 use crate::layer::RetryLayer;
 
-/// A [`RetryLayer`] among middlewares. Those added after it are run for each attempt.
+/// A [`RetryLayer`] as a middleware; middlewares added after it run for each attempt.
 #[derive(Clone, Debug)]
-pub struct Backoff {
+pub struct RetryMiddleware {
     layer: RetryLayer,
     follows_redirects: bool,
 }
 
-impl Backoff {
-    /// The layer, with all its settings, around a client that may follow redirects.
+impl RetryMiddleware {
+    /// Wraps a layer, for a client that may follow redirects.
     pub fn new(layer: RetryLayer) -> Self {
         Self {
             layer,
@@ -52,17 +52,17 @@ impl Backoff {
         }
     }
 
-    /// Says of the client that it was built with `redirect::Policy::none()`.
+    /// Declares that the client was built with `redirect::Policy::none()`.
     ///
-    /// Then a connection that cannot be made proves that nothing was sent, so that a POST goes again, too. And an answer
-    /// of another address is no redirect: a middleware that comes after has written the address anew, to sign it.
+    /// A failed connection then proves that nothing was sent, so that a POST is sent again, too. And a response of
+    /// another address is no redirect: a later middleware has changed the address, to sign it.
     ///
     /// ```
     /// use reqwest_middleware::ClientBuilder;
-    /// use tower_backoff::{RetryLayer, client::reqwest_middleware::Backoff, providers};
+    /// use tower_backoff::{RetryLayer, client::reqwest_middleware::RetryMiddleware, providers};
     ///
     /// let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-    /// let backoff = Backoff::new(RetryLayer::new(providers::wolfeo())).without_redirects();
+    /// let backoff = RetryMiddleware::new(RetryLayer::new(providers::wolfeo())).without_redirects();
     /// let client = ClientBuilder::new(client.build()?).with(backoff).build();
     /// # let _ = client;
     /// # Ok::<(), reqwest::Error>(())
@@ -74,9 +74,9 @@ impl Backoff {
     }
 }
 
-// Needed by the trait itself.
+// The trait requires it.
 #[async_trait::async_trait]
-impl Middleware for Backoff {
+impl Middleware for RetryMiddleware {
     async fn handle(
         &self,
         request: Request,
@@ -86,12 +86,12 @@ impl Middleware for Backoff {
         let mut request = to_http_request(request)?;
         request.extensions_mut().extend(extensions.clone());
         let shared = Arc::new(Mutex::new(std::mem::take(extensions)));
-        let rest = Rest {
+        let next_service = NextService {
             next,
             extensions: Arc::clone(&shared),
             follows_redirects: self.follows_redirects,
         };
-        let mut service = self.layer.layer(rest);
+        let mut service = self.layer.layer(next_service);
         let response = service.call(request).await;
         *extensions = std::mem::take(&mut *shared.lock().unwrap_or_else(PoisonError::into_inner));
         let response = response.map_err(to_error)?;
@@ -99,78 +99,80 @@ impl Middleware for Backoff {
     }
 }
 
-/// Where an error comes from that a middleware has returned.
-enum Origin {
+/// The source of an error that a middleware returned.
+enum ErrorSource {
     Client,
-    /// A middleware says itself that nothing was sent.
+    /// A middleware marked the error as [`Unsent`].
     Unsent,
 }
 
-/// Looks for the outermost error that is known here. It takes the place of a look at the sources, since this type of
-/// error tells the source of the one within, and so hides that one.
-fn origin(error: &Error) -> Option<Origin> {
+/// Finds the outermost error of a known type.
+///
+/// The source chain cannot be used: this error type returns the source of the inner error as its own, and so hides
+/// the inner error.
+fn error_source(error: &Error) -> Option<ErrorSource> {
     let Error::Middleware(error) = error else {
-        return Some(Origin::Client);
+        return Some(ErrorSource::Client);
     };
     chain(error.as_ref()).find_map(|error| {
         if let Some(error) = error.downcast_ref() {
-            origin(error)
+            error_source(error)
         } else if error.is::<::reqwest::Error>() {
-            Some(Origin::Client)
+            Some(ErrorSource::Client)
         } else {
-            error.is::<Unsent>().then_some(Origin::Unsent)
+            error.is::<Unsent>().then_some(ErrorSource::Unsent)
         }
     })
 }
 
-/// The errors of the client and of the middlewares come back as they were.
+/// Converts an error back to that of the client or of the middlewares.
 fn to_error(error: BoxError) -> Error {
-    let error = match unmarked(error).downcast::<Unsent>() {
-        Ok(unsent) => unsent.0,
+    let error = match unwrap_unproven(error).downcast::<Unsent>() {
+        Ok(unsent) => unsent.into_inner(),
         Err(error) => error,
     };
     let error = match error.downcast::<Error>() {
         Ok(error) => return *error,
         Err(error) => error,
     };
-    // By their own types, so that they can be told apart by whoever gets them.
+    // With their own types, so that callers can match them.
     let error = match error.downcast::<NotBefore>() {
         Ok(error) => return Error::middleware(*error),
         Err(error) => error,
     };
-    match error.downcast::<TooDear>() {
+    match error.downcast::<CostAboveQuota>() {
         Ok(error) => Error::middleware(*error),
         Err(error) => Error::Middleware(anyhow::Error::from_boxed(error)),
     }
 }
 
-/// The middlewares that come after, and the client.
+/// The remaining middlewares and the client, as a service.
 #[derive(Clone)]
-struct Rest<'a> {
+struct NextService<'a> {
     next: Next<'a>,
     extensions: Arc<Mutex<Extensions>>,
     follows_redirects: bool,
 }
 
-impl fmt::Debug for Rest<'_> {
+impl fmt::Debug for NextService<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rest").finish_non_exhaustive()
+        f.debug_struct("NextService").finish_non_exhaustive()
     }
 }
 
-type Answering<'a> =
+type NextFuture<'a> =
     dyn Future<Output = std::result::Result<http::Response<::reqwest::Body>, BoxError>> + Send + 'a;
 
-impl<'a> Service<http::Request<Body>> for Rest<'a> {
+impl<'a> Service<http::Request<ReqwestBody>> for NextService<'a> {
     type Response = http::Response<::reqwest::Body>;
     type Error = BoxError;
-    type Future = Pin<Box<Answering<'a>>>;
+    type Future = Pin<Box<NextFuture<'a>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<std::result::Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, request: http::Request<ReqwestBody>) -> Self::Future {
         let Self {
             next,
             extensions,
@@ -181,14 +183,14 @@ impl<'a> Service<http::Request<Body>> for Rest<'a> {
             let (head, body) = request.into_parts();
             let mut own = lock().clone();
             let request = body.into_request(head).map_err(Error::Reqwest)?;
-            let asked = follows_redirects.then(|| request.url().clone());
+            let requested = follows_redirects.then(|| request.url().clone());
             let response = next.run(request, &mut own).await;
             *lock() = own;
             match response {
-                Ok(response) => Ok(to_http(response, asked.as_ref())),
-                Err(error) => Err(match origin(&error) {
-                    Some(Origin::Client) if follows_redirects => Unproven::new(error).into(),
-                    Some(Origin::Unsent) => Unsent::new(error).into(),
+                Ok(response) => Ok(to_http(response, requested.as_ref())),
+                Err(error) => Err(match error_source(&error) {
+                    Some(ErrorSource::Client) if follows_redirects => Unproven::new(error).into(),
+                    Some(ErrorSource::Unsent) => Unsent::new(error).into(),
                     _ => error.into(),
                 }),
             }

@@ -1,6 +1,6 @@
-//! What kind of error broke an attempt, in words from a fixed list.
+//! The kind of a transport error, in words from a fixed list.
 //!
-//! An error's own text may hold an address, a path or a token, so it is never told.
+//! The text of an error may contain an address, a path or a token, so it is never logged.
 
 use std::error::Error;
 use std::{fmt, io};
@@ -10,17 +10,17 @@ use crate::error::NotBefore;
 
 /// The kind of a transport error, for logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum FailureKind {
     Words(&'static str),
     Io(io::ErrorKind),
     #[cfg(feature = "hyper")]
     H2(h2::Reason),
 }
 
-impl Kind {
+impl FailureKind {
     const UNKNOWN: Self = Self::Words("transport error");
 
-    /// The first error of the chain that says more than that something failed.
+    /// Returns the kind of the first error in the chain that is specific.
     pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
         let told = chain(error).find_map(Self::of_one);
         told.or_else(|| chain(error).find_map(Self::of_phase))
@@ -46,7 +46,7 @@ impl Kind {
         None
     }
 
-    /// Where it failed, if nothing says why.
+    /// Returns the phase that failed, for chains without a specific error.
     fn of_phase(error: &(dyn Error + 'static)) -> Option<Self> {
         if error.is::<Unsent>() {
             return Some(Self::Words("not sent"));
@@ -63,24 +63,24 @@ fn fixed_text<const N: usize>(error: &(dyn Error + 'static), texts: [&str; N]) -
     texts.contains(&error.to_string().as_str())
 }
 
-/// `Other` and what std has no public name for say nothing.
-fn of_io(error: &io::Error) -> Option<Kind> {
+/// Returns the kind of an I/O error, unless it is `Other` or uncategorized.
+fn of_io(error: &io::Error) -> Option<FailureKind> {
     let kind = error.kind();
     let says = kind != io::ErrorKind::Other && kind.to_string() != "uncategorized error";
-    says.then_some(Kind::Io(kind))
+    says.then_some(FailureKind::Io(kind))
 }
 
 #[cfg(feature = "hyper")]
-fn of_http(error: &(dyn Error + 'static)) -> Option<Kind> {
+fn of_http(error: &(dyn Error + 'static)) -> Option<FailureKind> {
     if let Some(reason) = error
         .downcast_ref::<h2::Error>()
         .and_then(h2::Error::reason)
     {
-        return Some(Kind::H2(reason));
+        return Some(FailureKind::H2(reason));
     }
     let error = error.downcast_ref::<hyper::Error>()?;
     let words = if error.is_timeout() {
-        return Some(Kind::Io(io::ErrorKind::TimedOut));
+        return Some(FailureKind::Io(io::ErrorKind::TimedOut));
     } else if error.is_incomplete_message() {
         "incomplete message"
     } else if error.is_parse() {
@@ -94,10 +94,10 @@ fn of_http(error: &(dyn Error + 'static)) -> Option<Kind> {
     } else {
         return None;
     };
-    Some(Kind::Words(words))
+    Some(FailureKind::Words(words))
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Words(words) => f.write_str(words),
@@ -111,12 +111,11 @@ impl fmt::Display for Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    type BoxError = Box<dyn Error + Send + Sync>;
+    use crate::error::BoxError;
 
     #[track_caller]
     fn is_told(error: impl Into<BoxError>, told: &str) {
-        assert_eq!(Kind::of(&*error.into()).to_string(), told);
+        assert_eq!(FailureKind::of(&*error.into()).to_string(), told);
     }
 
     #[test]

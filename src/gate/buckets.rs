@@ -6,14 +6,23 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::scope::Scope;
 
+/// What a request is known by where the server counts in buckets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BucketKey {
+    /// The kind of request, of which a response names the bucket.
+    pub(crate) route: u64,
+    /// The resource for which that bucket holds, if there is one for each.
+    pub(crate) resource: Option<u64>,
+}
+
 /// Names by scope and route. Read by every call of a provider that has buckets, written when a name changes.
 #[derive(Debug, Default)]
-pub(crate) struct Buckets {
+pub(crate) struct BucketNames {
     names: RwLock<HashMap<u64, Arc<str>>>,
     keys: RandomState,
 }
 
-impl Buckets {
+impl BucketNames {
     /// More kinds of requests than any client makes. Beyond, all is forgotten and learned again.
     const MOST: usize = 4_096;
 
@@ -44,7 +53,7 @@ mod tests {
 
     #[test]
     fn the_last_name_counts_and_their_number_is_bounded() {
-        let (buckets, scope) = (Buckets::default(), Scope::layer());
+        let (buckets, scope) = (BucketNames::default(), Scope::single());
         assert_eq!(buckets.get(&scope, 1), None);
         for name in ["core", "search"] {
             buckets.set(&scope, 1, &name.into());
@@ -52,6 +61,6 @@ mod tests {
         }
         assert_eq!(buckets.get(&scope, 2), None);
         (0..100_000).for_each(|route| buckets.set(&scope, route, &"core".into()));
-        assert!(buckets.names.read().unwrap().len() <= Buckets::MOST);
+        assert!(buckets.names.read().unwrap().len() <= BucketNames::MOST);
     }
 }

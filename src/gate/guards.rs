@@ -1,75 +1,75 @@
-//! What a call holds of a gate beside its turn: dropped, each gives back what it stands for.
+//! What a call may hold of a gate beside its permit. Dropped, each gives back what it stands for.
 
 use std::sync::Arc;
 
-use super::cooldown::HeadId;
-use super::single::Gate;
-use crate::budget::Paid;
-use crate::moment::Moment;
+use super::core::ProvisionalId;
+use super::gate::Gate;
+use crate::retry::PaidRetry;
+use crate::time::Moment;
 
-/// The place of an answered call among the calls at once: free when this is dropped.
+/// The slot of an answered call among the concurrent ones: free when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub(crate) struct ConcurrencyPermit {
     pub(super) gate: Arc<Gate>,
 }
 
-impl Drop for Hold {
+impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
-        let wake = self.gate.lock().release();
-        wake.now();
+        let wake = self.gate.lock().release_concurrency();
+        wake.wake();
     }
 }
 
-/// A closing that the head of a response asked for, until its body decides. Dropped before, it stands.
+/// A closing by the head of a response, until its body is read. Dropped before, it stands.
 #[derive(Debug)]
-pub(crate) struct HeadClosing {
+pub(crate) struct ProvisionalClosing {
     pub(super) gate: Arc<Gate>,
     pub(super) was_probe: bool,
-    pub(super) id: Option<HeadId>,
+    pub(super) id: Option<ProvisionalId>,
 }
 
-impl HeadClosing {
+impl ProvisionalClosing {
     /// The body has shown that it concerns no other call.
     pub(crate) fn take_back(mut self, now: Moment) {
         if let Some(id) = self.id.take() {
-            let (_, wake) = self.gate.lock().decide(id, None, now);
-            wake.now();
+            let (_, wake) = self.gate.lock().resolve(id, None, now);
+            wake.wake();
         }
     }
 
     /// Its gate decides.
-    pub(super) fn id(mut self) -> Option<HeadId> {
+    pub(super) fn id(mut self) -> Option<ProvisionalId> {
         self.id.take()
     }
 }
 
-impl Drop for HeadClosing {
+impl Drop for ProvisionalClosing {
     fn drop(&mut self) {
         if let Some(id) = self.id.take() {
             let wake = self.gate.lock().confirm(id);
-            wake.now();
+            wake.wake();
         }
     }
 }
 
-/// A retry that was paid for. Dropped before it is spent, its price goes back.
+/// A retry that was paid for out of the budget. Dropped before it is spent, it is refunded.
 #[derive(Debug)]
-pub(crate) struct Receipt {
+pub(crate) struct RetryReceipt {
     pub(super) gate: Arc<Gate>,
-    pub(super) paid: Option<Paid>,
+    pub(super) paid: Option<PaidRetry>,
 }
 
-impl Receipt {
+impl RetryReceipt {
     /// The retry is sent.
     pub(crate) fn spend(mut self) {
         self.paid = None;
     }
 }
 
-impl Drop for Receipt {
+impl Drop for RetryReceipt {
     fn drop(&mut self) {
         if let Some(paid) = self.paid.take() {
-            self.gate.lock().refund(paid);
+            self.gate.lock().core.refund(paid);
         }
     }
 }

@@ -15,7 +15,7 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
 
-use self::world::{Fate, Plan, at_once, play};
+use self::world::{CallerPlan, Fate, caller, play};
 use super::Quota;
 
 const SEED: u64 = 1;
@@ -51,7 +51,7 @@ fn two_callers_for_one_place_in_every_schedule() {
     for first in LEAVES {
         for second in LEAVES {
             let model = move || {
-                play(&[Quota::concurrent(1)], &[first, second].map(at_once));
+                play(&[Quota::concurrent(1)], &[first, second].map(caller));
             };
             schedules += run(DfsScheduler::new(None, false), model);
         }
@@ -66,7 +66,7 @@ fn two_callers_at_an_open_gate_in_every_schedule() {
     for first in fates {
         for second in fates {
             let model = move || {
-                play(&[], &[first, second].map(at_once));
+                play(&[], &[first, second].map(caller));
             };
             schedules += run(DfsScheduler::new(None, false), model);
         }
@@ -78,7 +78,7 @@ fn two_callers_at_an_open_gate_in_every_schedule() {
 fn no_caller_passes_an_open_gate_that_a_refusal_has_just_closed() {
     sample(10_000, || {
         let fates = [Fate::OnItsWay, Fate::Served, Fate::Served, Fate::Refused(2)];
-        let plans: Vec<_> = (0..6).map(|_| at_once(one_of(&fates))).collect();
+        let plans: Vec<_> = (0..6).map(|_| caller(one_of(&fates))).collect();
         play(&[], &plans);
     });
 }
@@ -86,7 +86,7 @@ fn no_caller_passes_an_open_gate_that_a_refusal_has_just_closed() {
 #[test]
 fn nobody_is_stuck_and_no_place_is_given_out_twice_whoever_is_dropped_wherever() {
     sample(10_000, || {
-        let plans: Vec<_> = (0..7).map(|_| at_once(one_of(&LEAVES))).collect();
+        let plans: Vec<_> = (0..7).map(|_| caller(one_of(&LEAVES))).collect();
         let took = play(&[Quota::concurrent(2)], &plans);
         assert_eq!(took, Duration::ZERO, "nobody needs a timer");
     });
@@ -96,9 +96,9 @@ fn nobody_is_stuck_and_no_place_is_given_out_twice_whoever_is_dropped_wherever()
 fn callers_without_a_timer_get_through_although_others_are_left_alone() {
     sample(5_000, || {
         let plans: Vec<_> = (0..9)
-            .map(|_| Plan {
+            .map(|_| CallerPlan {
                 takes: Duration::from_millis(thread_rng().gen_range(0..3) * 100),
-                ..at_once(one_of(&[
+                ..caller(one_of(&[
                     Fate::Waiting,
                     Fate::LeftAlone,
                     Fate::OnItsWay,
@@ -118,10 +118,10 @@ fn callers_without_a_timer_get_through_although_others_are_left_alone() {
 fn the_patience_of_each_ends_in_time_although_few_have_timers() {
     sample(5_000, || {
         let plans: Vec<_> = (0..8)
-            .map(|nth| Plan {
+            .map(|nth| CallerPlan {
                 takes: Duration::from_secs(if nth == 0 { 60 } else { 1 }),
                 patience: Duration::from_secs(thread_rng().gen_range(1..100)),
-                ..at_once(one_of(&[Fate::Waiting, Fate::Served, Fate::Served]))
+                ..caller(one_of(&[Fate::Waiting, Fate::Served, Fate::Served]))
             })
             .collect();
         play(&[Quota::concurrent(1)], &plans);

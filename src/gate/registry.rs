@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::single::Gate;
-use super::words::Facts;
-use crate::moment::Moment;
+use super::core::GateConfig;
+use super::gate::Gate;
 use crate::scope::Scope;
+use crate::time::Moment;
 
 #[derive(Default)]
 pub(super) struct Registry {
     gates: HashMap<Scope, Arc<Gate>>,
     /// By the scope that they are buckets of.
-    buckets: HashMap<Scope, Buckets>,
+    buckets: HashMap<Scope, ScopeBuckets>,
     /// How many gates there are, those of buckets included.
     total: usize,
     /// When there are more gates than this, the idle ones are forgotten.
@@ -21,7 +21,7 @@ pub(super) struct Registry {
 }
 
 /// The buckets of one scope.
-struct Buckets {
+struct ScopeBuckets {
     gates: HashMap<Scope, Arc<Gate>>,
     /// They are not searched for idle ones before then.
     sweep_from: Moment,
@@ -47,8 +47,8 @@ impl Registry {
         })
     }
 
-    pub(super) fn insert(&mut self, scope: Scope, facts: Facts<'_>) -> Arc<Gate> {
-        let gate = Arc::new(Gate::new(scope.clone(), facts));
+    pub(super) fn insert(&mut self, scope: Scope, config: GateConfig<'_>) -> Arc<Gate> {
+        let gate = Arc::new(Gate::new(scope.clone(), config));
         self.gates.insert(scope, Arc::clone(&gate));
         self.total += 1;
         gate
@@ -59,11 +59,11 @@ impl Registry {
         &mut self,
         of: &Scope,
         bucket: Scope,
-        facts: Facts<'_>,
+        config: GateConfig<'_>,
         now: Moment,
     ) -> Option<Arc<Gate>> {
         if !self.buckets.contains_key(of) {
-            let buckets = Buckets {
+            let buckets = ScopeBuckets {
                 gates: HashMap::new(),
                 sweep_from: now,
             };
@@ -78,7 +78,7 @@ impl Registry {
             return None;
         }
         self.total -= before - buckets.gates.len();
-        let gate = Arc::new(Gate::new(bucket.clone(), facts));
+        let gate = Arc::new(Gate::new(bucket.clone(), config));
         buckets.gates.insert(bucket, Arc::clone(&gate));
         self.total += 1;
         Some(gate)
@@ -112,7 +112,9 @@ impl Registry {
 
     /// Forgets those of them that have not been used for long: what was learned may still be of use.
     pub(super) fn forget_unused(&mut self, now: Moment) {
-        self.retain(|gate| !is_idle(gate, now) || gate.lock().was_used_after(now.earlier(UNUSED)));
+        self.retain(|gate| {
+            !is_idle(gate, now) || gate.lock().core.was_used_after(now.earlier(UNUSED))
+        });
     }
 
     fn retain(&mut self, keeps: impl Fn(&Arc<Gate>) -> bool) {
@@ -126,7 +128,7 @@ impl Registry {
     }
 }
 
-impl Buckets {
+impl ScopeBuckets {
     fn has_room(&mut self, now: Moment) -> bool {
         if self.gates.len() >= Registry::MOST_BUCKETS && now >= self.sweep_from {
             self.sweep_from = now + Registry::BETWEEN_BUCKET_SWEEPS;

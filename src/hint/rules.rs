@@ -20,7 +20,7 @@ pub(crate) struct Rules {
     /// Counters of what was used.
     pub(crate) usages: Vec<Field>,
     /// It cuts whole seconds off instead of rounding up, so that obeying to the letter comes too early.
-    pub(crate) truncates_seconds: bool,
+    pub(crate) retry_after_rounded_down: bool,
 }
 
 impl Rules {
@@ -30,7 +30,7 @@ impl Rules {
             units: Vec::new(),
             fields: Vec::new(),
             usages: Vec::new(),
-            truncates_seconds: false,
+            retry_after_rounded_down: false,
         }
     }
 
@@ -67,7 +67,7 @@ impl Rules {
         scan: &HeaderScan<'_>,
         received: impl FnOnce() -> SystemTime,
     ) -> Option<Remaining> {
-        let reference = || ReferenceTime::of(received, scan.date(), self.truncates_seconds);
+        let reference = || ReferenceTime::of(received, scan.date(), self.retry_after_rounded_down);
         if self.usages.is_empty() {
             return remaining::read(scan, reference, &self.units);
         }
@@ -110,7 +110,7 @@ impl Rules {
     }
 
     fn reference(&self, head: &Head<'_>, date: Option<&[u8]>) -> ReferenceTime {
-        ReferenceTime::of(|| head.received, date, self.truncates_seconds)
+        ReferenceTime::of(|| head.received, date, self.retry_after_rounded_down)
     }
 
     fn in_headers(&self, headers: &HeaderMap, reference: ReferenceTime) -> Option<Hint> {

@@ -81,7 +81,7 @@ const CUT: SignedDuration = SignedDuration::from_secs(2);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReferenceTime {
     now: Timestamp,
-    truncates_seconds: bool,
+    retry_after_rounded_down: bool,
 }
 
 impl ReferenceTime {
@@ -89,7 +89,7 @@ impl ReferenceTime {
     pub(super) fn of(
         received: impl FnOnce() -> SystemTime,
         date: Option<&[u8]>,
-        truncates_seconds: bool,
+        retry_after_rounded_down: bool,
     ) -> ReferenceTime {
         let fixed = date.and_then(date::imf_fixdate);
         let now = fixed.unwrap_or_else(|| {
@@ -100,7 +100,7 @@ impl ReferenceTime {
         });
         ReferenceTime {
             now,
-            truncates_seconds,
+            retry_after_rounded_down,
         }
     }
 
@@ -131,7 +131,7 @@ impl ReferenceTime {
 
     /// Until the day ends in some zone.
     pub(super) fn until_midnight(self, zone: &TimeZone) -> Option<Duration> {
-        let tomorrow = self.now.to_zoned(zone.clone()).tomorrow().ok()?;
+        let tomorrow = self.now.to_zoned_datetime(zone.clone()).tomorrow().ok()?;
         let midnight = tomorrow.start_of_day().ok()?;
         self.until(midnight.timestamp()).wait()
     }
@@ -165,7 +165,7 @@ impl ReferenceTime {
     }
 
     fn seconds(self, number: Number) -> Parsed {
-        let cut = self.truncates_seconds && number.integral;
+        let cut = self.retry_after_rounded_down && number.integral;
         Parsed::of(
             number
                 .of(SECOND)
@@ -222,7 +222,8 @@ mod tests {
 
     fn read(text: &str, unit: Unit) -> Option<Parsed> {
         let now = Timestamp::from_second(1_767_225_600).expect("2026");
-        ReferenceTime::of(|| now.into(), None, false).read(text.as_bytes(), unit)
+        ReferenceTime::of(|| now.try_into().expect("a moment"), None, false)
+            .read(text.as_bytes(), unit)
     }
 
     #[track_caller]

@@ -9,11 +9,10 @@ use http::header::CONTENT_TYPE;
 use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri};
 
 use super::{Policy, Provider, RequestHead, Verdict};
-use crate::clock::Clock;
 use crate::failure::{self, Redirected};
 use crate::hint::Reading;
-use crate::moment::Moment;
-use crate::sys;
+use crate::time::sys;
+use crate::time::{Clock, Moment};
 
 /// A request that was sent, and the response or the failure that came back.
 ///
@@ -28,14 +27,14 @@ use crate::sys;
 ///
 /// let careful = Provider::new("acme");
 /// assert_eq!(careful.judge(&attempt).ruling(), Ruling::Refuse); // it may have been done
-/// let acme = Provider::new("acme").sheds_with([503]);
+/// let acme = Provider::new("acme").unprocessed_on([503]);
 /// assert_eq!(acme.judge(&attempt).ruling(), Ruling::Retry); // its page says it was not
 /// # Ok::<(), http::Error>(())
 /// ```
 #[derive(Clone, Copy)]
 pub struct Attempt<'a> {
     request: RequestHead<'a>,
-    outcome: Outcome<'a>,
+    outcome: AttemptResult<'a>,
     body: Option<&'a [u8]>,
     trailers: Option<&'a HeaderMap>,
     number: u32,
@@ -44,6 +43,7 @@ pub struct Attempt<'a> {
     harmless: bool,
     kept_back: bool,
     redirected: Option<&'a Redirected>,
+    by_head: Option<&'a Verdict>,
 }
 
 const GRPC_STATUS: &str = "grpc-status";
@@ -58,7 +58,7 @@ pub(crate) enum Received<'a> {
 }
 
 #[derive(Clone, Copy)]
-enum Outcome<'a> {
+enum AttemptResult<'a> {
     Response(StatusCode, &'a HeaderMap),
     Failure(&'a (dyn Error + 'static)),
 }
@@ -66,7 +66,7 @@ enum Outcome<'a> {
 impl<'a> Attempt<'a> {
     /// A first attempt that was answered, just now.
     pub fn new<B, R>(request: &'a Request<B>, response: &'a Response<R>) -> Self {
-        let outcome = Outcome::Response(response.status(), response.headers());
+        let outcome = AttemptResult::Response(response.status(), response.headers());
         Self::made(
             RequestHead::new(request),
             outcome,
@@ -90,7 +90,7 @@ impl<'a> Attempt<'a> {
     /// # Ok::<(), http::Error>(())
     /// ```
     pub fn failed<B>(request: &'a Request<B>, error: &'a (dyn Error + 'static)) -> Self {
-        let outcome = Outcome::Failure(error);
+        let outcome = AttemptResult::Failure(error);
         Self::made(
             RequestHead::new(request),
             outcome,
@@ -101,7 +101,7 @@ impl<'a> Attempt<'a> {
 
     fn made(
         request: RequestHead<'a>,
-        outcome: Outcome<'a>,
+        outcome: AttemptResult<'a>,
         number: u32,
         received: Received<'a>,
     ) -> Self {
@@ -116,6 +116,7 @@ impl<'a> Attempt<'a> {
             harmless: false,
             kept_back: false,
             redirected: None,
+            by_head: None,
         }
     }
 
@@ -128,7 +129,7 @@ impl<'a> Attempt<'a> {
     ) -> Self {
         Self::made(
             request,
-            Outcome::Response(status, headers),
+            AttemptResult::Response(status, headers),
             number,
             received,
         )
@@ -140,7 +141,7 @@ impl<'a> Attempt<'a> {
         number: u32,
         received: Received<'a>,
     ) -> Self {
-        Self::made(request, Outcome::Failure(error), number, received)
+        Self::made(request, AttemptResult::Failure(error), number, received)
     }
 
     /// The same attempt of a request that is more than its head, or not.
@@ -165,9 +166,20 @@ impl<'a> Attempt<'a> {
         self
     }
 
+    /// The same attempt, after the policy has judged it by its head.
+    pub(crate) fn judged_by_head(mut self, verdict: &'a Verdict) -> Self {
+        self.by_head = Some(verdict);
+        self
+    }
+
+    /// What the policy says of the head, if it was asked before.
+    pub(super) fn head_verdict(&self) -> Option<&'a Verdict> {
+        self.by_head
+    }
+
     /// The address that answered, if it is another than the request was sent to.
     pub(crate) fn answered_by(&self) -> Option<&'a Uri> {
-        self.redirected.map(|Redirected(uri)| uri)
+        self.redirected.map(Redirected::uri)
     }
 
     /// The same attempt with the body that came back.
@@ -221,24 +233,24 @@ impl<'a> Attempt<'a> {
     /// The status of the response; `None` if there was no response.
     pub fn status(&self) -> Option<StatusCode> {
         match self.outcome {
-            Outcome::Response(status, _) => Some(status),
-            Outcome::Failure(_) => None,
+            AttemptResult::Response(status, _) => Some(status),
+            AttemptResult::Failure(_) => None,
         }
     }
 
     /// The headers of the response; `None` if there was no response.
     pub fn headers(&self) -> Option<&'a HeaderMap> {
         match self.outcome {
-            Outcome::Response(_, headers) => Some(headers),
-            Outcome::Failure(_) => None,
+            AttemptResult::Response(_, headers) => Some(headers),
+            AttemptResult::Failure(_) => None,
         }
     }
 
     /// The error of the client, if there was no response.
     pub fn error(&self) -> Option<&'a (dyn Error + 'static)> {
         match self.outcome {
-            Outcome::Response(..) => None,
-            Outcome::Failure(error) => Some(error),
+            AttemptResult::Response(..) => None,
+            AttemptResult::Failure(error) => Some(error),
         }
     }
 
@@ -314,16 +326,16 @@ impl<'a> Attempt<'a> {
             || self.request.is_idempotent()
             || self
                 .error()
-                .is_some_and(|error| failure::sent(error).is_undone(self.has_body))
+                .is_some_and(|error| failure::delivery(error).is_undone(self.has_body))
     }
 
     /// What the response says about when to come back, by the generic reader.
     pub fn reading(&self) -> Reading {
         match self.outcome {
-            Outcome::Response(status, headers) => {
+            AttemptResult::Response(status, headers) => {
                 crate::hint::read(status, headers, self.received())
             }
-            Outcome::Failure(_) => Reading::Nothing,
+            AttemptResult::Failure(_) => Reading::Nothing,
         }
     }
 

@@ -47,7 +47,7 @@ impl Buckets {
         headers: &HeaderMap,
         scan: &HeaderScan<'_>,
     ) -> Verdict {
-        let refused = verdict.ruling() != Ruling::Accept && verdict.cools();
+        let refused = verdict.ruling() != Ruling::Accept && verdict.closes_gate();
         if refused && self.is_for_all(headers, scan) {
             return verdict.with_counter(None);
         }

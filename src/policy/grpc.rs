@@ -8,7 +8,7 @@ use super::standard::{contains, has_phrase};
 use super::{Attempt, Policy, Provider, RequestHead, Route, Verdict};
 use crate::gate::Quota;
 use crate::hint::{Head, HeaderScan, Reading, forbids_retry, read_grpc};
-use crate::patience::Idempotent;
+use crate::retry::Idempotent;
 use crate::scope::Scope;
 
 /// A limit that no wait lifts comes under the status of those that one does: a message is too large for the
@@ -225,13 +225,13 @@ impl Grpc {
         };
         let verdict = match (limits, refused) {
             (true, None) => Verdict::throttled(),
-            (true, Some(refused)) => refused.cooling(),
+            (true, Some(refused)) => refused.close_gate(),
             (false, None) => Verdict::retry().as_failure(),
             (false, Some(refused)) => refused.as_failure(),
         };
         match reading {
-            Reading::Wait(hint) => verdict.cooling_for(hint),
-            Reading::Never(_) => Verdict::refuse().cooling(),
+            Reading::Wait(hint) => verdict.close_gate_for(hint),
+            Reading::Never(_) => Verdict::refuse().close_gate(),
             Reading::Nothing => verdict,
         }
         .bare_wait(self.provider.bare_wait)
@@ -346,7 +346,7 @@ impl Policy for Grpc {
     }
 
     fn attempt_header(&self, request: &RequestHead<'_>) -> Option<HeaderName> {
-        self.provider.attempt_header(request)
+        Policy::attempt_header(&self.provider, request)
     }
 
     fn name(&self) -> &str {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::{Extensions, HeaderMap, Method, Request, Uri, request};
 
-use crate::patience::Idempotent;
+use crate::retry::Idempotent;
 
 /// Method, address, headers and extensions of a request. Its `Debug` shows the method and the host
 /// alone: paths, queries and headers carry secrets.

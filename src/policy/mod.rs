@@ -38,7 +38,7 @@
 //!         attempt.standard()
 //!     }
 //! })
-//! .looking_at_bodies_of([409]);
+//! .inspect_bodies_of([409]);
 //!
 //! // And its test, without a client:
 //! let request = http::Request::get("https://api.example.com/job/1").body(())?;
@@ -49,7 +49,7 @@
 //! ```
 //!
 //! Two questions, kept apart: *shall this call go again* is the kind of the verdict; *shall the
-//! others wait* is whether it [cools](Verdict::cooling) the scope. Several providers behind one
+//! others wait* is whether it [closes the gate](Verdict::close_gate) of the scope. Several providers behind one
 //! client are a [`ByHost`]; one that speaks gRPC is a [`Grpc`].
 
 mod attempt;
@@ -228,7 +228,7 @@ pub struct PolicyFn<F> {
 impl<F> PolicyFn<F> {
     /// Peek at the bodies of responses with these statuses; see [`Attempt::body`].
     #[must_use]
-    pub fn looking_at_bodies_of(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+    pub fn inspect_bodies_of(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
         self.bodies_of.extend(statuses);
         self
     }

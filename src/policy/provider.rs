@@ -52,7 +52,7 @@ pub struct Provider {
     pub(super) name: Cow<'static, str>,
     pub(super) retried: Option<Vec<u16>>,
     pub(super) any_method: Vec<u16>,
-    pub(super) sheds: Vec<u16>,
+    pub(super) unprocessed: Vec<u16>,
     pub(super) final_statuses: Vec<u16>,
     pub(super) blocks: Vec<(u16, Duration)>,
     pub(super) looked_into: Vec<u16>,
@@ -76,7 +76,7 @@ pub struct Provider {
     attempts: Option<HeaderName>,
     pub(super) buckets: Option<Buckets>,
     credentials: Vec<HeaderName>,
-    joins_hosts: bool,
+    shared_across_hosts: bool,
     path_segment: Option<usize>,
     path_parts: Vec<Cow<'static, str>>,
 }
@@ -88,7 +88,7 @@ impl Provider {
             name: name.into(),
             retried: None,
             any_method: Vec::new(),
-            sheds: Vec::new(),
+            unprocessed: Vec::new(),
             final_statuses: Vec::new(),
             blocks: Vec::new(),
             looked_into: Vec::new(),
@@ -110,7 +110,7 @@ impl Provider {
             attempts: None,
             buckets: None,
             credentials: Vec::new(),
-            joins_hosts: false,
+            shared_across_hosts: false,
             path_segment: None,
             path_parts: Vec::new(),
         }
@@ -233,11 +233,11 @@ impl Provider {
     /// use http::HeaderName;
     /// use tower_backoff::policy::Provider;
     ///
-    /// let acme = Provider::new("acme").attempts_in(HeaderName::from_static("x-retry-attempt"));
+    /// let acme = Provider::new("acme").attempt_header(HeaderName::from_static("x-retry-attempt"));
     /// # let _ = acme;
     /// ```
     #[must_use]
-    pub fn attempts_in(mut self, name: HeaderName) -> Self {
+    pub fn attempt_header(mut self, name: HeaderName) -> Self {
         self.attempts = Some(name);
         self
     }
@@ -264,11 +264,11 @@ impl Provider {
     /// use tower_backoff::{hint::{Field, Unit}, policy::Provider};
     ///
     /// let ipo_alerts = Provider::new("ipo-alerts")
-    ///     .wait_in(Field::json("meta.expiresIn").unit(Unit::Millis));
+    ///     .wait_from(Field::json("meta.expiresIn").unit(Unit::Millis));
     /// # let _ = ipo_alerts;
     /// ```
     #[must_use]
-    pub fn wait_in(mut self, field: Field) -> Self {
+    pub fn wait_from(mut self, field: Field) -> Self {
         self.rules.fields.push(field);
         self
     }
@@ -276,15 +276,15 @@ impl Provider {
     /// The provider cuts its waits to whole seconds, so that obeying to the letter comes up to a
     /// second early: one second is added.
     #[must_use]
-    pub fn truncates_seconds(mut self) -> Self {
-        self.rules.truncates_seconds = true;
+    pub fn retry_after_rounded_down(mut self) -> Self {
+        self.rules.retry_after_rounded_down = true;
         self
     }
 
     /// Whether its requests are told apart by more than their origin.
     fn has_scopes(&self) -> bool {
         let by_path = self.path_segment.is_some() || !self.path_parts.is_empty();
-        self.joins_hosts || !self.credentials.is_empty() || by_path
+        self.shared_across_hosts || !self.credentials.is_empty() || by_path
     }
 }
 
@@ -307,7 +307,7 @@ impl Policy for Provider {
         if !self.has_scopes() {
             return None;
         }
-        let scope = if self.joins_hosts {
+        let scope = if self.shared_across_hosts {
             Scope::named(&*self.name)
         } else {
             Scope::of_request(request.uri(), request.headers())

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::LazyLock;
 
 use super::RequestHead;
+use crate::gate::BucketKey;
 
 /// Requests of one kind: what the last response to one of them named as its bucket, the next one
 /// waits for. See [`Policy::route`](super::Policy::route).
@@ -26,7 +27,7 @@ pub struct Route {
     resource: Option<u64>,
 }
 
-/// Paths come from anywhere, so nobody is to know which of them meet in one place of a table.
+/// Paths come from anywhere, so it must not be foreseeable which of them meet in one place of a table.
 static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 impl Route {
@@ -64,8 +65,11 @@ impl Route {
         self.key
     }
 
-    pub(crate) fn resource(self) -> Option<u64> {
-        self.resource
+    pub(crate) fn bucket_key(self) -> BucketKey {
+        BucketKey {
+            route: self.key,
+            resource: self.resource,
+        }
     }
 }
 
@@ -110,7 +114,7 @@ mod tests {
         let other = route("/api/v10/channels/222222222222222222/messages/5");
         assert_eq!(one, same);
         assert_eq!(one.key(), other.key());
-        assert_ne!(one.resource(), other.resource());
-        assert_eq!(route("/search").resource(), None);
+        assert_ne!(one.resource, other.resource);
+        assert_eq!(route("/search").resource, None);
     }
 }

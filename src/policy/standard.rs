@@ -72,13 +72,13 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, scan: &HeaderScan<'_>) -> 
     if served {
         let places = &provider.pauses;
         if let Some(pause) = provider.rules.pause(places, head, attempt.body()) {
-            return Verdict::accept().cooling_for(pause);
+            return Verdict::accept().close_gate_for(pause);
         }
     }
     let wait = match provider.rules.read(head, attempt.body()) {
         Reading::Never(_) if throttled || status.as_u16() >= 400 => {
             return Verdict::refuse()
-                .cooling()
+                .close_gate()
                 .bare_wait(told.bare_wait(provider));
         }
         Reading::Never(_) => None,
@@ -106,12 +106,12 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, scan: &HeaderScan<'_>) -> 
         }
     };
     // A counter that is spent holds all, whatever the status.
-    let of_one_call = OF_ONE_CALL.contains(&status.as_u16()) && !verdict.cools();
+    let of_one_call = OF_ONE_CALL.contains(&status.as_u16()) && !verdict.closes_gate();
     match wait {
         // A lock, say: the others need not wait for it.
         Some(hint) if alone => verdict.after(hint),
         Some(hint) if of_one_call && hint.kind() != hint::Kind::Reset => verdict.after(hint),
-        Some(hint) => verdict.cooling_for(hint),
+        Some(hint) => verdict.close_gate_for(hint),
         None => verdict,
     }
 }
@@ -148,6 +148,9 @@ fn is_retried(attempt: &Attempt<'_>, status: StatusCode) -> Option<bool> {
 /// Whether the head alone would send this again: only then can a body make it final.
 pub(super) fn goes_again(provider: &Provider, attempt: &Attempt<'_>) -> bool {
     use super::Ruling::{Retry, Throttled};
+    if let Some(verdict) = attempt.head_verdict() {
+        return matches!(verdict.ruling(), Retry | Throttled);
+    }
     let headers = attempt.headers();
     let scan = headers.map_or_else(HeaderScan::empty, HeaderScan::of);
     let ruling = ruling(provider, attempt, &scan).ruling();
@@ -165,7 +168,7 @@ fn judge_failure(attempt: &Attempt<'_>) -> Verdict {
 /// A refusal by a limit goes again unless the provider's list of statuses leaves 429 out.
 fn throttle(provider: &Provider, retried: Option<bool>, told: BodySays) -> Verdict {
     let verdict = if retried == Some(false) && told == BodySays::Nothing {
-        Verdict::refuse().cooling()
+        Verdict::refuse().close_gate()
     } else {
         Verdict::throttled()
     };
@@ -178,7 +181,7 @@ fn refuse_answer(provider: &Provider, head: Head<'_>) -> Verdict {
         ..head
     };
     match provider.rules.read(served, None) {
-        Reading::Wait(hint) => Verdict::refuse().cooling_for(hint),
+        Reading::Wait(hint) => Verdict::refuse().close_gate_for(hint),
         Reading::Nothing | Reading::Never(_) => Verdict::refuse(),
     }
 }
@@ -187,7 +190,7 @@ fn may_resend(provider: &Provider, attempt: &Attempt<'_>, status: StatusCode) ->
     let status = status.as_u16();
     attempt.is_safe_to_resend()
         || provider.any_method.contains(&status)
-        || provider.sheds.contains(&status)
+        || provider.unprocessed.contains(&status)
 }
 
 /// What the provider itself answers to the question whether a refusal is worth another try.
@@ -206,7 +209,7 @@ fn header_says(provider: &Provider, status: StatusCode, headers: &HeaderMap) -> 
 /// What the provider's words say about a status; `None` if they do not mention it.
 fn retries(provider: &Provider, status: StatusCode) -> Option<bool> {
     let status = status.as_u16();
-    if provider.any_method.contains(&status) || provider.sheds.contains(&status) {
+    if provider.any_method.contains(&status) || provider.unprocessed.contains(&status) {
         return Some(true);
     }
     provider

@@ -12,7 +12,7 @@ use crate::hint::{Hint, Remaining};
 /// use tower_backoff::policy::Verdict;
 ///
 /// // Served, but that was the last call of this minute: the next one waits.
-/// let last = Verdict::accept().cooling_for(Duration::from_secs(12));
+/// let last = Verdict::accept().close_gate_for(Duration::from_secs(12));
 /// // Broken: try again when the usual backoff says so.
 /// let broken = Verdict::retry();
 /// // Refused without a word about when: everybody waits, at least a minute.
@@ -24,7 +24,7 @@ use crate::hint::{Hint, Remaining};
 pub struct Verdict {
     ruling: Ruling,
     hint: Option<Hint>,
-    cools: bool,
+    closes_gate: bool,
     bare_wait: Option<Duration>,
     counter: Option<Remaining>,
     cost: Option<u32>,
@@ -48,11 +48,11 @@ pub enum Ruling {
 }
 
 impl Verdict {
-    const fn new(ruling: Ruling, cools: bool) -> Self {
+    const fn new(ruling: Ruling, closes_gate: bool) -> Self {
         Self {
             ruling,
             hint: None,
-            cools,
+            closes_gate,
             bare_wait: None,
             counter: None,
             cost: None,
@@ -125,14 +125,14 @@ impl Verdict {
     }
 
     /// Shuts the gate of the scope as a bare 429 does.
-    pub const fn cooling(mut self) -> Self {
-        self.cools = true;
+    pub const fn close_gate(mut self) -> Self {
+        self.closes_gate = true;
         self
     }
 
     /// Shuts the gate of the scope for this long.
-    pub fn cooling_for(self, wait: impl Into<Hint>) -> Self {
-        self.after(wait).cooling()
+    pub fn close_gate_for(self, wait: impl Into<Hint>) -> Self {
+        self.after(wait).close_gate()
     }
 
     /// The least wait of a refusal that names none. The default is 60 s.
@@ -149,7 +149,7 @@ impl Verdict {
         self
     }
 
-    /// What the call has cost in truth, as the response says; see [`Price`](crate::Price).
+    /// What the call has cost in truth, as the response says; see [`Cost`](crate::Cost).
     ///
     /// ```
     /// use tower_backoff::policy::{Attempt, Verdict, policy_fn};
@@ -158,13 +158,13 @@ impl Verdict {
     /// let policy = policy_fn(|attempt: &Attempt<'_>| {
     ///     let tokens = attempt.headers().and_then(|headers| headers.get("x-tokens-used"));
     ///     match tokens.and_then(|tokens| tokens.to_str().ok()?.parse().ok()) {
-    ///         Some(tokens) => attempt.standard().costing(tokens),
+    ///         Some(tokens) => attempt.standard().with_cost(tokens),
     ///         None => attempt.standard(),
     ///     }
     /// });
     /// # let _ = policy;
     /// ```
-    pub const fn costing(mut self, price: u32) -> Self {
+    pub const fn with_cost(mut self, price: u32) -> Self {
         self.cost = Some(price);
         self
     }
@@ -240,8 +240,8 @@ impl Verdict {
     }
 
     /// Whether the other callers of the scope have to wait as well.
-    pub const fn cools(&self) -> bool {
-        self.cools
+    pub const fn closes_gate(&self) -> bool {
+        self.closes_gate
     }
 
     /// What the response says is left of a published quota.

@@ -21,5 +21,5 @@ pub fn anthropic() -> Provider {
         .page("https://docs.anthropic.com/en/api/rate-limits")
         .per_credential([HeaderName::from_static("x-api-key"), AUTHORIZATION])
         .should_retry_header(HeaderName::from_static("x-should-retry"))
-        .sheds_with([529])
+        .unprocessed_on([529])
 }

@@ -18,5 +18,5 @@ pub fn azure_openai() -> Provider {
         .page("https://learn.microsoft.com/azure/ai-services/openai/how-to/quota")
         .per_credential([HeaderName::from_static("api-key"), AUTHORIZATION])
         .per_path_segment(2)
-        .wait_in(Field::after("retry after "))
+        .wait_from(Field::after("retry after "))
 }

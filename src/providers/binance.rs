@@ -9,7 +9,7 @@ use crate::policy::Provider;
 
 /// Binance, spot: 6,000 of weight per minute and address, over all of its hosts.
 ///
-/// * What an endpoint weighs is for [`price_by`](crate::RetryLayer::price_by) to say; how much was used
+/// * What an endpoint weighs is for [`cost_by`](crate::RetryLayer::cost_by) to say; how much was used
 ///   comes back in `X-MBX-USED-WEIGHT-1M`.
 /// * A refusal is a 429 with the code -1003 (-1015 for orders) and `Retry-After` in seconds. Who goes on
 ///   is banned, by a 418: for two minutes first, for three days at last. The end is in `Retry-After`,
@@ -21,11 +21,11 @@ pub fn binance() -> Provider {
     Provider::new("binance")
         .page("https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits")
         .plan(Quota::per_minute(6_000))
-        .joins_hosts()
-        .blocked_with([418], Duration::from_secs(2 * 60))
+        .shared_across_hosts()
+        .throttled_on([418], Duration::from_secs(2 * 60))
         .throttled_codes(["-1003", "-1015"])
         .codes_at(["code", "error.code"])
-        .wait_in(Field::json("error.data.retryAfter").unit(Unit::EpochMillis))
-        .wait_in(Field::after("banned until ").unit(Unit::EpochMillis))
+        .wait_from(Field::json("error.data.retryAfter").unit(Unit::EpochMillis))
+        .wait_from(Field::after("banned until ").unit(Unit::EpochMillis))
         .final_on([403])
 }

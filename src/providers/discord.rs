@@ -23,7 +23,7 @@ pub fn discord() -> Provider {
         .per_credential([AUTHORIZATION])
         .buckets_in(HeaderName::from_static("x-ratelimit-bucket"))
         .buckets_per_resource()
-        .stops_everybody_in(HeaderName::from_static("x-ratelimit-global"))
-        .wait_in(Field::json("retry_after"))
+        .global_limit_header(HeaderName::from_static("x-ratelimit-global"))
+        .wait_from(Field::json("retry_after"))
         .final_on([401, 403])
 }

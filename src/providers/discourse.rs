@@ -19,5 +19,5 @@ pub fn discourse() -> Provider {
             HeaderName::from_static("api-key"),
             HeaderName::from_static("user-api-key"),
         ])
-        .wait_in(Field::json("extras.wait_seconds"))
+        .wait_from(Field::json("extras.wait_seconds"))
 }

@@ -23,8 +23,8 @@ pub fn gemini() -> Provider {
         .page("https://ai.google.dev/gemini-api/docs/rate-limits")
         .per_credential([HeaderName::from_static("x-goog-api-key"), AUTHORIZATION])
         .per_path_segment(2)
-        .wait_in(Field::midnight("PerDay", "PST8PDT,M3.2.0,M11.1.0"))
-        .wait_in(Field::json("error.details.*.retryDelay"))
+        .wait_from(Field::midnight("PerDay", "PST8PDT,M3.2.0,M11.1.0"))
+        .wait_from(Field::json("error.details.*.retryDelay"))
         .throttled_codes(["RESOURCE_EXHAUSTED"])
         .codes_at(["error.status"])
 }

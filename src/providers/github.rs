@@ -12,7 +12,7 @@ use crate::policy::Provider;
 /// * The primary limit is published with every response in `x-ratelimit-*`, the reset in epoch
 ///   seconds, and is 60 per hour without a token. A refusal is a 403 or a 429 with nothing left.
 /// * The secondary limits: 100 requests at once, shared with GraphQL, and 900 points per minute: reads
-///   cost 1, writes 5; say so with [`price_by`](crate::RetryLayer::price_by). A refusal is a 403 or a
+///   cost 1, writes 5; say so with [`cost_by`](crate::RetryLayer::cost_by). A refusal is a 403 or a
 ///   429 with `retry-after`, or only with a body that says so: then at least a minute, and longer each
 ///   time. Calling on while limited may get an integration banned.
 /// * A 403 for want of permission carries the same headers, and is final.

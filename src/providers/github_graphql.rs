@@ -24,7 +24,7 @@ pub fn github_graphql() -> Provider {
         .plans([Quota::concurrent(100), Quota::per_minute(2_000)])
         .per_credential([AUTHORIZATION])
         .bare_429_wait(Duration::from_secs(60))
-        .look_into([200])
+        .inspect_bodies_of([200])
         .throttled_codes(["RATE_LIMITED"])
         .codes_at(["errors.*.type"])
         .throttled_when_body_contains("exceeded a secondary rate limit")

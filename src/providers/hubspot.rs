@@ -19,7 +19,7 @@ use crate::policy::Provider;
 /// ```
 /// use tower_backoff::{hint::Field, providers};
 ///
-/// let ours = providers::hubspot().wait_in(Field::midnight("DAILY", "EST5EDT,M3.2.0,M11.1.0"));
+/// let ours = providers::hubspot().wait_from(Field::midnight("DAILY", "EST5EDT,M3.2.0,M11.1.0"));
 /// # let _ = ours;
 /// ```
 ///
@@ -30,5 +30,5 @@ pub fn hubspot() -> Provider {
         .page("https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines")
         .plan(Quota::new(100, ten_seconds))
         .per_credential([AUTHORIZATION])
-        .blocked_when_body_contains("TEN_SECONDLY_ROLLING", ten_seconds)
+        .throttled_for_when_body_contains("TEN_SECONDLY_ROLLING", ten_seconds)
 }

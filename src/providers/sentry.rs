@@ -19,5 +19,5 @@ pub fn sentry() -> Provider {
     Provider::new("sentry")
         .page("https://develop.sentry.dev/sdk/expected-features/rate-limiting/")
         .bare_429_wait(Duration::from_secs(60))
-        .wait_in(Field::header_list("x-sentry-rate-limits"))
+        .wait_from(Field::header_list("x-sentry-rate-limits"))
 }

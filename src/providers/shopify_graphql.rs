@@ -12,15 +12,15 @@ use crate::policy::Provider;
 /// * Each store has a host of its own.
 ///
 /// No quota is declared, since it depends on the plan (100 points per second, up to 2,000), and what a
-/// query costs is for [`price_by`](crate::RetryLayer::price_by) to say. The bodies of 200s are looked into.
+/// query costs is for [`cost_by`](crate::RetryLayer::cost_by) to say. The bodies of 200s are looked into.
 pub fn shopify_graphql() -> Provider {
     Provider::new("shopify-graphql")
         .page("https://shopify.dev/docs/apps/build/apis/graphql-admin/rate-limits")
         .per_credential([HeaderName::from_static("x-shopify-access-token")])
-        .look_into([200])
+        .inspect_bodies_of([200])
         .throttled_codes(["THROTTLED"])
         .codes_at(["errors.*.extensions.code"])
-        .wait_in(Field::json_deficit(
+        .wait_from(Field::json_deficit(
             "extensions.cost.requestedQueryCost",
             "extensions.cost.throttleStatus.currentlyAvailable",
             "extensions.cost.throttleStatus.restoreRate",

@@ -23,7 +23,7 @@ use crate::policy::Provider;
 pub fn snippets_ai() -> Provider {
     Provider::new("snippets-ai")
         .plan(Quota::per_minute(20))
-        .blocked_when_body_contains("temporarily blocked", Duration::from_secs(5 * 60))
+        .throttled_for_when_body_contains("temporarily blocked", Duration::from_secs(5 * 60))
         .final_when_body_contains("insufficient")
         .final_on([400, 401, 404])
 }

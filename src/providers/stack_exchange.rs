@@ -17,9 +17,9 @@ pub fn stack_exchange() -> Provider {
     Provider::new("stack-exchange")
         .page("https://api.stackexchange.com/docs/throttle")
         .plan(Quota::per_second(30))
-        .look_into([200])
-        .pause_in(Field::json("backoff"))
+        .inspect_bodies_of([200])
+        .pause_from(Field::json("backoff"))
         .throttled_codes(["throttle_violation"])
         .codes_at(["error_name"])
-        .wait_in(Field::after("more requests available in "))
+        .wait_from(Field::after("more requests available in "))
 }

@@ -20,6 +20,6 @@ pub fn strava() -> Provider {
         .page("https://developers.strava.com/docs/rate-limits/")
         .plans([Quota::new(100, QUARTER), Quota::new(1_000, DAY)])
         .bare_429_wait(QUARTER)
-        .usage_in("x-readratelimit-usage", "x-readratelimit-limit", WINDOWS)
-        .usage_in("x-ratelimit-usage", "x-ratelimit-limit", WINDOWS)
+        .usage_from("x-readratelimit-usage", "x-readratelimit-limit", WINDOWS)
+        .usage_from("x-ratelimit-usage", "x-ratelimit-limit", WINDOWS)
 }

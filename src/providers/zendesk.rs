@@ -15,7 +15,7 @@ use crate::policy::Provider;
 pub fn zendesk() -> Provider {
     Provider::new("zendesk")
         .page("https://developer.zendesk.com/api-reference/introduction/rate-limits/")
-        .wait_in(Field::header_params(
+        .wait_from(Field::header_params(
             "zendesk-ratelimit-tickets-index",
             "remaining",
             "resets",

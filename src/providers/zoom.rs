@@ -19,5 +19,5 @@ pub fn zoom() -> Provider {
     Provider::new("zoom")
         .page("https://developers.zoom.us/docs/api/rate-limits/")
         .buckets_in(HeaderName::from_static("x-ratelimit-category"))
-        .blocked_when_body_contains("per-second rate limit", Duration::from_secs(1))
+        .throttled_for_when_body_contains("per-second rate limit", Duration::from_secs(1))
 }

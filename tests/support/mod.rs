@@ -1,8 +1,9 @@
 //! Servers that misbehave on purpose, clients to meet them, and a mock that keeps a diary.
 
-// Every test file compiles its own copy and uses the part it needs.
+// Every test binary compiles its own copy and uses the part it needs.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod alone;
 pub mod client;
 pub mod h2;
 pub mod listener;

@@ -1,4 +1,4 @@
-//! Conversations in virtual time.
+//! Requests to a mock in virtual time, and what comes of them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -106,7 +106,7 @@ pub fn assert_between(wait: Duration, least: Duration, spread: Duration) {
 /// Asserts that no call is under way or waiting at any gate.
 #[track_caller]
 pub fn assert_nobody_is_left(gates: &Gates) {
-    for gate in gates.all() {
+    for gate in gates.snapshot() {
         assert_eq!((gate.in_flight, gate.waiting), (0, 0), "{gate:?}");
     }
 }

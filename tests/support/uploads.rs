@@ -28,7 +28,7 @@ pub enum Does {
     Discard(u16),
     /// Answers without reading.
     AnswerUnread(u16),
-    /// Reads so many bytes, then closes the connection.
+    /// Reads this many bytes, then closes the connection.
     HangUpAfter(usize),
 }
 
@@ -93,7 +93,7 @@ impl Uploads {
         *self.bytes.borrow()
     }
 
-    /// Waits until so many bytes of all uploads together have arrived.
+    /// Waits until this many bytes of all uploads together have arrived.
     pub async fn has_read(&mut self, bytes: usize) {
         let arrived = self.bytes.wait_for(|&arrived| arrived >= bytes).await;
         arrived.expect("the server runs");

@@ -156,7 +156,7 @@ pub fn truncated_answer(status: u16, headers: &str, body: &str) -> Vec<Step> {
     vec![Step::Send(bytes.into()), Step::Close]
 }
 
-/// A whole answer on a connection that looks reusable and closes on whoever reuses it.
+/// A whole answer on a connection that looks reusable and closes on its next request.
 pub fn answer_then_close_on_next(status: u16, headers: &str, body: &str) -> Vec<Step> {
     let mut steps = answer(status, headers, body);
     steps.push(Step::CloseOnNext);

@@ -84,8 +84,8 @@ fn gate(run: &Run) -> String {
         return format!("done in {:.0} s", took.as_secs_f64());
     }
     match run.gate() {
-        Some(gate) => match gate.shut_for {
-            Some(wait) => format!("{} {}", seconds(wait), gate.shut_by.unwrap_or_default()),
+        Some(gate) => match gate.closed_for {
+            Some(wait) => format!("{} {}", seconds(wait), gate.closed_by.unwrap_or_default()),
             None => open(&gate),
         },
         None => "open".to_owned(),
@@ -95,11 +95,11 @@ fn gate(run: &Run) -> String {
 /// Open, and how much of the tightest quota is spent.
 fn open(gate: &GateStatus) -> String {
     let tightest = gate
-        .spent
+        .quotas
         .iter()
-        .min_by_key(|quota| quota.of - quota.spent.min(quota.of));
+        .min_by_key(|quota| quota.limit - quota.used.min(quota.limit));
     match tightest {
-        Some(quota) => format!("open, {} of {} spent", quota.spent, quota.of),
+        Some(quota) => format!("open, {} of {} spent", quota.used, quota.limit),
         None => "open".to_owned(),
     }
 }

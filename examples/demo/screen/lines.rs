@@ -54,7 +54,7 @@ impl Said {
             return first.then(|| format!("{}; done in {:.0} s", figures(run), took.as_secs_f64()));
         }
         let gate = run.gate()?;
-        match (gate.shut_for, gate.shut_by) {
+        match (gate.closed_for, gate.closed_by) {
             (Some(wait), Some(why)) if wait >= WORTH_A_LINE && !self.shut => {
                 self.shut = true;
                 let waiting = gate.waiting;

@@ -10,10 +10,13 @@ use std::time::Duration;
 use shuttle::future::block_on;
 use shuttle::thread;
 
-use crate::gate::words::Standing;
-use crate::gate::{Asks, Closing, Ending, Facts, Gate, Heard, Leaves, Quota, Turn, Until, Wait};
-use crate::moment::Moment;
+use crate::gate::core::Admission;
+use crate::gate::{
+    AcquireRequest, Closing, Completion, Deadlines, Gate, GateConfig, Outcome, Permit, Quota,
+    Rejected, Wait,
+};
 use crate::scope::Scope;
+use crate::time::Moment;
 
 const FOREVER: Duration = Duration::from_secs(3_600);
 
@@ -38,14 +41,14 @@ pub(super) enum Fate {
 
 /// One caller, as the gate sees it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Plan {
+pub(super) struct CallerPlan {
     pub(super) fate: Fate,
     pub(super) takes: Duration,
     pub(super) patience: Duration,
 }
 
-pub(super) const fn at_once(fate: Fate) -> Plan {
-    Plan {
+pub(super) const fn caller(fate: Fate) -> CallerPlan {
+    CallerPlan {
         fate,
         takes: Duration::ZERO,
         patience: FOREVER,
@@ -60,24 +63,24 @@ pub(super) struct World {
     on_their_way: AtomicU32,
     sent: Mutex<Vec<Moment>>,
     /// When it refused somebody, and until when.
-    shut: Mutex<Vec<(Moment, Moment)>>,
+    closed: Mutex<Vec<(Moment, Moment)>>,
     time: Mutex<Moment>,
     /// Of which caller, with which number in the queue if it waits there.
-    timers: Mutex<BTreeMap<(Moment, usize), (Arc<Bell>, Option<u64>)>>,
+    timers: Mutex<BTreeMap<(Moment, usize), (Arc<CountingWaker>, Option<u64>)>>,
     /// How many callers can run.
     awake: AtomicUsize,
-    left_alone: Mutex<Vec<Turn>>,
+    left_alone: Mutex<Vec<Permit>>,
 }
 
 /// Wakes a caller, and remembers that it did.
-struct Bell {
+struct CountingWaker {
     world: Arc<World>,
     rung: AtomicBool,
     asleep: AtomicBool,
     sleeper: Mutex<Option<Waker>>,
 }
 
-impl Bell {
+impl CountingWaker {
     /// From now on its caller can run.
     fn ring(&self) {
         self.rung.store(true, Relaxed);
@@ -100,7 +103,7 @@ impl Bell {
     }
 }
 
-impl Wakes for Bell {
+impl Wakes for CountingWaker {
     fn wake(self: Arc<Self>) {
         self.ring();
         self.rouse();
@@ -109,26 +112,26 @@ impl Wakes for Bell {
 
 impl World {
     pub(super) fn new(quotas: &[Quota]) -> Self {
-        let facts = Facts {
+        let config = GateConfig {
             quotas,
             plans: &[],
             cold_start: None,
             circuit_breaker: Default::default(),
         };
-        let limit = |at_once| {
+        let limit = |concurrency| {
             let mut of_kind = quotas
                 .iter()
-                .filter(|quota| quota.window().is_none() == at_once);
+                .filter(|quota| quota.window().is_none() == concurrency);
             of_kind.next().map_or(u32::MAX, Quota::limit)
         };
         let uri = "https://api.test/".parse().unwrap();
         Self {
-            gate: Arc::new(Gate::new(Scope::origin(&uri), facts)),
+            gate: Arc::new(Gate::new(Scope::origin(&uri), config)),
             calls_at_once: limit(true),
             per_second: limit(false),
             on_their_way: AtomicU32::new(0),
             sent: Mutex::default(),
-            shut: Mutex::default(),
+            closed: Mutex::default(),
             time: Mutex::new(Moment::START + FOREVER),
             timers: Mutex::default(),
             awake: AtomicUsize::new(0),
@@ -142,8 +145,8 @@ impl World {
 
     /// When the gate opens for those who have seen what happened so far.
     fn opens(&self) -> Moment {
-        let shut = self.shut.lock().unwrap();
-        let until = shut.iter().map(|(_, until)| *until);
+        let closed = self.closed.lock().unwrap();
+        let until = closed.iter().map(|(_, until)| *until);
         until.max().unwrap_or(Moment::START)
     }
 
@@ -165,7 +168,7 @@ impl World {
             self.awake.fetch_add(1, Relaxed);
             for (bell, number) in ring {
                 match number {
-                    Some(number) => self.gate.lock().alarm(number, self.now()).now(),
+                    Some(number) => self.gate.lock().on_timer(number, self.now()).wake(),
                     None => Wakes::wake(bell),
                 }
             }
@@ -188,17 +191,17 @@ impl World {
 }
 
 /// A caller: a thread with a bell and at most one timer.
-struct Caller {
+struct ModelCaller {
     world: Arc<World>,
     number: usize,
-    bell: Arc<Bell>,
-    plan: Plan,
+    bell: Arc<CountingWaker>,
+    plan: CallerPlan,
     started: Moment,
 }
 
-impl Caller {
-    fn run(world: Arc<World>, number: usize, plan: Plan) {
-        let bell = Arc::new(Bell {
+impl ModelCaller {
+    fn run(world: Arc<World>, number: usize, plan: CallerPlan) {
+        let bell = Arc::new(CountingWaker {
             world: Arc::clone(&world),
             rung: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
@@ -240,26 +243,26 @@ impl Caller {
     }
 
     fn call(&self) {
-        let mut turn = Turn::at(Arc::clone(&self.world.gate), 1);
+        let mut permit = Permit::new(Arc::clone(&self.world.gate), 1);
         let mut fate = self.plan.fate;
         let opens = self.world.opens();
-        let (now, mut sent) = turn.arrive(false, self.world.now().instant());
+        let (now, mut sent) = permit.try_acquire_now(false, self.world.now().instant());
         assert!(!sent || now >= opens, "sent while the gate is shut");
         loop {
             if !sent {
-                let Some(waited) = self.wait(turn, fate) else {
+                let Some(waited) = self.wait(permit, fate) else {
                     return;
                 };
-                turn = waited;
+                permit = waited;
                 if fate == Fate::Admitted {
                     return;
                 }
-                sent = turn.still_holds(self.world.now());
+                sent = permit.commit(self.world.now());
                 continue;
             }
             self.world.arrives();
             self.sleep_for(self.plan.takes);
-            self.end(&mut turn, fate);
+            self.end(&mut permit, fate);
             match fate {
                 Fate::Refused(_) => fate = Fate::Served,
                 _ => return,
@@ -269,46 +272,46 @@ impl Caller {
     }
 
     /// Until it is let through; `None` if it goes away.
-    fn wait(&self, mut turn: Turn, fate: Fate) -> Option<Turn> {
+    fn wait(&self, mut permit: Permit, fate: Fate) -> Option<Permit> {
         if fate == Fate::Unasked {
             return None;
         }
         let latest = self.started + self.plan.patience;
-        let asks = Asks {
-            price: 1,
+        let asks = AcquireRequest {
+            cost: 1,
             path: Default::default(),
-            patience: Until {
+            deadlines: Deadlines {
                 latest,
                 in_an_outage: latest,
             },
-            most_waiting: usize::MAX,
+            max_waiting: usize::MAX,
         };
         let waker = Waker::from(Arc::clone(&self.bell));
         loop {
-            match turn.ask(asks, self.world.now(), &mut Context::from_waker(&waker)) {
-                Standing::Through(_) => return Some(turn),
-                Standing::Leaves(why) => {
+            match permit.acquire(asks, self.world.now(), &mut Context::from_waker(&waker)) {
+                Admission::Granted(_) => return Some(permit),
+                Admission::Rejected(why) => {
                     self.gives_up(&why, latest);
                     return None;
                 }
                 _ if fate == Fate::Waiting => return None,
                 standing if fate == Fate::LeftAlone => {
-                    if let Standing::Waits(look, _) = standing {
+                    if let Admission::WaitUntil(look, _) = standing {
                         // It rings, and the caller does not come.
-                        let rings = (Arc::clone(&self.bell), Some(turn.number));
+                        let rings = (Arc::clone(&self.bell), Some(permit.number));
                         let mut timers = self.world.timers.lock().unwrap();
                         timers.insert((look, self.number), rings);
                     }
-                    self.world.left_alone.lock().unwrap().push(turn);
+                    self.world.left_alone.lock().unwrap().push(permit);
                     return None;
                 }
-                Standing::Waits(look, _) => self.sleep(Some(look), Some(turn.number)),
-                Standing::Sleeps(_) => self.sleep(None, None),
+                Admission::WaitUntil(look, _) => self.sleep(Some(look), Some(permit.number)),
+                Admission::Parked(_) => self.sleep(None, None),
             }
         }
     }
 
-    fn gives_up(&self, why: &Leaves, latest: Moment) {
+    fn gives_up(&self, why: &Rejected, latest: Moment) {
         assert!(self.plan.patience < FOREVER, "{why:?}");
         let late = self.world.now() - latest;
         // Timers ring within a quarter of a second, one after the other.
@@ -316,47 +319,41 @@ impl Caller {
     }
 
     /// The call is over for the server, and then for the gate.
-    fn end(&self, turn: &mut Turn, fate: Fate) {
+    fn end(&self, permit: &mut Permit, fate: Fate) {
         let now = self.world.now();
         if fate == Fate::OnItsWay {
             self.world.on_their_way.fetch_sub(1, Relaxed);
-            return turn.give_back();
+            return permit.release();
         }
         if let Fate::Refused(seconds) = fate {
             let closing = Closing {
                 wait: Wait::Named(Duration::from_secs(seconds)),
-                heard: now,
+                received_at: now,
                 refused: true,
-                by_a_limit: true,
+                by_limit: true,
                 path: Default::default(),
                 decided_by: "retry-after".into(),
-                at_most: None,
+                max_wait: None,
             };
-            let opening = turn.shut(heard(Ending::Refused), closing, None, 0, now);
+            let opening =
+                permit.complete_and_close(completion(Outcome::RateLimited), closing, None, 0, now);
             let opens = opening.expect("it was sent").gate;
-            self.world.shut.lock().unwrap().push((now, opens));
-        } else if !turn.serves(|| now) {
-            turn.answered(heard(Ending::Accepted), now);
+            self.world.closed.lock().unwrap().push((now, opens));
+        } else if !permit.complete_plainly(|| now) {
+            permit.complete(completion(Outcome::Ok), now);
         }
-        let hold = turn.hand_over();
+        let hold = permit.take_concurrency_permit();
         self.world.on_their_way.fetch_sub(1, Relaxed);
         drop(hold);
     }
 }
 
-fn heard(ending: Ending) -> Heard {
-    Heard {
-        ending,
-        counter: None,
-        price: None,
-        by_a_limit: false,
-        believed_for: Duration::MAX,
-        path: Default::default(),
-    }
+fn completion(outcome: Outcome) -> Completion {
+    Completion::plain(outcome)
 }
 
 /// Lets the callers run, until all have ended. Returns when that was.
-pub(super) fn play(quotas: &[Quota], plans: &[Plan]) -> Duration {
+pub(super) fn play(quotas: &[Quota], plans: &[CallerPlan]) -> Duration {
     let world = Arc::new(World::new(quotas));
     let begun = world.now();
     world.awake.store(plans.len(), Relaxed);
@@ -366,27 +363,27 @@ pub(super) fn play(quotas: &[Quota], plans: &[Plan]) -> Duration {
         .enumerate()
         .map(|(number, plan)| {
             let (world, plan) = (Arc::clone(&world), *plan);
-            thread::spawn(move || Caller::run(world, number, plan))
+            thread::spawn(move || ModelCaller::run(world, number, plan))
         })
         .collect();
-    Caller::run(Arc::clone(&world), others.len(), *last);
+    ModelCaller::run(Arc::clone(&world), others.len(), *last);
     callers
         .into_iter()
         .for_each(|caller| caller.join().unwrap());
     let ended = world.now();
     world.left_alone.lock().unwrap().clear();
     let mut state = world.gate.lock();
-    assert_eq!((state.queue.len(), state.in_flight()), (0, 0));
-    let at_once = state
-        .allowance
-        .spent(ended)
-        .into_iter()
-        .find(|spent| spent.window.is_none());
-    assert!(at_once.is_none_or(|at_once| at_once.spent == 0));
-    let early = |(heard, until): &(Moment, Moment)| {
+    assert_eq!((state.waiters.len(), state.core.in_flight()), (0, 0));
+    let usage = state.core.usage(ended);
+    let concurrency = usage.iter().find(|usage| usage.window.is_none());
+    assert!(concurrency.is_none_or(|concurrency| concurrency.used == 0));
+    let early = |(completion, until): &(Moment, Moment)| {
         let sent = world.sent.lock().unwrap();
-        sent.iter().any(|sent| sent > heard && sent < until)
+        sent.iter().any(|sent| sent > completion && sent < until)
     };
-    assert!(!world.shut.lock().unwrap().iter().any(early), "sent early");
+    assert!(
+        !world.closed.lock().unwrap().iter().any(early),
+        "sent early"
+    );
     ended - begun
 }

@@ -45,7 +45,7 @@ mod tests {
     #[track_caller]
     fn waits(rule: &'static str, now: &str, text: &str, hours: Option<f64>) {
         let now: Timestamp = now.parse().unwrap();
-        let reference = ReferenceTime::of(|| now.into(), None, false);
+        let reference = ReferenceTime::of(|| now.try_into().unwrap(), None, false);
         let found = Midnight::of(rule.into()).wait(text.as_bytes(), "PerDay", reference);
         let expected = hours.map(|hours| Duration::from_secs_f64(hours * 3_600.0));
         assert_eq!(found, expected, "{now} {text}");

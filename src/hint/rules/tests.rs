@@ -81,7 +81,7 @@ fn read(entry: &serde_json::Value, rule: &Rule) -> Read {
     let head = Head {
         status: StatusCode::from_u16(status).expect("a status"),
         headers: &headers,
-        received: now.into(),
+        received: now.try_into().expect("a moment"),
         refused: rule.refused,
     };
     match rule
@@ -296,7 +296,7 @@ fn a_default_waits_until_the_body_was_seen_and_everything_else_is_silent() {
 #[test]
 fn a_truncating_server_is_given_a_second_more() {
     let rules = Rules {
-        truncates_seconds: true,
+        retry_after_rounded_down: true,
         ..Rules::default()
     };
     reads(

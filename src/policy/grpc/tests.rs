@@ -50,7 +50,7 @@ fn rules(policy: &Grpc, lines: Lines<'_>, expected: Expected) {
     let wait = verdict.hint().map(|hint| hint.wait().as_millis());
     let said = (
         verdict.ruling(),
-        verdict.cools(),
+        verdict.closes_gate(),
         wait,
         verdict.is_failure(),
     );
@@ -267,7 +267,7 @@ fn counters_in_the_head_count() {
 fn a_refusal_is_about_the_bucket_that_it_names() {
     let name = HeaderName::from_static;
     let counted = Provider::new("search").buckets_in(name("x-bucket"));
-    let stopping = counted.clone().stops_everybody_in(name("x-global"));
+    let stopping = counted.clone().global_limit_header(name("x-global"));
     let [counted, stopping] = [counted, stopping].map(Grpc::new);
     let bucket = |policy: &Grpc, head_lines: Lines<'_>, trailers: Lines<'_>| {
         let (response, trailers) = (head(head_lines), map(trailers));
@@ -278,7 +278,7 @@ fn a_refusal_is_about_the_bucket_that_it_names() {
         }
         let verdict = policy.judge(&attempt);
         let bucket = verdict.bucket().map(|bucket| bucket.to_string());
-        (bucket, verdict.cools())
+        (bucket, verdict.closes_gate())
     };
     let find = Some("find".to_owned());
     let named = [("grpc-status", "8"), ("x-bucket", "find")];

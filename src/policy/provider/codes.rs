@@ -70,7 +70,7 @@ impl Provider {
     /// use tower_backoff::policy::Provider;
     ///
     /// let graphql = Provider::new("acme")
-    ///     .look_into([200])
+    ///     .inspect_bodies_of([200])
     ///     .throttled_codes(["THROTTLED"])
     ///     .codes_at(["errors.*.extensions.code"]);
     /// # let _ = graphql;
@@ -105,7 +105,7 @@ impl Provider {
     ///
     /// If `lasting` is zero.
     #[must_use]
-    pub fn blocked_when_body_contains(
+    pub fn throttled_for_when_body_contains(
         mut self,
         phrase: impl Into<Cow<'static, str>>,
         lasting: Duration,
@@ -119,7 +119,7 @@ impl Provider {
     /// that refuse under a 200. Such an answer reaches the caller when its body is complete, or
     /// larger than 64 KiB, or two seconds late.
     #[must_use]
-    pub fn look_into(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+    pub fn inspect_bodies_of(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
         self.looked_into.extend(checked(statuses));
         self
     }
@@ -192,7 +192,11 @@ mod tests {
             attempt
         };
         let verdict = provider.judge(&attempt);
-        assert_eq!((verdict.ruling(), verdict.cools()), expected, "{body}");
+        assert_eq!(
+            (verdict.ruling(), verdict.closes_gate()),
+            expected,
+            "{body}"
+        );
     }
 
     #[test]
@@ -232,7 +236,7 @@ mod tests {
     #[test]
     fn a_code_counts_only_where_codes_stand() {
         let provider = Provider::new("test")
-            .look_into([200])
+            .inspect_bodies_of([200])
             .throttled_codes(["SLOW"])
             .codes_at(["error.code", "errors.*.code"]);
         let throttled = (Ruling::Throttled, true);

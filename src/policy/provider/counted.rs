@@ -53,7 +53,7 @@ impl Provider {
     /// let discord = Provider::new("discord")
     ///     .buckets_in(HeaderName::from_static("x-ratelimit-bucket"))
     ///     .buckets_per_resource()
-    ///     .stops_everybody_in(HeaderName::from_static("x-ratelimit-global"));
+    ///     .global_limit_header(HeaderName::from_static("x-ratelimit-global"));
     /// # let _ = discord;
     /// ```
     ///
@@ -76,7 +76,7 @@ impl Provider {
     ///
     /// If no header [names buckets](Self::buckets_in).
     #[must_use]
-    pub fn stops_everybody_in(mut self, name: HeaderName) -> Self {
+    pub fn global_limit_header(mut self, name: HeaderName) -> Self {
         let buckets = self.buckets.as_mut();
         buckets
             .expect("there are no buckets: write buckets_in(header) first")
@@ -86,8 +86,8 @@ impl Provider {
 
     /// All hosts of the provider share one limit.
     #[must_use]
-    pub fn joins_hosts(mut self) -> Self {
-        self.joins_hosts = true;
+    pub fn shared_across_hosts(mut self) -> Self {
+        self.shared_across_hosts = true;
         self
     }
 

@@ -48,7 +48,7 @@ impl Provider {
             Some(statuses) => listed(statuses),
             None => "the usual".to_owned(),
         }];
-        let any_method = listed(self.sheds.iter().chain(&self.any_method));
+        let any_method = listed(self.unprocessed.iter().chain(&self.any_method));
         push(&mut said, "any method: ", any_method);
         push(&mut said, "by code: ", quoted(&self.retried_codes));
         if let Some(header) = &self.should_retry {
@@ -67,7 +67,11 @@ impl Provider {
     }
 
     fn counted_per(&self) -> String {
-        let place = if self.joins_hosts { "provider" } else { "host" };
+        let place = if self.shared_across_hosts {
+            "provider"
+        } else {
+            "host"
+        };
         let mut said = vec![place.to_owned()];
         let headers = self.credentials.iter().map(|name| format!("`{name}`"));
         push(&mut said, "", headers.collect::<Vec<_>>().join(" or "));
@@ -112,7 +116,7 @@ impl Provider {
         for (header, unit) in &self.rules.units {
             said.push(format!("`{header}` in {unit:?}"));
         }
-        if self.rules.truncates_seconds {
+        if self.rules.retry_after_rounded_down {
             said.push("cuts seconds".to_owned());
         }
         if let Some(calls) = self.cold_start {
@@ -191,7 +195,7 @@ mod tests {
         let provider = Provider::new("test")
             .page("https://api.test/limits")
             .retry_on([429, 500])
-            .sheds_with([503])
+            .unprocessed_on([503])
             .retried_codes(["LOCKED"])
             .should_retry_header(http::HeaderName::from_static("x-should-retry"))
             .bare_429_wait(Duration::from_millis(1_500))
@@ -200,7 +204,7 @@ mod tests {
                 Quota::per_hour(5),
                 Quota::new(20, Duration::from_secs(2)),
             ])
-            .joins_hosts()
+            .shared_across_hosts()
             .per_credential([COOKIE, AUTHORIZATION])
             .per_path_segment(1)
             .per_path_part(["/api/"])
@@ -236,16 +240,16 @@ mod tests {
     fn every_peculiarity_is_told() {
         let provider = Provider::new("test")
             .throttled_codes(["SLOW"])
-            .blocked_with([418], Duration::from_secs(120))
+            .throttled_on([418], Duration::from_secs(120))
             .throttled_when_body_contains("slow down")
-            .blocked_when_body_contains("blocked", Duration::from_secs(300))
+            .throttled_for_when_body_contains("blocked", Duration::from_secs(300))
             .codes_at(["error.code"])
-            .look_into([200])
-            .wait_in(Field::json("wait"))
-            .usage_in("x-usage", "x-limit", [Duration::from_secs(60)])
-            .pause_in(Field::header("x-pause"))
+            .inspect_bodies_of([200])
+            .wait_from(Field::json("wait"))
+            .usage_from("x-usage", "x-limit", [Duration::from_secs(60)])
+            .pause_from(Field::header("x-pause"))
             .header_unit(RETRY_AFTER, Unit::Millis)
-            .truncates_seconds()
+            .retry_after_rounded_down()
             .cold_start(1);
         says(
             &provider,

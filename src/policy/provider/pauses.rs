@@ -5,19 +5,19 @@ use crate::hint::Field;
 
 impl Provider {
     /// A place where an answer that was *served* names how long the next call has to wait. A place in
-    /// the body needs [`look_into`](Self::look_into), too.
+    /// the body needs [`inspect_bodies_of`](Self::inspect_bodies_of), too.
     ///
     /// ```
     /// use tower_backoff::{hint::Field, policy::Provider};
     ///
     /// // {"items": [...], "backoff": 10}
     /// let stack_exchange = Provider::new("stack-exchange")
-    ///     .look_into([200])
-    ///     .pause_in(Field::json("backoff"));
+    ///     .inspect_bodies_of([200])
+    ///     .pause_from(Field::json("backoff"));
     /// # let _ = stack_exchange;
     /// ```
     #[must_use]
-    pub fn pause_in(mut self, field: Field) -> Self {
+    pub fn pause_from(mut self, field: Field) -> Self {
         self.names_served |= !field.is_in_body();
         self.pauses.push(field);
         self
@@ -48,16 +48,16 @@ mod tests {
             verdict.hint().map(|hint| hint.wait().as_secs())
         };
         let body = Provider::new("test")
-            .look_into([200])
-            .pause_in(Field::json("backoff"));
+            .inspect_bodies_of([200])
+            .pause_from(Field::json("backoff"));
         assert_eq!(waits(&body, "7", r#"{"backoff":10}"#), Some(10));
         assert_eq!(waits(&body, "7", r#"{"items":[]}"#), None);
-        let header = Provider::new("test").pause_in(Field::header("slow-down"));
+        let header = Provider::new("test").pause_from(Field::header("slow-down"));
         assert_eq!(waits(&header, "7", r#"{"backoff":10}"#), Some(7));
         assert_eq!(waits(&header, "soon", ""), None);
         let default = Field::header("other").default_wait(Duration::from_secs(1));
         assert_eq!(
-            waits(&Provider::new("test").pause_in(default), "7", ""),
+            waits(&Provider::new("test").pause_from(default), "7", ""),
             None
         );
     }

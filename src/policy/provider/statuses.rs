@@ -26,7 +26,7 @@ impl Provider {
     /// let request = http::Request::get("https://api.example.com/").body(())?;
     /// let response = http::Response::builder().status(429).body(())?;
     /// let verdict = acme.judge(&Attempt::new(&request, &response));
-    /// assert!(verdict.ruling() == Ruling::Refuse && verdict.cools());
+    /// assert!(verdict.ruling() == Ruling::Refuse && verdict.closes_gate());
     /// # Ok::<(), http::Error>(())
     /// ```
     #[must_use]
@@ -50,9 +50,9 @@ impl Provider {
     /// The provider's page says that it answers this *instead of* doing the work, so that any
     /// method may be sent again. Proxies write 503 also over work that was done: do not guess.
     #[must_use]
-    pub fn sheds_with(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+    pub fn unprocessed_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
         let statuses = self.named(statuses);
-        self.sheds.extend(statuses);
+        self.unprocessed.extend(statuses);
         self
     }
 
@@ -87,7 +87,7 @@ impl Provider {
     /// use tower_backoff::policy::{Attempt, Policy, Provider, Verdict};
     ///
     /// let two_minutes = Duration::from_secs(120);
-    /// let binance = Provider::new("binance").blocked_with([418], two_minutes);
+    /// let binance = Provider::new("binance").throttled_on([418], two_minutes);
     ///
     /// let request = http::Request::post("https://api.binance.com/api/v3/order").body(())?;
     /// let response = http::Response::builder().status(418).body(())?;
@@ -100,7 +100,7 @@ impl Provider {
     ///
     /// If `lasting` is zero.
     #[must_use]
-    pub fn blocked_with(
+    pub fn throttled_on(
         mut self,
         statuses: impl IntoIterator<Item = u16>,
         lasting: Duration,

@@ -20,7 +20,7 @@ impl Provider {
     ///
     /// let windows = [15 * 60, 24 * 60 * 60].map(Duration::from_secs);
     /// let strava = Provider::new("strava")
-    ///     .usage_in("x-ratelimit-usage", "x-ratelimit-limit", windows);
+    ///     .usage_from("x-ratelimit-usage", "x-ratelimit-limit", windows);
     ///
     /// let request = http::Request::get("https://www.strava.com/api/v3/athlete").body(())?;
     /// let response = http::Response::builder()
@@ -38,7 +38,12 @@ impl Provider {
     ///
     /// If a name is no legal name of a header.
     #[must_use]
-    pub fn usage_in(mut self, usage: &str, limit: &str, windows: impl Into<Vec<Duration>>) -> Self {
+    pub fn usage_from(
+        mut self,
+        usage: &str,
+        limit: &str,
+        windows: impl Into<Vec<Duration>>,
+    ) -> Self {
         self.names_served = true;
         self.rules
             .usages
@@ -61,8 +66,8 @@ mod tests {
     fn leaves(lines: &[(&str, &str)], expected: Left) {
         let windows = [15 * 60, 24 * 60 * 60].map(Duration::from_secs);
         let provider = Provider::new("test")
-            .usage_in("x-usage", "x-limit", windows)
-            .usage_in("x-read-usage", "x-read-limit", windows);
+            .usage_from("x-usage", "x-limit", windows)
+            .usage_from("x-read-usage", "x-read-limit", windows);
         let request = Request::get("https://api.test/").body(()).unwrap();
         let mut response = Response::builder().header("date", "Thu, 01 Jan 2026 10:07:30 GMT");
         for (name, value) in lines {

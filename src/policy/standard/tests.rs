@@ -6,7 +6,7 @@ use crate::policy::{Policy, Ruling};
 #[test]
 fn an_answer_about_one_request_stops_the_others_only_by_a_spent_counter() {
     let request = Request::get("https://api.test/").body(()).unwrap();
-    for (left, cools) in [("7", false), ("0", true), ("many", false)] {
+    for (left, closes_gate) in [("7", false), ("0", true), ("many", false)] {
         let response = Response::builder()
             .status(404)
             .header("retry-after", "5")
@@ -14,8 +14,8 @@ fn an_answer_about_one_request_stops_the_others_only_by_a_spent_counter() {
         let response = response.body(()).unwrap();
         let verdict = Provider::new("test").judge(&Attempt::new(&request, &response));
         assert_eq!(
-            (verdict.ruling(), verdict.cools()),
-            (Ruling::Refuse, cools),
+            (verdict.ruling(), verdict.closes_gate()),
+            (Ruling::Refuse, closes_gate),
             "{left}"
         );
     }
@@ -42,7 +42,7 @@ fn the_wait_of_one_call_goes_with_its_retry_and_shuts_no_gate() {
         let response = response.body(()).unwrap();
         let verdict = Provider::new("test").retry_on(listed);
         let verdict = verdict.judge(&Attempt::new(&request, &response));
-        let found = (verdict.ruling(), verdict.cools());
+        let found = (verdict.ruling(), verdict.closes_gate());
         assert_eq!(found, expected, "{status} {method} {header}");
         let wait = verdict.hint().map(|hint| hint.wait());
         assert_eq!(wait, Some(Duration::from_secs(5)), "{status} {method}");
@@ -79,8 +79,8 @@ fn a_403_that_is_retried_is_a_limit_if_it_names_a_wait() {
 fn a_status_that_tells_of_a_block_is_a_limit_for_so_long() {
     let secs = Duration::from_secs;
     let provider = Provider::new("test")
-        .blocked_with([418, 403], secs(120))
-        .blocked_when_body_contains("an hour", secs(3_600))
+        .throttled_on([418, 403], secs(120))
+        .throttled_for_when_body_contains("an hour", secs(3_600))
         .throttled_codes(["SLOW"])
         .retried_codes(["LOCKED"])
         .final_codes(["BROKE"]);
@@ -108,7 +108,7 @@ fn a_status_that_tells_of_a_block_is_a_limit_for_so_long() {
     let wait = named.hint().map(|hint| hint.wait());
     assert_eq!((named.ruling(), wait), (Ruling::Throttled, Some(secs(5))));
     let never = judged(418, "4294967297", "");
-    assert_eq!(never, Verdict::refuse().cooling().bare_wait(secs(120)));
+    assert_eq!(never, Verdict::refuse().close_gate().bare_wait(secs(120)));
 }
 
 #[test]
@@ -150,7 +150,11 @@ fn more_than_a_year_ends_every_call_that_was_not_served() {
         let attempt = Attempt::new(&request, &response);
         let verdict = Provider::new("test").judge(&attempt);
         let expected = (ruling, ruling == Ruling::Refuse);
-        assert_eq!((verdict.ruling(), verdict.cools()), expected, "{status}");
+        assert_eq!(
+            (verdict.ruling(), verdict.closes_gate()),
+            expected,
+            "{status}"
+        );
     }
 }
 

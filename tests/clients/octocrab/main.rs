@@ -89,7 +89,7 @@ async fn without_it_a_post_ends_with_the_refusal_and_the_reason() {
         .cloned()
         .expect("a report");
     assert_eq!(
-        (answer.status().as_u16(), report.ended()),
+        (answer.status().as_u16(), report.stop_reason()),
         (429, Some(StopReason::BodyNotReplayable))
     );
     let body = answer.into_body().collect().await.unwrap().to_bytes();

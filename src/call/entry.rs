@@ -1,0 +1,73 @@
+//! Where a call begins: the gate it belongs to, and whether it is let through at once.
+
+use std::sync::Arc;
+
+use http::Request;
+use http_body::Body;
+use tower_service::Service;
+
+use super::RetryState;
+use super::outgoing::Outgoing;
+use crate::body::Replay;
+use crate::config::Settings;
+use crate::gate::{Gate, Permit};
+use crate::retry::Deadline;
+use crate::time::Moment;
+
+/// The place of a new call at its gate, and since when it has one.
+pub(crate) struct CallEntry<R: Body> {
+    pub(super) permit: Permit,
+    pub(super) started: Moment,
+    pub(super) retry_state: Option<Box<RetryState<R>>>,
+}
+
+impl<R: Body> CallEntry<R> {
+    #[inline]
+    pub(crate) fn of<B>(
+        outgoing: &Outgoing<B>,
+        settings: &Settings,
+        last: &mut Option<Arc<Gate>>,
+    ) -> Self {
+        let request = outgoing.head();
+        let gate = settings.gate_of(&request, last);
+        let price = settings.cost_of(&request);
+        let bucket = settings.bucket_of(&request, &gate);
+        Self {
+            permit: Permit::new(gate, price),
+            started: Moment::START,
+            retry_state: bucket.map(|gate| RetryState::of_bucket(Permit::new(gate, price))),
+        }
+    }
+
+    /// Whether the gate is open and the call still in time, so that it can be sent at once.
+    #[inline]
+    pub(crate) fn arrives<B>(&mut self, outgoing: &Outgoing<B>, settings: &Settings) -> bool {
+        let now = settings.clock.instant();
+        let deadline = outgoing.head.extensions.get::<Deadline>();
+        if deadline.is_some_and(|deadline| Moment::of(now) > deadline.moment()) {
+            self.started = Moment::of(now);
+            return false;
+        }
+        let more_to_ask = self.retry_state.is_some() || settings.fleet.is_some();
+        let (started, passes) = self.permit.try_acquire_now(more_to_ask, now);
+        self.started = started;
+        settings.gates.tidy(started);
+        passes
+    }
+
+    /// Sends for the first time.
+    #[inline]
+    pub(crate) fn send<S, B>(
+        &mut self,
+        outgoing: &mut Outgoing<B>,
+        service: &mut S,
+        settings: &Settings,
+    ) -> S::Future
+    where
+        S: Service<Request<B>>,
+        B: Replay,
+    {
+        let scope = self.permit.gate().scope();
+        outgoing.send(service, settings, scope, &mut self.retry_state)
+    }
+}

@@ -1,0 +1,156 @@
+//! What the caller gets, and what is reported to it.
+
+use std::borrow::Cow;
+
+use http::Response;
+
+use super::{Call, LastOutcome};
+use crate::body::{Replay, ResponseBody};
+use crate::error::{BoxError, CostAboveQuota, NoTimer, NotBefore};
+use crate::gate::{ClosedUntil, Rejected};
+use crate::inner::Inner;
+use crate::scope::Scope;
+use crate::telemetry::{Report, ReportSlot, StopReason};
+use crate::telemetry::{meter, trace};
+use crate::time::{Length, Moment};
+
+/// What decides where no gate is shut.
+pub(super) const THE_CALLERS_AHEAD: &str = "the callers ahead";
+const THE_BOUND: &str = "the bound on waiting callers";
+
+impl<S: Inner<B>, B: Replay> Call<S, B> {
+    /// The gate does not let the call through.
+    pub(super) fn reject(
+        &mut self,
+        why: Rejected,
+        scope: Scope,
+    ) -> Result<Response<ResponseBody<S::ResponseBody>>, BoxError> {
+        match why {
+            Rejected::PastDeadline(closed) => self.give_up(closed, THE_CALLERS_AHEAD, scope),
+            Rejected::QueueFull(closed) => self.give_up(closed, THE_BOUND, scope),
+            Rejected::CostAboveQuota(limit) => {
+                let error = CostAboveQuota {
+                    cost: self.permit.cost(),
+                    limit,
+                    scope,
+                };
+                self.end_with_error(Box::new(error), Some(StopReason::Permanent), None)
+            }
+            Rejected::NoTimer => self.end_without_a_timer(),
+        }
+    }
+
+    /// It would have to wait, and there is no runtime.
+    pub(super) fn end_without_a_timer(
+        &mut self,
+    ) -> Result<Response<ResponseBody<S::ResponseBody>>, BoxError> {
+        self.end_with_error(Box::new(NoTimer), Some(StopReason::Permanent), None)
+    }
+
+    /// The gate stays shut for longer than the call can wait.
+    pub(super) fn give_up(
+        &mut self,
+        closed: Option<ClosedUntil>,
+        or_else: &'static str,
+        scope: Scope,
+    ) -> Result<Response<ResponseBody<S::ResponseBody>>, BoxError> {
+        self.permit.release();
+        self.release_bucket();
+        self.stop_waiting();
+        let not_before = closed.as_ref().map(|closed| closed.until);
+        if let Some(closed) = &closed {
+            self.retry_state().decided_by = Some(closed.decided_by.clone());
+        }
+        match self.retry_state().last_outcome.take() {
+            Some(LastOutcome::Stored(kept)) => {
+                let response = kept.into_response();
+                Ok(self.end(response, Some(StopReason::PatienceExceeded), not_before))
+            }
+            Some(LastOutcome::Error(error)) => {
+                self.end_with_error(error, Some(StopReason::PatienceExceeded), not_before)
+            }
+            // Nothing was answered, or more than a waiting call keeps.
+            Some(LastOutcome::Reading(_)) | None => {
+                let error = Box::new(self.not_before(closed, or_else, scope));
+                self.end_with_error(error, Some(StopReason::PatienceExceeded), not_before)
+            }
+        }
+    }
+
+    fn not_before(
+        &self,
+        closed: Option<ClosedUntil>,
+        or_else: &'static str,
+        scope: Scope,
+    ) -> NotBefore {
+        let now = self.settings.clock.now();
+        let moment = closed.as_ref().map_or(now, |closed| closed.until);
+        NotBefore {
+            moment: self.settings.clock.wall_at(moment),
+            wait: moment.since(now),
+            scope,
+            decided_by: closed.map_or(Cow::Borrowed(or_else), |closed| closed.decided_by),
+        }
+    }
+
+    pub(super) fn end(
+        &mut self,
+        mut response: Response<ResponseBody<S::ResponseBody>>,
+        reason: Option<StopReason>,
+        not_before: Option<Moment>,
+    ) -> Response<ResponseBody<S::ResponseBody>> {
+        if let Some(hold) = self.permit.take_concurrency_permit() {
+            response.body_mut().hold_permit(hold);
+        }
+        if let Some(report) = self.report(reason, not_before) {
+            response.extensions_mut().insert(report);
+        }
+        response
+    }
+
+    pub(super) fn end_with_error(
+        &mut self,
+        error: BoxError,
+        reason: Option<StopReason>,
+        not_before: Option<Moment>,
+    ) -> Result<Response<ResponseBody<S::ResponseBody>>, BoxError> {
+        self.permit.release();
+        self.release_bucket();
+        self.report(reason, not_before);
+        Err(error)
+    }
+
+    /// What happened, if anything did; also into the slot that the caller left.
+    fn report(&mut self, reason: Option<StopReason>, not_before: Option<Moment>) -> Option<Report> {
+        let slot = self.outgoing.head.extensions.get::<ReportSlot>();
+        let waited = self
+            .retry_state
+            .as_ref()
+            .is_some_and(|retry_state| retry_state.progress.waited != Length::default());
+        if reason.is_none() && self.outgoing.attempts() <= 1 && !waited && slot.is_none() {
+            return None;
+        }
+        let mut report = Report {
+            attempts: self.outgoing.attempts(),
+            stop_reason: reason,
+            not_before: not_before.map(|moment| {
+                let clock = &self.settings.clock;
+                (clock.wall_at(moment), moment.since(clock.now()))
+            }),
+            ..Report::default()
+        };
+        if let Some(retry_state) = &self.retry_state {
+            report.total_wait = retry_state.progress.waited.duration();
+            report.decided_by = retry_state.decided_by.clone();
+        }
+        if let Some(slot) = slot {
+            slot.fill(report.clone());
+        }
+        if let Some(reason) = reason {
+            let scope = self.permit.gate().scope();
+            meter::on_stop(scope, reason);
+            trace::on_stop(scope, self.outgoing.attempts(), reason);
+        }
+        Some(report)
+    }
+}

@@ -1,0 +1,421 @@
+//! Hearing what came back: the head, as much of the body as is needed, or the failure.
+
+use std::task::{Context, Poll, ready};
+
+use http::{Response, StatusCode, response};
+use http_body::Body;
+
+use super::progress::{Ended, Plan, RetryGate};
+use super::verdict::{apply_verdict, close_provisionally, decided_by};
+use super::{Call, LastOutcome, Next};
+use crate::body::{BodyReader, Replay, ResponseBody, StoredResponse};
+use crate::config::Settings;
+use crate::error::{BoxError, NotBefore};
+use crate::failure::{FailureKind, Redirected};
+use crate::gate::{BreakerState, Permit, RetryReceipt};
+use crate::hint::is_silent;
+use crate::inner::Inner;
+use crate::policy::{Attempt, Received, Ruling, Verdict};
+use crate::retry::Budget;
+use crate::telemetry::trace::Cause;
+use crate::telemetry::{Report, StopReason};
+use crate::telemetry::{meter, trace};
+use crate::time::Moment;
+use crate::time::Timer;
+
+/// A verdict, and when the gate opens if it was closed; or what has to be read first.
+type Judged = Result<(Verdict, Option<Moment>), Unread>;
+
+/// What a policy wants to see of a response before it judges.
+enum Unread {
+    /// All of it, if it is small and quick enough.
+    Body,
+    /// Its trailers, if they come soon.
+    Trailers,
+}
+
+/// A response, untouched or listened to.
+enum Answer<R: Body> {
+    Untouched(Response<R>),
+    Heard(response::Parts, BodyReader<R>),
+}
+
+impl<S: Inner<B>, B: Replay> Call<S, B> {
+    /// The short way of [`hear`](Self::on_response), which nearly every call takes: whether its answer goes to
+    /// the caller as it is. The gate has been told then.
+    #[inline]
+    pub(crate) fn try_fast_path(
+        &mut self,
+        outcome: &Poll<Result<Response<S::ResponseBody>, S::Error>>,
+    ) -> bool {
+        let Poll::Ready(Ok(response)) = outcome else {
+            return false;
+        };
+        let plainly = response.status().as_u16() < 400
+            && self.retry_state.is_none()
+            && self.settings.shortcuts.accepts_unseen
+            && self.outgoing.head.extensions.is_empty()
+            && response.extensions().get::<Redirected>().is_none()
+            && is_silent(response.headers())
+            && self.permit.complete_plainly(|| self.settings.clock.now());
+        if plainly {
+            meter::on_attempt(self.permit.gate().scope(), meter::AttemptKind::Served);
+        }
+        plainly
+    }
+
+    /// The answer is here, or the failure.
+    pub(crate) fn on_response(
+        &mut self,
+        outcome: Result<Response<S::ResponseBody>, S::Error>,
+    ) -> Next<S::ResponseBody> {
+        let now = self.settings.clock.now();
+        match outcome {
+            Ok(response) => match self.judge(&response, now) {
+                Ok((verdict, _)) if verdict.ruling() == Ruling::Accept => {
+                    let response = response.map(ResponseBody::new);
+                    Next::End(Ok(self.end(response, None, None)))
+                }
+                Ok((verdict, opens)) => {
+                    self.on_verdict(Answer::Untouched(response), &verdict, opens, now)
+                }
+                Err(unread) => {
+                    let listen = match unread {
+                        Unread::Body => BodyReader::new,
+                        Unread::Trailers => BodyReader::for_trailers,
+                    };
+                    self.read_body(response, listen, now);
+                    Next::Peek
+                }
+            },
+            Err(error) => self.on_error(error.into(), now),
+        }
+    }
+
+    /// Judges an answer by its head and carries the verdict out, unless its body is to be seen first.
+    fn judge(&mut self, response: &Response<S::ResponseBody>, received_at: Moment) -> Judged {
+        let (status, headers) = (response.status(), response.headers());
+        let head = self.outgoing.head();
+        let received = Received::Later(&self.settings.clock, received_at);
+        let attempt = Attempt::answered(head, status, headers, self.outgoing.attempts(), received)
+            .redirected_by(response.extensions());
+        let by_head = self.settings.policy.judge(&attempt);
+        if Timer::is_available() {
+            if let Some(unread) = self.unread(&attempt.judged_by_head(&by_head), status) {
+                // The gate closes now: the body may come late, or its reader leave.
+                if matches!(unread, Unread::Body) {
+                    close_provisionally(
+                        &by_head,
+                        &attempt,
+                        &self.permit,
+                        &mut self.retry_state,
+                        &self.settings,
+                        received_at,
+                    );
+                }
+                return Err(unread);
+            }
+        }
+        // Also what cannot be waited for is judged by its head.
+        let verdict = self.settings.unless_redirected(by_head, &attempt);
+        let opens = apply_verdict(
+            &verdict,
+            &attempt,
+            &mut self.permit,
+            &mut self.retry_state,
+            &self.settings,
+            received_at,
+        );
+        Ok((verdict, opens))
+    }
+
+    /// What of a response the policy, or an observer, wants to see beyond its head.
+    fn unread(&self, attempt: &Attempt<'_>, status: StatusCode) -> Option<Unread> {
+        let Settings {
+            policy, observer, ..
+        } = &*self.settings;
+        let observed = observer
+            .as_ref()
+            .is_some_and(|observer| observer.wants_body_of(status));
+        if observed || policy.wants_body(attempt) {
+            return Some(Unread::Body);
+        }
+        policy.wants_trailers(attempt).then_some(Unread::Trailers)
+    }
+
+    fn read_body(
+        &mut self,
+        response: Response<S::ResponseBody>,
+        listen: fn(S::ResponseBody, Moment) -> BodyReader<S::ResponseBody>,
+        received_at: Moment,
+    ) {
+        let (head, body) = response.into_parts();
+        let hearing = listen(body, self.settings.clock.now());
+        self.retry_state().last_outcome =
+            Some(LastOutcome::Reading(Box::new((head, hearing, received_at))));
+    }
+
+    pub(crate) fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
+        let retry_state = self.retry_state();
+        if let Some(LastOutcome::Reading(refusal)) = &mut retry_state.last_outcome {
+            ready!(
+                refusal
+                    .1
+                    .poll(BodyReader::<S::ResponseBody>::PEEK_LIMIT, cx)
+            );
+        }
+        let Some(LastOutcome::Reading(refusal)) = retry_state.last_outcome.take() else {
+            unreachable!("the body of a refusal is in hand while it is peeked at");
+        };
+        let (head, hearing, received_at) = *refusal;
+        let (verdict, opens) = self.judge_with_body(&head, &hearing, received_at);
+        Poll::Ready(self.on_verdict(Answer::Heard(head, hearing), &verdict, opens, received_at))
+    }
+
+    /// Judges an answer by its head and, if it ended within the bounds, its body and its trailers.
+    fn judge_with_body(
+        &mut self,
+        head: &response::Parts,
+        hearing: &BodyReader<S::ResponseBody>,
+        received_at: Moment,
+    ) -> (Verdict, Option<Moment>) {
+        let (status, headers, extensions) = (head.status, &head.headers, &head.extensions);
+        let head = self.outgoing.head();
+        let received = Received::Later(&self.settings.clock, received_at);
+        let mut attempt =
+            Attempt::answered(head, status, headers, self.outgoing.attempts(), received)
+                .redirected_by(extensions);
+        let body = hearing.complete();
+        if let Some(body) = &body {
+            attempt = attempt.with_body(body);
+        }
+        if let Some(trailers) = hearing.trailers() {
+            attempt = attempt.with_trailers(trailers);
+        }
+        let verdict = self.settings.judge(&attempt);
+        let opens = apply_verdict(
+            &verdict,
+            &attempt,
+            &mut self.permit,
+            &mut self.retry_state,
+            &self.settings,
+            received_at,
+        );
+        (verdict, opens)
+    }
+
+    /// What follows from the verdict.
+    fn on_verdict(
+        &mut self,
+        answer: Answer<S::ResponseBody>,
+        verdict: &Verdict,
+        opens: Option<Moment>,
+        received_at: Moment,
+    ) -> Next<S::ResponseBody> {
+        if verdict.ruling() == Ruling::Accept {
+            return Next::End(Ok(self.end(answer.into_response(), None, None)));
+        }
+        let ended = Ended {
+            verdict,
+            given_up: answer.given_up(),
+            replayable: self.outgoing.body.is_some(),
+            opens,
+            at: received_at,
+        };
+        let plan = self.plan(&ended, B::replay_after_answer, Some(answer.status()));
+        match plan {
+            Plan::Again(_) if !Timer::is_available() => Next::End(self.end_without_a_timer()),
+            Plan::Again(next) => {
+                self.schedule_retry(Cause::Status(answer.status()), opens, next, received_at);
+                match answer {
+                    Answer::Untouched(response) => {
+                        self.read_body(response, BodyReader::new, received_at)
+                    }
+                    Answer::Heard(head, hearing) => {
+                        let refusal = Box::new((head, hearing, received_at));
+                        self.retry_state().last_outcome = Some(LastOutcome::Reading(refusal));
+                    }
+                }
+                Next::Drain
+            }
+            Plan::End(reason, not_before) => {
+                Next::End(Ok(self.end(answer.into_response(), reason, not_before)))
+            }
+        }
+    }
+
+    /// Judges a failure and carries the verdict out.
+    fn on_error(&mut self, error: BoxError, received_at: Moment) -> Next<S::ResponseBody> {
+        let attempt = Attempt::unanswered(
+            self.outgoing.head(),
+            &*error,
+            self.outgoing.attempts(),
+            Received::Later(&self.settings.clock, received_at),
+        )
+        .with_content_if(self.outgoing.has_body())
+        .kept_back_if(self.settings.is_local_failure(&*error));
+        let verdict = self.settings.judge(&attempt);
+        let opens = apply_verdict(
+            &verdict,
+            &attempt,
+            &mut self.permit,
+            &mut self.retry_state,
+            &self.settings,
+            received_at,
+        );
+        // Told by a layer of this kind further inside: it has waited as long as it could.
+        let given_up = error
+            .is::<NotBefore>()
+            .then_some(StopReason::PatienceExceeded);
+        let ended = Ended {
+            verdict: &verdict,
+            given_up,
+            replayable: self.outgoing.body.is_some(),
+            opens,
+            at: received_at,
+        };
+        let plan = self.plan(&ended, B::replay, None);
+        match plan {
+            Plan::Again(_) if !Timer::is_available() => Next::End(self.end_without_a_timer()),
+            Plan::Again(next) => {
+                self.schedule_retry(
+                    Cause::Error(FailureKind::of(&*error)),
+                    opens,
+                    next,
+                    received_at,
+                );
+                self.retry_state().last_outcome = Some(LastOutcome::Error(error));
+                self.after_drain()
+            }
+            Plan::End(reason, not_before) => {
+                Next::End(self.end_with_error(error, reason, not_before))
+            }
+        }
+    }
+
+    /// Says when the call goes again, with a body to send. The body is asked for while there is an outcome in hand to end
+    /// with, not when the wait is over.
+    fn plan(
+        &mut self,
+        ended: &Ended<'_>,
+        replay: impl FnOnce(&B) -> Option<B>,
+        status: Option<StatusCode>,
+    ) -> Plan {
+        if let Some(Plan::End(reason, None)) = ended.final_plan() {
+            return Plan::End(reason, None); // nothing has to be remembered
+        }
+        let bounds = self.bounds();
+        let retry_state = self.retry_state.get_or_insert_with(Box::default);
+        let mut gate = PermitAndReceipt {
+            permit: &mut self.permit,
+            receipt: &mut retry_state.receipt,
+            budget: self.settings.budget,
+            now: ended.at,
+        };
+        let bits = || self.settings.rng.bits();
+        let mut plan = retry_state.progress.plan(&bounds, ended, &mut gate, bits);
+        if matches!(plan, Plan::Again(_)) && !self.outgoing.renew(replay) {
+            plan = Plan::End(Some(StopReason::BodyNotReplayable), ended.opens);
+        }
+        if matches!(plan, Plan::Again(_) | Plan::End(_, Some(_))) {
+            retry_state.decided_by = Some(decided_by(ended.verdict, status));
+        }
+        plan
+    }
+
+    fn schedule_retry(
+        &mut self,
+        cause: Cause,
+        opens: Option<Moment>,
+        next: Moment,
+        received_at: Moment,
+    ) {
+        let attempts = self.outgoing.attempts();
+        let retry_state = self.retry_state.get_or_insert_with(Box::default);
+        retry_state.progress.begin_wait(received_at);
+        // The gate itself holds the call until it opens; only a longer wait is the call's own.
+        retry_state.sleep_until = (opens != Some(next)).then_some(next);
+        let decided_by = retry_state.decided_by.as_deref().unwrap_or_default();
+        let scope = self.permit.gate().scope();
+        meter::on_wait(scope, next - received_at);
+        trace::on_retry(scope, attempts, cause, next - received_at, decided_by);
+    }
+
+    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
+        let retry_state = self.retry_state();
+        if let Some(LastOutcome::Reading(refusal)) = &mut retry_state.last_outcome {
+            ready!(refusal.1.poll_drain(cx));
+        }
+        if let Some(LastOutcome::Reading(refusal)) = retry_state.last_outcome.take() {
+            let (head, hearing, _) = *refusal;
+            // One that was not heard to its end is let go of, and its connection with it.
+            retry_state.last_outcome =
+                StoredResponse::new(head, hearing.into_buffered()).map(LastOutcome::Stored);
+        }
+        Poll::Ready(self.after_drain())
+    }
+
+    fn after_drain(&mut self) -> Next<S::ResponseBody> {
+        self.permit.release();
+        let Some(until) = self.retry_state().sleep_until.take() else {
+            return Next::Admit;
+        };
+        match &mut self.timer {
+            Some(timer) => timer.set(until),
+            none => *none = Some(Timer::until(until)),
+        }
+        Next::Sleep
+    }
+}
+
+/// The gate of a call, and what the call has paid for a retry.
+struct PermitAndReceipt<'a> {
+    permit: &'a mut Permit,
+    receipt: &'a mut Option<RetryReceipt>,
+    budget: Budget,
+    now: Moment,
+}
+
+impl RetryGate for PermitAndReceipt<'_> {
+    fn suspend_retry(&mut self) -> Option<BreakerState> {
+        self.permit.suspend_retry(self.now)
+    }
+
+    fn pay_for_retry(&mut self) -> bool {
+        *self.receipt = self.permit.pay_for_retry(self.budget, self.now);
+        self.receipt.is_some()
+    }
+}
+
+impl<R: Body> Answer<R> {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Untouched(response) => response.status(),
+            Self::Heard(head, _) => head.status,
+        }
+    }
+
+    /// Why a layer of this kind further inside has given up on it, if one has: layers in a row do not
+    /// multiply their tries.
+    fn given_up(&self) -> Option<StopReason> {
+        let extensions = match self {
+            Self::Untouched(response) => response.extensions(),
+            Self::Heard(head, _) => &head.extensions,
+        };
+        use StopReason::{Final, NotSafe, Permanent};
+        let reason = extensions.get::<Report>()?.stop_reason;
+        reason.filter(|reason| !matches!(reason, Final | NotSafe | Permanent))
+    }
+
+    fn into_response(self) -> Response<ResponseBody<R>> {
+        match self {
+            Self::Untouched(response) => response.map(ResponseBody::new),
+            Self::Heard(head, hearing) => {
+                Response::from_parts(head, ResponseBody::from_buffered(hearing.into_buffered()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

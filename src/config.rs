@@ -1,0 +1,212 @@
+//! The settings of a layer, shared by its clones and by every call.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, request};
+
+use crate::failure;
+use crate::fleet::Fleet;
+use crate::gate::{Gate, GateConfig, Gates};
+use crate::policy::{Attempt, Policy, RequestHead, Shortcuts, Verdict};
+use crate::retry::{Backoff, Budget, CircuitBreaker, Cost, Idempotent, Patience};
+use crate::scope::Scope;
+use crate::telemetry::Observer;
+use crate::time::{Clock, Moment, Rng};
+
+type CostBy = dyn Fn(&RequestHead<'_>) -> u32 + Send + Sync;
+type ScopeBy = dyn Fn(&RequestHead<'_>) -> Scope + Send + Sync;
+type NotSent = dyn Fn(&(dyn Error + 'static)) -> bool + Send + Sync;
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) policy: Arc<dyn Policy>,
+    /// The shortcuts of the policy that the layer's other settings allow.
+    pub(crate) shortcuts: Shortcuts,
+    pub(crate) max_retries: u32,
+    pub(crate) backoff: Backoff,
+    pub(crate) patience: Patience,
+    pub(crate) budget: Budget,
+    pub(crate) gates: Gates,
+    pub(crate) scope_by: Option<Arc<ScopeBy>>,
+    pub(crate) cost_by: Option<Arc<CostBy>>,
+    pub(crate) max_waiting: usize,
+    pub(crate) not_sent: Option<Arc<NotSent>>,
+    pub(crate) idempotency_keys: bool,
+    pub(crate) max_cooldown: Option<Duration>,
+    pub(crate) circuit_breaker: CircuitBreaker,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) fleet: Option<Arc<dyn Fleet>>,
+    pub(crate) clock: Clock,
+    pub(crate) rng: Rng,
+}
+
+impl Settings {
+    /// Returns the cost of a request: its extension, else the layer's setting, else one.
+    #[inline]
+    pub(crate) fn cost_of(&self, request: &RequestHead<'_>) -> u32 {
+        match (request.extensions().get::<Cost>(), &self.cost_by) {
+            (Some(cost), _) => cost.get(),
+            (None, Some(cost_by)) => cost_by(request),
+            (None, None) => 1,
+        }
+    }
+
+    /// Whether an error comes from the caller's own layers, so that nothing was sent.
+    pub(crate) fn is_local_failure(&self, error: &(dyn Error + 'static)) -> bool {
+        let says = self.not_sent.as_deref();
+        failure::is_local_failure(error, |error| says.is_some_and(|says| says(error)))
+    }
+
+    /// Adds an `Idempotency-Key` if the request needs one to be sent twice.
+    #[inline]
+    pub(crate) fn add_idempotency_key(&self, head: &mut request::Parts) {
+        if self.idempotency_keys {
+            self.insert_idempotency_key(head);
+        }
+    }
+
+    fn insert_idempotency_key(&self, head: &mut request::Parts) {
+        let wanted = !RequestHead::from(&*head).is_idempotent();
+        if !wanted || head.extensions.get::<Idempotent>().is_some() {
+            return;
+        }
+        let key = self.rng.uuid();
+        if let Ok(key) = HeaderValue::try_from(key) {
+            head.headers.insert("idempotency-key", key);
+        }
+    }
+
+    /// Returns the longest wait that is accepted from a response.
+    pub(crate) fn max_wait(&self, served: bool) -> Duration {
+        /// A reset further away on a successful response is a mistake, or a date of another kind.
+        const DAY_AND_AN_HOUR: Duration = Duration::from_secs(25 * 60 * 60);
+        let most = if served {
+            DAY_AND_AN_HOUR
+        } else {
+            Duration::MAX
+        };
+        self.max_cooldown.unwrap_or(most)
+    }
+
+    /// Returns the gate of a request.
+    #[inline]
+    pub(crate) fn gate_of(
+        &self,
+        request: &RequestHead<'_>,
+        last: &mut Option<Arc<Gate>>,
+    ) -> Arc<Gate> {
+        if !self.shortcuts.goes_by_origin {
+            return self.find_gate(request);
+        }
+        match last {
+            Some(gate) if gate.scope().is_exactly(request.uri()) => Arc::clone(gate),
+            last => match self.gates.cached(request.uri()) {
+                Some(gate) => Arc::clone(gate),
+                None => Arc::clone(last.insert(self.find_gate(request))),
+            },
+        }
+    }
+
+    /// The verdict of the policy, except that an address behind a redirect proves nothing about the first one.
+    pub(crate) fn unless_redirected(&self, verdict: Verdict, attempt: &Attempt<'_>) -> Verdict {
+        if attempt.answered_by().is_some() && !attempt.request().is_idempotent() {
+            verdict.without_another_try()
+        } else {
+            verdict
+        }
+    }
+
+    /// What the policy says of an attempt of which all is known.
+    pub(crate) fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
+        self.unless_redirected(self.policy.judge(attempt), attempt)
+    }
+
+    /// Returns the gate of the redirect target that responded, if it is not the call's own gate.
+    pub(crate) fn redirected_gate(
+        &self,
+        attempt: &Attempt<'_>,
+        own: &Arc<Gate>,
+    ) -> Option<Arc<Gate>> {
+        let request = attempt.request().at(attempt.answered_by()?);
+        let gate = self.find_gate(&request);
+        (!Arc::ptr_eq(&gate, own)).then_some(gate)
+    }
+
+    /// Looks up the gate of a request that the caches do not know.
+    #[inline(never)]
+    fn find_gate(&self, request: &RequestHead<'_>) -> Arc<Gate> {
+        let said = match &self.scope_by {
+            Some(scope_by) => Some(scope_by(request)),
+            None => self.policy.scope(request),
+        };
+        let by_address = said.is_none();
+        if by_address {
+            if let Some(gate) = self.gates.at(request.uri()) {
+                return gate;
+            }
+        }
+        let facts = GateConfig {
+            quotas: self.policy.quotas(request),
+            plans: self.policy.plans(request),
+            cold_start: self.policy.cold_start(request),
+            circuit_breaker: self.circuit_breaker,
+        };
+        let origin = || Scope::of_request(request.uri(), request.headers());
+        let scope = said.unwrap_or_else(origin);
+        let gate = self.gates.of(scope, facts, self.clock.now());
+        if by_address {
+            self.gates.cache(request.uri(), &gate);
+        }
+        gate
+    }
+
+    /// Returns the gate of the bucket that such a request is known to belong to.
+    #[inline]
+    pub(crate) fn bucket_of(&self, request: &RequestHead<'_>, gate: &Gate) -> Option<Arc<Gate>> {
+        if self.shortcuts.goes_by_origin {
+            return None;
+        }
+        let route = self.policy.route(request)?;
+        let facts = self.bucket_facts();
+        self.gates
+            .bucket(gate.scope(), route.bucket_key(), facts, self.clock.now())
+    }
+
+    /// Returns the configuration of a bucket before its first call.
+    fn bucket_facts(&self) -> GateConfig<'static> {
+        GateConfig {
+            circuit_breaker: self.circuit_breaker,
+            ..GateConfig::default()
+        }
+    }
+
+    /// Returns the gate of the bucket that a response has named, if there is room for one.
+    pub(crate) fn named_bucket(
+        &self,
+        request: &RequestHead<'_>,
+        gate: &Gate,
+        name: &Arc<str>,
+        now: Moment,
+    ) -> Option<Arc<Gate>> {
+        let route = self.policy.route(request)?;
+        let facts = self.bucket_facts();
+        self.gates
+            .name_bucket(gate.scope(), route.bucket_key(), name, facts, now)
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryLayer")
+            .field("policy", &self.policy.name())
+            .field("max_retries", &self.max_retries)
+            .field("backoff", &self.backoff)
+            .field("patience", &self.patience)
+            .field("budget", &self.budget)
+            .field("max_cooldown", &self.max_cooldown)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! The records that pass between a gate and the calls at it.
+
+use std::time::Duration;
+
+use super::blocked::Reason;
+use super::breaker::PathHash;
+use super::cooldown::ClosedUntil;
+use super::quota::Quota;
+use crate::hint::Counter;
+use crate::retry::CircuitBreaker;
+use crate::time::Moment;
+
+/// What is known about a scope before its first call.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct GateConfig<'a> {
+    /// Caps, which no server raises.
+    pub(crate) quotas: &'a [Quota],
+    /// What the provider's page says, which published counters correct.
+    pub(crate) plans: &'a [Quota],
+    /// How many calls may be in flight to begin with.
+    pub(crate) cold_start: Option<u32>,
+    pub(crate) circuit_breaker: CircuitBreaker,
+}
+
+/// How a call ended, as far as its gate is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Served, or refused for what it asked: the server works.
+    Ok,
+    /// Refused by a limit, or by a server that names a wait.
+    RateLimited,
+    /// Refused by a limit that another gate stands for: the server works.
+    RateLimitedElsewhere,
+    /// No connection, or a status that says that the server is out.
+    Unavailable,
+    /// A 5xx by which the server shows that it works.
+    ServerError,
+    /// A status of a server that is out, which the policy takes for an answer.
+    UnavailableAccepted,
+    /// Dropped before it was answered.
+    Cancelled,
+}
+
+/// What the end of a call tells its gate, besides a wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Completion {
+    pub(crate) outcome: Outcome,
+    /// What was asked for, unless it does not matter.
+    pub(crate) path: PathHash,
+    pub(crate) counter: Option<Counter>,
+    /// The true cost of the call, if the response says so.
+    pub(crate) cost: Option<u32>,
+    /// Whether it was a limit that refused it.
+    pub(crate) by_limit: bool,
+    /// The reset of a counter is believed for this long and no longer.
+    pub(crate) max_reset: Duration,
+}
+
+impl Completion {
+    /// An end that tells nothing else.
+    pub(crate) const fn plain(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            path: PathHash::UNKNOWN,
+            counter: None,
+            cost: None,
+            by_limit: false,
+            max_reset: Duration::MAX,
+        }
+    }
+}
+
+/// What a call asks of its gate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AcquireRequest {
+    pub(crate) cost: u32,
+    pub(crate) path: PathHash,
+    pub(crate) deadlines: Deadlines,
+    /// Where this many wait already, the call does not wait.
+    pub(crate) max_waiting: usize,
+}
+
+/// Until when a call is ready to wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadlines {
+    pub(crate) latest: Moment,
+    /// The same, while the server is out.
+    pub(crate) in_an_outage: Moment,
+}
+
+/// The record of an admitted call, shown again when it is sent and when it ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Admitted {
+    /// The number of closings when it was admitted.
+    pub(crate) generation: u16,
+    pub(crate) cost: u32,
+    /// How much of what was sent before it had been answered when it was sent.
+    pub(crate) answered_then: u32,
+    pub(crate) sent: Moment,
+}
+
+/// Where a call stands that asked to be admitted.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    Granted(Admitted),
+    /// It waits, and asks again at this moment if it is not woken before.
+    WaitUntil(Moment, Reason),
+    /// It waits without a timer, and is woken in its turn.
+    Parked(Reason),
+    Rejected(Rejected),
+}
+
+/// Why a call is neither admitted nor waits.
+#[derive(Debug)]
+pub(crate) enum Rejected {
+    /// The gate opens after the deadline of the call, as far as is known when.
+    PastDeadline(Option<ClosedUntil>),
+    /// As many calls wait as may.
+    QueueFull(Option<ClosedUntil>),
+    /// It costs more than this, which is all that a quota ever holds.
+    CostAboveQuota(u32),
+    /// There is no timer to wait with.
+    NoTimer,
+}

@@ -1,0 +1,334 @@
+//! A server that is out, or that has just come back: the circuit breaker of a gate.
+//!
+//! One failure is a call's own affair; five in a row, over at least a second, while no call of the scope was served in
+//! the last ten seconds, concern all calls: then one probe at growing intervals asks whether the server is back, and
+//! when it is, the pace grows from a few calls a second. A broken route among good ones never gets there, since the good
+//! ones are served; and where they are called rarely, a call to a path that has not failed is a probe at once.
+
+mod rate_ramp;
+mod refused_paths;
+
+pub(crate) use refused_paths::RefusedPaths;
+
+use super::blocked::Reason;
+use crate::retry::CircuitBreaker;
+use crate::time::Moment;
+use rate_ramp::RateRamp;
+use std::time::Duration;
+
+/// After an outage, so many failures in a row mean that the pace is too fast; one is a hiccup.
+const TOO_FAST: u32 = 3;
+const FIRST_INTERVAL: Duration = Duration::from_secs(1);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(8);
+/// A probe that keeps silent for this long is followed by another.
+const SILENCE: Duration = Duration::from_secs(10);
+/// If this many paths have failed, it is the server and no route.
+const PATHS: usize = 8;
+/// At each probe, up to 16 calls to the path that failed last let others go first.
+const STEPS_BACK: u32 = 16;
+
+/// A hash of the path of a request, in which ids are all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PathHash(pub(crate) u32);
+
+impl PathHash {
+    /// Of a call whose path was not looked at.
+    pub(crate) const UNKNOWN: Self = Self(0);
+}
+
+/// What a retry has to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BreakerState {
+    /// The breaker is open: the next probe goes then.
+    Open(Moment),
+    /// It opens then, unless a call is served before: all is well then.
+    SuspectedUntil(Moment),
+}
+
+/// What has failed lately; usually nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Breaker {
+    failures: Option<Box<Failures>>,
+    breaker: Option<Box<CircuitBreaker>>,
+}
+
+#[derive(Debug, Default)]
+struct Failures {
+    in_a_row: u32,
+    first: Option<Moment>,
+    out: Option<Suspected>,
+    pace: Option<RateRamp>,
+}
+
+/// What looks like an outage, from the fifth failure on.
+#[derive(Debug)]
+struct Suspected {
+    /// From then on all calls wait for a probe; before, it may be a hiccup, or one broken route.
+    opens: Moment,
+    /// A failure after that has made it sure.
+    sure: bool,
+    interval: Duration,
+    probe_at: Moment,
+    /// The paths that have failed, the last one last.
+    failed: Vec<PathHash>,
+    /// When the call was sent that asks on a path that has not failed, while it is on its way.
+    other_path: Option<Moment>,
+    steps_back: u32,
+}
+
+impl Breaker {
+    /// With a setting of its own, if that is not the default.
+    pub(crate) fn with(breaker: CircuitBreaker) -> Self {
+        let own = (breaker != CircuitBreaker::default()).then(|| Box::new(breaker));
+        Self {
+            failures: None,
+            breaker: own,
+        }
+    }
+
+    /// Forgets what has failed.
+    pub(crate) fn reopen(&mut self) {
+        self.failures = None;
+    }
+
+    /// Nothing has failed lately, and nothing is paced: the rule.
+    #[inline]
+    pub(crate) fn is_calm(&self) -> bool {
+        self.failures.is_none()
+    }
+
+    /// From when one more may go.
+    #[inline]
+    pub(crate) fn next(&self, now: Moment) -> Moment {
+        let failures = self.failures.as_ref();
+        failures.map_or(now, |failures| failures.next(now))
+    }
+
+    /// What keeps calls, if anything here does.
+    pub(crate) fn reason(&self, now: Moment) -> Reason {
+        if self.is_open(now) {
+            Reason::CircuitBreaker
+        } else {
+            Reason::RecoveryRate
+        }
+    }
+
+    /// Whether it is an outage and not a hiccup.
+    pub(crate) fn is_sure(&self, now: Moment) -> bool {
+        self.out(now).is_some_and(|out| out.sure)
+    }
+
+    /// Whether all calls wait for a probe.
+    fn is_open(&self, now: Moment) -> bool {
+        self.out(now).is_some()
+    }
+
+    fn out(&self, now: Moment) -> Option<&Suspected> {
+        let out = self.failures.as_ref()?.out.as_ref()?;
+        Some(out).filter(|out| now >= out.opens)
+    }
+
+    /// Whether it looks as if the server were out, and until when retries have to wait then.
+    pub(crate) fn suspicion(&self, now: Moment) -> Option<BreakerState> {
+        let out = self.failures.as_ref()?.out.as_ref()?;
+        Some(if now >= out.opens {
+            BreakerState::Open(out.probe_at)
+        } else {
+            BreakerState::SuspectedUntil(out.opens)
+        })
+    }
+
+    /// Whether a call to this path may ask at once: the path has not failed, and no other one asks.
+    pub(crate) fn is_probe_at_once(&self, path: PathHash, now: Moment) -> bool {
+        let asks = |since: Moment| now < since + SILENCE;
+        let fresh = |out: &Suspected| out.failed.len() < PATHS && !out.failed.contains(&path);
+        let may = |out: &Suspected| fresh(out) && !out.other_path.is_some_and(asks);
+        self.out(now).is_some_and(may)
+    }
+
+    /// A call to a path that has not failed is sent.
+    pub(crate) fn probe_at_once(&mut self, now: Moment) {
+        let out = self
+            .failures
+            .as_mut()
+            .and_then(|failures| failures.out.as_mut());
+        if let Some(out) = out {
+            out.other_path = Some(now);
+        }
+    }
+
+    /// A call that was let through at one moment is sent only now.
+    pub(crate) fn on_late_send(&mut self, sent: Moment, now: Moment) {
+        let failures = self.failures.as_mut();
+        if let Some(out) = failures.and_then(|failures| failures.out.as_mut()) {
+            out.other_path = out.other_path.map(|at| if at == sent { now } else { at });
+        }
+    }
+
+    /// Whether a call to this path lets the others go first: it is the path that failed last.
+    pub(crate) fn should_yield(&mut self, path: PathHash, now: Moment) -> bool {
+        let out = self
+            .failures
+            .as_mut()
+            .and_then(|failures| failures.out.as_mut());
+        let Some(out) = out.filter(|out| now >= out.opens && now >= out.probe_at) else {
+            return false;
+        };
+        let steps = out.failed.last() == Some(&path) && out.steps_back < STEPS_BACK;
+        out.steps_back += u32::from(steps);
+        steps
+    }
+
+    #[inline]
+    pub(crate) fn on_admit(&mut self, now: Moment) {
+        if let Some(failures) = &mut self.failures {
+            failures.on_admit(now);
+        }
+    }
+
+    /// A failure of a call to this path that was sent then; `served` is when one was served last.
+    pub(crate) fn on_failure(&mut self, path: PathHash, sent: Moment, served: Moment, now: Moment) {
+        let breaker = self.breaker.as_deref().copied().unwrap_or_default();
+        let Some(threshold) = breaker.failures else {
+            return;
+        };
+        let failures = self.failures.get_or_insert_default();
+        let opens = served + breaker.served_within;
+        failures.on_failure(path, sent, now);
+        failures.suspect(threshold, breaker.lasting, path, opens, now);
+    }
+
+    /// A call that was let through at this moment was not answered, but dropped, or its answer says neither that the
+    /// server is back nor that it is out: another one may probe.
+    pub(crate) fn on_cancel(&mut self, sent: Moment) {
+        if let Some(failures) = &mut self.failures {
+            failures.on_cancel(sent);
+        }
+    }
+
+    /// A call was served, or refused: the server works.
+    #[inline]
+    pub(crate) fn on_answer(&mut self, now: Moment) {
+        if let Some(failures) = &mut self.failures {
+            failures.on_answer(now);
+            if failures.is_over() {
+                self.failures = None;
+            }
+        }
+    }
+}
+
+impl Failures {
+    /// Whether nothing has failed lately, and nothing is paced.
+    fn is_over(&self) -> bool {
+        self.in_a_row == 0 && self.out.is_none() && self.pace.is_none()
+    }
+
+    /// From when one more may go.
+    fn next(&self, now: Moment) -> Moment {
+        let out = self.out.as_ref().filter(|out| now >= out.opens);
+        let paced = self.pace.as_ref().map_or(now, RateRamp::next);
+        out.map_or(paced, |out| out.probe_at)
+    }
+
+    fn on_admit(&mut self, now: Moment) {
+        self.forget_old_pace(now);
+        if let Some(out) = self.out.as_mut().filter(|out| now >= out.opens) {
+            out.probe_at = now + SILENCE;
+            out.steps_back = 0;
+        }
+        if let Some(pace) = &mut self.pace {
+            pace.on_admit(now);
+        }
+    }
+
+    fn on_failure(&mut self, path: PathHash, sent: Moment, now: Moment) {
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        let too_fast = self.in_a_row >= TOO_FAST;
+        if let Some(pace) = self.pace.as_mut().filter(|_| too_fast) {
+            pace.on_failure(sent, now);
+        }
+        self.first.get_or_insert(now);
+        let Some(out) = &mut self.out else {
+            return;
+        };
+        out.note(path);
+        // Calls that were on their way before it opened say nothing new.
+        if now >= out.opens && sent >= out.opens {
+            out.interval = (out.interval * 2).min(LONGEST_INTERVAL);
+            out.probe_at = now + out.interval;
+            out.sure = true;
+        }
+    }
+
+    /// Suspects an outage after this many failures in a row.
+    fn suspect(
+        &mut self,
+        threshold: u32,
+        lasting: Duration,
+        path: PathHash,
+        opens: Moment,
+        now: Moment,
+    ) {
+        if self.in_a_row < threshold || self.out.is_some() {
+            return;
+        }
+        let first = self.first.unwrap_or(now);
+        let opens = (first + lasting).max(opens).max(now);
+        self.out = Some(Suspected {
+            opens,
+            sure: false,
+            interval: FIRST_INTERVAL / 2,
+            probe_at: opens,
+            failed: vec![path],
+            other_path: None,
+            steps_back: 0,
+        });
+    }
+
+    fn on_cancel(&mut self, sent: Moment) {
+        let Some(out) = &mut self.out else {
+            return;
+        };
+        if out.other_path == Some(sent) {
+            out.other_path = None;
+        } else if sent >= out.opens {
+            out.probe_at = out.probe_at.min(sent + out.interval);
+        }
+    }
+
+    fn forget_old_pace(&mut self, now: Moment) {
+        if self.pace.as_ref().is_some_and(|pace| pace.is_idle(now)) {
+            self.pace = None;
+        }
+    }
+
+    fn on_answer(&mut self, now: Moment) {
+        self.forget_old_pace(now);
+        (self.in_a_row, self.first) = (0, None);
+        if self.out.take().is_some_and(|out| out.sure) {
+            self.pace = Some(RateRamp::new(now));
+        }
+        if let Some(pace) = &mut self.pace {
+            pace.on_answer(now);
+            if pace.is_over() {
+                self.pace = None;
+            }
+        }
+    }
+}
+
+impl Suspected {
+    /// This path has failed, too.
+    fn note(&mut self, path: PathHash) {
+        self.other_path = None;
+        self.failed.retain(|known| *known != path);
+        if self.failed.len() == PATHS {
+            self.failed.remove(0);
+        }
+        self.failed.push(path);
+    }
+}
+
+#[cfg(test)]
+mod tests;

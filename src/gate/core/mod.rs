@@ -1,0 +1,387 @@
+//! All that one gate knows and decides, told the time: no clock, no waker, no lock.
+//!
+//! A call takes the path [`admit`](Core::admit), [`commit`](Core::commit) if it was not sent at once, and then
+//! [`complete`](Core::complete), or [`abort`](Core::abort) if it was never sent. A response may
+//! [`close`](Core::close) the gate; a user may [`reopen`](Core::reopen) it.
+//! [`blocked`](Core::blocked) says until when the next call is kept, and by what.
+
+mod admission;
+mod blocked;
+mod breaker;
+mod closing;
+mod concurrency;
+mod cooldown;
+mod limits;
+mod pacing;
+mod quota;
+mod server_quota;
+mod slow_start;
+mod window;
+
+pub use quota::{Quota, QuotaUsage};
+
+pub(crate) use admission::{
+    AcquireRequest, Admission, Admitted, Completion, Deadlines, GateConfig, Outcome, Rejected,
+};
+pub(crate) use blocked::{Blocked, Reason};
+pub(crate) use breaker::{BreakerState, PathHash};
+pub(crate) use closing::Closed;
+pub(crate) use cooldown::{ClosedUntil, Closing, OpensAt, ProvisionalId, Wait};
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use self::breaker::{Breaker, RefusedPaths};
+use self::closing::Interrupted;
+use self::cooldown::Cooldown;
+use self::limits::Limits;
+use self::slow_start::SlowStart;
+use crate::retry::{Budget, PaidRetry, RetryLedger};
+use crate::time::Moment;
+
+/// The state of one gate. Fields that every call touches come first: less memory is shared between threads.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Core {
+    in_flight: u32,
+    /// The first generation of this slow start: calls from before belong to another.
+    slow_start_generation: u16,
+    breaker: Breaker,
+    /// When the youngest of the served calls was sent.
+    youngest_served: Moment,
+    last_served: Moment,
+    cooldown: Cooldown,
+    budget: RetryLedger,
+    slow_start: SlowStart,
+    limits: Limits,
+    /// The slow start that a provisional closing has interrupted, as long as that may be taken back.
+    interrupted: Option<Box<Interrupted>>,
+    refused_paths: RefusedPaths,
+}
+
+/// A response that overtook a call sent this much later may describe a window that is over. A measurement: no server
+/// of the simulations answers so late without a fault.
+const STALE: Duration = Duration::from_millis(500);
+
+impl Core {
+    pub(crate) fn new(config: GateConfig<'_>) -> Self {
+        let slow_start = match config.cold_start {
+            Some(calls) => SlowStart::cold(calls),
+            None => SlowStart::open(),
+        };
+        Self {
+            in_flight: 0,
+            slow_start_generation: 0,
+            breaker: Breaker::with(config.circuit_breaker),
+            youngest_served: Moment::START,
+            last_served: Moment::START,
+            cooldown: Cooldown::default(),
+            budget: RetryLedger::default(),
+            slow_start,
+            limits: Limits::of(config),
+            interrupted: None,
+            refused_paths: RefusedPaths::default(),
+        }
+    }
+
+    /// Until when a call of this cost is kept, as far as is known, and by what. `None` if it may go now.
+    pub(crate) fn blocked(&mut self, cost: u32, now: Moment) -> Option<Blocked> {
+        self.blocks(cost, now).max_by_key(|blocked| blocked.until)
+    }
+
+    /// The same, counting only what other calls cannot shorten.
+    pub(crate) fn certainly_blocked(&mut self, cost: u32, now: Moment) -> Option<Blocked> {
+        let certain = self
+            .blocks(cost, now)
+            .filter(|blocked| blocked.reason.is_certain());
+        certain.max_by_key(|blocked| blocked.until)
+    }
+
+    /// All that keeps a call: a closing, or else whatever limits it.
+    fn blocks(&mut self, cost: u32, now: Moment) -> impl Iterator<Item = Blocked> {
+        let closed = self.cooldown.closed(now).map(|closed| closed.until);
+        let by_closing = closed.map(|until| Blocked {
+            until,
+            reason: Reason::Closing,
+        });
+        let others = closed.is_none().then(|| {
+            let by_breaker = Blocked::until(self.breaker.next(now), self.breaker.reason(now), now);
+            let by_slow_start =
+                Blocked::until(self.slow_start.next(now), self.slow_start.reason(), now);
+            let by_limits = self.limits.blocked(cost, now);
+            by_limits.chain(by_breaker).chain(by_slow_start)
+        });
+        by_closing.into_iter().chain(others.into_iter().flatten())
+    }
+
+    /// Whether [`blocked`](Self::blocked) would say `None`, told quickly. It may say no where that is not so.
+    #[inline]
+    fn is_open(&mut self, cost: u32, now: Moment) -> bool {
+        self.cooldown.closed(now).is_none()
+            && self.slow_start.is_open()
+            && self.breaker.is_calm()
+            && self.limits.has_slot(cost, now)
+    }
+
+    /// Whether a call of this cost can ever be admitted. If not, returns the most that one may cost.
+    pub(crate) fn check_cost(&self, cost: u32) -> Result<(), u32> {
+        self.limits.check_cost(cost)
+    }
+
+    /// Says what a reason means, for a report. A closing is described by the header that asked for it.
+    pub(crate) fn describe(&self, reason: Reason) -> Cow<'static, str> {
+        match reason {
+            Reason::Closing => self.cooldown.last_decided_by(),
+            reason => reason.text().into(),
+        }
+    }
+
+    /// Admits a call if nothing keeps it.
+    #[inline]
+    pub(crate) fn admit(&mut self, cost: u32, now: Moment) -> Result<Admitted, Blocked> {
+        if !self.is_open(cost, now) {
+            if let Some(blocked) = self.blocked(cost, now) {
+                return Err(blocked);
+            }
+        }
+        self.breaker.on_admit(now);
+        Ok(self.admit_past_breaker(cost, now))
+    }
+
+    /// Admits a call past an open circuit breaker if its path has not failed, and nothing else keeps it.
+    pub(crate) fn admit_probe(&mut self, request: AcquireRequest, now: Moment) -> Option<Admitted> {
+        let may_probe = self.breaker.is_probe_at_once(request.path, now)
+            && now <= request.deadlines.latest
+            && self.cooldown.closed(now).is_none()
+            && self.slow_start.next(now) <= now
+            && self.limits.blocked(request.cost, now).next().is_none();
+        may_probe.then(|| {
+            self.breaker.probe_at_once(now);
+            self.admit_past_breaker(request.cost, now)
+        })
+    }
+
+    fn admit_past_breaker(&mut self, cost: u32, now: Moment) -> Admitted {
+        self.in_flight += 1;
+        self.slow_start.on_admit(now);
+        let answered_then = self.limits.on_admit(cost, now);
+        Admitted {
+            generation: self.cooldown.generation(),
+            cost,
+            sent: now,
+            answered_then,
+        }
+    }
+
+    /// Notes that a call just admitted is sent at once.
+    #[inline]
+    pub(crate) fn on_send(&mut self, cost: u32, now: Moment) {
+        self.limits.on_send(cost, now);
+    }
+
+    /// Registers a call admitted by another gate whose response named this one. If this gate has closed since the call
+    /// was sent, the call belongs to the generation before.
+    pub(crate) fn adopt(
+        &mut self,
+        cost: u32,
+        sent: Moment,
+        others_wait: bool,
+        now: Moment,
+    ) -> Admitted {
+        self.breaker.on_admit(now);
+        let admitted = self.admit_past_breaker(cost, now);
+        self.limits.on_send(cost, now);
+        let generation = self.cooldown.generation_at(sent);
+        if !self.is_of_this_slow_start(generation) {
+            self.slow_start.on_finish(false, others_wait);
+        }
+        Admitted {
+            sent,
+            generation,
+            ..admitted
+        }
+    }
+
+    /// Says whether an admission is still valid at the time of sending, and dates it anew. The gate may have closed, or
+    /// the slots may have expired and been given to others.
+    pub(crate) fn commit(&mut self, admitted: Admitted, now: Moment) -> Option<Admitted> {
+        // Every closing begins another generation.
+        if self.cooldown.generation() != admitted.generation {
+            return None;
+        }
+        if admitted.sent != now {
+            if !self.limits.can_still_send(admitted, now) {
+                return None;
+            }
+            self.limits.on_late_send(admitted, now);
+            self.breaker.on_late_send(admitted.sent, now);
+        }
+        self.limits.on_send(admitted.cost, now);
+        Some(Admitted {
+            sent: now,
+            ..admitted
+        })
+    }
+
+    /// Takes an admitted call back that was never sent.
+    pub(crate) fn abort(&mut self, admitted: Admitted, others_wait: bool) {
+        self.limits.abort(admitted);
+        self.breaker.on_cancel(admitted.sent);
+        self.finish(admitted, false, others_wait);
+    }
+
+    /// Notes how a call ended that was sent. One that was cancelled keeps its slots: the server may have counted it.
+    #[inline]
+    pub(crate) fn complete(
+        &mut self,
+        admitted: Admitted,
+        completion: Completion,
+        others_wait: bool,
+        now: Moment,
+    ) {
+        if completion.outcome == Outcome::Cancelled {
+            self.limits.cancel(admitted);
+            self.breaker.on_cancel(admitted.sent);
+            return self.finish(admitted, false, others_wait);
+        }
+        // A limit of one path alone says nothing about the quota.
+        let of_path = completion.by_limit && self.refused_paths.is_limited_itself(completion.path);
+        let stale = completion.counter.is_some() && self.is_stale(admitted);
+        let completion = Completion {
+            by_limit: completion.by_limit && !of_path,
+            counter: completion.counter.filter(|_| !stale),
+            ..completion
+        };
+        self.limits.complete(admitted, completion, now);
+        self.tell_breaker(admitted, completion, now);
+        self.finish(admitted, completion.outcome == Outcome::Ok, others_wait);
+        if self.in_flight == 0 {
+            self.slow_start.idle_since(now);
+        }
+    }
+
+    fn tell_breaker(&mut self, admitted: Admitted, completion: Completion, now: Moment) {
+        let path = completion.path;
+        match completion.outcome {
+            Outcome::Unavailable => {
+                self.breaker
+                    .on_failure(path, admitted.sent, self.last_served, now);
+            }
+            Outcome::Ok => {
+                if path != PathHash::UNKNOWN {
+                    self.refused_paths.on_success(path, now);
+                }
+                self.last_served = self.last_served.max(now);
+                self.breaker.on_answer(now);
+            }
+            Outcome::RateLimited | Outcome::RateLimitedElsewhere | Outcome::ServerError => {
+                self.breaker.on_answer(now);
+            }
+            Outcome::UnavailableAccepted | Outcome::Cancelled => {
+                self.breaker.on_cancel(admitted.sent);
+            }
+        }
+    }
+
+    #[inline]
+    fn finish(&mut self, admitted: Admitted, served: bool, others_wait: bool) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if served {
+            self.youngest_served = self.youngest_served.max(admitted.sent);
+            self.cooldown.on_success(admitted.generation);
+        }
+        if self.is_of_this_slow_start(admitted.generation) {
+            return self.slow_start.on_finish(served, others_wait);
+        }
+        if let Some(before) = &mut self.interrupted {
+            before.slow_start.on_finish(served, others_wait);
+        }
+        if served {
+            self.slow_start.on_late_success();
+        }
+    }
+
+    /// Frees the slot that an answered call held among the concurrent ones.
+    pub(crate) fn release_concurrency(&mut self) {
+        self.limits.release_concurrency();
+    }
+
+    /// Whether a call holds a slot among the concurrent ones until the body of its response has ended.
+    #[inline]
+    pub(crate) fn limits_concurrency(&self) -> bool {
+        self.limits.limits_concurrency()
+    }
+
+    /// Whether calls that were sent much later have been served already: then this response says what was left before.
+    pub(crate) fn is_stale(&self, admitted: Admitted) -> bool {
+        admitted.sent + STALE < self.youngest_served
+    }
+
+    /// Generations wrap around; no call is in flight for half of them.
+    #[inline]
+    fn is_of_this_slow_start(&self, generation: u16) -> bool {
+        generation.wrapping_sub(self.slow_start_generation) < u16::MAX / 2
+    }
+
+    /// What the circuit breaker makes a retry wait for, if the whole scope seems to be out.
+    pub(crate) fn breaker_state(&self, now: Moment) -> Option<BreakerState> {
+        self.breaker.suspicion(now)
+    }
+
+    /// Whether a call to this path lets the others go first, because it failed or was refused each time.
+    pub(crate) fn should_yield(&mut self, path: PathHash, now: Moment) -> bool {
+        self.breaker.should_yield(path, now)
+            || self.cooldown.closed(now).is_none() && self.refused_paths.should_yield(path)
+    }
+
+    /// Whether an outage is certain, so that calls wait with the patience for failures.
+    pub(crate) fn is_out(&self, now: Moment) -> bool {
+        self.breaker.is_sure(now)
+    }
+
+    /// Whether the path of a served call has to be told to [`complete`](Self::complete).
+    #[inline]
+    pub(crate) fn watches_paths(&self) -> bool {
+        !self.refused_paths.is_empty()
+    }
+
+    /// Notes that a call begins, for the retry budget.
+    #[inline]
+    pub(crate) fn on_call(&mut self, now: Moment) {
+        self.budget.on_call(now);
+    }
+
+    /// Pays for a retry out of the budget of the scope.
+    pub(crate) fn pay_for_retry(&mut self, budget: Budget, now: Moment) -> Option<PaidRetry> {
+        self.budget.pay(budget, now)
+    }
+
+    pub(crate) fn refund(&mut self, paid: PaidRetry) {
+        self.budget.refund(paid);
+    }
+
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// What is spent of each quota.
+    pub(crate) fn usage(&mut self, now: Moment) -> Vec<QuotaUsage> {
+        self.limits.usage(now)
+    }
+
+    /// Whether a call that was sent after this moment has been served.
+    pub(crate) fn was_used_after(&self, moment: Moment) -> bool {
+        self.youngest_served > moment
+    }
+
+    /// Whether the gate can be forgotten: no call is in flight, and nothing is remembered that still counts.
+    pub(crate) fn is_idle(&mut self, now: Moment) -> bool {
+        self.in_flight == 0
+            && self.cooldown.is_idle(now)
+            && self.limits.is_unused(now)
+            && self.breaker.next(now) <= now
+    }
+}
+
+#[cfg(all(test, not(model)))]
+mod tests;

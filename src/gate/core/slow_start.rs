@@ -1,0 +1,263 @@
+//! Reopening without a stampede: one probe, then twice as many with every round of answers, and never
+//! more than one call beyond what a window was seen to hold.
+
+use super::blocked::Reason;
+use crate::time::Moment;
+use std::time::Duration;
+
+/// If the calls let through keep silent for this long, one more may go: a probe that hangs must
+/// not hold everybody up.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// After so many windows that could have held more, and no refusal, what one of them held is forgotten.
+const FORGOTTEN_AFTER: u32 = 10;
+
+/// Of so many calls one may be refused, to see whether a window holds more.
+const WORTH: u32 = 10;
+
+/// Before anything was refused, what was accepted is counted over windows of this length.
+const UNKNOWN: Duration = Duration::from_secs(60);
+
+/// A scope without a call for so long rests: the window that a refusal speaks of began after that.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// What a window of the server was seen to hold: so many calls in so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LearnedWindow {
+    pub(crate) calls: u32,
+    pub(crate) length: Duration,
+    /// Whether the server names its waits, so that the length is more than a guess.
+    pub(crate) named: bool,
+}
+
+/// The calls let through since the gate opened last.
+#[derive(Debug)]
+pub(crate) struct SlowStart {
+    held: Option<LearnedWindow>,
+    /// How many may be in flight, as long as nothing is known. `None`: it holds nobody back, and
+    /// only counts.
+    allowed: Option<u32>,
+    in_flight: u32,
+    accepted: u32,
+    probed: bool,
+    since: Option<Moment>,
+    /// When the window that began then is over.
+    over: Moment,
+    last_let: Option<Moment>,
+    /// Since when none is in flight, if none is.
+    idle_since: Moment,
+    /// Windows since the last refusal, the one after it included.
+    windows: u32,
+    /// Those of them that could have held more, and were not refused.
+    calm: u32,
+}
+
+impl SlowStart {
+    /// A gate that was never refused.
+    pub(crate) fn open() -> Self {
+        Self::new(None, None)
+    }
+
+    /// A gate that reopens: one probe first.
+    pub(crate) fn one_probe(held: Option<LearnedWindow>) -> Self {
+        Self::new(Some(1), held)
+    }
+
+    /// A gate that begins with so many in flight.
+    pub(crate) fn cold(allowed: u32) -> Self {
+        Self::new(Some(allowed), None)
+    }
+
+    const fn new(allowed: Option<u32>, held: Option<LearnedWindow>) -> Self {
+        Self {
+            held,
+            allowed,
+            in_flight: 0,
+            accepted: 0,
+            probed: false,
+            since: None,
+            over: Moment::FAR,
+            last_let: None,
+            idle_since: Moment::START,
+            windows: 1,
+            calm: 0,
+        }
+    }
+
+    /// Whether it holds nobody back, whatever comes.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.allowed.is_none() && self.held.is_none()
+    }
+
+    /// From when one more may go.
+    #[inline]
+    pub(crate) fn next(&mut self, now: Moment) -> Moment {
+        if self.is_open() {
+            return now;
+        }
+        self.roll(now);
+        match self.last_let {
+            Some(last) if self.in_flight >= self.most_in_flight() => {
+                let over = (self.probed && self.since.is_some()).then_some(self.over);
+                let silence = (self.in_flight > 0).then(|| last + SILENCE);
+                let earlier = over.into_iter().chain(silence).min();
+                earlier.unwrap_or(last + SILENCE)
+            }
+            _ => now,
+        }
+    }
+
+    fn most_in_flight(&self) -> u32 {
+        match (self.held, self.allowed) {
+            (Some(held), _) if self.probed => {
+                held.calls.saturating_sub(self.accepted) + u32::from(self.goes_beyond(held))
+            }
+            (_, allowed) => allowed.unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Whether one call more than a window was seen to hold is worth a refusal: where it held only a few,
+    /// and for how long is known, not in every window.
+    fn goes_beyond(&self, held: LearnedWindow) -> bool {
+        !held.named || self.windows % (WORTH / held.calls.max(1)).max(1) == 0
+    }
+
+    #[inline]
+    pub(crate) fn on_admit(&mut self, now: Moment) {
+        self.roll(now);
+        if self.in_flight == 0 && self.held.is_none() && self.has_rested(now) {
+            self.begin_after_a_rest();
+        }
+        self.in_flight += 1;
+        self.last_let = Some(now);
+        if self.since.is_none() {
+            self.since = Some(now);
+            self.over = now + self.held.map_or(UNKNOWN, |held| held.length);
+        }
+    }
+
+    /// None is in flight.
+    #[inline]
+    pub(crate) fn idle_since(&mut self, now: Moment) {
+        self.idle_since = now;
+    }
+
+    #[inline]
+    fn has_rested(&self, now: Moment) -> bool {
+        let last = self
+            .last_let
+            .map_or(Moment::FAR, |last| last.max(self.idle_since));
+        now >= last + IDLE
+    }
+
+    /// What came before a rest says nothing about what a window holds.
+    #[cold]
+    fn begin_after_a_rest(&mut self) {
+        self.accepted = 0;
+        (self.since, self.over) = (None, Moment::FAR);
+    }
+
+    /// What keeps calls, if it does.
+    pub(crate) fn reason(&self) -> Reason {
+        if self.held.is_some() && self.probed {
+            Reason::LearnedWindow
+        } else {
+            Reason::SlowStart
+        }
+    }
+
+    #[inline]
+    pub(crate) fn on_finish(&mut self, accepted: bool, others_wait: bool) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if self.is_open() {
+            self.accepted = self.accepted.saturating_add(u32::from(accepted));
+            self.probed |= accepted;
+            return;
+        }
+        if accepted {
+            self.allowed = self.allowed.map(|allowed| allowed.saturating_add(1));
+            self.accepted = self.accepted.saturating_add(1);
+            self.probed = true;
+        }
+        if self.held.is_none() && !others_wait {
+            let spare = |allowed: &u32| *allowed <= self.in_flight.saturating_add(1);
+            self.allowed = self.allowed.filter(spare);
+        }
+    }
+
+    /// What windows were seen to hold.
+    pub(crate) fn learned(&self) -> Option<LearnedWindow> {
+        self.held
+    }
+
+    /// What windows were seen to hold was no limit on all.
+    pub(crate) fn forget_learned(&mut self) {
+        self.held = None;
+    }
+
+    /// Counts the calls of a slow start that should not have interrupted this one.
+    pub(crate) fn take_over(&mut self, since: &Self) {
+        self.in_flight += since.in_flight;
+        self.accepted = self.accepted.saturating_add(since.accepted);
+        self.last_let = self.last_let.max(since.last_let);
+    }
+
+    /// A call from before the last closing was accepted: it belongs to the window that was refused.
+    pub(crate) fn on_late_success(&mut self) {
+        if let Some(held) = self.held.as_mut().filter(|_| !self.probed) {
+            held.calls = held.calls.saturating_add(1);
+        }
+    }
+
+    /// What this window held, if it was refused now and is over after `wait`, which the server `named` or not.
+    pub(crate) fn learn(
+        &self,
+        refused: Moment,
+        wait: Duration,
+        named: bool,
+    ) -> Option<LearnedWindow> {
+        let Some(since) = self.since else {
+            return self.held;
+        };
+        let length = refused.since(since) + wait;
+        let too_soon = named && self.windows > 1 && self.accepted == 0;
+        match self.held {
+            // It began before the one before was over: both together are as long as one is.
+            Some(held) if too_soon => Some(LearnedWindow {
+                length: held.length + length,
+                ..held
+            }),
+            held if self.accepted == 0 => held,
+            _ => Some(LearnedWindow {
+                calls: self.accepted,
+                length,
+                named,
+            }),
+        }
+    }
+
+    /// A window that passed without a refusal holds at least what was accepted in it.
+    #[inline]
+    fn roll(&mut self, now: Moment) {
+        if now >= self.over && self.probed {
+            self.begin_anew();
+        }
+    }
+
+    fn begin_anew(&mut self) {
+        self.calm += u32::from(self.held.is_none_or(|held| self.goes_beyond(held)));
+        self.windows += 1;
+        if let Some(held) = &mut self.held {
+            held.calls = held.calls.max(self.accepted);
+        }
+        if self.calm >= FORGOTTEN_AFTER {
+            self.held = None;
+        }
+        self.accepted = 0;
+        (self.since, self.over) = (None, Moment::FAR);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! The short path of an admission beside the long one.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Admit(u32),
+    /// One of the calls in flight ends so.
+    End(prop::sample::Index, End),
+    Abort(prop::sample::Index),
+    Pass(u64),
+    Reopen,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Served,
+    /// Served, with so many left and a reset in so many seconds.
+    Counted(u32, u64),
+    /// Refused, with a wait of so many seconds.
+    Refused(u64),
+    Unavailable,
+    Cancelled,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let end = prop_oneof![
+        6 => Just(End::Served),
+        2 => (0u32..30, 0u64..90).prop_map(|(left, reset)| End::Counted(left, reset)),
+        1 => (0u64..70).prop_map(End::Refused),
+        2 => Just(End::Unavailable),
+        1 => Just(End::Cancelled),
+    ];
+    let step = prop_oneof![
+        8 => (1u32..4).prop_map(Step::Admit),
+        6 => (any::<prop::sample::Index>(), end).prop_map(|(call, end)| Step::End(call, end)),
+        1 => any::<prop::sample::Index>().prop_map(Step::Abort),
+        4 => (0u64..3_000).prop_map(Step::Pass),
+        1 => (0u64..90_000).prop_map(Step::Pass),
+        1 => Just(Step::Reopen),
+    ];
+    prop::collection::vec(step, 1..120)
+}
+
+fn quotas() -> impl Strategy<Value = Vec<Quota>> {
+    prop_oneof![
+        Just(vec![]),
+        Just(vec![Quota::per_second(5)]),
+        Just(vec![Quota::per_minute(20).burst(3), Quota::concurrent(4)]),
+        Just(vec![Quota::per_second(10).paced()]),
+        Just(vec![
+            Quota::new(20, Duration::from_secs(2)),
+            Quota::per_hour(100)
+        ]),
+    ]
+}
+
+fn end(core: &mut Core, admitted: Admitted, end: End, now: Moment) {
+    let outcome = match end {
+        End::Served | End::Counted(..) => Outcome::Ok,
+        End::Refused(_) => Outcome::RateLimited,
+        End::Unavailable => Outcome::Unavailable,
+        End::Cancelled => Outcome::Cancelled,
+    };
+    let counter = match end {
+        End::Counted(remaining, reset) => Some(crate::hint::Counter {
+            limit: Some(30),
+            remaining,
+            resets_in: Some(Duration::from_secs(reset)),
+        }),
+        _ => None,
+    };
+    let completion = Completion {
+        counter,
+        path: PathHash(1),
+        by_limit: outcome == Outcome::RateLimited,
+        ..Completion::plain(outcome)
+    };
+    core.complete(admitted, completion, true, now);
+    if core.limits_concurrency() && outcome != Outcome::Cancelled {
+        core.release_concurrency();
+    }
+    if let End::Refused(seconds) = end {
+        let closing = Closing {
+            wait: Wait::Named(Duration::from_secs(seconds)),
+            received_at: now,
+            refused: true,
+            by_limit: true,
+            path: PathHash(1),
+            decided_by: "retry-after".into(),
+            max_wait: None,
+        };
+        core.close(admitted.generation, closing, 0);
+    }
+}
+
+proptest! {
+    /// A gate that is open by the short path is open by the long one; and after any admission, nothing kept the call.
+    #[test]
+    fn the_short_path_admits_no_call_that_the_long_one_keeps(
+        quotas in quotas(),
+        steps in steps(),
+    ) {
+        let mut core = Core::new(GateConfig { quotas: &quotas, ..GateConfig::default() });
+        let mut now = Moment::now();
+        let mut in_flight = Vec::new();
+        for step in steps {
+            match step {
+                Step::Admit(cost) => {
+                    let open = core.is_open(cost, now);
+                    let blocked = core.blocked(cost, now);
+                    prop_assert!(!open || blocked.is_none(), "{blocked:?}");
+                    let admitted = core.admit(cost, now);
+                    prop_assert_eq!(admitted.err(), blocked);
+                    in_flight.extend(admitted);
+                }
+                Step::End(call, how) if !in_flight.is_empty() => {
+                    let admitted = in_flight.swap_remove(call.index(in_flight.len()));
+                    end(&mut core, admitted, how, now);
+                }
+                Step::Abort(call) if !in_flight.is_empty() => {
+                    let admitted = in_flight.swap_remove(call.index(in_flight.len()));
+                    core.abort(admitted, false);
+                }
+                Step::Pass(millis) => now += Duration::from_millis(millis),
+                Step::Reopen => core.reopen(),
+                Step::End(..) | Step::Abort(_) => {}
+            }
+            prop_assert_eq!(core.in_flight() as usize, in_flight.len());
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The places of one declared quota, and when each of them is free again.
+
+mod ring;
+
+use ring::{Ring, SLOTS};
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use super::pacing::interval_for;
+use super::quota::{Quota, QuotaUsage, Spread};
+use crate::time::{Length, Moment, Slices, nanos};
+
+/// A wheel of slots, each a slice of time: so counting costs the same for twenty calls and for a
+/// million, and a gate's memory does not grow with its quota. A place is free at the *end* of its
+/// slice, so that rounding errs on the late side, by less than a five-hundredth of the longest time it may be held.
+#[derive(Debug)]
+pub(crate) struct SlidingWindow {
+    limit: u32,
+    reserved: u32,
+    slices: Slices,
+    /// The first slice that is not over yet.
+    first: u64,
+    /// When it is.
+    turns: Moment,
+    length: Length,
+    slack: Length,
+    ring: Ring,
+    /// Whether it counts calls, or what they cost.
+    per_call: bool,
+    /// Whether it was spent by prices: what is published counts calls.
+    counts_costs: bool,
+    /// Whether it only keeps calls apart that a wider one allows.
+    burst_window: bool,
+    spread: Spread,
+    /// As it was declared, whatever the server says.
+    declared: u32,
+    /// Whether the server may correct it.
+    is_plan: bool,
+    /// A limit that was published for a longer window: near its end it looks like this one's.
+    of_another: Option<u32>,
+}
+
+/// Nothing waits for longer; see [`later`](crate::time::later).
+const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+impl SlidingWindow {
+    pub(crate) fn new(limit: u32, length: Duration, slack: Duration) -> Self {
+        let (length, slack) = (length.min(LONGEST), slack.min(LONGEST));
+        // A slot more than a place is ever held for, so that the wheel never bites its tail.
+        let slice = nanos(length + slack).div_ceil(SLOTS as u64 - 2);
+        let slice = NonZeroU64::new(slice).unwrap_or(NonZeroU64::MIN);
+        let slices = Slices::around(Moment::START, slice);
+        Self {
+            limit,
+            reserved: 0,
+            slices,
+            first: 0,
+            turns: Moment::START,
+            length: Length::of(length),
+            slack: Length::of(slack),
+            ring: Ring::for_limit(limit),
+            per_call: false,
+            counts_costs: false,
+            burst_window: false,
+            spread: Spread::Anyhow,
+            declared: limit,
+            is_plan: false,
+            of_another: None,
+        }
+    }
+
+    /// The windows that a quota asks for: its own, and a narrow one if bursts are smaller than it.
+    pub(crate) fn of(quota: &Quota) -> impl Iterator<Item = Self> + use<> {
+        let (limit, length) = (quota.limit(), quota.window());
+        let own = length.map(|length| Self::new(limit, length, quota.slack));
+        let burst = match quota.spread() {
+            Spread::Bursts(burst) if burst < limit => length.map(|length| (burst, length)),
+            _ => None,
+        };
+        let burst_window = burst.map(|(burst, length)| Self {
+            burst_window: true,
+            ..Self::new(burst, length.saturating_mul(burst) / limit, Duration::ZERO)
+        });
+        let spread = quota.spread();
+        let per_call = quota.per_call;
+        own.into_iter().chain(burst_window).map(move |window| Self {
+            per_call,
+            spread,
+            ..window
+        })
+    }
+
+    /// Lets published limits correct it.
+    pub(super) fn correctable(self) -> Self {
+        Self {
+            is_plan: true,
+            ..self
+        }
+    }
+
+    /// How long after a call of this price the next one is sent, if its calls are spread: because the quota was
+    /// declared so, or because refusals have `detected` it of those whose calls may lie anyhow.
+    pub(super) fn interval(&self, cost: u32, detected: bool) -> Option<Duration> {
+        let spread = self.is_paced() || detected && self.may_learn();
+        let (length, slack) = (self.length.duration(), self.slack.duration());
+        spread.then(|| interval_for(self.limit, self.slots_for(cost), length, slack))
+    }
+
+    pub(super) fn is_paced(&self) -> bool {
+        self.spread == Spread::Evenly
+    }
+
+    /// Whether it can be learned that its calls have to be spread. Those of an hour are let be: they would be far
+    /// between, and something shorter is meant.
+    pub(super) fn may_learn(&self) -> bool {
+        const LONGEST: Duration = Duration::from_secs(60);
+        self.spread == Spread::Anyhow && self.length.duration() <= LONGEST
+    }
+
+    /// How long it is.
+    pub(super) fn length(&self) -> Duration {
+        self.length.duration()
+    }
+
+    /// What a call of this price takes.
+    #[inline]
+    fn slots_for(&self, cost: u32) -> u32 {
+        if self.per_call { cost.min(1) } else { cost }
+    }
+
+    /// How many calls of this price it holds.
+    #[inline]
+    pub(super) fn capacity_for(&self, cost: u32) -> u32 {
+        (self.limit / self.slots_for(cost).max(1)).max(1)
+    }
+
+    /// Whether a call of this price could ever be sent.
+    pub(crate) fn can_afford(&self, cost: u32) -> bool {
+        self.burst_window || self.slots_for(cost) <= self.declared.max(self.limit)
+    }
+
+    pub(crate) fn is_burst_window(&self) -> bool {
+        self.burst_window
+    }
+
+    pub(crate) fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// How many places are taken, and of how many.
+    pub(crate) fn usage(&mut self, now: Moment) -> QuotaUsage {
+        self.advance_to(now);
+        QuotaUsage {
+            used: self.reserved,
+            limit: self.limit,
+            window: Some(self.length.duration()),
+        }
+    }
+
+    /// Whether a call may be sent now.
+    #[inline]
+    pub(crate) fn has_slot(&mut self, cost: u32, now: Moment) -> bool {
+        self.advance_to(now);
+        self.reserved.saturating_add(self.slots_for(cost)) <= self.limit || self.reserved == 0
+    }
+
+    /// When there is a place for a call of this price.
+    #[inline]
+    pub(crate) fn next_slot(&mut self, cost: u32, now: Moment) -> Moment {
+        if self.has_slot(cost, now) {
+            return now;
+        }
+        self.next_free(self.slots_for(cost))
+    }
+
+    #[cold]
+    fn next_free(&self, places: u32) -> Moment {
+        let missing = self
+            .reserved
+            .saturating_add(places)
+            .saturating_sub(self.limit);
+        // One that needs more than all of them waits until nobody has any.
+        let mut missing = missing.min(self.reserved);
+        let mut slices = self.first..self.first + SLOTS as u64;
+        let over = slices.find(|slice| {
+            missing = missing.saturating_sub(self.ring.get(*slice));
+            missing == 0
+        });
+        self.slices.end(over.unwrap_or(self.first))
+    }
+
+    /// A call is sent. Until its answer is here, its places are held as if the server had seen it only
+    /// at the end of the slack.
+    #[inline]
+    pub(crate) fn reserve(&mut self, cost: u32, now: Moment) {
+        self.advance_to(now);
+        self.counts_costs |= self.slots_for(cost) > 1;
+        self.add(self.slots_for(cost), now + self.slack);
+    }
+
+    /// The head of the answer is here: the server has counted the call by now.
+    #[inline]
+    pub(crate) fn on_response(&mut self, cost: u32, sent: Moment, now: Moment) {
+        let places = self.slots_for(cost);
+        if now >= sent + self.slack {
+            return;
+        }
+        self.advance_to(now);
+        let held = self.slice_held(sent + self.slack);
+        // Who tells it may have looked at the clock long ago.
+        let earlier = self.slice_held(now).max(self.first);
+        if held >= self.first && self.ring.get(held) >= places {
+            self.ring.subtract(held, places);
+            self.ring.add(earlier, places);
+        }
+    }
+
+    /// Whether a call that was let through at this moment has its places still, or may have others now.
+    pub(super) fn still_fits(&mut self, cost: u32, sent: Moment, now: Moment) -> bool {
+        self.has_slot(cost, now) || self.still_holds_slots(self.slots_for(cost), sent)
+    }
+
+    #[inline]
+    fn still_holds_slots(&self, places: u32, sent: Moment) -> bool {
+        let slice = self.slice_held(sent + self.slack);
+        slice >= self.first && self.ring.get(slice) >= places
+    }
+
+    /// The call was never sent.
+    #[inline]
+    pub(crate) fn abort(&mut self, cost: u32, sent: Moment) {
+        let places = self.slots_for(cost);
+        if self.still_holds_slots(places, sent) {
+            let held = self.slice_held(sent + self.slack);
+            self.ring.subtract(held, places);
+            self.reserved = self.reserved.saturating_sub(places);
+        }
+    }
+
+    /// The call that was answered now cost another price than it had said.
+    pub(crate) fn correct(&mut self, cost: u32, truly: u32, sent: Moment, now: Moment) {
+        self.advance_to(now);
+        let (said, truly) = (self.slots_for(cost), self.slots_for(truly));
+        self.counts_costs |= truly > 1;
+        if truly > said {
+            self.add(truly - said, now);
+        } else {
+            // Where its own places are: an answer that took longer than the slack has not moved them.
+            let slice = self.slice_held(now.min(sent + self.slack));
+            if slice >= self.first {
+                let back = (said - truly).min(self.ring.get(slice));
+                self.ring.subtract(slice, back);
+                self.reserved = self.reserved.saturating_sub(back);
+            }
+        }
+    }
+
+    /// The server says how much a window of about this length holds: that corrects a plan, and no cap.
+    /// Returns whether its limit may have changed.
+    pub(crate) fn publish(&mut self, limit: u32, resets_in: Duration) -> bool {
+        if !self.is_plan {
+            return false;
+        }
+        const ROUNDED: Duration = Duration::from_millis(1_500);
+        let length = self.length.duration();
+        let is_mine = resets_in > length / 2 && resets_in <= length + ROUNDED;
+        if resets_in > length + ROUNDED {
+            self.limit = self.declared;
+            self.of_another = Some(limit);
+        } else if is_mine && !self.counts_costs && self.of_another != Some(limit) {
+            self.limit = limit.max(1);
+        }
+        true
+    }
+
+    #[inline]
+    fn add(&mut self, places: u32, counted: Moment) {
+        let slice = self.slice_held(counted).max(self.first);
+        self.ring.add(slice, places);
+        self.reserved = self.reserved.saturating_add(places);
+    }
+
+    /// The slice at whose end a place is free that the server counted at this moment.
+    #[inline]
+    fn slice_held(&self, counted: Moment) -> u64 {
+        self.slices.number(counted + self.length)
+    }
+
+    /// Frees the places of all slices that are over.
+    #[inline]
+    fn advance_to(&mut self, now: Moment) {
+        if now >= self.turns {
+            self.advance(now);
+        }
+    }
+
+    #[inline(never)]
+    fn advance(&mut self, now: Moment) {
+        if self.first == 0 {
+            // The first call: what follows depends on nothing that was before it.
+            self.slices = self.slices.around_another(now);
+        }
+        let now = self.slices.number(now);
+        if self.reserved > 0 {
+            self.free_before(now);
+        }
+        self.first = now;
+        self.turns = self.slices.end(now);
+    }
+
+    fn free_before(&mut self, now: u64) {
+        let freed = self.ring.empty(self.first, now.saturating_sub(self.first));
+        self.reserved = u64::from(self.reserved).saturating_sub(freed) as u32;
+    }
+}
+
+#[cfg(test)]
+mod tests;

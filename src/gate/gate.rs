@@ -1,0 +1,240 @@
+//! The gate of one scope: a lock around its core and the calls that wait, and who is woken when something happens.
+
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(not(all(test, model)))]
+use std::sync::{Mutex, MutexGuard};
+use std::task::Waker;
+
+#[cfg(all(test, model))]
+use shuttle::sync::{Mutex, MutexGuard};
+
+use super::core::{
+    Admitted, Closed, Closing, Completion, Core, GateConfig, OpensAt, Outcome, ProvisionalId,
+};
+use super::waiters::Waiters;
+use crate::scope::Scope;
+use crate::time::Moment;
+
+/// What is seen of a gate under its lock.
+pub(super) type Locked<'a> = MutexGuard<'a, Guarded>;
+
+/// One rate limiter and circuit breaker, shared by all calls of a scope.
+///
+/// A std mutex: it is held for a few dozen instructions, never across an await, and no code of a
+/// user runs under it. Wakers are called when it is free again.
+#[derive(Debug)]
+#[repr(C)] // what every call touches lies together, beside the count of the `Arc`
+pub(crate) struct Gate {
+    scope: Scope,
+    guarded: Mutex<Guarded>,
+    /// Whether the path of a served call has to be told.
+    watches_paths: AtomicBool,
+}
+
+/// What the lock of a gate protects. Each step asks the core first, and then says which waiting calls to wake.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct Guarded {
+    pub(super) waiters: Waiters<Waker>,
+    pub(super) core: Core,
+}
+
+/// Wakers to call, and one to drop, when the lock is free again: both may run code of a user.
+#[must_use = "waiting calls have to be woken"]
+#[derive(Debug, Default)]
+pub(super) struct WakeList {
+    pub(super) first: Option<Waker>,
+    pub(super) others: Vec<Waker>,
+    pub(super) drop: Option<Waker>,
+}
+
+impl WakeList {
+    pub(super) fn and(mut self, others: Vec<Waker>) -> Self {
+        self.others.extend(others);
+        self
+    }
+
+    /// Wakes them. Must not be called under the lock.
+    #[inline]
+    pub(super) fn wake(self) {
+        if let Some(first) = self.first {
+            first.wake();
+        }
+        self.others.into_iter().for_each(Waker::wake);
+        drop(self.drop);
+    }
+}
+
+impl Gate {
+    pub(crate) fn new(scope: Scope, config: GateConfig<'_>) -> Self {
+        Self {
+            guarded: Mutex::new(Guarded {
+                waiters: Waiters::default(),
+                core: Core::new(config),
+            }),
+            scope,
+            watches_paths: AtomicBool::new(false),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Whether the path of a served call has to be told.
+    pub(crate) fn watches_paths(&self) -> bool {
+        self.watches_paths.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_watches_paths(&self, watches: bool) {
+        self.watches_paths.store(watches, Ordering::Relaxed);
+    }
+
+    /// Nothing under the lock can panic halfway, so a poisoned one is as good as any.
+    #[inline]
+    pub(super) fn lock(&self) -> Locked<'_> {
+        self.guarded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Guarded {
+    /// Admits a new call if no other waits and nothing keeps it. It is sent at once.
+    #[inline]
+    pub(super) fn try_admit(&mut self, cost: u32, now: Moment) -> Option<Admitted> {
+        if !self.waiters.is_empty() {
+            return None;
+        }
+        let admitted = self.core.admit(cost, now).ok()?;
+        self.waiters.on_admit();
+        self.core.on_send(cost, now);
+        Some(admitted)
+    }
+
+    pub(super) fn adopt(&mut self, cost: u32, sent: Moment, now: Moment) -> Admitted {
+        self.waiters.on_admit();
+        let others_wait = !self.waiters.is_empty();
+        self.core.adopt(cost, sent, others_wait, now)
+    }
+
+    pub(super) fn abort(&mut self, admitted: Admitted) -> WakeList {
+        self.core.abort(admitted, !self.waiters.is_empty());
+        self.wake_first()
+    }
+
+    /// Notes that a sent call was dropped.
+    pub(super) fn cancel(&mut self, admitted: Admitted) -> WakeList {
+        let others_wait = !self.waiters.is_empty();
+        let cancelled = Completion::plain(Outcome::Cancelled);
+        let now = Moment::START; // nothing that is counted depends on when it was
+        self.core.complete(admitted, cancelled, others_wait, now);
+        self.wake_first()
+    }
+
+    /// Notes how a call ended. A gate that is closed does not open for that.
+    #[inline]
+    pub(super) fn complete(
+        &mut self,
+        admitted: Admitted,
+        completion: Completion,
+        now: Moment,
+    ) -> WakeList {
+        let others_wait = !self.waiters.is_empty();
+        self.core.complete(admitted, completion, others_wait, now);
+        if !others_wait || self.core.closed(now).is_some() {
+            return WakeList::default();
+        }
+        self.wake_first()
+    }
+
+    pub(super) fn release_concurrency(&mut self) -> WakeList {
+        self.core.release_concurrency();
+        self.wake_first()
+    }
+
+    /// Closes the gate; calls whose patience ends before it opens are told at once.
+    pub(super) fn close(
+        &mut self,
+        sent_under: u16,
+        closing: Closing,
+        bits: u64,
+    ) -> (OpensAt, WakeList) {
+        let Closed { opens, is_new } = self.core.close(sent_under, closing, bits);
+        let mut wake = self.wake_expiring();
+        if is_new {
+            // What it has waited for may have ended later than this.
+            wake.first = self.waiters.first();
+        }
+        (opens, wake)
+    }
+
+    /// Closes the gate by the head of a response. No call is rejected for that yet.
+    pub(super) fn close_provisionally(
+        &mut self,
+        sent_under: u16,
+        closing: Closing,
+        bits: u64,
+    ) -> ProvisionalId {
+        self.waiters.reset_stalled();
+        self.core.close_provisionally(sent_under, closing, bits)
+    }
+
+    pub(super) fn resolve(
+        &mut self,
+        id: ProvisionalId,
+        closing: Option<Closing>,
+        now: Moment,
+    ) -> (Option<OpensAt>, WakeList) {
+        let closed_until = |core: &Core| core.closed(now).map(|closed| closed.until);
+        let before = closed_until(&self.core);
+        let opens = self.core.resolve(id, closing, now);
+        let mut wake = self.wake_expiring();
+        if closed_until(&self.core) < before {
+            // Waiting calls believe that it opens when the head said: those that look after the others have to know.
+            wake.others.extend(self.waiters.timer_holders());
+        }
+        wake.first = self.waiters.first();
+        (opens, wake)
+    }
+
+    pub(super) fn confirm(&mut self, id: ProvisionalId) -> WakeList {
+        self.core.confirm(id);
+        let first = self.waiters.first();
+        WakeList {
+            first,
+            ..self.wake_expiring()
+        }
+    }
+
+    /// Opens the gate. Every waiting call believes that it opens much later, so all are woken.
+    pub(super) fn reopen(&mut self) -> WakeList {
+        self.core.reopen();
+        WakeList {
+            others: self.waiters.all(),
+            ..WakeList::default()
+        }
+    }
+
+    pub(super) fn wake_first(&self) -> WakeList {
+        WakeList {
+            first: self.waiters.first(),
+            ..WakeList::default()
+        }
+    }
+
+    /// Those whose patience ends before the gate opens.
+    fn wake_expiring(&mut self) -> WakeList {
+        self.waiters.reset_stalled();
+        let opens = self.core.last_settled();
+        let others = opens.map(|opens| self.waiters.expiring_before(opens));
+        WakeList {
+            others: others.unwrap_or_default(),
+            ..WakeList::default()
+        }
+    }
+
+    pub(super) fn is_idle(&mut self, now: Moment) -> bool {
+        self.waiters.is_empty() && self.core.is_idle(now)
+    }
+}

@@ -1,0 +1,395 @@
+//! The permit of one call at a gate. However the call ends, what it holds is released.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use super::core::{
+    AcquireRequest, Admission, Admitted, BreakerState, Closing, Completion, OpensAt, Outcome,
+    Reason, Rejected,
+};
+use super::gate::{Gate, Guarded, WakeList};
+use super::guards::{ConcurrencyPermit, ProvisionalClosing, RetryReceipt};
+use super::timer_waker::TimerWaker;
+use crate::retry::Budget;
+use crate::time::{Clock, Instant, Moment, Timer};
+
+/// The right of one call to be sent: not asked for yet, waited for, granted or used.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    gate: Arc<Gate>,
+    /// The number of arrival; 0 before.
+    pub(super) number: u64,
+    cost: u32,
+    // The record of its admission, in pieces: a hundred thousand waiting calls hold one.
+    answered_then: u32,
+    sent: Moment,
+    generation: u16,
+    waits_for: Option<Reason>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    New,
+    Out,
+    Waiting,
+    /// Admitted, and not sent yet.
+    Admitted,
+    Sent,
+    /// Answered, and one of the concurrent calls until the body of the response has ended.
+    Holding,
+}
+
+impl Permit {
+    #[inline]
+    pub(crate) fn new(gate: Arc<Gate>, cost: u32) -> Self {
+        Self {
+            gate,
+            number: 0,
+            cost,
+            answered_then: 0,
+            sent: Moment::START,
+            generation: 0,
+            waits_for: None,
+            stage: Stage::New,
+        }
+    }
+
+    /// The record of its admission, if it is at this stage.
+    fn admitted_at(&self, stage: Stage) -> Option<Admitted> {
+        (self.stage == stage).then(|| self.admitted())
+    }
+
+    fn admitted(&self) -> Admitted {
+        Admitted {
+            generation: self.generation,
+            cost: self.cost,
+            answered_then: self.answered_then,
+            sent: self.sent,
+        }
+    }
+
+    fn store(&mut self, admitted: Admitted, stage: Stage) {
+        self.generation = admitted.generation;
+        self.answered_then = admitted.answered_then;
+        self.sent = admitted.sent;
+        self.stage = stage;
+    }
+
+    pub(crate) fn cost(&self) -> u32 {
+        self.cost
+    }
+
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// Arrives, and is used at once if nothing keeps the call and it does not have to wait for anything else.
+    #[inline]
+    pub(crate) fn try_acquire_now(&mut self, must_wait: bool, now: Instant) -> (Moment, bool) {
+        let cost = self.cost;
+        let now = Moment::of(now);
+        let mut gate = self.gate.lock();
+        gate.core.on_call(now);
+        self.number = gate.waiters.arrive();
+        if must_wait || cost > 1 && gate.core.check_cost(cost).is_err() {
+            return (now, false);
+        }
+        let admitted = gate.try_admit(cost, now);
+        drop(gate);
+        if let Some(admitted) = admitted {
+            self.store(admitted, Stage::Sent);
+        }
+        (now, admitted.is_some())
+    }
+
+    /// Registers a call admitted by another gate whose response named this one.
+    pub(crate) fn adopt(mut self, there: &Self, now: Moment) -> Self {
+        let admitted = self.gate.lock().adopt(self.cost, there.sent, now);
+        self.store(admitted, Stage::Sent);
+        self
+    }
+
+    /// Takes back that the call is sent: another gate has closed, or the caller's own side has kept it.
+    pub(crate) fn abort(&mut self) {
+        if self.stage == Stage::Sent {
+            self.stage = Stage::Admitted;
+        }
+        self.release();
+    }
+
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.stage == Stage::Admitted
+    }
+
+    /// Waits until the call is admitted, or rejected.
+    pub(crate) fn poll_acquire(
+        &mut self,
+        request: AcquireRequest,
+        clock: &Clock,
+        timer: &mut Option<Timer>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Rejected>> {
+        loop {
+            match self.acquire(request, clock.now(), cx) {
+                Admission::Granted(_) => return Poll::Ready(Ok(())),
+                Admission::Rejected(why) => return Poll::Ready(Err(why)),
+                Admission::WaitUntil(..) if timer.is_none() && !Timer::is_available() => {
+                    return Poll::Ready(Err(Rejected::NoTimer));
+                }
+                Admission::WaitUntil(look, _) => {
+                    let timer = timer.get_or_insert_with(|| Timer::until(look));
+                    timer.set(look);
+                    let waker = TimerWaker::waker(&self.gate, self.number);
+                    ready!(timer.poll(&mut Context::from_waker(&waker)));
+                }
+                Admission::Parked(_) => {
+                    *timer = None;
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Asks once.
+    pub(super) fn acquire(
+        &mut self,
+        mut request: AcquireRequest,
+        now: Moment,
+        cx: &mut Context<'_>,
+    ) -> Admission {
+        let waker = cx.waker().clone();
+        let mut gate = self.gate.lock();
+        if self.number == 0 {
+            self.number = gate.waiters.arrive();
+        }
+        // A call that has been here before is not sent away because others have come since.
+        if self.stage != Stage::New {
+            request.max_waiting = usize::MAX;
+        }
+        let (number, others) = gate.yield_turn(self.number, request.path, now);
+        let (admission, wake) = gate.acquire(number, request, now, waker);
+        drop(gate);
+        self.number = number;
+        match admission {
+            Admission::Granted(admitted) => self.store(admitted, Stage::Admitted),
+            Admission::WaitUntil(_, reason) | Admission::Parked(reason) => {
+                self.stage = Stage::Waiting;
+                self.note_wait_reason(reason);
+            }
+            Admission::Rejected(_) => self.stage = Stage::Out,
+        }
+        wake.wake();
+        others.wake();
+        admission
+    }
+
+    /// Keeps a limit in mind, rather than the queue or the slow start that comes after it.
+    fn note_wait_reason(&mut self, reason: Reason) {
+        let known = self.waits_for.is_some_and(Reason::is_certain);
+        if reason.is_certain() || !known {
+            self.waits_for = Some(reason);
+        }
+    }
+
+    /// What the call has waited for at this gate, and the same in words. Forgets it.
+    pub(crate) fn take_wait_reason(&mut self) -> Option<(Reason, Cow<'static, str>)> {
+        let reason = self.waits_for.take()?;
+        Some((reason, self.gate.lock().core.describe(reason)))
+    }
+
+    /// Whether the admission is still valid: the call is sent now. If not, it is released and the call has to ask again.
+    pub(crate) fn commit(&mut self, now: Moment) -> bool {
+        let Some(admitted) = self.admitted_at(Stage::Admitted) else {
+            return false;
+        };
+        let committed = self.gate.lock().core.commit(admitted, now);
+        match committed {
+            Some(admitted) => self.store(admitted, Stage::Sent),
+            None => self.release(),
+        }
+        committed.is_some()
+    }
+
+    /// Gives the admission back and closes the gate, because the fleet says that no call may be sent before then.
+    pub(crate) fn revoke(&mut self, closing: Closing) {
+        let wake = self
+            .admitted_at(Stage::Admitted)
+            .map(|admitted| self.gate.lock().close(admitted.generation, closing, 0).1);
+        self.release();
+        wake.into_iter().for_each(WakeList::wake);
+    }
+
+    /// Notes that the call was served and that its response says nothing about limits. Returns whether that was all: a
+    /// call may hold a slot until its body has ended, and after a refusal the gate asks for the path, too.
+    #[inline]
+    pub(crate) fn complete_plainly(&mut self, now: impl FnOnce() -> Moment) -> bool {
+        if self.stage != Stage::Sent {
+            return false;
+        }
+        let admitted = self.admitted();
+        let mut gate = self.gate.lock();
+        if gate.core.limits_concurrency() || gate.core.watches_paths() {
+            return false;
+        }
+        let wake = gate.complete(admitted, Completion::plain(Outcome::Ok), now());
+        drop(gate);
+        self.stage = Stage::Out;
+        wake.wake();
+        true
+    }
+
+    /// Notes how the call ended.
+    pub(crate) fn complete(&mut self, completion: Completion, now: Moment) {
+        let Some(admitted) = self.admitted_at(Stage::Sent) else {
+            return;
+        };
+        let mut gate = self.gate.lock();
+        self.stage = stage_after(&gate);
+        let wake = gate.complete(admitted, completion, now);
+        let watches_paths = gate.core.watches_paths();
+        drop(gate);
+        self.gate.set_watches_paths(watches_paths);
+        wake.wake();
+    }
+
+    /// Notes how the call ended, and closes the gate, unless the head of the response did so already. Returns when it
+    /// opens.
+    pub(crate) fn complete_and_close(
+        &mut self,
+        completion: Completion,
+        closing: Closing,
+        provisional: Option<(ProvisionalClosing, Moment)>,
+        bits: u64,
+        now: Moment,
+    ) -> Option<OpensAt> {
+        let admitted = self.admitted_at(Stage::Sent)?;
+        let provisional = provisional.and_then(|(head, now)| {
+            if Arc::ptr_eq(&head.gate, &self.gate) {
+                let was_probe = head.was_probe;
+                return Some((head.id()?, was_probe, now));
+            }
+            head.take_back(now);
+            None
+        });
+        let mut gate = self.gate.lock();
+        let stale = gate.core.is_stale(admitted);
+        self.stage = stage_after(&gate);
+        let freed = gate.complete(admitted, completion, now);
+        let is_news = closing.refused || !stale;
+        let was_probe = match provisional {
+            Some((_, was_probe, _)) => was_probe,
+            None => gate.core.was_probe(admitted),
+        };
+        let behind = (closing.refused && was_probe).then(|| gate.waiters.arrive());
+        let (opens, wake) = match provisional {
+            Some((id, _, now)) => gate.resolve(id, is_news.then_some(closing), now),
+            None if is_news => {
+                let (opens, wake) = gate.close(admitted.generation, closing, bits);
+                (Some(opens), wake)
+            }
+            None => (None, WakeList::default()),
+        };
+        let watches_paths = gate.core.watches_paths();
+        drop(gate);
+        self.gate.set_watches_paths(watches_paths);
+        freed.wake();
+        wake.wake();
+        // A refused probe goes behind the others: an endpoint that is always refused must not starve its host.
+        self.number = behind.unwrap_or(self.number);
+        opens
+    }
+
+    /// Closes the gate by the head of a response whose body is still to be read.
+    pub(crate) fn close_provisionally(
+        &self,
+        closing: Closing,
+        bits: u64,
+    ) -> Option<ProvisionalClosing> {
+        let admitted = self.admitted_at(Stage::Sent)?;
+        let mut gate = self.gate.lock();
+        if !closing.refused && gate.core.is_stale(admitted) {
+            return None;
+        }
+        let was_probe = gate.core.was_probe(admitted);
+        let id = gate.close_provisionally(admitted.generation, closing, bits);
+        self.gate.set_watches_paths(gate.core.watches_paths());
+        drop(gate);
+        Some(ProvisionalClosing {
+            gate: Arc::clone(&self.gate),
+            was_probe,
+            id: Some(id),
+        })
+    }
+
+    /// Hands over the slot among the concurrent calls, which goes with the body of the response.
+    pub(crate) fn take_concurrency_permit(&mut self) -> Option<ConcurrencyPermit> {
+        if self.stage != Stage::Holding {
+            return None;
+        }
+        self.stage = Stage::Out;
+        let gate = Arc::clone(&self.gate);
+        Some(ConcurrencyPermit { gate })
+    }
+
+    /// Says what a retry has to wait for if the whole scope seems to be out. The call then asks again behind all others,
+    /// so that a broken endpoint at the head of the queue does not keep the good ones waiting.
+    pub(crate) fn suspend_retry(&mut self, now: Moment) -> Option<BreakerState> {
+        let mut gate = self.gate.lock();
+        let state = gate.core.breaker_state(now)?;
+        self.number = gate.waiters.arrive();
+        Some(state)
+    }
+
+    /// Until when the circuit breaker may still turn out not to open.
+    pub(crate) fn suspected_until(&self, now: Moment) -> Option<Moment> {
+        match self.gate.lock().core.breaker_state(now)? {
+            BreakerState::SuspectedUntil(moment) => Some(moment),
+            BreakerState::Open(_) => None,
+        }
+    }
+
+    /// Pays for a retry out of the budget of the scope.
+    pub(crate) fn pay_for_retry(&self, budget: Budget, now: Moment) -> Option<RetryReceipt> {
+        let paid = self.gate.lock().core.pay_for_retry(budget, now)?;
+        let gate = Arc::clone(&self.gate);
+        Some(RetryReceipt {
+            gate,
+            paid: Some(paid),
+        })
+    }
+
+    /// Leaves the queue, or gives back what the call holds.
+    pub(crate) fn release(&mut self) {
+        let admitted = self.admitted();
+        let wake = match self.stage {
+            Stage::New | Stage::Out => return,
+            Stage::Waiting => self.gate.lock().leave(self.number),
+            Stage::Admitted => self.gate.lock().abort(admitted),
+            // The server may have counted it.
+            Stage::Sent => self.gate.lock().cancel(admitted),
+            Stage::Holding => self.gate.lock().release_concurrency(),
+        };
+        self.stage = Stage::Out;
+        wake.wake();
+    }
+}
+
+/// Where concurrent calls are limited, a call is one of them until its body has ended.
+fn stage_after(gate: &Guarded) -> Stage {
+    if gate.core.limits_concurrency() {
+        Stage::Holding
+    } else {
+        Stage::Out
+    }
+}
+
+impl Drop for Permit {
+    #[inline]
+    fn drop(&mut self) {
+        if self.stage != Stage::Out {
+            self.release();
+        }
+    }
+}

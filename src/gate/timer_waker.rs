@@ -1,0 +1,31 @@
+//! The timer of a waiting call, which wakes more than that call.
+
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+use super::gate::Gate;
+use crate::time::Clock;
+
+/// Rings when the timer of one waiting call does. It wakes that call, the first in the queue, and those whose patience
+/// has ended, whether or not the call that holds the timer is ever polled again: its task may be busy elsewhere, or
+/// hold it in a future that nothing polls.
+pub(super) struct TimerWaker {
+    gate: Arc<Gate>,
+    number: u64,
+}
+
+impl TimerWaker {
+    /// Of the call with this number.
+    pub(super) fn waker(gate: &Arc<Gate>, number: u64) -> Waker {
+        let gate = Arc::clone(gate);
+        Waker::from(Arc::new(Self { gate, number }))
+    }
+}
+
+impl Wake for TimerWaker {
+    fn wake(self: Arc<Self>) {
+        let now = Clock::default().now();
+        let told = self.gate.lock().on_timer(self.number, now);
+        told.wake();
+    }
+}

@@ -1,0 +1,78 @@
+//! Observers, which see every decision of the layer.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::policy::{Attempt, Verdict};
+use crate::scope::Scope;
+
+/// Receives every decision, with the response head and the body of refusals and failures.
+///
+/// Wolfeo's page asks to log the full response of a 5xx:
+///
+/// ```
+/// use tower_backoff::{Decision, Observer, RetryLayer, providers};
+///
+/// struct LogFailures;
+///
+/// impl Observer for LogFailures {
+///     fn on_decision(&self, decision: &Decision<'_>) {
+///         let attempt = decision.attempt;
+///         if attempt.status().is_some_and(|status| status.is_server_error()) {
+///             let body = String::from_utf8_lossy(attempt.body().unwrap_or_default());
+///             eprintln!("{:?} {:?}: {body}", attempt.status(), attempt.headers());
+///         }
+///     }
+/// }
+///
+/// let layer = RetryLayer::new(providers::wolfeo()).observe(LogFailures);
+/// # let _ = layer;
+/// ```
+pub trait Observer: Send + Sync {
+    /// Called after the policy has judged an attempt.
+    fn on_decision(&self, decision: &Decision<'_>);
+
+    /// Whether it wants the bodies of responses with this status.
+    ///
+    /// The default is 4xx and 5xx.
+    fn wants_body_of(&self, status: StatusCode) -> bool {
+        status.is_client_error() || status.is_server_error()
+    }
+}
+
+impl<O: Observer + ?Sized> Observer for std::sync::Arc<O> {
+    fn on_decision(&self, decision: &Decision<'_>) {
+        (**self).on_decision(decision);
+    }
+
+    fn wants_body_of(&self, status: StatusCode) -> bool {
+        (**self).wants_body_of(status)
+    }
+}
+
+/// A decision about an attempt.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Decision<'a> {
+    /// The attempt. It has a body if that was small and arrived in time.
+    pub attempt: &'a Attempt<'a>,
+    /// The verdict of the policy.
+    pub verdict: &'a Verdict,
+    /// The scope of the gate.
+    pub scope: &'a Scope,
+    /// How long the gate is closed because of this attempt; `None` if it is not.
+    pub closed_for: Option<Duration>,
+}
+
+impl fmt::Debug for Decision<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decision")
+            .field("attempt", self.attempt)
+            .field("verdict", self.verdict)
+            .field("scope", self.scope)
+            .field("closed_for", &self.closed_for)
+            .finish()
+    }
+}

@@ -1,0 +1,267 @@
+//! Calls at a distance from each other, because the quota is paced or because refusals have taught it.
+
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::support::mock::{Answer, Mock, answer, status};
+use crate::support::paused::*;
+use tokio::time::Instant;
+use tower::{Layer, Service};
+use tower_backoff::policy::Provider;
+use tower_backoff::{Cost, NotBefore, Quota, Retry, RetryLayer};
+
+const URI: &str = "https://api.test/";
+
+fn limited() -> Answer {
+    answer(429, &[("retry-after", "1")], "")
+}
+
+fn layer(quotas: impl IntoIterator<Item = Quota>) -> RetryLayer {
+    RetryLayer::new(Provider::new("spacing").quotas(quotas)).patience(secs(36_000))
+}
+
+/// The first call and the third are refused, all others are served as `rest` says.
+fn taught(
+    layer: RetryLayer,
+    rest: impl Fn(usize) -> Answer + Send + Sync + 'static,
+) -> (Mock, Retry<Mock>) {
+    let mock = Mock::new(move |nth, _| match nth {
+        1 | 3 => limited(),
+        nth => rest(nth),
+    });
+    let service = around(&mock, layer);
+    (mock, service)
+}
+
+fn priced(price: u32) -> http::Request<Body> {
+    let mut request = get(URI);
+    request.extensions_mut().insert(Cost::new(price));
+    request
+}
+
+async fn serve(service: &Retry<Mock>, calls: usize) {
+    for _ in 0..calls {
+        send(service, get(URI)).await.unwrap();
+    }
+}
+
+/// How many of `calls` calls are sent at once.
+async fn burst(mock: &Mock, service: &Retry<Mock>, calls: usize) -> usize {
+    tokio::time::sleep(secs(130)).await;
+    let before = mock.calls().len();
+    let calls: Vec<_> = (0..calls).map(|_| start(service, get(URI))).collect();
+    tokio::time::sleep(millis(10)).await;
+    let at_once = mock.calls().len() - before;
+    futures_util::future::join_all(calls).await;
+    at_once
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_priced_call_does_not_keep_calls_spread_for_ever() {
+    let (mock, service) = taught(layer([Quota::new(20, secs(2))]), |_| status(200));
+    serve(&service, 50).await;
+    assert_eq!(burst(&mock, &service, 20).await, 1);
+    send(&service, priced(2)).await.unwrap();
+    serve(&service, 1_000).await;
+    assert_eq!(burst(&mock, &service, 20).await, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_published_limit_corrects_the_pace_of_a_plan() {
+    for (published, left, quota, calls, least, most) in [
+        ("600", "590", Quota::per_minute(20), 600, 55, 130),
+        ("6", "5", Quota::per_minute(60), 3, 15, 30),
+    ] {
+        let plan = RetryLayer::new(Provider::new("spacing").plan(quota));
+        let plan = plan.patience(secs(36_000));
+        let (_mock, service) = taught(plan, move |nth| match nth {
+            ..20 => status(200),
+            _ => answer(
+                200,
+                &[
+                    ("x-ratelimit-limit", published),
+                    ("x-ratelimit-remaining", left),
+                    ("x-ratelimit-reset", "58"),
+                ],
+                "",
+            ),
+        });
+        serve(&service, 30).await;
+        tokio::time::sleep(secs(130)).await;
+        let begun = Instant::now();
+        serve(&service, calls).await;
+        let time = begun.elapsed();
+        assert!(
+            time > secs(least) && time < secs(most),
+            "{published}: {time:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fast_quota_is_not_slowed_by_the_timer() {
+    let fast = Quota::per_second(10_000);
+    let (_, learned) = taught(layer([fast]), |_| status(200));
+    serve(&learned, 30).await;
+    tokio::time::sleep(secs(130)).await;
+    let declared = around(&Mock::new(|_, _| status(200)), layer([fast.paced()]));
+    for service in [learned, declared] {
+        let begun = Instant::now();
+        let calls: Vec<_> = (0..5_000).map(|_| start(&service, get(URI))).collect();
+        futures_util::future::join_all(calls).await;
+        assert!(begun.elapsed() < secs(1), "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_slack_starves_a_paced_quota() {
+    for slack in [secs(1), secs(60)] {
+        let quota = Quota::per_second(10).slack(slack).paced();
+        let service = around(&Mock::new(|_, _| status(200)), layer([quota]));
+        let begun = Instant::now();
+        serve(&service, 20).await;
+        assert_between(begun.elapsed(), secs(2), secs(1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_order_of_quotas_does_not_matter_to_what_is_learned() {
+    let tokens = Quota::new(30_000, secs(2));
+    let calls = Quota::new(20, secs(2)).per_call();
+    for quotas in [[calls, tokens], [tokens, calls]] {
+        let layer = layer(quotas).cost_by(|_| 100);
+        let (mock, service) = taught(layer, |_| status(200));
+        serve(&service, 100).await;
+        assert_eq!(burst(&mock, &service, 20).await, 1, "{quotas:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dear_call_knows_when_its_turn_is() {
+    let layer = layer([Quota::per_minute(10).paced()]).patience(secs(3));
+    let service = around(&Mock::new(|_, _| status(200)), layer);
+    send(&service, priced(3)).await.unwrap();
+    let begun = Instant::now();
+    let error = send(&service, priced(3)).await.unwrap_err();
+    assert!(begun.elapsed().is_zero());
+    let not_before = error.downcast_ref::<NotBefore>().unwrap();
+    assert!(not_before.wait() > secs(18), "{not_before}");
+    assert_eq!(not_before.decided_by(), "the pace of the quota");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dear_call_that_waits_looks_a_few_times_and_not_all_the_time() {
+    for quota in [
+        Quota::per_minute(10).paced(),
+        Quota::per_minute(10).burst(2),
+    ] {
+        let service = around(&Mock::new(|_, _| status(200)), layer([quota]));
+        send(&service, priced(3)).await.unwrap();
+        let mut polls = 0;
+        let mut call = pin!(send(&service, priced(3)));
+        let counted = std::future::poll_fn(|cx| {
+            polls += 1;
+            call.as_mut().poll(cx)
+        });
+        counted.await.unwrap();
+        assert!(polls < 10, "{polls} of {quota:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_help_is_given_up() {
+    let mock = Mock::new(|nth, _| match nth % 50 {
+        1 => limited(),
+        _ => status(200),
+    });
+    let service = around(&mock, layer([Quota::new(20, secs(2))]));
+    let mut bursts = Vec::new();
+    for _ in 0..10 {
+        serve(&service, 95).await;
+        bursts.push(burst(&mock, &service, 10).await);
+    }
+    assert!(bursts[1..].iter().all(|burst| *burst > 1), "{bursts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_hang_do_not_hide_those_that_were_accepted() {
+    let mock = Mock::new(|_, head| match head.headers.contains_key("refuse") {
+        true => limited(),
+        false => status(200),
+    });
+    let mock = mock.taking_each(|_, head| match head.uri.path() {
+        "/hang" => secs(600),
+        _ => Duration::ZERO,
+    });
+    let layer = layer([Quota::new(20, secs(2))]).patience(millis(500));
+    let service = around(&mock, layer);
+    let hang = (0..10).map(|_| start(&service, get("https://api.test/hang")));
+    let hang: Vec<_> = hang.collect();
+    for _ in 0..2 {
+        tokio::time::sleep(secs(10)).await;
+        serve(&service, 14).await;
+        let mut refused = get(URI);
+        let refuse = http::HeaderValue::from_static("1");
+        refused.headers_mut().insert("refuse", refuse);
+        assert_eq!(status_of(&send(&service, refused).await), 429);
+    }
+    tokio::time::sleep(secs(5)).await;
+    serve(&service, 1).await;
+    assert_eq!(burst(&mock, &service, 15).await, 15);
+    hang.iter().for_each(|call| call.abort());
+}
+
+/// Ready for a second, and then not before another moment.
+#[derive(Clone)]
+struct BusyUntil(Instant, Mock);
+
+impl Service<http::Request<Body>> for BusyUntil {
+    type Response = <Mock as Service<http::Request<Body>>>::Response;
+    type Error = <Mock as Service<http::Request<Body>>>::Error;
+    type Future = <Mock as Service<http::Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let Self(until, mock) = self;
+        if Instant::now() < *until && Instant::now() > *until - secs(19) {
+            let (until, waker) = (*until, cx.waker().clone());
+            tokio::spawn(async move {
+                tokio::time::sleep_until(until).await;
+                waker.wake();
+            });
+            return Poll::Pending;
+        }
+        Service::<http::Request<Body>>::poll_ready(mock, cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        self.1.call(request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_were_held_up_within_are_no_more_at_once_than_declared() {
+    let paced = Quota::new(11, secs(10)).slack(Duration::ZERO).paced();
+    for (quota, most) in [(paced, 1), (Quota::new(2, secs(2)), 2)] {
+        let mock = Mock::new(|_, _| status(200));
+        let begun = Instant::now();
+        let until = begun + secs(20);
+        let service = layer([quota]).layer(BusyUntil(until, mock.clone()));
+        let calls: Vec<_> = (0..12).map(|_| start(&service, get(URI))).collect();
+        tokio::time::sleep(secs(19)).await;
+        let before = mock.calls().len();
+        tokio::time::sleep(millis(1_005)).await;
+        let at_once = mock.calls().len() - before;
+        assert!((1..=most).contains(&at_once), "{at_once} of {quota:?}");
+        for call in calls {
+            assert_eq!(status_of(&call.await.unwrap()), 200);
+        }
+        let sent = offsets(&mock, begun);
+        let window = quota.window().unwrap();
+        let limit = quota.limit() as usize;
+        let crowd = sent
+            .windows(limit + 1)
+            .find(|all| all[limit] - all[0] < window);
+        assert_eq!(crowd, None);
+    }
+}

@@ -1,0 +1,183 @@
+//! Which header decides, and how its value is read: one rule at a time.
+
+use crate::rows::{nothing, read, waits};
+use tower_backoff::hint::Reading;
+
+#[track_caller]
+fn never(headers: &str) {
+    assert_eq!(
+        read(429, headers),
+        Reading::Never("retry-after"),
+        "{headers}"
+    );
+}
+
+#[test]
+fn the_more_precise_spelling_comes_first() {
+    waits(
+        429,
+        "x-ratelimit-reset: 9 | x-retry-after: 8",
+        8_000,
+        "x-retry-after",
+    );
+    waits(
+        429,
+        "x-retry-after: 8 | retry-after: 7",
+        7_000,
+        "retry-after",
+    );
+    waits(
+        429,
+        "retry-after: 7 | retry-after-ms: 6500",
+        6_500,
+        "retry-after-ms",
+    );
+    waits(
+        503,
+        "x-ms-retry-after-ms: 250 | retry-after: 1",
+        250,
+        "x-ms-retry-after-ms",
+    );
+    waits(
+        429,
+        "x-ratelimit-reset: 9 | ratelimit: a;r=0;t=8",
+        8_000,
+        "ratelimit",
+    );
+}
+
+#[test]
+fn a_precise_spelling_yields_to_a_retry_after_that_is_longer_by_a_second() {
+    for precise in ["retry-after-ms", "x-ms-retry-after-ms"] {
+        let both =
+            |millis: u32, seconds: u32| format!("{precise}: {millis} | retry-after: {seconds}");
+        waits(429, &both(5_001, 6), 5_001, precise);
+        waits(429, &both(5_000, 6), 6_000, "retry-after");
+        waits(429, &both(500, 30), 30_000, "retry-after");
+        waits(429, &both(30_000, 5), 30_000, precise);
+        never(&both(500, 40_000_000));
+    }
+    waits(
+        429,
+        "retry-after-ms: 500 | x-retry-after: 30",
+        500,
+        "retry-after-ms",
+    );
+}
+
+#[test]
+fn a_malformed_value_passes_the_question_on() {
+    for odd in [
+        "", "soon", "-1", "+5", "1e3", "inf", "NaN", "1_000", "30 000", "\u{663}",
+    ] {
+        waits(
+            429,
+            &format!("retry-after: {odd} | x-ratelimit-reset: 9"),
+            9_000,
+            "x-ratelimit-reset",
+        );
+        waits(
+            429,
+            &format!("retry-after-ms: {odd} | retry-after: 4"),
+            4_000,
+            "retry-after",
+        );
+        nothing(
+            429,
+            &format!("retry-after: {odd} | x-ratelimit-reset: {odd}"),
+        );
+    }
+}
+
+#[test]
+fn a_retry_after_of_more_than_a_year_is_never_whatever_else_is_said() {
+    never("retry-after: 40000000");
+    never("retry-after: 500000000");
+    never("retry-after: 4294967297");
+    never("retry-after: 18446744073709551615 | x-ratelimit-reset: 9");
+    never("retry-after: 99999999999999999999999999999999");
+    never("retry-after: Fri, 01 Jan 2038 00:00:00 GMT | x-ratelimit-remaining: 0");
+    never("retry-after: 30 | retry-after: 4294967297");
+    waits(429, "retry-after: 31622400", 31_622_400_000, "retry-after");
+    never("retry-after: 31622401");
+}
+
+#[test]
+fn anything_else_of_more_than_a_year_is_unusable() {
+    nothing(429, "x-ratelimit-reset: 40000000");
+    nothing(429, "x-ratelimit-reset: 2897868769");
+    nothing(429, "ratelimit: \"a\";r=0;t=40000000");
+    waits(
+        429,
+        "x-retry-after: 4294967297 | x-ratelimit-reset: 5",
+        5_000,
+        "x-ratelimit-reset",
+    );
+}
+
+#[test]
+fn of_several_values_the_longest_counts() {
+    waits(
+        429,
+        "retry-after: 30 | retry-after: 60",
+        60_000,
+        "retry-after",
+    );
+    waits(429, "retry-after: 60, 30", 60_000, "retry-after");
+    waits(429, "retry-after: 30, soon", 30_000, "retry-after");
+    let dates = "retry-after: Thu, 01 Jan 2026 00:00:30 GMT, Thu, 01 Jan 2026 00:00:40 GMT";
+    waits(429, dates, 40_000, "retry-after");
+}
+
+#[test]
+fn moments_are_compared_with_the_servers_clock() {
+    let dated = |header| format!("date: Thu, 01 Jan 2026 01:00:00 GMT | {header}");
+    waits(
+        429,
+        &dated("retry-after: 2026-01-01T01:00:30Z"),
+        30_000,
+        "retry-after",
+    );
+    waits(
+        429,
+        &dated("x-ratelimit-reset: 1767229230"),
+        30_000,
+        "x-ratelimit-reset",
+    );
+    waits(429, &dated("retry-after: 30"), 30_000, "retry-after");
+    waits(
+        429,
+        "date: yesterday | x-ratelimit-reset: 1767225630",
+        30_000,
+        "x-ratelimit-reset",
+    );
+}
+
+#[test]
+fn a_moment_that_is_just_over_is_a_wait_of_zero() {
+    waits(
+        429,
+        "retry-after: Wed, 31 Dec 2025 23:59:58 GMT",
+        0,
+        "retry-after",
+    );
+    waits(429, "x-ratelimit-reset: 1767225599", 0, "x-ratelimit-reset");
+    waits(429, "retry-after: 0", 0, "retry-after");
+}
+
+#[test]
+fn a_moment_that_is_over_by_more_than_two_seconds_passes_the_question_on() {
+    for over in [
+        "retry-after: Thu, 01 Jan 1970 00:00:00 GMT",
+        "retry-after: Wed, 31 Dec 1969 23:59:59 GMT",
+        "retry-after: Wed, 31 Dec 2025 23:59:57 GMT",
+        "retry-after: 1767225480",
+        "x-retry-after: 2025-12-31T23:58:00Z",
+        "x-ratelimit-remaining: 0 | x-ratelimit-reset: 1767225597",
+        "x-ratelimit-remaining: 0 | x-ratelimit-reset: Wed Dec 31 2025 23:58:00 GMT+0000 (UTC)",
+    ] {
+        assert_eq!(read(429, over), Reading::Nothing, "{over}");
+        let next = format!("{over} | x-ratelimit-remaining-day: 0 | x-ratelimit-reset-day: 90");
+        waits(429, &next, 90_000, "x-ratelimit-reset-day");
+    }
+}

@@ -1,0 +1,9 @@
+//! What each preset does about the responses that its page describes.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod provider_rules;
+mod providers;
+mod table;
+mod world;

@@ -1,0 +1,67 @@
+//! What the log says. In a process of its own: `tracing` remembers per process who listens.
+
+use crate::support::alone::alone;
+use crate::support::log::Log;
+use crate::support::mock::{Mock, answer, status};
+use crate::support::paused::*;
+use tower_backoff::RetryLayer;
+use tower_backoff::policy::Provider;
+
+#[test]
+fn events_name_status_scope_wait_and_the_header_that_decided_and_no_secret() {
+    alone(
+        "events::events_name_status_scope_wait_and_the_header_that_decided_and_no_secret",
+        three_refusals_and_a_failure,
+    );
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn three_refusals_and_a_failure() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let mock = Mock::new(|nth, _| {
+        tracing::info!("sending");
+        match nth {
+            1 => answer(
+                429,
+                &[("retry-after", "7"), ("set-cookie", "cookie-monster")],
+                "body-secret",
+            ),
+            2 => status(500),
+            3 => {
+                Err(std::io::Error::new(std::io::ErrorKind::ConnectionReset, "body-secret").into())
+            }
+            _ => answer(429, &[("retry-after", "3600")], ""),
+        }
+    });
+    let policy = Provider::new("test").per_credential([http::header::AUTHORIZATION]);
+    let service = around(&mock, RetryLayer::new(policy));
+    let mut request = get("https://user-info@api.test/path-id?key=query-token");
+    let credential = "Bearer sk-credential".parse().unwrap();
+    request.headers_mut().insert("authorization", credential);
+    let _ = send(&service, request).await;
+    let told = log.text();
+    for word in [
+        "https://api.test (key ",
+        "429",
+        "decided_by=retry-after",
+        "seconds=",
+        "500",
+        "error.type=connection reset",
+        "attempt{scope=https://api.test (key ",
+        "method=GET number=2}: report::events: sending",
+    ] {
+        assert!(told.contains(word), "{word} is missing: {told}");
+    }
+    assert!(!told.contains("status=0"), "{told}");
+    for secret in [
+        "credential",
+        "cookie",
+        "query-token",
+        "path-id",
+        "user-info",
+        "body-secret",
+    ] {
+        assert!(!told.contains(secret), "{secret} was told: {told}");
+    }
+}

@@ -1,0 +1,11 @@
+//! What the layer reports: to callers, observers, logs and metrics.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(feature = "tracing")]
+mod events;
+mod index;
+#[cfg(feature = "metrics")]
+mod metrics;
+mod telling;
