@@ -20,7 +20,7 @@ pub trait Clonable: Clone {}
 #[diagnostic::do_not_recommend]
 impl<S: Clone> Clonable for S {}
 
-/// An HTTP client as tower sees it: a service that can be cloned, from requests with a body `B` to responses.
+/// An HTTP client as tower sees it: a `Clone` service, from requests with a body `B` to responses.
 #[expect(unnameable_types, reason = "it is a bound and nothing else")]
 pub trait Inner<B>:
     Service<

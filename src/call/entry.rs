@@ -1,4 +1,4 @@
-//! Where a call begins: the gate it belongs to, and whether it is let through at once.
+//! Where a call begins: its gate, and whether it is admitted at once.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::gate::{Gate, Permit};
 use crate::retry::Deadline;
 use crate::time::Moment;
 
-/// The place of a new call at its gate, and since when it has one.
+/// The permit of a new call, and when the call began.
 pub(crate) struct CallEntry<R: Body> {
     pub(super) permit: Permit,
     pub(super) started: Moment,
@@ -39,7 +39,7 @@ impl<R: Body> CallEntry<R> {
         }
     }
 
-    /// Whether the gate is open and the call still in time, so that it can be sent at once.
+    /// Whether the gate is open and the call in time, so that it can be sent at once.
     #[inline]
     pub(crate) fn arrives<B>(&mut self, outgoing: &Outgoing<B>, settings: &Settings) -> bool {
         let now = settings.clock.instant();
@@ -55,7 +55,7 @@ impl<R: Body> CallEntry<R> {
         passes
     }
 
-    /// Sends for the first time.
+    /// Sends the first attempt.
     #[inline]
     pub(crate) fn send<S, B>(
         &mut self,

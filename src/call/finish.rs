@@ -14,12 +14,12 @@ use crate::telemetry::{Report, ReportSlot, StopReason};
 use crate::telemetry::{meter, trace};
 use crate::time::{Length, Moment};
 
-/// What decides where no gate is shut.
+/// The reasons of a wait where no gate is closed.
 pub(super) const THE_CALLERS_AHEAD: &str = "the callers ahead";
 const THE_BOUND: &str = "the bound on waiting callers";
 
 impl<S: Inner<B>, B: Replay> Call<S, B> {
-    /// The gate does not let the call through.
+    /// Ends the call, because its gate rejects it.
     pub(super) fn reject(
         &mut self,
         why: Rejected,
@@ -40,14 +40,14 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         }
     }
 
-    /// It would have to wait, and there is no runtime.
+    /// Ends the call, because it would have to wait, and there is no runtime.
     pub(super) fn end_without_a_timer(
         &mut self,
     ) -> Result<Response<ResponseBody<S::ResponseBody>>, BoxError> {
         self.end_with_error(Box::new(NoTimer), Some(StopReason::Permanent), None)
     }
 
-    /// The gate stays shut for longer than the call can wait.
+    /// Ends the call, because the gate opens later than it can wait.
     pub(super) fn give_up(
         &mut self,
         closed: Option<ClosedUntil>,
@@ -120,7 +120,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         Err(error)
     }
 
-    /// What happened, if anything did; also into the slot that the caller left.
+    /// Reports what happened, if anything did; also into the slot that the caller left.
     fn report(&mut self, reason: Option<StopReason>, not_before: Option<Moment>) -> Option<Report> {
         let slot = self.outgoing.head.extensions.get::<ReportSlot>();
         let waited = self

@@ -1,5 +1,5 @@
-//! The call asks the fleet, once the gates of this process have let it through: for its bucket first, then for
-//! its scope.
+//! Asks the fleet, once the gates of this process have admitted the call.
+//! For its bucket first, then for its scope.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -13,7 +13,7 @@ use crate::inner::Inner;
 use crate::scope::Scope;
 
 impl<S: Inner<B>, B: Replay> Call<S, B> {
-    /// Sends when the fleet agrees, or asks again when it says. Its patience runs meanwhile.
+    /// Sends when the fleet agrees, or asks again when it says. The patience of the call runs meanwhile.
     pub(super) fn poll_fleet(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         let Some(fleet) = &self.settings.fleet else {
             return Poll::Ready(Next::Ready);
@@ -57,7 +57,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                         decided_by: "the fleet".into(),
                         max_wait: self.settings.max_cooldown,
                     });
-                    // The place at the other gate goes back, too.
+                    // The slot at the other gate goes back, too.
                     self.permit.release();
                     self.release_bucket();
                     return Poll::Ready(Next::Admit);
@@ -67,7 +67,8 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
     }
 }
 
-/// What the fleet is asked, and what it has granted: first for the bucket, if there is one, then for the scope.
+/// What the fleet is asked, and what it has granted.
+/// It is asked for the bucket first, if there is one.
 #[derive(Default)]
 pub(super) struct Asked {
     admitting: Option<ReplyFuture>,
@@ -75,18 +76,18 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// The call is sent.
+    /// Keeps the grants: the call is sent.
     pub(super) fn spend(self) {
         self.grants.into_iter().for_each(Grant::spend);
     }
 
-    /// The call lets go of what it was granted.
+    /// Gives the grants back.
     pub(super) fn release(&mut self) {
         self.grants.clear();
     }
 }
 
-/// What the fleet has granted; it goes back if the call is not sent.
+/// A grant of the fleet, which goes back if the call is not sent.
 struct Grant {
     fleet: Arc<dyn Fleet>,
     scope: Scope,

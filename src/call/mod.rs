@@ -1,5 +1,7 @@
-//! What one call holds, and its steps. No polling of its own: each step is asked for by the
-//! [future](crate::future), looks at the clock once and says what follows.
+//! The state of one call, and its steps.
+//!
+//! Nothing here polls on its own: each step is asked for by the [future](crate::future), looks at the clock once and
+//! says what follows.
 //!
 //! A call begins in `entry`, is sent by `outgoing`, and what came back is judged in `outcome` and carried out in
 //! `verdict`; `progress` says when it goes again, and `finish` what its caller gets.
@@ -51,7 +53,7 @@ pub(crate) enum Next<R: Body> {
 
 /// One call. What most calls never need is behind `retry_state`.
 ///
-/// In this order, and no other: a turn that lies beside the message is moved together with it, and once more.
+/// In this order, and no other: a permit that lies beside the request is moved together with it, and once more.
 #[repr(C)]
 pub(crate) struct Call<S: Inner<B>, B> {
     outgoing: Outgoing<B>,
@@ -67,17 +69,17 @@ pub(crate) struct Call<S: Inner<B>, B> {
 struct RetryState<R: Body> {
     progress: Progress,
     decided_by: Option<Cow<'static, str>>,
-    /// The call's own timer rings then.
+    /// When the call's own timer rings.
     sleep_until: Option<Moment>,
-    /// What the next retry was paid with.
+    /// The payment for the next retry.
     receipt: Option<RetryReceipt>,
-    /// Around the attempt in flight, if anything listens.
+    /// The span of the attempt in flight, if anything listens.
     span: Option<Box<trace::Span>>,
     /// What the fleet is asked, and what it has granted.
     fleet: Option<Box<fleet::Asked>>,
     /// The permit at the gate of a bucket, if the call is known to belong to one.
     bucket: Option<Permit>,
-    /// What the head of the response has closed whose body is being read.
+    /// The provisional closing by the head of the response whose body is being read.
     provisional: Option<Box<ProvisionalClosing>>,
     /// The last response or error, while the call goes on.
     last_outcome: Option<LastOutcome<R>>,
@@ -111,7 +113,7 @@ impl<R: Body> RetryState<R> {
 
 /// What the caller gets if the call has to end.
 enum LastOutcome<R: Body> {
-    /// A refusal whose body is being listened to, and when its head arrived.
+    /// A refusal whose body is being read, and when its head arrived.
     Reading(Box<(response::Parts, BodyReader<R>, Moment)>),
     /// A refusal that was read to its end and is small.
     Stored(StoredResponse<R>),
@@ -119,7 +121,8 @@ enum LastOutcome<R: Body> {
 }
 
 impl<S: Inner<B>, B: Replay> Call<S, B> {
-    /// Inlined, so that it is built where it is to be: a head is large, and every move of it is a copy.
+    /// Builds the call.
+    /// Inlined, so that it is built in its place: a head is large, and every move of it is a copy.
     #[inline(always)]
     pub(crate) fn new(
         service: S,
@@ -138,7 +141,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         }
     }
 
-    /// Its turn has come: sends, keeping a copy if there can be one.
+    /// Sends the request, keeping a copy if there can be one.
     pub(crate) fn send(&mut self) -> S::Future {
         self.account_for_wait();
         let scope = self.permit.gate().scope();
@@ -150,7 +153,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         )
     }
 
-    /// Polls the attempt that is on its way, within its span.
+    /// Polls the attempt in flight, within its span.
     #[inline]
     pub(crate) fn poll_attempt(
         &self,
@@ -180,7 +183,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         }
     }
 
-    /// A wait is over, because the call is sent or because it ends.
+    /// Ends a wait, because the call is sent or because it ends.
     fn stop_waiting(&mut self) {
         let first = (self.outgoing.attempts() == 0).then_some(self.started);
         let now = self.settings.clock.now();
@@ -207,7 +210,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             if let Some(bucket) = bucket.filter(|bucket| !bucket.is_admitted()) {
                 let Poll::Ready(admitted) = bucket.poll_acquire(asks, clock, &mut self.timer, cx)
                 else {
-                    // It holds no place at its scope, nor in its queue, while it waits for its bucket.
+                    // It holds no slot at its scope, nor a place in its queue, while it waits for its bucket.
                     self.permit.release();
                     return Poll::Pending;
                 };
@@ -232,8 +235,8 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         Poll::Ready(Next::Ready)
     }
 
-    /// Keeps for the report what the call has waited for at its gates. Slow starts and queues are told only of a call
-    /// that nothing else has kept.
+    /// Keeps for the report what the call has waited for.
+    /// Slow starts and queues are told only of a call that nothing else has kept.
     fn note_what_it_waited_for(&mut self) {
         let bucket = self
             .retry_state
@@ -248,8 +251,9 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         }
     }
 
-    /// Looks which bucket the call belongs to: while it waited, a response to a call of its kind may have named another.
-    /// Returns whether it is the one that was known.
+    /// Looks up the bucket of the call.
+    /// While it waited, a response to a call of its kind may have named another. Returns whether it is the one that
+    /// was known.
     fn update_bucket(&mut self) -> bool {
         let request = self.outgoing.head();
         let Some(gate) = self.settings.bucket_of(&request, self.permit.gate()) else {
@@ -292,19 +296,19 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         if self.commit(now) {
             return Poll::Ready(Next::Send);
         }
-        // The gate shut while the inner service made itself ready, or others have its place: let go of the permit.
+        // The gate closed while the client made itself ready, or others have its slot: release what it holds.
         self.release_bucket();
         self.service = self.service.clone();
         Poll::Ready(Next::Admit)
     }
 
-    /// Its patience ended while the inner service was not ready.
+    /// Gives up, because its patience ended while the client was not ready.
     fn too_late(&mut self) -> Next<S::ResponseBody> {
         let scope = self.permit.gate().scope().clone();
         Next::End(self.give_up(None, finish::THE_CALLERS_AHEAD, scope))
     }
 
-    /// An attempt that was given up has read on in the body while the call waited.
+    /// Ends the call, because an attempt that was given up has read on in the body while the call waited.
     #[cold]
     fn end_with_what_is_in_hand(&mut self) -> Next<S::ResponseBody> {
         self.permit.release();
@@ -322,7 +326,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         })
     }
 
-    /// Lets go of the bucket's gate, and of what the fleet has granted.
+    /// Releases the gate of the bucket, and what the fleet has granted.
     fn release_bucket(&mut self) {
         let Some(retry_state) = &mut self.retry_state else {
             return;
@@ -335,7 +339,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         }
     }
 
-    /// Whether all gates have stayed open since they let it through.
+    /// Whether all gates have stayed open since they admitted the call.
     fn commit(&mut self, now: Moment) -> bool {
         if !self.update_bucket() {
             self.permit.release();
@@ -385,7 +389,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         Poll::Ready(Next::Admit)
     }
 
-    /// When a retry looks again that waits because its scope may be out, if that is still open.
+    /// When a suspended retry looks again, if its scope may still be out.
     fn still_suspended(&mut self) -> Option<Moment> {
         let (now, latest) = (self.settings.clock.now(), self.latest_in_an_outage());
         let known = self.permit.suspected_until(now).filter(|_| now < latest);
@@ -432,7 +436,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
     }
 }
 
-/// What the path of a request is known by while its server is out.
+/// The hash by which the circuit breaker knows the path of a request.
 fn path_hash(request: &RequestHead<'_>) -> PathHash {
     PathHash(Route::of_path(request).key() as u32)
 }

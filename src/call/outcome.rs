@@ -1,4 +1,4 @@
-//! Hearing what came back: the head, as much of the body as is needed, or the failure.
+//! What came back: the head, as much of the body as is needed, or the failure.
 
 use std::task::{Context, Poll, ready};
 
@@ -34,15 +34,16 @@ enum Unread {
     Trailers,
 }
 
-/// A response, untouched or listened to.
+/// A response, untouched or read from.
 enum Answer<R: Body> {
     Untouched(Response<R>),
     Heard(response::Parts, BodyReader<R>),
 }
 
 impl<S: Inner<B>, B: Replay> Call<S, B> {
-    /// The short way of [`hear`](Self::on_response), which nearly every call takes: whether its answer goes to
-    /// the caller as it is. The gate has been told then.
+    /// The fast path, which nearly every call takes.
+    /// Returns whether the response goes to the caller as it is; the gate has been told then. The long path is
+    /// [`on_response`](Self::on_response).
     #[inline]
     pub(crate) fn try_fast_path(
         &mut self,
@@ -68,7 +69,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         plainly
     }
 
-    /// The answer is here, or the failure.
+    /// Takes the response, or the failure.
     pub(crate) fn on_response(
         &mut self,
         outcome: Result<Response<S::ResponseBody>, S::Error>,
@@ -96,7 +97,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         }
     }
 
-    /// Judges an answer by its head and carries the verdict out, unless its body is to be seen first.
+    /// Judges a response by its head and applies the verdict, unless its body is to be read first.
     fn judge(&mut self, response: &Response<S::ResponseBody>, received_at: Moment) -> Judged {
         let (status, headers) = (response.status(), response.headers());
         let head = self.outgoing.head();
@@ -176,7 +177,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         Poll::Ready(self.on_verdict(Answer::Heard(head, hearing), &verdict, opens, received_at))
     }
 
-    /// Judges an answer by its head and, if it ended within the bounds, its body and its trailers.
+    /// Judges a response by its head and, if it ended within the bounds, its body and its trailers.
     fn judge_with_body(
         &mut self,
         head: &response::Parts,
@@ -208,7 +209,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         (verdict, opens)
     }
 
-    /// What follows from the verdict.
+    /// Goes again or ends, as follows from the verdict.
     fn on_verdict(
         &mut self,
         answer: Answer<S::ResponseBody>,
@@ -248,7 +249,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         }
     }
 
-    /// Judges a failure and carries the verdict out.
+    /// Judges a failure and applies the verdict.
     fn on_error(&mut self, error: BoxError, received_at: Moment) -> Next<S::ResponseBody> {
         let attempt = Attempt::unanswered(
             self.outgoing.head(),
@@ -297,8 +298,8 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         }
     }
 
-    /// Says when the call goes again, with a body to send. The body is asked for while there is an outcome in hand to end
-    /// with, not when the wait is over.
+    /// Says when the call goes again, with a body to send.
+    /// The body is asked for while there is an outcome to end with, not when the wait is over.
     fn plan(
         &mut self,
         ended: &Ended<'_>,
@@ -352,7 +353,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         }
         if let Some(LastOutcome::Reading(refusal)) = retry_state.last_outcome.take() {
             let (head, hearing, _) = *refusal;
-            // One that was not heard to its end is let go of, and its connection with it.
+            // One that was not read to its end is dropped, and its connection with it.
             retry_state.last_outcome =
                 StoredResponse::new(head, hearing.into_buffered()).map(LastOutcome::Stored);
         }
@@ -399,8 +400,8 @@ impl<R: Body> Answer<R> {
         }
     }
 
-    /// Why a layer of this kind further inside has given up on it, if one has: layers in a row do not
-    /// multiply their tries.
+    /// Why a layer of this kind further inside has given up on it, if one has.
+    /// Layers in a row do not multiply their tries.
     fn given_up(&self) -> Option<StopReason> {
         let extensions = match self {
             Self::Untouched(response) => response.extensions(),

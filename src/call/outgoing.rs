@@ -11,7 +11,7 @@ use crate::policy::RequestHead;
 use crate::scope::Scope;
 use crate::telemetry::trace;
 
-/// Head and body.
+/// The head and the body of a request.
 pub(crate) struct Outgoing<B> {
     pub(super) head: request::Parts,
     /// `None` once it has been sent and cannot be had again.
@@ -53,7 +53,7 @@ impl<B> Outgoing<B> {
 }
 
 impl<B: Replay> Outgoing<B> {
-    /// Sends a copy, or itself if there can be none, within a span if anybody listens.
+    /// Sends a copy, or itself if there can be none, within a span if anything listens.
     #[inline]
     pub(super) fn send<S, R: Body>(
         &mut self,
@@ -85,7 +85,7 @@ impl<B: Replay> Outgoing<B> {
         sent
     }
 
-    /// Takes a copy in place of the body, if there is one. Returns whether it can be sent again.
+    /// Replaces the body by a copy, if there is one. Returns whether it can be sent again.
     pub(super) fn renew(&mut self, replay: impl FnOnce(&B) -> Option<B>) -> bool {
         self.body = self.body.as_ref().and_then(replay);
         self.is_whole()
@@ -100,7 +100,7 @@ impl<B: Replay> Outgoing<B> {
         self.body.as_ref().is_some_and(is_whole)
     }
 
-    /// Says on the wire which attempt this is, if the provider has a header for it.
+    /// Numbers the attempt in a header, if the provider has one for it.
     #[cold]
     fn number(&self, request: &mut Request<B>, settings: &Settings) {
         if let Some(name) = settings.policy.attempt_header(&self.head()) {
@@ -110,7 +110,7 @@ impl<B: Replay> Outgoing<B> {
     }
 }
 
-/// What a body told of its content before it was sent. In four bytes, since each call under way keeps it.
+/// What a body told of its size before it was sent, in four bytes: each call in flight keeps it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Content(u32);
 

@@ -1,4 +1,5 @@
-//! When a call goes again, if it does: its retries, waits and deadlines. Pure: told the time and the random bits.
+//! When a call goes again, if it does: its retries, waits and deadlines.
+//! Pure: told the time and the random bits.
 
 use std::time::Duration;
 
@@ -31,7 +32,8 @@ pub(super) struct Bounds {
 #[derive(Debug)]
 pub(super) struct Ended<'a> {
     pub(super) verdict: &'a Verdict,
-    /// Why a layer of this kind further inside has given up, if one has: layers in a row do not multiply their tries.
+    /// Why a layer of this kind further inside has given up, if one has.
+    /// Layers in a row do not multiply their tries.
     pub(super) given_up: Option<StopReason>,
     /// Whether there is a body to send again.
     pub(super) replayable: bool,
@@ -89,14 +91,15 @@ impl Progress {
         }
     }
 
-    /// Whether the call's own backoff times a retry: no wait is named, or one so short that it makes no difference.
+    /// Whether the call's own backoff times a retry.
+    /// No wait is named, or one so short that it makes no difference.
     fn backs_off_longer(&self, bounds: &Bounds, verdict: &Verdict) -> bool {
         let own = bounds.backoff.without_jitter(self.retries);
         verdict.hint().is_none_or(|hint| hint.wait() < own)
     }
 
-    /// Goes again when the server or the gate says. Never before the call's own backoff, which grows with every refusal,
-    /// so that "now" for ever makes no loop.
+    /// Goes again when the server or the gate says.
+    /// Never before the call's own backoff, which grows with every refusal, so that "now" for ever makes no loop.
     fn plan_by_server(
         &mut self,
         bounds: &Bounds,
@@ -146,7 +149,8 @@ impl Progress {
         plan
     }
 
-    /// Goes again when the circuit breaker says. That costs a retry, but no budget: the gate bounds the load.
+    /// Goes again when the circuit breaker says.
+    /// That costs a retry, but no budget: the gate bounds the load.
     fn plan_by_breaker(
         &mut self,
         bounds: &Bounds,

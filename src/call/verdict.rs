@@ -1,4 +1,4 @@
-//! Carrying a verdict out: the gate, the observer and the log are told.
+//! Applies a verdict: the gate, the observer and the log are told.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::telemetry::Decision;
 use crate::telemetry::{meter, trace};
 use crate::time::Moment;
 
-/// Tells the gate, the observer and the log what the verdict is. Returns when the gate opens, if the
-/// verdict shuts it.
+/// Tells the gate, the observer and the log what the verdict is.
+/// Returns when the gate opens, if the verdict closes it.
 pub(super) fn apply_verdict<R: Body>(
     verdict: &Verdict,
     attempt: &Attempt<'_>,
@@ -49,7 +49,7 @@ pub(super) fn apply_verdict<R: Body>(
     };
     let mut told = told;
     let in_bucket = note_bucket(verdict, attempt, own, retry_state, settings, received_at);
-    // One for which there is no room: what is left of it is not what is left of the scope, but its refusal counts.
+    // A bucket without room for a gate: what is left of it is not what is left of the scope, but its refusal counts.
     if verdict.bucket().is_some() && !in_bucket {
         told.counter = None;
     }
@@ -86,7 +86,7 @@ pub(super) fn apply_verdict<R: Body>(
         }
     }
     if let (Some(fleet), Some(opening)) = (&settings.fleet, opening) {
-        // What this response said: what else holds the gate, the fleet may have said itself.
+        // Only what this response said: what else holds the gate, the fleet may have said itself.
         fleet.on_close(scope, opening.own.since(received_at));
     }
     if let Some(observer) = &settings.observer {
@@ -97,7 +97,7 @@ pub(super) fn apply_verdict<R: Body>(
             closed_for,
         });
     }
-    // Under the scope that was asked: a server must not choose the labels, by a redirect to another address for each call.
+    // Under the scope that was asked: a server must not choose the labels by a redirect to another address for each call.
     let scope = own.gate().scope();
     meter::on_attempt(
         scope,
@@ -113,7 +113,7 @@ pub(super) fn apply_verdict<R: Body>(
     opens
 }
 
-/// Closes the gate as the head of an answer says, while its body is still to be read.
+/// Closes the gate as the head of a response says, while its body is still to be read.
 pub(super) fn close_provisionally<R: Body>(
     verdict: &Verdict,
     attempt: &Attempt<'_>,
@@ -138,7 +138,7 @@ pub(super) fn close_provisionally<R: Body>(
     retry_state.provisional = closed.map(Box::new);
 }
 
-/// Joins the bucket that the answer names. Whether there is one, and room for its gate.
+/// Joins the bucket that the response names. Returns whether there is one, and room for its gate.
 fn note_bucket<R: Body>(
     verdict: &Verdict,
     attempt: &Attempt<'_>,
@@ -175,8 +175,8 @@ fn note_redirect<R: Body>(
     elsewhere
 }
 
-/// Whether a failure shows that the server is out, or says nothing of it as a whole: a 500 shows that it works, and
-/// what the policy accepts or calls final is an answer.
+/// Whether a failure shows that the server is out.
+/// A 500 shows that it works, and what the policy accepts or calls final is an answer.
 fn failure(verdict: &Verdict, attempt: &Attempt<'_>) -> Outcome {
     let Some(status) = attempt.status() else {
         return Outcome::Unavailable;
@@ -198,7 +198,7 @@ fn is_failure(outcome: Outcome) -> bool {
     )
 }
 
-/// Nothing was sent: what was taken for the call goes back, and the gate learns nothing.
+/// Gives back what was taken for a call of which nothing was sent. The gate learns nothing.
 fn abort(permit: &mut Permit, settings: &Settings) {
     permit.abort();
     if let Some(fleet) = &settings.fleet {
@@ -211,7 +211,7 @@ fn is_failed(verdict: &Verdict, attempt: &Attempt<'_>) -> bool {
     verdict.is_failure() || status.is_none_or(|status| status.is_server_error())
 }
 
-/// The call turns out to belong to a bucket: to the one at whose gate it has been, or to another.
+/// Moves the call to the gate of a bucket, unless it is there already.
 fn belongs_to(bucket: &mut Option<Permit>, gate: Arc<Gate>, own: &Permit, received_at: Moment) {
     let known = bucket
         .as_ref()
@@ -221,9 +221,10 @@ fn belongs_to(bucket: &mut Option<Permit>, gate: Arc<Gate>, own: &Permit, receiv
     }
 }
 
-/// Whose gate a verdict is about. The other one, if there are two, is told only how the call ended: a refusal by
-/// one limit says nothing about another, and a failure is everybody's. If it was answered `elsewhere`, all of it is about
-/// that address.
+/// Picks the gate that a verdict is about.
+///
+/// The other one, if there are two, is told only how the call ended: a refusal by one limit says nothing about
+/// another, and a failure concerns both. If it was answered `elsewhere`, all of it is about that address.
 fn target_gate<'a>(
     in_bucket: bool,
     elsewhere: bool,
@@ -277,7 +278,8 @@ fn closing(
     }
 }
 
-/// Whether the server did what was asked, or said why it never will: then it is not the answer that has to wait.
+/// Whether the server did what was asked, or said why it never will.
+/// Then the call itself does not wait.
 fn is_served(verdict: &Verdict, status: Option<StatusCode>) -> bool {
     let answered =
         |status: StatusCode| status != StatusCode::TOO_MANY_REQUESTS && !status.is_server_error();

@@ -8,8 +8,8 @@ use super::gate::{Guarded, WakeList};
 use super::waiters::{STALLED_AFTER, timer_offset};
 use crate::time::Moment;
 
-/// If no moment is known at which the next call may go, a timer holder looks after this long: the first waiter, which
-/// is told, may have stalled.
+/// If no moment is known at which the next call may go, a timer holder looks after this long.
+/// The first waiter, which is told, may have stalled.
 const UNKNOWN: Duration = Duration::from_secs(4);
 
 /// A call without a timer is told this much later than its patience ends, at the earliest.
@@ -104,7 +104,8 @@ impl Guarded {
         })
     }
 
-    /// Says when a parked call asks again: at a moment of its own if it holds a timer, else when it is woken.
+    /// Says when a parked call asks again.
+    /// At a moment of its own if it holds a timer, else when it is woken.
     fn wait(
         &mut self,
         number: u64,
@@ -136,8 +137,8 @@ impl Guarded {
         Admission::WaitUntil(look.min(latest).min(expiry), reason)
     }
 
-    /// Lets the first waiter go behind the others if it would ask the path that failed last, or one that is refused each
-    /// time. Returns its number from now on.
+    /// Lets the first waiter go behind the others if its path fails or is refused each time.
+    /// Returns its number from now on.
     pub(super) fn yield_turn(
         &mut self,
         number: u64,

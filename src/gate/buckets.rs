@@ -1,4 +1,4 @@
-//! Which bucket the server named for which kind of request.
+//! The bucket that the server named last for each kind of request.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::scope::Scope;
 
-/// What a request is known by where the server counts in buckets.
+/// The key by which a request finds its bucket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BucketKey {
     /// The kind of request, of which a response names the bucket.
@@ -15,7 +15,7 @@ pub(crate) struct BucketKey {
     pub(crate) resource: Option<u64>,
 }
 
-/// Names by scope and route. Read by every call of a provider that has buckets, written when a name changes.
+/// The names of buckets by scope and route. Read by every call of a provider that has buckets.
 #[derive(Debug, Default)]
 pub(crate) struct BucketNames {
     names: RwLock<HashMap<u64, Arc<str>>>,
@@ -23,7 +23,7 @@ pub(crate) struct BucketNames {
 }
 
 impl BucketNames {
-    /// More kinds of requests than any client makes. Beyond, all is forgotten and learned again.
+    /// More kinds of requests than any client makes. Beyond, all names are forgotten and learned again.
     const MOST: usize = 4_096;
 
     pub(crate) fn get(&self, scope: &Scope, route: u64) -> Option<Arc<str>> {

@@ -1,13 +1,13 @@
 //! Notices a second set of gates for the same provider.
 //!
-//! Two layers that were built apart know nothing of each other: each spends the whole quota. That is
-//! nearly always a mistake (a layer built per request, say), so it is said once.
+//! Two layers that were built apart know nothing of each other: each spends the whole quota. That is nearly always a
+//! mistake, such as a layer built per request, so it is logged once.
 
 use std::sync::{Mutex, PoisonError, Weak};
 
 use super::{Gates, Shared};
 
-/// Providers and the gates that serve them, as long as these live.
+/// The known providers and the gates that serve them, as long as these live.
 static KNOWN: Mutex<Vec<KnownProvider>> = Mutex::new(Vec::new());
 
 type KnownProvider = (Box<str>, Weak<Shared>);

@@ -1,4 +1,4 @@
-//! The gate of one scope: a lock around its core and the calls that wait, and who is woken when something happens.
+//! The gate of one scope: a lock around its core and its waiters, and whom each step wakes.
 
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +32,8 @@ pub(crate) struct Gate {
     watches_paths: AtomicBool,
 }
 
-/// What the lock of a gate protects. Each step asks the core first, and then says which waiting calls to wake.
+/// What the lock of a gate protects.
+/// Each step asks the core first, and then says which waiting calls to wake.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Guarded {

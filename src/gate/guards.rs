@@ -29,7 +29,7 @@ pub(crate) struct ProvisionalClosing {
 }
 
 impl ProvisionalClosing {
-    /// The body has shown that it concerns no other call.
+    /// Takes the closing back: the body has shown that it concerns no other call.
     pub(crate) fn take_back(mut self, now: Moment) {
         if let Some(id) = self.id.take() {
             let (_, wake) = self.gate.lock().resolve(id, None, now);
@@ -37,7 +37,7 @@ impl ProvisionalClosing {
         }
     }
 
-    /// Its gate decides.
+    /// Hands the closing over to its gate.
     pub(super) fn id(mut self) -> Option<ProvisionalId> {
         self.id.take()
     }
@@ -60,7 +60,7 @@ pub(crate) struct RetryReceipt {
 }
 
 impl RetryReceipt {
-    /// The retry is sent.
+    /// Keeps what was paid: the retry is sent.
     pub(crate) fn spend(mut self) {
         self.paid = None;
     }

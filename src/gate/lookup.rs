@@ -9,13 +9,16 @@ use http::Uri;
 
 use super::gate::Gate;
 
-/// Gates by address, letter for letter. What is not found may still be known, spelt otherwise. Each service remembers
-/// its last gate; this is for those that were just cloned, to make one call each, and for those with many hosts.
+/// The gates by address, letter for letter.
+///
+/// What is not found may still be known in another spelling. Each service remembers its last gate; this is for services
+/// that were just cloned, to make one call each, and for those with many hosts.
 #[derive(Default)]
 pub(super) struct UriLookup {
     /// Most clients talk to one host. Never forgotten: it is one gate.
     first: OnceLock<Arc<Gate>>,
-    /// By the hash of scheme and authority. Two addresses with one hash are told apart by their gates' scopes.
+    /// By the hash of scheme and authority.
+    /// Two addresses with one hash are told apart by the scopes of their gates.
     gates: RwLock<HashMap<u64, Arc<Gate>, RandomState>>,
     hash: RandomState,
 }
@@ -35,8 +38,7 @@ impl UriLookup {
         gates.get(&key).filter(same).cloned()
     }
 
-    /// The gate will be found at once, if it is the one of just this spelling: so there are never more of them than
-    /// of gates.
+    /// Caches the gate, if it is the one of just this spelling: so there are never more entries than gates.
     pub(super) fn set(&self, uri: &Uri, gate: &Arc<Gate>) {
         let Some(key) = self.key(uri).filter(|_| gate.scope().is_exactly(uri)) else {
             return;
@@ -46,7 +48,7 @@ impl UriLookup {
         gates.insert(key, Arc::clone(gate));
     }
 
-    /// Lets go of all gates but the first.
+    /// Forgets all gates but the first.
     pub(super) fn clear(&self) {
         let mut gates = self.gates.write().unwrap_or_else(PoisonError::into_inner);
         *gates = HashMap::default(); // and of the table's memory

@@ -85,8 +85,8 @@ impl Gates {
         Self::default()
     }
 
-    /// Opens the gate of a scope now: the way out of a `Retry-After: 86400` that was sent by
-    /// mistake. The first call through it is a probe.
+    /// Opens the gate of a scope now: the way out of a `Retry-After: 86400` that was sent by mistake.
+    /// The first call through it is a probe.
     ///
     /// ```
     /// use tower_backoff::{Gates, Scope};
@@ -139,8 +139,8 @@ impl Gates {
         gate
     }
 
-    /// The gate of the bucket that the last response to such a request named. `None` also if the scope has no room
-    /// for another one.
+    /// The gate of the bucket that the last response to such a request named.
+    /// `None` also if the scope has no room for another one.
     pub(crate) fn bucket(
         &self,
         scope: &Scope,

@@ -1,11 +1,11 @@
-//! The gate under every schedule that a few of its callers can have, and under thousands of those of more.
+//! The gate under every schedule of two callers, and under thousands of schedules of more.
 //!
-//! Run by shuttle rather than loom: all that callers share is behind one lock, so there are no weak memory orders
-//! to explore; and besides going through all schedules of two callers, shuttle samples those of many. That nobody
-//! is left waiting needs no assertion: it panics when every thread is parked.
+//! Run by shuttle rather than loom: all that callers share is behind one lock, so there are no weak memory orders to
+//! explore; and besides going through all schedules of two callers, shuttle samples those of many. No assertion is
+//! needed that each caller gets through: shuttle panics when every thread is parked.
 //!
-//! Time stands still as long as anybody can run, and then jumps to the next timer. So it never helps a caller
-//! that nobody woke, except where a timer of the gate itself does.
+//! Time stands still as long as any caller can run, and then jumps to the next timer. So it never helps a caller that
+//! was not woken, except where a timer of the gate itself does.
 
 mod world;
 
@@ -26,7 +26,7 @@ fn run(scheduler: impl Scheduler + 'static, model: impl Fn() + Send + Sync + 'st
     Runner::new(scheduler, config).run(model)
 }
 
-/// By two ways of sampling: evenly, and with few changes of the one who runs.
+/// Samples in two ways: evenly, and with few changes of the caller that runs.
 fn sample(times: usize, model: impl Fn() + Copy + Send + Sync + 'static) {
     let random = run(RandomScheduler::new_from_seed(SEED, times), model);
     let priorities = run(PctScheduler::new_from_seed(SEED, 4, times), model);

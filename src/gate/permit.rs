@@ -85,7 +85,7 @@ impl Permit {
         &self.gate
     }
 
-    /// Arrives, and is used at once if nothing keeps the call and it does not have to wait for anything else.
+    /// Arrives, and is used at once if nothing keeps the call.
     #[inline]
     pub(crate) fn try_acquire_now(&mut self, must_wait: bool, now: Instant) -> (Moment, bool) {
         let cost = self.cost;
@@ -199,7 +199,8 @@ impl Permit {
         Some((reason, self.gate.lock().core.describe(reason)))
     }
 
-    /// Whether the admission is still valid: the call is sent now. If not, it is released and the call has to ask again.
+    /// Whether the admission is still valid: the call is sent now.
+    /// If not, it is released and the call has to ask again.
     pub(crate) fn commit(&mut self, now: Moment) -> bool {
         let Some(admitted) = self.admitted_at(Stage::Admitted) else {
             return false;
@@ -212,7 +213,7 @@ impl Permit {
         committed.is_some()
     }
 
-    /// Gives the admission back and closes the gate, because the fleet says that no call may be sent before then.
+    /// Gives the admission back and closes the gate, because the fleet names a later moment.
     pub(crate) fn revoke(&mut self, closing: Closing) {
         let wake = self
             .admitted_at(Stage::Admitted)
@@ -221,8 +222,9 @@ impl Permit {
         wake.into_iter().for_each(WakeList::wake);
     }
 
-    /// Notes that the call was served and that its response says nothing about limits. Returns whether that was all: a
-    /// call may hold a slot until its body has ended, and after a refusal the gate asks for the path, too.
+    /// Notes that the call was served and that its response says nothing about limits.
+    /// Returns whether that was all: a call may hold a slot until its body has ended, and after a refusal the gate
+    /// asks for the path, too.
     #[inline]
     pub(crate) fn complete_plainly(&mut self, now: impl FnOnce() -> Moment) -> bool {
         if self.stage != Stage::Sent {
@@ -254,8 +256,8 @@ impl Permit {
         wake.wake();
     }
 
-    /// Notes how the call ended, and closes the gate, unless the head of the response did so already. Returns when it
-    /// opens.
+    /// Notes how the call ended, and closes the gate, unless the head of the response did so already.
+    /// Returns when it opens.
     pub(crate) fn complete_and_close(
         &mut self,
         completion: Completion,
@@ -333,8 +335,9 @@ impl Permit {
         Some(ConcurrencyPermit { gate })
     }
 
-    /// Says what a retry has to wait for if the whole scope seems to be out. The call then asks again behind all others,
-    /// so that a broken endpoint at the head of the queue does not keep the good ones waiting.
+    /// Says what a retry has to wait for if the whole scope seems to be out.
+    /// The call then asks again behind all others, so that a broken endpoint at the head of the queue does not keep
+    /// the good ones waiting.
     pub(crate) fn suspend_retry(&mut self, now: Moment) -> Option<BreakerState> {
         let mut gate = self.gate.lock();
         let state = gate.core.breaker_state(now)?;

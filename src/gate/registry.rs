@@ -1,4 +1,4 @@
-//! The gates that are known, by scope: bounded in number, and forgotten when they are of no use any more.
+//! The known gates by scope: bounded in number, and forgotten when they are of no use any more.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,9 +14,9 @@ pub(super) struct Registry {
     gates: HashMap<Scope, Arc<Gate>>,
     /// By the scope that they are buckets of.
     buckets: HashMap<Scope, ScopeBuckets>,
-    /// How many gates there are, those of buckets included.
+    /// The number of gates, those of buckets included.
     total: usize,
-    /// When there are more gates than this, the idle ones are forgotten.
+    /// With more gates than this, the idle ones are forgotten.
     sweep_at: usize,
 }
 
@@ -27,7 +27,7 @@ struct ScopeBuckets {
     sweep_from: Moment,
 }
 
-/// After a minute the gates that no call has used for so long are forgotten; no bare wait still grows by then.
+/// A gate that was not used for this long is forgotten; no bare wait still grows by then.
 const UNUSED: Duration = Duration::from_secs(15 * 60);
 
 impl Registry {
@@ -90,12 +90,12 @@ impl Registry {
         gates.cloned().collect()
     }
 
-    /// Whether their number has doubled: so the cost per call stays flat.
+    /// Whether their number has doubled, so that the cost per call stays flat.
     pub(super) fn is_full(&self) -> bool {
         self.total >= self.sweep_at.max(Self::FEW)
     }
 
-    /// When those that are of no use are to be forgotten: never, while there is a handful.
+    /// When unused gates are to be forgotten: never, while there is a handful.
     pub(super) fn next_sweep(&self, now: Moment) -> Moment {
         if self.total > Self::HANDFUL {
             now + Self::BETWEEN_SWEEPS
@@ -110,7 +110,7 @@ impl Registry {
         self.sweep_at = self.total * 2;
     }
 
-    /// Forgets those of them that have not been used for long: what was learned may still be of use.
+    /// Forgets the idle gates that were not used lately: what was learned may still be of use.
     pub(super) fn forget_unused(&mut self, now: Moment) {
         self.retain(|gate| {
             !is_idle(gate, now) || gate.lock().core.was_used_after(now.earlier(UNUSED))
@@ -142,7 +142,7 @@ fn is_idle(gate: &Arc<Gate>, now: Moment) -> bool {
     Arc::strong_count(gate) == 1 && gate.lock().is_idle(now)
 }
 
-/// The memory of the table goes, too, if most of it is empty now.
+/// Removes gates, and gives the memory of the table back if most of it is empty now.
 fn retain(gates: &mut HashMap<Scope, Arc<Gate>>, keeps: &impl Fn(&Arc<Gate>) -> bool) {
     gates.retain(|_, gate| keeps(gate));
     if gates.capacity() > 4 * gates.len() {

@@ -13,9 +13,9 @@ use crate::time::Moment;
 pub struct GateStatus {
     /// Whose gate it is.
     pub scope: Scope,
-    /// For how long the next call is kept, as far as is known: because a response said so, because a quota is spent,
-    /// because the server is out, or because the gate reopens slowly. `None` if it is open, or if that depends on
-    /// calls that are on their way.
+    /// For how long the next call is kept, as far as is known.
+    /// A response has said so, a quota is spent, the server is out, or the gate reopens slowly. `None` if it is open,
+    /// or if that depends on calls that are on their way.
     pub closed_for: Option<Duration>,
     /// What keeps the next call: the name of a header, a rule, or which quota. `None` if it is open.
     pub closed_by: Option<String>,

@@ -1,4 +1,4 @@
-//! The timer of a waiting call, which wakes more than that call.
+//! Wakes more than one call when the timer of a waiting call rings.
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -6,16 +6,17 @@ use std::task::{Wake, Waker};
 use super::gate::Gate;
 use crate::time::Clock;
 
-/// Rings when the timer of one waiting call does. It wakes that call, the first in the queue, and those whose patience
-/// has ended, whether or not the call that holds the timer is ever polled again: its task may be busy elsewhere, or
-/// hold it in a future that nothing polls.
+/// The waker of the timer of one waiting call.
+///
+/// It wakes that call, the first in the queue, and those whose patience has ended, even if the call that holds the
+/// timer is never polled again: its task may be busy elsewhere, or hold it in a future that is not polled.
 pub(super) struct TimerWaker {
     gate: Arc<Gate>,
     number: u64,
 }
 
 impl TimerWaker {
-    /// Of the call with this number.
+    /// Makes the waker of the call with this number.
     pub(super) fn waker(gate: &Arc<Gate>, number: u64) -> Waker {
         let gate = Arc::clone(gate);
         Waker::from(Arc::new(Self { gate, number }))

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use crate::time::Moment;
 
-/// A first waiter that could go and does not ask for this long has stalled: it may sit in a future that is not polled,
-/// and the others must not wait for it.
+/// A first waiter that could go and does not ask for this long has stalled.
+/// It may sit in a future that is not polled, and the others must not wait for it.
 pub(super) const STALLED_AFTER: Duration = Duration::from_secs(1);
 
-/// Timers that would ring together ring one after the other, so that the last one rings when the first call that was
-/// woken has taken another.
+/// Spreads timers that would ring together.
+/// The last one rings when the first call that was woken has taken another.
 pub(super) fn timer_offset(number: u64) -> Duration {
     const WITHIN: u64 = 250;
     Duration::from_millis(number % WITHIN)
 }
 
-/// The waiting calls by their number of arrival, each with a handle `W` that wakes it. A call keeps its number when it
-/// is refused and comes back, so that none overtakes it.
+/// The waiting calls by their number of arrival, each with a handle `W` that wakes it.
+/// A call keeps its number when it is refused and comes back, so that none overtakes it.
 #[derive(Debug)]
 #[repr(C)] // what every call touches first
 pub(super) struct Waiters<W> {
@@ -29,8 +29,7 @@ pub(super) struct Waiters<W> {
     first_cost: u32,
     /// How many are skipped next time, if none comes before.
     stalled: usize,
-    /// Calls that wait for the first time, one after the other: a hundred thousand of them take three
-    /// words each.
+    /// Calls that wait for the first time, one after the other, in three words each.
     line: VecDeque<Option<Waiter<W>>>,
     /// The number of the first in the line.
     base: u64,
@@ -100,8 +99,9 @@ impl<W: Clone> Waiters<W> {
         first.is_none_or(|first| first >= number)
     }
 
-    /// Whether this call, whose patience ends at `latest`, needs a timer of its own; all others are woken in
-    /// their turn. The timers of the calls before it wake it in time only if their patience is no longer.
+    /// Whether this call, whose patience ends at `latest`, needs a timer of its own.
+    /// All others are woken in their turn. The timers of the calls before it wake it in time only if their patience
+    /// is no longer.
     pub(super) fn should_hold_timer(&mut self, number: u64, latest: Moment) -> bool {
         self.timer_holders.remove(&number);
         let hasty = Some(latest) < self.latest_deadline;
@@ -124,8 +124,9 @@ impl<W: Clone> Waiters<W> {
         (mixed ^ mixed >> 32) % Self::TIMER_HOLDERS == 0
     }
 
-    /// Says which calls to wake when the timer of this one rings: itself, the next in turn, and those whose patience has
-    /// ended. If it was the last timer, all are, so that one of them takes another.
+    /// Says which calls to wake when the timer of this one rings.
+    /// Itself, the next in turn, and those whose patience has ended. If it was the last timer, all are, so that one
+    /// of them takes another.
     pub(super) fn on_timer(&mut self, number: u64, now: Moment) -> Vec<W> {
         self.timer_holders.remove(&number);
         if self.timer_holders.is_empty() && self.some_without_timer {
@@ -143,8 +144,9 @@ impl<W: Clone> Waiters<W> {
         self.earliest
     }
 
-    /// Queues a call, or keeps its place. Returns the waker that was there before, which may own anything and so has to be
-    /// dropped when the lock is free.
+    /// Queues a call, or keeps its place.
+    /// Returns the waker that was there before, which may own anything and so has to be dropped when the lock is
+    /// free.
     pub(super) fn park(&mut self, number: u64, latest: Moment, waker: W) -> Option<W> {
         self.earliest = Some(
             self.earliest
@@ -271,8 +273,9 @@ impl<W: Clone> Waiters<W> {
         self.due = None;
     }
 
-    /// Skips the first waiter if it could have gone for long and did not ask, and more and more of those behind it that do
-    /// not come either. Returns the calls to wake: those that were skipped, and the one that is first now.
+    /// Skips the first waiter if it could have gone for long and did not ask.
+    /// More and more of those behind it that do not come either are skipped, too. Returns the calls to wake: those
+    /// that were skipped, and the one that is first now.
     ///
     /// Now and then only: were the first woken by each call that asks, two calls of one task would wake each other for
     /// ever.
@@ -290,7 +293,8 @@ impl<W: Clone> Waiters<W> {
         woken
     }
 
-    /// Skips the first `calls`, until they ask. Those that held no timer may not have known that they could go.
+    /// Skips the first `calls`, until they ask.
+    /// Those that held no timer may not have known that they could go.
     fn skip(&mut self, calls: usize) -> Vec<W> {
         let mut skipped_now = Vec::new();
         while skipped_now.len() < calls {

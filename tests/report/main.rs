@@ -5,6 +5,7 @@ mod support;
 
 #[cfg(feature = "tracing")]
 mod events;
+mod house;
 mod index;
 #[cfg(feature = "metrics")]
 mod metrics;

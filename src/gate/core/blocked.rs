@@ -10,7 +10,7 @@ pub(crate) struct Blocked {
 }
 
 impl Blocked {
-    /// `None` if that moment is here.
+    /// `None` if that moment has come.
     #[inline]
     pub(super) fn until(until: Moment, reason: Reason, now: Moment) -> Option<Self> {
         (until > now).then_some(Self { until, reason })
@@ -20,27 +20,27 @@ impl Blocked {
 /// What keeps a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Reason {
-    /// Calls that came before it.
+    /// Calls that arrived before it.
     #[default]
     CallersAhead,
     /// A response that closed the gate.
     Closing,
     DeclaredQuota,
     ServerQuota,
-    /// The distance between the calls of a quota.
+    /// The interval between the calls of a paced quota.
     Pacing,
-    /// As many calls are on their way as may be at once.
+    /// As many calls are in flight as may be.
     ConcurrencyLimit,
     /// After a refusal, one call first and then more with each that is served.
     SlowStart,
-    /// As many calls as a window was seen to hold.
+    /// A window was seen to hold no more calls.
     LearnedWindow,
     CircuitBreaker,
     RecoveryRate,
 }
 
 impl Reason {
-    /// Whether no call passes before the moment, whatever the others do meanwhile.
+    /// Whether no call is admitted before the moment, whatever the others do meanwhile.
     pub(crate) fn is_certain(self) -> bool {
         !matches!(
             self,
@@ -48,7 +48,7 @@ impl Reason {
         )
     }
 
-    /// In words. A closing has words of its own: of the header that asked for it.
+    /// Says it in words. A closing is described by the header that asked for it.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::CallersAhead => "the callers ahead",

@@ -74,7 +74,8 @@ impl Core {
         id
     }
 
-    /// Settles a provisional closing, now that the whole response is known: it stands, lasts longer, or is taken back.
+    /// Settles a provisional closing, now that the whole response is known.
+    /// It stands, lasts longer, or is taken back.
     pub(crate) fn resolve(
         &mut self,
         id: ProvisionalId,
@@ -127,8 +128,8 @@ impl Core {
         self.cooldown.last_settled()
     }
 
-    /// What matters to the slow start after a closing. The limit of one path teaches nothing, and what it has taught
-    /// is forgotten.
+    /// What matters to the slow start after a closing.
+    /// The limit of one path teaches nothing, and what it has taught is forgotten.
     fn restart_after(&mut self, sent_under: u16, closing: &Closing) -> Restart {
         let (path, received_at) = (closing.path, closing.received_at);
         let of_one_path = closing.by_limit
@@ -145,7 +146,8 @@ impl Core {
         }
     }
 
-    /// Begins slowly after a refusal. Returns the slow start that this one replaces, and its first generation.
+    /// Begins slowly after a refusal.
+    /// Returns the slow start that this one replaces, and its first generation.
     fn restart(&mut self, restart: Restart, opens: Moment) -> Option<(SlowStart, u16)> {
         if !restart.refused || self.limits.has_server_quota() {
             return None;

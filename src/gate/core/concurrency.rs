@@ -1,4 +1,4 @@
-//! How many calls may be on their way at once, each until the body of its answer has ended.
+//! The limit on concurrent calls; each counts until the body of its response has ended.
 
 use super::admission::GateConfig;
 use super::quota::{Quota, QuotaUsage};
@@ -11,7 +11,7 @@ pub(crate) struct ConcurrencyLimit {
 }
 
 impl ConcurrencyLimit {
-    /// The tightest of the quotas that limit calls at once; without one, nobody is held back.
+    /// The tightest of the quotas on concurrent calls. Without one there is no limit.
     pub(crate) fn of(config: GateConfig<'_>) -> Self {
         let quotas = config.quotas.iter().chain(config.plans);
         let concurrency = quotas.filter(|quota| quota.window().is_none());
@@ -31,7 +31,7 @@ impl ConcurrencyLimit {
         self.held < self.limit
     }
 
-    /// Now, or whenever one of the others has ended: nobody knows.
+    /// Now, or when another call ends, which cannot be foreseen.
     pub(crate) fn next(&self, now: Moment) -> Moment {
         if self.has_slot() { now } else { Moment::FAR }
     }

@@ -1,4 +1,4 @@
-//! Until when a gate is shut, and how the wait grows when it shuts again and again.
+//! The cooldown of a gate: until when it is closed, and how that wait grows.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::breaker::PathHash;
 use crate::retry::positive_jitter;
 use crate::time::{Moment, later};
 
-/// The bare floor grows up to this.
+/// The wait after a bare 429 grows up to this.
 const LONGEST_BARE: Duration = Duration::from_secs(15 * 60);
 
 /// A closing, as a response asks for it.
@@ -16,9 +16,9 @@ pub(crate) struct Closing {
     pub(crate) wait: Wait,
     /// When the head of the response arrived: the wait starts there.
     pub(crate) received_at: Moment,
-    /// Was it a refusal, or a served answer that spent the last of a quota?
+    /// Whether it was a refusal, and not a served response that spent the last of a quota.
     pub(crate) refused: bool,
-    /// Whether a limit closes it, so that what was served before says what a window holds.
+    /// Whether a limit refused the call, so that what was served before says what a window holds.
     pub(crate) by_limit: bool,
     /// What was asked for.
     pub(crate) path: PathHash,
@@ -33,7 +33,7 @@ pub(crate) enum Wait {
     Bare(Duration),
 }
 
-/// The moment from which the scope may be called, and who said so.
+/// The moment from which the scope may be called, and which header or rule said so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClosedUntil {
     pub(crate) until: Moment,
@@ -45,19 +45,19 @@ pub(crate) struct ClosedUntil {
 pub(crate) struct OpensAt {
     /// By this closing alone.
     pub(crate) own: Moment,
-    /// By all that hold.
+    /// By all closings that hold.
     pub(crate) gate: Moment,
 }
 
-/// Names a closing by the head of a response whose body is still being read.
+/// Names a provisional closing: one by the head of a response whose body is still being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProvisionalId(u32);
 
-/// Closings that a body may still lengthen or take back.
+/// The provisional closings, which a body may still lengthen or take back.
 #[derive(Debug, Default)]
 struct Unsettled {
     closings: Vec<ByHead>,
-    /// The closing that holds whatever becomes of these.
+    /// The latest closing that holds whatever becomes of these.
     settled: Option<ClosedUntil>,
 }
 
@@ -67,10 +67,10 @@ struct ByHead {
     closed: ClosedUntil,
     named: bool,
     refused: bool,
-    /// The generation that it began, and whether the streak grew by it.
+    /// The generation that it began.
     began: Option<u16>,
     counted: bool,
-    /// What the generation before it was.
+    /// The start and the random bits of the generation before.
     before: (Moment, u64),
 }
 
@@ -79,16 +79,18 @@ pub(crate) struct Cooldown {
     /// The latest of all closings.
     closed: Option<Box<ClosedUntil>>,
     unsettled: Option<Box<Unsettled>>,
-    /// The last closing by a head. A reopened gate numbers on: a body that began before concerns no later closing.
+    /// The number of the last provisional closing.
+    /// Reopening does not reset it: a body that began before it concerns no later closing.
     last_head: u32,
-    /// Counts closings. A call remembers the number it was sent under: a refusal of a call from
-    /// before the last closing belongs to that closing and is not another one.
+    /// Counts closings.
+    /// A call remembers the generation it was sent under: a refusal of a call from before the last closing belongs to
+    /// that closing and is not another one.
     generation: u16,
-    /// Closings in a row without an accepted answer between.
+    /// Closings in a row without a served response between.
     streak: u32,
-    /// The dice of this closing, thrown once.
+    /// The random bits of this closing, drawn once.
     bits: u64,
-    /// When the response came that began this epoch.
+    /// When the response arrived that began this generation.
     since: Moment,
 }
 
@@ -98,22 +100,22 @@ impl Cooldown {
         self.generation
     }
 
-    /// The number of closings when a call was sent, of which it is known only now.
+    /// The generation in which a call was sent of which that is known only now.
     pub(crate) fn generation_at(&self, sent: Moment) -> u16 {
         let before = u16::from(sent < self.since);
         self.generation.wrapping_sub(before)
     }
 
-    /// The closing that still holds.
+    /// The closing that holds now.
     #[inline]
     pub(crate) fn closed(&self, now: Moment) -> Option<&ClosedUntil> {
         self.closed.as_deref().filter(|closed| closed.until > now)
     }
 
-    /// Shuts, or stays shut for longer; never for shorter. Returns the moment of opening.
+    /// Closes the gate, or keeps it closed for longer; never for shorter. Returns the moment of opening.
     ///
-    /// A call from before the last closing tells nothing new, so the streak does not grow; but if
-    /// the gate has opened since, it shuts again, and that is another closing.
+    /// A call from before the last closing tells nothing new, so the streak does not grow. But if the gate has opened
+    /// since, it closes again, and that is another closing.
     pub(crate) fn close(&mut self, sent_under: u16, closing: Closing, bits: u64) -> OpensAt {
         let (news, _) = self.begin(sent_under, &closing, bits);
         self.count(news && closing.refused);
@@ -123,8 +125,8 @@ impl Cooldown {
         self.settle(closing)
     }
 
-    /// Closes by the head of a response whose body is still to be read: the body
-    /// [decides](Self::resolve) what becomes of it.
+    /// Closes by the head of a response whose body is still to be read.
+    /// The body [resolves](Self::resolve) it.
     pub(crate) fn close_provisionally(
         &mut self,
         sent_under: u16,
@@ -162,8 +164,9 @@ impl Cooldown {
         id
     }
 
-    /// The whole response is known: its closing stands, is longer than its head said, or is taken back. A wait that
-    /// the head named is never shortened; one that it did not name gives way to what the body says.
+    /// Settles a provisional closing, now that the whole response is known.
+    /// It stands, lasts longer, or is taken back. A wait that the head named is never shortened; one that it did not
+    /// name gives way to what the body says.
     pub(crate) fn resolve(
         &mut self,
         id: ProvisionalId,
@@ -178,7 +181,7 @@ impl Cooldown {
             return None;
         };
         if closing.refused {
-            // A served answer, by its head, that its body makes a refusal.
+            // By its head it was served, and its body makes it a refusal.
             self.count(!head.refused && head.began == Some(self.generation));
             self.confirm_streak();
         }
@@ -196,7 +199,7 @@ impl Cooldown {
         Some(OpensAt { own, gate })
     }
 
-    /// The rest of the response will not be read: what its head said stands.
+    /// Lets a provisional closing stand: the rest of its response will not be read.
     pub(crate) fn confirm(&mut self, id: ProvisionalId) -> Option<Moment> {
         let head = self.remove(id)?;
         if head.refused {
@@ -208,7 +211,7 @@ impl Cooldown {
         Some(until)
     }
 
-    /// A refusal that closes the gate by its head, as long as its body may still take that back.
+    /// Another refusal whose closing is still provisional.
     pub(crate) fn another_refusal(&self) -> Option<ProvisionalId> {
         let heads = self.unsettled.iter().flat_map(|rest| &rest.closings);
         heads
@@ -217,7 +220,8 @@ impl Cooldown {
             .map(|head| head.id)
     }
 
-    /// Whether a closing begins a new generation and is news: sent by a call of the current one.
+    /// Begins a generation if the closing is news.
+    /// Its call was sent in the current one, or the gate is open.
     fn begin(&mut self, sent_under: u16, closing: &Closing, bits: u64) -> (bool, Option<u16>) {
         let news = sent_under == self.generation;
         let begins = news || self.closed(closing.received_at).is_none();
@@ -233,7 +237,7 @@ impl Cooldown {
         self.streak = self.streak.saturating_add(u32::from(refused));
     }
 
-    /// Another refusal of the same salvo stands: what the streak grew by can no longer be taken back.
+    /// Makes the growth of the streak final: another refusal of the same generation stands.
     fn confirm_streak(&mut self) {
         if let Some(unsettled) = &mut self.unsettled {
             for head in &mut unsettled.closings {
@@ -252,7 +256,7 @@ impl Cooldown {
         OpensAt { own, gate }
     }
 
-    /// Stays shut until then whatever bodies say.
+    /// Stays closed until then whatever bodies say.
     fn hold(&mut self, closed: ClosedUntil) {
         if let Some(unsettled) = &mut self.unsettled {
             if unsettled
@@ -272,7 +276,8 @@ impl Cooldown {
         Some(closings.swap_remove(at))
     }
 
-    /// Undoes what the closing did to the generation and the streak, unless another of its salvo has the same to show.
+    /// Undoes what a closing did to the generation and the streak.
+    /// Not if another of the same generation did the same.
     fn take_back(&mut self, head: &ByHead, now: Moment) {
         let others = self
             .unsettled
@@ -290,14 +295,14 @@ impl Cooldown {
         if head.counted {
             self.streak = self.streak.saturating_sub(1);
         }
-        // As long as it held, no call was let through in its generation.
+        // As long as it held, no call was admitted in its generation.
         if head.began == Some(self.generation) && head.closed.until > now {
             self.generation = self.generation.wrapping_sub(1);
             (self.since, self.bits) = head.before;
         }
     }
 
-    /// The latest of all that hold.
+    /// The latest of all closings that hold.
     fn latest(&self) -> Option<Box<ClosedUntil>> {
         let Some(unsettled) = &self.unsettled else {
             return self.closed.clone();
@@ -317,7 +322,7 @@ impl Cooldown {
         }
     }
 
-    /// What the last closing said for itself.
+    /// The header or the rule behind the last closing.
     pub(crate) fn last_decided_by(&self) -> Cow<'static, str> {
         let closed = self.closed.as_ref();
         closed.map_or(Cow::Borrowed("a refusal"), |closed| {
@@ -325,7 +330,7 @@ impl Cooldown {
         })
     }
 
-    /// When the last closing ends that holds whatever is still to be read.
+    /// When the last closing ends that is not provisional.
     pub(crate) fn last_settled(&self) -> Option<Moment> {
         match &self.unsettled {
             Some(unsettled) => unsettled.settled.as_ref(),
@@ -334,7 +339,7 @@ impl Cooldown {
         .map(|closed| closed.until)
     }
 
-    /// The closing that holds whatever is still to be read.
+    /// The closing that holds now and is not provisional.
     pub(crate) fn settled(&self, now: Moment) -> Option<&ClosedUntil> {
         match &self.unsettled {
             Some(unsettled) => unsettled
@@ -350,7 +355,7 @@ impl Cooldown {
             Wait::Named(wait) => closing.max_wait.map_or(wait, |most| wait.min(most)),
             Wait::Bare(least) => self.bare_wait(least),
         };
-        // A quota that was spent as planned is no refusal: nobody is to be spread.
+        // A quota that was spent as planned is no refusal: its callers are not spread.
         let spread = if closing.refused { self.bits } else { 0 };
         wait.saturating_add(positive_jitter(wait, spread))
     }
@@ -361,12 +366,12 @@ impl Cooldown {
         least.saturating_mul(1 << doublings).min(longest)
     }
 
-    /// Whether a call that was sent under this number asks if the limit is lifted.
+    /// Whether a call of this generation asks if the limit is lifted.
     pub(crate) fn is_probe(&self, sent_under: u16) -> bool {
         sent_under == self.generation && self.streak > 0
     }
 
-    /// An answer was accepted: if the call was sent since the last closing, the limit is lifted.
+    /// Notes that a call was served. If it was sent since the last closing, the limit is lifted.
     #[inline]
     pub(crate) fn on_success(&mut self, sent_under: u16) {
         if sent_under == self.generation {
@@ -374,7 +379,7 @@ impl Cooldown {
         }
     }
 
-    /// Somebody knows better: open now.
+    /// Opens now.
     pub(crate) fn reopen(&mut self) {
         self.closed = None;
         self.unsettled = None;
@@ -393,7 +398,7 @@ impl Cooldown {
     }
 }
 
-/// Never for shorter.
+/// Closes until the later of both moments.
 fn lengthen(closed: &mut Option<Box<ClosedUntil>>, by: ClosedUntil) {
     match closed {
         Some(closed) if closed.until >= by.until => {}

@@ -1,4 +1,4 @@
-//! All limits that a call is counted against before it is sent: declared quotas, concurrency, the server's counter.
+//! All limits that a call is counted against: declared quotas, concurrency, the server's counter.
 
 use std::time::Duration;
 
@@ -61,8 +61,8 @@ impl SlidingWindows {
         hold(first) && self.more.iter_mut().all(hold)
     }
 
-    /// The quota of which refusals can teach that its calls have to be paced: of the longest ones, the one that holds
-    /// the fewest calls of this cost.
+    /// The quota of which refusals can teach that its calls have to be paced.
+    /// Of the longest ones it is the one that holds the fewest calls of this cost.
     fn learnable(&self, cost: u32) -> Option<LearnableQuota> {
         let may_learn = |window: &&SlidingWindow| window.may_learn();
         let lengths = self.iter().filter(may_learn).map(SlidingWindow::length);
@@ -73,8 +73,8 @@ impl SlidingWindows {
         Some(LearnableQuota { limit, length })
     }
 
-    /// Corrects the only quota by what the server says: of several it is not known which one is meant. Returns whether
-    /// its limit may have changed.
+    /// Corrects the only quota by what the server says: of several it is not known which one is meant.
+    /// Returns whether its limit may have changed.
     fn publish(&mut self, limit: u32, resets_in: Duration) -> bool {
         let mut wide = self.iter_mut().filter(|window| !window.is_burst_window());
         match (wide.next(), wide.next()) {
@@ -108,7 +108,8 @@ impl Limits {
         }
     }
 
-    /// Until when each limit keeps a call of this cost, as far as is known. Nothing if there is enough of all.
+    /// Until when each limit keeps a call of this cost, as far as is known.
+    /// Nothing if there is enough of all.
     pub(crate) fn blocked(
         &mut self,
         cost: u32,
@@ -130,7 +131,8 @@ impl Limits {
         all.into_iter().filter_map(blocked)
     }
 
-    /// Whether [`blocked`](Self::blocked) would say nothing, told quickly. It may say no where that is not so.
+    /// Whether [`blocked`](Self::blocked) would say nothing, told quickly.
+    /// It may say no where that is not so.
     #[inline]
     pub(crate) fn has_slot(&mut self, cost: u32, now: Moment) -> bool {
         self.concurrency.has_slot()
@@ -224,7 +226,8 @@ impl Limits {
         self.concurrency.release();
     }
 
-    /// Notes how a call ended. Where concurrency is limited, it stays one of the calls in flight until it is
+    /// Notes how a call ended.
+    /// Where concurrency is limited, it stays one of the calls in flight until it is
     /// [released](Self::release_concurrency).
     #[inline]
     pub(crate) fn complete(&mut self, admitted: Admitted, completion: Completion, now: Moment) {

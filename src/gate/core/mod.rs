@@ -39,7 +39,8 @@ use self::slow_start::SlowStart;
 use crate::retry::{Budget, PaidRetry, RetryLedger};
 use crate::time::Moment;
 
-/// The state of one gate. Fields that every call touches come first: less memory is shared between threads.
+/// The state of one gate.
+/// Fields that every call touches come first: less memory is shared between threads.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Core {
@@ -59,8 +60,8 @@ pub(crate) struct Core {
     refused_paths: RefusedPaths,
 }
 
-/// A response that overtook a call sent this much later may describe a window that is over. A measurement: no server
-/// of the simulations answers so late without a fault.
+/// A response that overtook a call sent this much later may describe a window that is over.
+/// A measurement: no server of the simulations answers so late without a fault.
 const STALE: Duration = Duration::from_millis(500);
 
 impl Core {
@@ -114,7 +115,8 @@ impl Core {
         by_closing.into_iter().chain(others.into_iter().flatten())
     }
 
-    /// Whether [`blocked`](Self::blocked) would say `None`, told quickly. It may say no where that is not so.
+    /// Whether [`blocked`](Self::blocked) would say `None`, told quickly.
+    /// It may say no where that is not so.
     #[inline]
     fn is_open(&mut self, cost: u32, now: Moment) -> bool {
         self.cooldown.closed(now).is_none()
@@ -180,8 +182,8 @@ impl Core {
         self.limits.on_send(cost, now);
     }
 
-    /// Registers a call admitted by another gate whose response named this one. If this gate has closed since the call
-    /// was sent, the call belongs to the generation before.
+    /// Registers a call admitted by another gate whose response named this one.
+    /// If this gate has closed since the call was sent, the call belongs to the generation before.
     pub(crate) fn adopt(
         &mut self,
         cost: u32,
@@ -203,8 +205,8 @@ impl Core {
         }
     }
 
-    /// Says whether an admission is still valid at the time of sending, and dates it anew. The gate may have closed, or
-    /// the slots may have expired and been given to others.
+    /// Says whether an admission is still valid at the time of sending, and dates it anew.
+    /// The gate may have closed, or the slots may have expired and been given to others.
     pub(crate) fn commit(&mut self, admitted: Admitted, now: Moment) -> Option<Admitted> {
         // Every closing begins another generation.
         if self.cooldown.generation() != admitted.generation {
@@ -231,7 +233,8 @@ impl Core {
         self.finish(admitted, false, others_wait);
     }
 
-    /// Notes how a call ended that was sent. One that was cancelled keeps its slots: the server may have counted it.
+    /// Notes how a call ended that was sent.
+    /// One that was cancelled keeps its slots: the server may have counted it.
     #[inline]
     pub(crate) fn complete(
         &mut self,
@@ -314,7 +317,8 @@ impl Core {
         self.limits.limits_concurrency()
     }
 
-    /// Whether calls that were sent much later have been served already: then this response says what was left before.
+    /// Whether calls that were sent much later have been served already.
+    /// Then this response says what was left before.
     pub(crate) fn is_stale(&self, admitted: Admitted) -> bool {
         admitted.sent + STALE < self.youngest_served
     }
@@ -376,7 +380,8 @@ impl Core {
         self.youngest_served > moment
     }
 
-    /// Whether the gate can be forgotten: no call is in flight, and nothing is remembered that still counts.
+    /// Whether the gate can be forgotten.
+    /// No call is in flight, and nothing is remembered that still counts.
     pub(crate) fn is_idle(&mut self, now: Moment) -> bool {
         self.in_flight == 0
             && self.cooldown.is_idle(now)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// So many calls in any window of this length, as a provider's page says.
+/// A limit on the calls in any window of a length, as a provider's page states it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -15,22 +15,22 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Quota {
     limit: u32,
-    /// `None`: it counts the calls that are on their way.
+    /// `None` limits the calls in flight.
     window: Option<Duration>,
     pub(super) slack: Duration,
     spread: Spread,
     pub(super) per_call: bool,
 }
 
-/// How much of one quota is spent; see [`GateStatus`](crate::GateStatus).
+/// How much of one quota is used; see [`GateStatus`](crate::GateStatus).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QuotaUsage {
-    /// So much.
+    /// How much is used.
     pub used: u32,
-    /// Of so much.
+    /// How much there is.
     pub limit: u32,
-    /// In a window of this length; `None` if calls at once are meant, or if only the server knows.
+    /// The length of the window; `None` for concurrent calls, or if only the server knows it.
     pub window: Option<Duration>,
 }
 
@@ -38,14 +38,14 @@ pub struct QuotaUsage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Spread {
     Anyhow,
-    /// No more than so many upon each other.
+    /// No more than this many at once.
     Bursts(u32),
     /// One at a time.
     Evenly,
 }
 
 impl Quota {
-    /// `limit` calls in any `window`.
+    /// Allows `limit` calls in any `window`.
     ///
     /// # Panics
     ///
@@ -64,8 +64,10 @@ impl Quota {
         }
     }
 
-    /// `limit` calls at once: each holds its place until the body of its response has ended or was
-    /// dropped. Each is one, whatever its [`Cost`](crate::Cost).
+    /// Allows `limit` concurrent calls.
+    ///
+    /// Each holds its slot until the body of its response has ended or was dropped, and counts as one, whatever its
+    /// [`Cost`](crate::Cost).
     ///
     /// ```
     /// use tower_backoff::{Quota, policy::Provider};
@@ -91,8 +93,9 @@ impl Quota {
         }
     }
 
-    /// Counts each call as one, whatever its [`Cost`](crate::Cost): for providers that limit calls and
-    /// tokens at once.
+    /// Counts each call as one, whatever its [`Cost`](crate::Cost).
+    ///
+    /// For providers that limit calls beside tokens.
     ///
     /// ```
     /// use tower_backoff::{Quota, policy::Provider};
@@ -110,8 +113,9 @@ impl Quota {
 
     const SLACK: Duration = Duration::from_millis(250);
 
-    /// How long after it was sent a call may still be counted by the server, if no answer says that
-    /// it has been. A place is free again one window after the head of the answer, or after this.
+    /// How long after it was sent the server may still count a call, if no response says that it has.
+    ///
+    /// A slot is free again one window after the head of the response, or after this.
     ///
     /// # Default
     ///
@@ -131,8 +135,9 @@ impl Quota {
         self
     }
 
-    /// The server takes no more than `calls` at once, and refills evenly: a token bucket smaller
-    /// than the quota. A call whose [`Cost`](crate::Cost) is higher is sent alone.
+    /// Allows bursts of `calls`, refilled evenly: a token bucket smaller than the quota.
+    ///
+    /// A call whose [`Cost`](crate::Cost) is higher is sent alone.
     ///
     /// ```
     /// use tower_backoff::Quota;
@@ -158,11 +163,13 @@ impl Quota {
         self
     }
 
-    /// One call at a time, evenly spread over the window, and one less than it holds: for servers that count by a
-    /// sliding counter. There the last window weighs in the one that runs, and whoever spends every call is refused
-    /// where one window ends and the next begins. Of one call in a window, every other window has one. The window is
-    /// taken to be longer by its [`slack`](Self::slack), by which calls may come closer to each other on their way, or
-    /// by an eighth if that is less. A call that costs more than one is followed by as many waits.
+    /// Paces calls evenly over the window: for servers that count by a sliding counter.
+    ///
+    /// There the last window weighs in the one that runs, so that a client which spends every call is refused where
+    /// one window ends and the next begins. So one call less than the quota is sent per window; of a quota of one
+    /// call, every other window has one. The window is taken to be longer by its [`slack`](Self::slack), by which
+    /// calls may come closer to each other on their way, or by an eighth if that is less. After a call that costs
+    /// more than one, the next one waits as many intervals.
     ///
     /// A bucket that holds a single call is another thing: `burst(1)`.
     ///
@@ -191,22 +198,22 @@ impl Quota {
         self.spread
     }
 
-    /// `limit` calls in any second.
+    /// Allows `limit` calls in any second.
     pub const fn per_second(limit: u32) -> Self {
         Self::new(limit, Duration::from_secs(1))
     }
 
-    /// `limit` calls in any minute.
+    /// Allows `limit` calls in any minute.
     pub const fn per_minute(limit: u32) -> Self {
         Self::new(limit, Duration::from_secs(60))
     }
 
-    /// `limit` calls in any hour.
+    /// Allows `limit` calls in any hour.
     pub const fn per_hour(limit: u32) -> Self {
         Self::new(limit, Duration::from_secs(60 * 60))
     }
 
-    /// `limit` calls in any 24 hours.
+    /// Allows `limit` calls in any 24 hours.
     ///
     /// ```
     /// use std::time::Duration;
@@ -221,12 +228,12 @@ impl Quota {
         Self::new(limit, Duration::from_secs(24 * 60 * 60))
     }
 
-    /// How many.
+    /// The number of calls.
     pub const fn limit(&self) -> u32 {
         self.limit
     }
 
-    /// In how long; `None` if it limits the calls at once.
+    /// The length of the window; `None` if it limits concurrent calls.
     pub const fn window(&self) -> Option<Duration> {
         self.window
     }

@@ -1,4 +1,4 @@
-//! The quota that a server publishes with its answers, spent before sending.
+//! The quota that a server publishes in counters, spent before sending.
 
 use std::time::Duration;
 
@@ -6,24 +6,24 @@ use super::quota::QuotaUsage;
 use crate::hint::Counter;
 use crate::time::Moment;
 
-/// How many more calls may be sent before the reset.
+/// Bounds how many more calls may be sent before the reset.
 ///
-/// Responses come out of order, and calls are on their way while they do. So what is left is not known
-/// but bounded: it is at most what a response said less what was sent since that response came, and
-/// at least what it said less everything that the server had perhaps not counted by then.
+/// Responses come out of order, and calls are in flight while they do. So what is left is not known but bounded: at
+/// most what a response said, less what was sent since it arrived; and at least what it said, less all that the
+/// server may not have counted by then.
 #[derive(Debug, Default)]
 pub(crate) struct ServerQuota {
     window: Option<ServerWindow>,
-    /// These two wrap around; only their difference counts.
+    /// Both wrap around; only their difference counts.
     sent: u32,
     answered: u32,
     /// Calls that were sent after this many answers knew of the window.
     known_from: Option<u32>,
-    /// A reset does not bring back the whole limit: the server refills bit by bit.
+    /// Whether a reset does not bring back the whole limit: the server refills bit by bit.
     refills: bool,
 }
 
-/// What a response says; its call was sent after `answered_then` answers.
+/// A counter that a response has shown; its call was sent after `answered_then` answers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CounterReading {
     pub(crate) counter: Counter,
@@ -35,20 +35,20 @@ pub(crate) struct CounterReading {
 #[derive(Debug)]
 struct ServerWindow {
     resets: Moment,
-    /// Whether a response has named that moment; else it is a guess, and one call finds out.
+    /// Whether a response has named that moment. Else it is a guess, and one call finds out.
     reset_told: bool,
-    /// How long it was until the reset when it was last told.
+    /// How long it was until the reset when that was named last.
     told: Duration,
-    /// No response has spoken of this window yet.
+    /// Whether no response has spoken of this window yet.
     guessed: bool,
-    /// A response had said when it begins, so that all of its limit was spent.
+    /// Whether a response had said when it begins, so that all of its limit was spent.
     is_unused: bool,
     limit: Option<u32>,
     left: i64,
     max_wait: i64,
     /// Calls that were sent after this many answers knew of it.
     known_from: u32,
-    /// How many answers in a row to such calls named an earlier reset.
+    /// How many responses in a row to such calls named an earlier reset.
     earlier: u8,
 }
 
@@ -56,8 +56,8 @@ impl ServerWindow {
     /// Three of those in a row are not late: the reset that is known was a mistake.
     const EARLIER: u8 = 3;
 
-    /// Whether an answer that names this reset speaks of a window that is over by now. One to a call that was sent when
-    /// this one was known does not.
+    /// Whether a response that names this reset speaks of a window that has ended.
+    /// One to a call that was sent when this window was known does not.
     fn is_after(&mut self, resets: Moment, answered_then: u32) -> bool {
         if self.guessed || resets + SAME >= self.resets {
             return false;
@@ -72,19 +72,19 @@ impl ServerWindow {
         self.guessed && !self.is_unused
     }
 
-    /// Another limit is another counter, of another endpoint say.
+    /// Whether the counter is another one: its limit differs.
     fn is_another(&self, counter: Counter) -> bool {
         let both = self.limit.zip(counter.limit);
         both.is_some_and(|(limit, other)| limit != other)
     }
 
-    /// Whether less was left, when it began, than its limit.
+    /// Whether less was left when it began than its limit.
     fn began_less_than_whole(&self, remaining: i64, usage: u32) -> bool {
         let whole = self.limit.map(|limit| i64::from(limit) - i64::from(usage));
         whole.is_none_or(|whole| remaining < whole)
     }
 
-    /// Whether there is enough left; of a call that costs more than the whole window, all of it.
+    /// Whether there is enough left. A call that costs more than the whole window needs all of it.
     fn check_cost(&self, cost: u32) -> bool {
         let most = self.limit.unwrap_or(u32::MAX).max(1);
         self.left >= i64::from(cost.min(most))
@@ -95,7 +95,7 @@ impl ServerWindow {
 const SAME: Duration = Duration::from_millis(1_200);
 
 impl ServerQuota {
-    /// From when one more may go.
+    /// From when one more call may go.
     #[inline]
     pub(crate) fn next(&mut self, cost: u32, now: Moment) -> Moment {
         if self.window.is_none() {
@@ -108,7 +108,7 @@ impl ServerQuota {
         }
     }
 
-    /// Whether one more may go in the window that is known to run now, if one is.
+    /// Whether one more call may go in the window that is known to run now, if one is.
     #[inline]
     pub(crate) fn has_slot(&self, cost: u32, now: Moment) -> bool {
         let has = |window: &ServerWindow| window.resets > now && window.left >= i64::from(cost);
@@ -135,7 +135,8 @@ impl ServerQuota {
             .is_some_and(|window| window.limit.is_some())
     }
 
-    /// A call is sent. Returns how many had been answered by then, to be shown with its answer.
+    /// Spends a call that is sent.
+    /// Returns how many had been answered by then, to be shown with its own answer.
     #[inline]
     pub(crate) fn on_admit(&mut self, cost: u32) -> u32 {
         self.sent = self.sent.wrapping_add(cost);
@@ -146,34 +147,35 @@ impl ServerQuota {
         self.answered
     }
 
-    /// A call is over, one way or the other.
+    /// Notes that a call has ended, one way or the other.
     #[inline]
     pub(crate) fn on_finish(&mut self, cost: u32) {
         self.answered = self.answered.wrapping_add(cost);
     }
 
-    /// A call was refused that was sent when something had been left, as far as was known then.
+    /// Notes a refusal.
+    /// If the call was sent when something seemed to be left, the server refills bit by bit.
     pub(crate) fn on_refusal(&mut self, answered_then: u32) {
         let knew = |from: u32| answered_then.wrapping_sub(from) < u32::MAX / 2;
-        // Who finds out whether a guessed end was right contradicts no one.
+        // A call that finds out whether a guessed end was right contradicts nothing.
         let asked = self.window.as_ref().is_some_and(ServerWindow::is_a_guess);
         self.refills |= self.known_from.is_some_and(knew) && !asked;
     }
 
-    /// A call was served, and its answer says nothing of what is left. Where the end of the last window was a guess, two
-    /// more may follow.
+    /// Notes that a call was served without a word of what is left.
+    /// Where the end of the last window was a guess, two more may follow.
     pub(crate) fn on_silent_success(&mut self) {
         if let Some(window) = self.window.as_mut().filter(|window| window.is_a_guess()) {
             window.left = (window.left + 2).min(window.max_wait);
         }
     }
 
-    /// Forgets the window: the user knows better.
+    /// Forgets the window.
     pub(crate) fn forget(&mut self) {
         (self.window, self.known_from, self.refills) = (None, None, false);
     }
 
-    /// It was never sent.
+    /// Gives back a call that was never sent.
     pub(crate) fn abort(&mut self, cost: u32) {
         self.answered = self.answered.wrapping_add(cost);
         if let Some(window) = &mut self.window {
@@ -182,7 +184,7 @@ impl ServerQuota {
         }
     }
 
-    /// What the response of a call says.
+    /// Notes what the response of a call says.
     pub(crate) fn on_counter(&mut self, told: CounterReading, received_at: Moment) {
         let CounterReading {
             counter,
@@ -201,7 +203,7 @@ impl ServerQuota {
         let reset_told = resets_in <= max_reset;
         let resets_in = resets_in.min(max_reset);
         let resets = received_at + resets_in;
-        // Of a window that is over by now nothing is left but what this says.
+        // Of a window that has ended nothing is left but what this says.
         let over = resets_in.is_zero();
         let remaining = i64::from(counter.remaining);
         let at_least = remaining - i64::from(unknown);
@@ -261,7 +263,7 @@ impl ServerQuota {
         }
     }
 
-    /// A counter that does not say when it is reset bounds what is left of a window that is known.
+    /// Bounds a known window by a counter that does not say when it is reset.
     fn on_counter_without_reset(&mut self, counter: Counter, unknown: u32, cost: u32) {
         let Some(window) = &mut self.window else {
             return;
@@ -280,8 +282,8 @@ impl ServerQuota {
         }
     }
 
-    /// After the reset there is a whole window to spend, less what is on its way; of an unknown size,
-    /// or if no response has said that it is over, one call to find out.
+    /// Begins the next window after the reset: all of its limit, less what is in flight.
+    /// If its size is not known, or no response has said that the last one has ended, one call finds out.
     fn roll(&mut self, now: Moment) {
         let Some(over) = self.window.take_if(|window| window.resets <= now) else {
             return;
@@ -296,7 +298,7 @@ impl ServerQuota {
                 guessed: true,
                 reset_told: false,
                 is_unused: over.reset_told && !refills,
-                // Always one: a call that hangs must not hold everybody up for ever.
+                // Always one: a call that hangs must not hold the others up for ever.
                 left: if refills || !over.reset_told {
                     1
                 } else {

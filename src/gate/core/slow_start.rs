@@ -1,27 +1,27 @@
-//! Reopening without a stampede: one probe, then twice as many with every round of answers, and never
-//! more than one call beyond what a window was seen to hold.
+//! Slow start after a refusal: one probe, then twice as many with every round of answers.
+//! Capped at what a window was seen to hold, plus one.
 
 use super::blocked::Reason;
 use crate::time::Moment;
 use std::time::Duration;
 
-/// If the calls let through keep silent for this long, one more may go: a probe that hangs must
-/// not hold everybody up.
+/// If no call in flight is answered for this long, one more may go.
+/// A probe that hangs must not hold the others up.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// After so many windows that could have held more, and no refusal, what one of them held is forgotten.
+/// After 10 windows that could have held more, without a refusal, what a window held is forgotten.
 const FORGOTTEN_AFTER: u32 = 10;
 
-/// Of so many calls one may be refused, to see whether a window holds more.
+/// One call in 10 may be refused, to see whether a window holds more.
 const WORTH: u32 = 10;
 
-/// Before anything was refused, what was accepted is counted over windows of this length.
+/// Before the first refusal, served calls are counted over windows of this length.
 const UNKNOWN: Duration = Duration::from_secs(60);
 
-/// A scope without a call for so long rests: the window that a refusal speaks of began after that.
+/// A scope without a call for this long is idle: the window that a refusal speaks of began after that.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// What a window of the server was seen to hold: so many calls in so long.
+/// The number of calls that a window of the server was seen to hold, and its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LearnedWindow {
     pub(crate) calls: u32,
@@ -30,40 +30,39 @@ pub(crate) struct LearnedWindow {
     pub(crate) named: bool,
 }
 
-/// The calls let through since the gate opened last.
+/// Counts the calls admitted since the gate opened last, and bounds those in flight.
 #[derive(Debug)]
 pub(crate) struct SlowStart {
     held: Option<LearnedWindow>,
-    /// How many may be in flight, as long as nothing is known. `None`: it holds nobody back, and
-    /// only counts.
+    /// How many may be in flight, as long as nothing is known. `None` bounds nothing, and only counts.
     allowed: Option<u32>,
     in_flight: u32,
     accepted: u32,
     probed: bool,
     since: Option<Moment>,
-    /// When the window that began then is over.
+    /// When the window ends that began at `since`.
     over: Moment,
     last_let: Option<Moment>,
-    /// Since when none is in flight, if none is.
+    /// Since when no call is in flight, if none is.
     idle_since: Moment,
     /// Windows since the last refusal, the one after it included.
     windows: u32,
-    /// Those of them that could have held more, and were not refused.
+    /// Those of the windows that could have held more, and were not refused.
     calm: u32,
 }
 
 impl SlowStart {
-    /// A gate that was never refused.
+    /// Begins without a bound: the gate was never refused.
     pub(crate) fn open() -> Self {
         Self::new(None, None)
     }
 
-    /// A gate that reopens: one probe first.
+    /// Begins with one probe: the gate reopens.
     pub(crate) fn one_probe(held: Option<LearnedWindow>) -> Self {
         Self::new(Some(1), held)
     }
 
-    /// A gate that begins with so many in flight.
+    /// Begins with this many calls in flight.
     pub(crate) fn cold(allowed: u32) -> Self {
         Self::new(Some(allowed), None)
     }
@@ -84,13 +83,13 @@ impl SlowStart {
         }
     }
 
-    /// Whether it holds nobody back, whatever comes.
+    /// Whether it bounds nothing, whatever comes.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
         self.allowed.is_none() && self.held.is_none()
     }
 
-    /// From when one more may go.
+    /// From when one more call may go.
     #[inline]
     pub(crate) fn next(&mut self, now: Moment) -> Moment {
         if self.is_open() {
@@ -117,8 +116,8 @@ impl SlowStart {
         }
     }
 
-    /// Whether one call more than a window was seen to hold is worth a refusal: where it held only a few,
-    /// and for how long is known, not in every window.
+    /// Whether one call more than a window was seen to hold is worth a refusal.
+    /// Where a window held only a few and its length is known, that is so in one window in 10 and not in every one.
     fn goes_beyond(&self, held: LearnedWindow) -> bool {
         !held.named || self.windows % (WORTH / held.calls.max(1)).max(1) == 0
     }
@@ -137,7 +136,7 @@ impl SlowStart {
         }
     }
 
-    /// None is in flight.
+    /// Notes that no call is in flight.
     #[inline]
     pub(crate) fn idle_since(&mut self, now: Moment) {
         self.idle_since = now;
@@ -151,14 +150,14 @@ impl SlowStart {
         now >= last + IDLE
     }
 
-    /// What came before a rest says nothing about what a window holds.
+    /// Forgets what was counted before the scope was idle: it says nothing about what a window holds.
     #[cold]
     fn begin_after_a_rest(&mut self) {
         self.accepted = 0;
         (self.since, self.over) = (None, Moment::FAR);
     }
 
-    /// What keeps calls, if it does.
+    /// The reason of a wait, if this keeps calls.
     pub(crate) fn reason(&self) -> Reason {
         if self.held.is_some() && self.probed {
             Reason::LearnedWindow
@@ -186,12 +185,12 @@ impl SlowStart {
         }
     }
 
-    /// What windows were seen to hold.
+    /// What a window was seen to hold.
     pub(crate) fn learned(&self) -> Option<LearnedWindow> {
         self.held
     }
 
-    /// What windows were seen to hold was no limit on all.
+    /// Forgets what a window was seen to hold: it was no limit on all calls.
     pub(crate) fn forget_learned(&mut self) {
         self.held = None;
     }
@@ -203,14 +202,15 @@ impl SlowStart {
         self.last_let = self.last_let.max(since.last_let);
     }
 
-    /// A call from before the last closing was accepted: it belongs to the window that was refused.
+    /// Notes that a call from before the last closing was served.
+    /// It belongs to the window that was refused.
     pub(crate) fn on_late_success(&mut self) {
         if let Some(held) = self.held.as_mut().filter(|_| !self.probed) {
             held.calls = held.calls.saturating_add(1);
         }
     }
 
-    /// What this window held, if it was refused now and is over after `wait`, which the server `named` or not.
+    /// What this window held, if it was refused now and ends after `wait`, which the server `named` or not.
     pub(crate) fn learn(
         &self,
         refused: Moment,
@@ -223,7 +223,7 @@ impl SlowStart {
         let length = refused.since(since) + wait;
         let too_soon = named && self.windows > 1 && self.accepted == 0;
         match self.held {
-            // It began before the one before was over: both together are as long as one is.
+            // It began before the one before had ended: both together are as long as one is.
             Some(held) if too_soon => Some(LearnedWindow {
                 length: held.length + length,
                 ..held
@@ -237,7 +237,7 @@ impl SlowStart {
         }
     }
 
-    /// A window that passed without a refusal holds at least what was accepted in it.
+    /// Begins a new window. One that passed without a refusal holds at least what was served in it.
     #[inline]
     fn roll(&mut self, now: Moment) {
         if now >= self.over && self.probed {

@@ -97,7 +97,8 @@ fn end(core: &mut Core, admitted: Admitted, end: End, now: Moment) {
 }
 
 proptest! {
-    /// A gate that is open by the short path is open by the long one; and after any admission, nothing kept the call.
+    /// A gate that is open by the short path is open by the long one.
+    /// After any admission, nothing kept the call.
     #[test]
     fn the_short_path_admits_no_call_that_the_long_one_keeps(
         quotas in quotas(),

@@ -1,4 +1,4 @@
-//! The places of one declared quota, and when each of them is free again.
+//! The sliding window of one declared quota: its slots, and when each of them is free again.
 
 mod ring;
 
@@ -11,43 +11,45 @@ use super::pacing::interval_for;
 use super::quota::{Quota, QuotaUsage, Spread};
 use crate::time::{Length, Moment, Slices, nanos};
 
-/// A wheel of slots, each a slice of time: so counting costs the same for twenty calls and for a
-/// million, and a gate's memory does not grow with its quota. A place is free at the *end* of its
-/// slice, so that rounding errs on the late side, by less than a five-hundredth of the longest time it may be held.
+/// Sliding-window counter as a ring of 512 time slices.
+/// O(1), and its memory does not grow with the quota.
+///
+/// A slot is freed at the end of its slice, never early: late by less than a five-hundredth of the longest time that it
+/// may be held.
 #[derive(Debug)]
 pub(crate) struct SlidingWindow {
     limit: u32,
     reserved: u32,
     slices: Slices,
-    /// The first slice that is not over yet.
+    /// The first slice that has not ended.
     first: u64,
-    /// When it is.
+    /// When that slice ends.
     turns: Moment,
     length: Length,
     slack: Length,
     ring: Ring,
-    /// Whether it counts calls, or what they cost.
+    /// Whether it counts calls, and not their cost.
     per_call: bool,
-    /// Whether it was spent by prices: what is published counts calls.
+    /// Whether calls of more than one slot were counted: published counters count calls.
     counts_costs: bool,
-    /// Whether it only keeps calls apart that a wider one allows.
+    /// Whether it only keeps the bursts of a longer window small.
     burst_window: bool,
     spread: Spread,
-    /// As it was declared, whatever the server says.
+    /// The limit as it was declared, whatever the server says.
     declared: u32,
-    /// Whether the server may correct it.
+    /// Whether the server may correct the limit.
     is_plan: bool,
     /// A limit that was published for a longer window: near its end it looks like this one's.
     of_another: Option<u32>,
 }
 
-/// Nothing waits for longer; see [`later`](crate::time::later).
+/// No wait is longer; see [`later`](crate::time::later).
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 impl SlidingWindow {
     pub(crate) fn new(limit: u32, length: Duration, slack: Duration) -> Self {
         let (length, slack) = (length.min(LONGEST), slack.min(LONGEST));
-        // A slot more than a place is ever held for, so that the wheel never bites its tail.
+        // One slice more than a slot is ever held for, so that the ring never overtakes itself.
         let slice = nanos(length + slack).div_ceil(SLOTS as u64 - 2);
         let slice = NonZeroU64::new(slice).unwrap_or(NonZeroU64::MIN);
         let slices = Slices::around(Moment::START, slice);
@@ -70,7 +72,7 @@ impl SlidingWindow {
         }
     }
 
-    /// The windows that a quota asks for: its own, and a narrow one if bursts are smaller than it.
+    /// The windows of a quota: its own, and a shorter one if bursts are smaller than the quota.
     pub(crate) fn of(quota: &Quota) -> impl Iterator<Item = Self> + use<> {
         let (limit, length) = (quota.limit(), quota.window());
         let own = length.map(|length| Self::new(limit, length, quota.slack));
@@ -91,7 +93,7 @@ impl SlidingWindow {
         })
     }
 
-    /// Lets published limits correct it.
+    /// Lets published counters correct it.
     pub(super) fn correctable(self) -> Self {
         Self {
             is_plan: true,
@@ -99,8 +101,8 @@ impl SlidingWindow {
         }
     }
 
-    /// How long after a call of this price the next one is sent, if its calls are spread: because the quota was
-    /// declared so, or because refusals have `detected` it of those whose calls may lie anyhow.
+    /// How long after a call of this cost the next one is sent, if calls are paced.
+    /// Because the quota was declared so, or because refusals have `detected` that it is needed.
     pub(super) fn interval(&self, cost: u32, detected: bool) -> Option<Duration> {
         let spread = self.is_paced() || detected && self.may_learn();
         let (length, slack) = (self.length.duration(), self.slack.duration());
@@ -111,31 +113,31 @@ impl SlidingWindow {
         self.spread == Spread::Evenly
     }
 
-    /// Whether it can be learned that its calls have to be spread. Those of an hour are let be: they would be far
-    /// between, and something shorter is meant.
+    /// Whether it can be detected that its calls have to be paced.
+    /// In a window of an hour they would be far apart, and a refusal means a shorter limit.
     pub(super) fn may_learn(&self) -> bool {
         const LONGEST: Duration = Duration::from_secs(60);
         self.spread == Spread::Anyhow && self.length.duration() <= LONGEST
     }
 
-    /// How long it is.
+    /// The length of the window.
     pub(super) fn length(&self) -> Duration {
         self.length.duration()
     }
 
-    /// What a call of this price takes.
+    /// How many slots a call of this cost takes.
     #[inline]
     fn slots_for(&self, cost: u32) -> u32 {
         if self.per_call { cost.min(1) } else { cost }
     }
 
-    /// How many calls of this price it holds.
+    /// How many calls of this cost it holds.
     #[inline]
     pub(super) fn capacity_for(&self, cost: u32) -> u32 {
         (self.limit / self.slots_for(cost).max(1)).max(1)
     }
 
-    /// Whether a call of this price could ever be sent.
+    /// Whether a call of this cost can ever be sent.
     pub(crate) fn can_afford(&self, cost: u32) -> bool {
         self.burst_window || self.slots_for(cost) <= self.declared.max(self.limit)
     }
@@ -148,7 +150,7 @@ impl SlidingWindow {
         self.limit
     }
 
-    /// How many places are taken, and of how many.
+    /// How many slots are taken, and of how many.
     pub(crate) fn usage(&mut self, now: Moment) -> QuotaUsage {
         self.advance_to(now);
         QuotaUsage {
@@ -158,14 +160,14 @@ impl SlidingWindow {
         }
     }
 
-    /// Whether a call may be sent now.
+    /// Whether there is a slot for a call of this cost now.
     #[inline]
     pub(crate) fn has_slot(&mut self, cost: u32, now: Moment) -> bool {
         self.advance_to(now);
         self.reserved.saturating_add(self.slots_for(cost)) <= self.limit || self.reserved == 0
     }
 
-    /// When there is a place for a call of this price.
+    /// When there is a slot for a call of this cost.
     #[inline]
     pub(crate) fn next_slot(&mut self, cost: u32, now: Moment) -> Moment {
         if self.has_slot(cost, now) {
@@ -180,7 +182,7 @@ impl SlidingWindow {
             .reserved
             .saturating_add(places)
             .saturating_sub(self.limit);
-        // One that needs more than all of them waits until nobody has any.
+        // A call that needs more than all of them waits until all are free.
         let mut missing = missing.min(self.reserved);
         let mut slices = self.first..self.first + SLOTS as u64;
         let over = slices.find(|slice| {
@@ -190,8 +192,8 @@ impl SlidingWindow {
         self.slices.end(over.unwrap_or(self.first))
     }
 
-    /// A call is sent. Until its answer is here, its places are held as if the server had seen it only
-    /// at the end of the slack.
+    /// Reserves the slots of a call that is sent.
+    /// Until its response arrives, they are held as if the server had counted it only at the end of the slack.
     #[inline]
     pub(crate) fn reserve(&mut self, cost: u32, now: Moment) {
         self.advance_to(now);
@@ -199,7 +201,7 @@ impl SlidingWindow {
         self.add(self.slots_for(cost), now + self.slack);
     }
 
-    /// The head of the answer is here: the server has counted the call by now.
+    /// Notes that the head of the response has arrived: the server has counted the call by now.
     #[inline]
     pub(crate) fn on_response(&mut self, cost: u32, sent: Moment, now: Moment) {
         let places = self.slots_for(cost);
@@ -208,7 +210,7 @@ impl SlidingWindow {
         }
         self.advance_to(now);
         let held = self.slice_held(sent + self.slack);
-        // Who tells it may have looked at the clock long ago.
+        // The caller may have read its clock long ago.
         let earlier = self.slice_held(now).max(self.first);
         if held >= self.first && self.ring.get(held) >= places {
             self.ring.subtract(held, places);
@@ -216,7 +218,7 @@ impl SlidingWindow {
         }
     }
 
-    /// Whether a call that was let through at this moment has its places still, or may have others now.
+    /// Whether an admitted call still has its slots, or may have others now.
     pub(super) fn still_fits(&mut self, cost: u32, sent: Moment, now: Moment) -> bool {
         self.has_slot(cost, now) || self.still_holds_slots(self.slots_for(cost), sent)
     }
@@ -227,7 +229,7 @@ impl SlidingWindow {
         slice >= self.first && self.ring.get(slice) >= places
     }
 
-    /// The call was never sent.
+    /// Frees the slots of a call that was never sent.
     #[inline]
     pub(crate) fn abort(&mut self, cost: u32, sent: Moment) {
         let places = self.slots_for(cost);
@@ -238,7 +240,7 @@ impl SlidingWindow {
         }
     }
 
-    /// The call that was answered now cost another price than it had said.
+    /// Corrects the slots of a call whose true cost is another one.
     pub(crate) fn correct(&mut self, cost: u32, truly: u32, sent: Moment, now: Moment) {
         self.advance_to(now);
         let (said, truly) = (self.slots_for(cost), self.slots_for(truly));
@@ -246,7 +248,7 @@ impl SlidingWindow {
         if truly > said {
             self.add(truly - said, now);
         } else {
-            // Where its own places are: an answer that took longer than the slack has not moved them.
+            // Where its own slots are: a response that took longer than the slack has not moved them.
             let slice = self.slice_held(now.min(sent + self.slack));
             if slice >= self.first {
                 let back = (said - truly).min(self.ring.get(slice));
@@ -256,8 +258,8 @@ impl SlidingWindow {
         }
     }
 
-    /// The server says how much a window of about this length holds: that corrects a plan, and no cap.
-    /// Returns whether its limit may have changed.
+    /// Corrects the limit of a plan by what the server says that a window of about this length holds.
+    /// Returns whether the limit may have changed.
     pub(crate) fn publish(&mut self, limit: u32, resets_in: Duration) -> bool {
         if !self.is_plan {
             return false;
@@ -281,13 +283,13 @@ impl SlidingWindow {
         self.reserved = self.reserved.saturating_add(places);
     }
 
-    /// The slice at whose end a place is free that the server counted at this moment.
+    /// The slice at whose end a slot is free that the server counted at this moment.
     #[inline]
     fn slice_held(&self, counted: Moment) -> u64 {
         self.slices.number(counted + self.length)
     }
 
-    /// Frees the places of all slices that are over.
+    /// Frees the slots of all slices that have ended.
     #[inline]
     fn advance_to(&mut self, now: Moment) {
         if now >= self.turns {

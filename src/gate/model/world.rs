@@ -35,7 +35,7 @@ pub(super) enum Fate {
     OnItsWay,
     /// Answered; its body is read, or dropped.
     Served,
-    /// Refused for so many seconds, and goes again.
+    /// Refused for this many seconds, and goes again.
     Refused(u64),
 }
 
@@ -62,10 +62,10 @@ pub(super) struct World {
     per_second: u32,
     on_their_way: AtomicU32,
     sent: Mutex<Vec<Moment>>,
-    /// When it refused somebody, and until when.
+    /// When it refused a call, and until when.
     closed: Mutex<Vec<(Moment, Moment)>>,
     time: Mutex<Moment>,
-    /// Of which caller, with which number in the queue if it waits there.
+    /// By caller, with its number in the queue if it waits there.
     timers: Mutex<BTreeMap<(Moment, usize), (Arc<CountingWaker>, Option<u64>)>>,
     /// How many callers can run.
     awake: AtomicUsize,
@@ -81,7 +81,7 @@ struct CountingWaker {
 }
 
 impl CountingWaker {
-    /// From now on its caller can run.
+    /// Lets its caller run from now on.
     fn ring(&self) {
         self.rung.store(true, Relaxed);
         if self.asleep.swap(false, Relaxed) {
@@ -143,14 +143,14 @@ impl World {
         *self.time.lock().unwrap()
     }
 
-    /// When the gate opens for those who have seen what happened so far.
+    /// When the gate opens for a caller that has seen what happened so far.
     fn opens(&self) -> Moment {
         let closed = self.closed.lock().unwrap();
         let until = closed.iter().map(|(_, until)| *until);
         until.max().unwrap_or(Moment::START)
     }
 
-    /// One caller less can run. If it was the last, time goes on to the next timer.
+    /// Notes that one caller less can run. If it was the last, time goes on to the next timer.
     fn rests(&self) {
         while self.awake.fetch_sub(1, Relaxed) == 1 {
             let ring: Vec<_> = {
@@ -175,7 +175,7 @@ impl World {
         }
     }
 
-    /// The server sees a call.
+    /// Notes that the server sees a call.
     fn arrives(&self) {
         let now = self.now();
         let on_their_way = self.on_their_way.fetch_add(1, Relaxed) + 1;
@@ -190,7 +190,7 @@ impl World {
     }
 }
 
-/// A caller: a thread with a bell and at most one timer.
+/// A caller: a thread with a waker and at most one timer.
 struct ModelCaller {
     world: Arc<World>,
     number: usize,
@@ -271,7 +271,7 @@ impl ModelCaller {
         }
     }
 
-    /// Until it is let through; `None` if it goes away.
+    /// Waits for admission; `None` if the caller leaves.
     fn wait(&self, mut permit: Permit, fate: Fate) -> Option<Permit> {
         if fate == Fate::Unasked {
             return None;
@@ -318,7 +318,7 @@ impl ModelCaller {
         assert!(late <= Duration::from_millis(260), "told {late:?} late");
     }
 
-    /// The call is over for the server, and then for the gate.
+    /// Ends the call for the server, and then for the gate.
     fn end(&self, permit: &mut Permit, fate: Fate) {
         let now = self.world.now();
         if fate == Fate::OnItsWay {
@@ -352,7 +352,7 @@ fn completion(outcome: Outcome) -> Completion {
     Completion::plain(outcome)
 }
 
-/// Lets the callers run, until all have ended. Returns when that was.
+/// Lets the callers run until all have ended. Returns when that was.
 pub(super) fn play(quotas: &[Quota], plans: &[CallerPlan]) -> Duration {
     let world = Arc::new(World::new(quotas));
     let begun = world.now();

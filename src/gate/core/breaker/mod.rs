@@ -1,9 +1,9 @@
-//! A server that is out, or that has just come back: the circuit breaker of a gate.
+//! The circuit breaker of a gate, and the rate at which it recovers.
 //!
-//! One failure is a call's own affair; five in a row, over at least a second, while no call of the scope was served in
-//! the last ten seconds, concern all calls: then one probe at growing intervals asks whether the server is back, and
-//! when it is, the pace grows from a few calls a second. A broken route among good ones never gets there, since the good
-//! ones are served; and where they are called rarely, a call to a path that has not failed is a probe at once.
+//! One failure is a call's own affair. Five in a row, over at least a second, while no call of the scope was served
+//! in the last ten seconds, open the breaker: one probe at growing intervals asks whether the server is back, and
+//! when it is, the rate ramps up from a few calls a second. A broken route never opens it while the good ones are
+//! served; and where those are called rarely, a call to a path that has not failed is a probe at once.
 
 mod rate_ramp;
 mod refused_paths;
@@ -16,13 +16,13 @@ use crate::time::Moment;
 use rate_ramp::RateRamp;
 use std::time::Duration;
 
-/// After an outage, so many failures in a row mean that the pace is too fast; one is a hiccup.
+/// After an outage, three failures in a row mean that the rate is too high; one is a hiccup.
 const TOO_FAST: u32 = 3;
 const FIRST_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(8);
-/// A probe that keeps silent for this long is followed by another.
+/// A probe that is not answered for this long is followed by another.
 const SILENCE: Duration = Duration::from_secs(10);
-/// If this many paths have failed, it is the server and no route.
+/// If eight paths have failed, it is the server and no route.
 const PATHS: usize = 8;
 /// At each probe, up to 16 calls to the path that failed last let others go first.
 const STEPS_BACK: u32 = 16;
@@ -32,7 +32,7 @@ const STEPS_BACK: u32 = 16;
 pub(crate) struct PathHash(pub(crate) u32);
 
 impl PathHash {
-    /// Of a call whose path was not looked at.
+    /// The path of a call for which it does not matter.
     pub(crate) const UNKNOWN: Self = Self(0);
 }
 
@@ -41,7 +41,7 @@ impl PathHash {
 pub(crate) enum BreakerState {
     /// The breaker is open: the next probe goes then.
     Open(Moment),
-    /// It opens then, unless a call is served before: all is well then.
+    /// It opens then, unless a call is served before.
     SuspectedUntil(Moment),
 }
 
@@ -60,24 +60,24 @@ struct Failures {
     pace: Option<RateRamp>,
 }
 
-/// What looks like an outage, from the fifth failure on.
+/// A suspected outage, from the fifth failure on.
 #[derive(Debug)]
 struct Suspected {
-    /// From then on all calls wait for a probe; before, it may be a hiccup, or one broken route.
+    /// From then on all calls wait for a probe. Before, it may be a hiccup, or one broken route.
     opens: Moment,
-    /// A failure after that has made it sure.
+    /// Whether a failure after that has made it certain.
     sure: bool,
     interval: Duration,
     probe_at: Moment,
     /// The paths that have failed, the last one last.
     failed: Vec<PathHash>,
-    /// When the call was sent that asks on a path that has not failed, while it is on its way.
+    /// When a call on a path that has not failed was sent, while it is in flight.
     other_path: Option<Moment>,
     steps_back: u32,
 }
 
 impl Breaker {
-    /// With a setting of its own, if that is not the default.
+    /// A breaker with a setting of its own, if that is not the default.
     pub(crate) fn with(breaker: CircuitBreaker) -> Self {
         let own = (breaker != CircuitBreaker::default()).then(|| Box::new(breaker));
         Self {
@@ -91,20 +91,20 @@ impl Breaker {
         self.failures = None;
     }
 
-    /// Nothing has failed lately, and nothing is paced: the rule.
+    /// Whether nothing has failed lately, and no rate is limited: the rule.
     #[inline]
     pub(crate) fn is_calm(&self) -> bool {
         self.failures.is_none()
     }
 
-    /// From when one more may go.
+    /// From when one more call may go.
     #[inline]
     pub(crate) fn next(&self, now: Moment) -> Moment {
         let failures = self.failures.as_ref();
         failures.map_or(now, |failures| failures.next(now))
     }
 
-    /// What keeps calls, if anything here does.
+    /// The reason of a wait, if this keeps calls.
     pub(crate) fn reason(&self, now: Moment) -> Reason {
         if self.is_open(now) {
             Reason::CircuitBreaker
@@ -128,7 +128,7 @@ impl Breaker {
         Some(out).filter(|out| now >= out.opens)
     }
 
-    /// Whether it looks as if the server were out, and until when retries have to wait then.
+    /// Whether the server seems to be out, and until when retries have to wait then.
     pub(crate) fn suspicion(&self, now: Moment) -> Option<BreakerState> {
         let out = self.failures.as_ref()?.out.as_ref()?;
         Some(if now >= out.opens {
@@ -138,7 +138,8 @@ impl Breaker {
         })
     }
 
-    /// Whether a call to this path may ask at once: the path has not failed, and no other one asks.
+    /// Whether a call to this path may probe at once.
+    /// The path has not failed, and no other such call is in flight.
     pub(crate) fn is_probe_at_once(&self, path: PathHash, now: Moment) -> bool {
         let asks = |since: Moment| now < since + SILENCE;
         let fresh = |out: &Suspected| out.failed.len() < PATHS && !out.failed.contains(&path);
@@ -146,7 +147,7 @@ impl Breaker {
         self.out(now).is_some_and(may)
     }
 
-    /// A call to a path that has not failed is sent.
+    /// Notes that a call to a path that has not failed is sent.
     pub(crate) fn probe_at_once(&mut self, now: Moment) {
         let out = self
             .failures
@@ -157,7 +158,7 @@ impl Breaker {
         }
     }
 
-    /// A call that was let through at one moment is sent only now.
+    /// Dates a probe anew that is sent only now.
     pub(crate) fn on_late_send(&mut self, sent: Moment, now: Moment) {
         let failures = self.failures.as_mut();
         if let Some(out) = failures.and_then(|failures| failures.out.as_mut()) {
@@ -186,7 +187,7 @@ impl Breaker {
         }
     }
 
-    /// A failure of a call to this path that was sent then; `served` is when one was served last.
+    /// Notes a failure of a call to this path that was sent then. `served` is when a call was served last.
     pub(crate) fn on_failure(&mut self, path: PathHash, sent: Moment, served: Moment, now: Moment) {
         let breaker = self.breaker.as_deref().copied().unwrap_or_default();
         let Some(threshold) = breaker.failures else {
@@ -198,15 +199,15 @@ impl Breaker {
         failures.suspect(threshold, breaker.lasting, path, opens, now);
     }
 
-    /// A call that was let through at this moment was not answered, but dropped, or its answer says neither that the
-    /// server is back nor that it is out: another one may probe.
+    /// Notes that a call says nothing about the server, or was dropped.
+    /// Another one may probe.
     pub(crate) fn on_cancel(&mut self, sent: Moment) {
         if let Some(failures) = &mut self.failures {
             failures.on_cancel(sent);
         }
     }
 
-    /// A call was served, or refused: the server works.
+    /// Notes that a call was served, or refused: the server works.
     #[inline]
     pub(crate) fn on_answer(&mut self, now: Moment) {
         if let Some(failures) = &mut self.failures {
@@ -219,12 +220,12 @@ impl Breaker {
 }
 
 impl Failures {
-    /// Whether nothing has failed lately, and nothing is paced.
+    /// Whether nothing has failed lately, and no rate is limited.
     fn is_over(&self) -> bool {
         self.in_a_row == 0 && self.out.is_none() && self.pace.is_none()
     }
 
-    /// From when one more may go.
+    /// From when one more call may go.
     fn next(&self, now: Moment) -> Moment {
         let out = self.out.as_ref().filter(|out| now >= out.opens);
         let paced = self.pace.as_ref().map_or(now, RateRamp::next);
@@ -253,7 +254,7 @@ impl Failures {
             return;
         };
         out.note(path);
-        // Calls that were on their way before it opened say nothing new.
+        // Calls that were in flight before it opened say nothing new.
         if now >= out.opens && sent >= out.opens {
             out.interval = (out.interval * 2).min(LONGEST_INTERVAL);
             out.probe_at = now + out.interval;
@@ -319,7 +320,7 @@ impl Failures {
 }
 
 impl Suspected {
-    /// This path has failed, too.
+    /// Notes that this path has failed, too.
     fn note(&mut self, path: PathHash) {
         self.other_path = None;
         self.failed.retain(|known| *known != path);

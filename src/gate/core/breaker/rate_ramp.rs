@@ -1,36 +1,36 @@
-//! How fast a server that has just come back is called.
+//! The rate at which a server that has just come back is called.
 
 use std::time::Duration;
 
 use crate::time::Moment;
 
-/// So many calls a second, evenly spread: twice as many with every second that goes well, until one
-/// fails. What that second held is the new pace, less a little; from there it grows back to just below
-/// the pace that failed, and only rarely beyond.
+/// Limits the calls per second, evenly spread.
+/// The rate doubles with every second that goes well, until one fails. What that second held is the new rate, less a
+/// little; from there it grows back to just below the rate that failed, and only rarely beyond.
 #[derive(Debug)]
 pub(crate) struct RateRamp {
     per_second: u32,
     next: Moment,
     second: Moment,
     admit: u32,
-    /// Whether the second before needed the pace.
+    /// Whether the second before needed the limit.
     used_before: bool,
     answered: u32,
     answered_before: u32,
     /// Failures of calls that were sent before this are old news.
     changed: Moment,
-    /// The pace that was too fast.
+    /// The rate that was too high.
     too_fast: Option<u32>,
-    /// Seconds since it was, or that did not need the pace.
+    /// Seconds since it was, or that did not need the limit.
     calm: u32,
 }
 
 impl RateRamp {
     const FIRST: u32 = 20;
     const SECOND: Duration = Duration::from_secs(1);
-    /// Seconds that did not need the pace, after which it is given up.
+    /// After this many seconds that did not need the limit, it is given up.
     const CALM: u32 = 5;
-    /// Seconds below a pace that failed, after which it is tried once more.
+    /// After this many seconds below a rate that failed, that rate is tried once more.
     const PATIENT: u32 = 30;
 
     pub(crate) fn new(now: Moment) -> Self {
@@ -65,7 +65,7 @@ impl RateRamp {
     }
 
     pub(crate) fn on_failure(&mut self, sent: Moment, now: Moment) {
-        // A pace that is hardly used is not too fast: one route is broken.
+        // A rate that is hardly used is not too high: one route is broken.
         if sent < self.changed || !self.used_before && !self.is_used() {
             return;
         }
@@ -89,7 +89,7 @@ impl RateRamp {
             return;
         }
         let used = self.is_used();
-        // What was too fast is tried again now and then: the server may have grown.
+        // What was too high is tried again now and then: the server may have grown.
         self.too_fast = self.too_fast.filter(|_| self.calm < Self::PATIENT);
         let more = match self.too_fast {
             None if used => self.per_second.saturating_mul(2),

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// What is known of the paths that were refused lately; usually nothing.
 ///
 /// A refusal closes the gate for all, since it may speak of a limit on the whole scope. But what it teaches of that
-/// limit would hold everyone back for the sake of one endpoint that is always refused.
+/// limit would hold all calls back for the sake of one endpoint that is always refused.
 #[derive(Debug, Default)]
 pub(crate) struct RefusedPaths {
     paths: Vec<RefusedPath>,
@@ -18,7 +18,7 @@ struct RefusedPath {
     path: PathHash,
     /// Closings in a row that began with a refusal of this path, with none of its calls served between.
     closings: u32,
-    /// The generation of the last call that was refused: a salvo is one refusal.
+    /// The generation of the last call that was refused: all refusals of one generation are one.
     under: u16,
     others_served: bool,
     at: Moment,
@@ -27,11 +27,11 @@ struct RefusedPath {
 }
 
 impl RefusedPaths {
-    /// More paths than this are not told apart: the oldest is forgotten.
+    /// Of more paths than this the oldest is forgotten.
     const MOST: usize = 16;
-    /// So much later a refusal has nothing to do with the last one.
+    /// A refusal this much later has nothing to do with the last one.
     const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
-    /// So often between two refusals: it is not to starve either.
+    /// Its calls let others go first this often between two refusals: it must not starve either.
     const MOST_STEPS_BACK: u32 = 64;
     /// One refusal may be bad luck.
     const ENOUGH: u32 = 2;
@@ -41,7 +41,8 @@ impl RefusedPaths {
         self.paths.is_empty()
     }
 
-    /// A call to this path was refused by a limit. Returns whether that limit seems to be the path's own.
+    /// Notes that a limit refused a call to this path.
+    /// Returns whether that limit seems to be the path's own.
     pub(crate) fn on_refusal(&mut self, path: PathHash, under: u16, now: Moment) -> bool {
         self.forget_old(now);
         let paths = &mut self.paths;
@@ -80,7 +81,7 @@ impl RefusedPaths {
         })
     }
 
-    /// A call to this path was served.
+    /// Notes that a call to this path was served.
     pub(crate) fn on_success(&mut self, path: PathHash, now: Moment) {
         let paths = &mut self.paths;
         paths.retain(|known| known.path != path);

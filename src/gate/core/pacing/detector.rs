@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::time::Moment;
 
-/// Weighs refusals, and what lies between them, counted in calls and not in time: a minute's wait is long for a window of
-/// two seconds and says nothing.
+/// Weighs refusals, and what lies between them, counted in calls and not in time.
+/// A minute's wait is long for a window of two seconds and says nothing.
 #[derive(Debug)]
 pub(crate) struct PacingDetector {
     /// The generation of the calls of which the last was refused: all of those are one refusal.
@@ -62,8 +62,9 @@ impl Default for PacingDetector {
 }
 
 impl PacingDetector {
-    /// The weight of a refusal if few of the calls just before it were served. If many were, the other slots may have
-    /// been used by another program. Both by the simulations of the bench `quota`.
+    /// The weight of a refusal if few of the calls just before it were served.
+    /// If many were, the other slots may have been used by another program. Both by the simulations of the bench
+    /// `quota`.
     const EARLY: u32 = 5;
     const LATE: u32 = 1;
     /// Two refusals with 10 windows of calls between have nothing to do with each other.

@@ -1,26 +1,27 @@
-//! Calls at a distance from each other: those of paced quotas, and of quotas of which refusals have taught it.
+//! Paces calls: one after the other at an even interval.
 
 use std::time::Duration;
 
 use crate::time::{Length, Moment};
 
-/// When the next one may go. One that is let through goes when the service within is ready: so it is asked twice.
+/// When the next call may go.
+/// It is asked twice: for admission, and again when the client beneath is ready to send.
 #[derive(Debug, Default)]
 pub(crate) struct Pacer {
-    /// From when on the next one is let through,
+    /// From when on the next call is admitted.
     next: Moment,
-    /// and from when on one may be sent, after those that were.
+    /// From when on the next one may be sent.
     sent: Moment,
 }
 
-/// Timers ring by the millisecond: of calls that are to be closer to each other than this some go together.
+/// Timers ring by the millisecond. Where the interval is shorter than this, several calls go together.
 const TICK: Duration = Duration::from_millis(5);
 
-/// So late a call may be without those after it being late, too.
+/// A call may be late by this much without those after it being late, too.
 const ROUNDING: Duration = Duration::from_millis(1);
 
 impl Pacer {
-    /// From when on a call is let through, where they are so far apart.
+    /// From when on a call is admitted, at this interval.
     pub(crate) fn next(&self, interval: Duration, now: Moment) -> Moment {
         let early = Length::of(TICK.saturating_sub(interval));
         if now + early >= self.next {
@@ -30,28 +31,28 @@ impl Pacer {
         }
     }
 
-    /// A call is let through, and the next one so much later.
+    /// Notes that a call is admitted.
     pub(crate) fn on_admit(&mut self, interval: Duration, now: Moment) {
         self.next = after(self.next, interval, now);
     }
 
-    /// Whether a call that was let through may be sent now: others that were held up may have been just now.
+    /// Whether an admitted call may be sent now: others that were held up may have been sent just now.
     pub(crate) fn can_still_send(&self, now: Moment) -> bool {
         now + TICK >= self.sent
     }
 
-    /// It is sent.
+    /// Notes that a call is sent.
     pub(crate) fn on_send(&mut self, interval: Duration, now: Moment) {
         self.sent = after(self.sent, interval, now);
         self.next = self.next.max(self.sent);
     }
 
-    /// It is not sent after all.
+    /// Takes an admitted call back that was never sent.
     pub(crate) fn abort(&mut self, interval: Duration) {
         self.next = self.next.earlier(interval).max(self.sent);
     }
 
-    /// A call that was sent has cost more or less than it had said, and keeps the next one waiting as long.
+    /// Lengthens or shortens the next interval by the true cost of a call that was sent.
     pub(crate) fn correct(&mut self, said: Duration, truly: Duration) {
         for moment in [&mut self.next, &mut self.sent] {
             let more = *moment + truly.saturating_sub(said);
@@ -66,10 +67,11 @@ fn after(last: Moment, interval: Duration, now: Moment) -> Moment {
     since + interval
 }
 
-/// How long after a call that takes so many places of a quota the next one follows, so that a sliding counter refuses
-/// none. There the last window weighs in the one that runs, so that it takes one call less than the quota: in a
-/// quota of one, every other window is empty. On their way calls come closer to each other, those of a whole window by
-/// its slack, if that is not long.
+/// The interval after a call that takes this many slots of a quota, so that a sliding counter refuses none.
+///
+/// There the last window weighs in the one that runs, so that it takes one call less than the quota: in a quota of one,
+/// every other window is empty. On their way calls come closer to each other, those of a whole window by its slack, if
+/// that is not long.
 pub(crate) fn interval_for(limit: u32, places: u32, length: Duration, slack: Duration) -> Duration {
     let slack = slack.min(length / 8);
     let longest = length.saturating_mul(2).saturating_add(slack);
