@@ -7,23 +7,24 @@ use super::gate::Gate;
 use crate::scope::Scope;
 use crate::time::Moment;
 
-/// What one gate is doing; see [`Gates::snapshot`](crate::Gates::snapshot).
+/// The state of one gate; see [`Gates::snapshot`](crate::Gates::snapshot).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GateStatus {
-    /// Whose gate it is.
+    /// The scope of the gate.
     pub scope: Scope,
-    /// For how long the next call is kept, as far as is known: because a response said so, because a quota is spent,
-    /// because the server is out, or because the gate reopens slowly. `None` if it is open, or if that depends on
-    /// calls that are on their way.
+    /// How long the next call has to wait, as far as is known.
+    ///
+    /// It waits because a response said so, a quota is used up, the circuit breaker is open, or the gate reopens
+    /// slowly. `None` if the gate is open, or if the wait depends on calls in flight.
     pub closed_for: Option<Duration>,
-    /// What keeps the next call: the name of a header, a rule, or which quota. `None` if it is open.
+    /// What the next call waits for: a header, a rule, or a quota. `None` if the gate is open.
     pub closed_by: Option<String>,
-    /// How many calls wait at it.
+    /// How many calls wait at the gate.
     pub waiting: usize,
-    /// How many calls are on their way.
+    /// How many calls are in flight.
     pub in_flight: u32,
-    /// What is spent of its quotas, the declared and the published ones.
+    /// The usage of the quotas, declared and published ones.
     pub quotas: Vec<QuotaUsage>,
 }
 

@@ -22,15 +22,15 @@ pub struct Quota {
     pub(super) per_call: bool,
 }
 
-/// How much of one quota is spent; see [`GateStatus`](crate::GateStatus).
+/// How much of one quota is used; see [`GateStatus`](crate::GateStatus).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QuotaUsage {
-    /// So much.
+    /// How many calls, or units of cost, are used.
     pub used: u32,
-    /// Of so much.
+    /// How many the quota allows.
     pub limit: u32,
-    /// In a window of this length; `None` if calls at once are meant, or if only the server knows.
+    /// The length of the window; `None` for concurrent calls, or if only the server knows it.
     pub window: Option<Duration>,
 }
 
