@@ -13,7 +13,7 @@ use crate::config::Settings;
 use crate::error::{BoxError, NotBefore};
 use crate::failure::{FailureKind, Redirected};
 use crate::gate::{BreakerState, Permit, RetryReceipt};
-use crate::hint::Glance;
+use crate::hint::is_silent;
 use crate::inner::Inner;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
 use crate::retry::Budget;
@@ -56,7 +56,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             && self.settings.observer.is_none()
             && self.outgoing.head.extensions.is_empty()
             && response.extensions().get::<Redirected>().is_none()
-            && Glance::at(response.headers(), true).is_silent()
+            && is_silent(response.headers())
             && self
                 .settings
                 .policy

@@ -1,10 +1,11 @@
 //! One provider's own place for a wait.
 
-use super::budget::Counter;
-use super::generic::is_wait;
 use super::grammar::{Number, list};
-use super::value::{Clock, Stated, Unit};
-use super::{Hint, Kind, json, prose};
+use super::reading::{Hint, Kind};
+use super::remaining::Remaining;
+use super::value::{Parsed, ReferenceTime, Unit};
+use super::wait::is_wait;
+use super::{json, prose};
 use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -26,20 +27,20 @@ type Text = Cow<'static, str>;
 /// // {"meta": {"expiresIn": 54518}}, in milliseconds
 /// Field::json("meta.expiresIn").unit(Unit::Millis);
 /// // {"error": {"retry_after": 300}}, one second if it is missing
-/// Field::json("error.retry_after").or(Duration::from_secs(1));
+/// Field::json("error.retry_after").default_wait(Duration::from_secs(1));
 /// // Zendesk-RateLimit-Tickets-Index: total=100; remaining=0; resets=41
 /// Field::header_params("zendesk-ratelimit-tickets-index", "remaining", "resets");
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub struct Field {
-    place: Place,
+    place: Location,
     unit: Unit,
     default: Option<Duration>,
 }
 
-#[derive(Clone, Debug)]
-enum Place {
+#[derive(Clone, Debug, PartialEq)]
+enum Location {
     Header(HeaderName),
     HeaderList(HeaderName),
     HeaderParams {
@@ -70,24 +71,24 @@ enum Place {
 }
 
 impl Field {
-    /// A header that holds a wait in any form; of several the longest.
+    /// A header that holds a wait in any form; the longest counts.
     ///
     /// # Panics
     ///
     /// If `name` is no legal header name, as in all the constructors that take one: a provider is stated when the
     /// program starts, and a misspelt header would otherwise never be noticed.
     pub fn header(name: &str) -> Field {
-        Field::new(Place::Header(header(name)))
+        Field::new(Location::Header(header(name)))
     }
 
-    /// A comma list whose items begin with the seconds to stay away, up to `:` or `;`; of several the longest.
+    /// A comma list whose items begin with a wait in seconds, up to `:` or `;`; the longest counts.
     pub fn header_list(name: &str) -> Field {
-        Field::new(Place::HeaderList(header(name)))
+        Field::new(Location::HeaderList(header(name)))
     }
 
-    /// A header with parameters, `total=100; remaining=0; resets=41`: the `wait` of a line whose `counter` is 0.
+    /// A header with parameters, `remaining=0; resets=41`: the `wait` of a line whose `counter` is 0.
     pub fn header_params(name: &str, counter: impl Into<Text>, wait: impl Into<Text>) -> Field {
-        Field::new(Place::HeaderParams {
+        Field::new(Location::HeaderParams {
             name: header(name),
             counter: counter.into(),
             wait: wait.into(),
@@ -96,15 +97,16 @@ impl Field {
 
     /// A path into the JSON in a header; see [`json`](Field::json).
     pub fn header_json(name: &str, path: impl Into<Text>) -> Field {
-        Field::new(Place::HeaderJson {
+        Field::new(Location::HeaderJson {
             name: header(name),
             path: path.into(),
         })
     }
 
-    /// Two headers with a comma list each, of what was used and of what may be used, and the lengths of the windows
-    /// in the same order: of those that are used up, the time until the next one begins. Windows begin by the clock,
-    /// at every whole multiple of their length since midnight UTC.
+    /// Two comma lists of what was used and of what may be used, for windows that begin by the clock.
+    ///
+    /// The wait lasts until the next window begins, of those that are used up. `windows` are their lengths in the
+    /// order of the lists; they begin at every whole multiple of their length since midnight UTC.
     ///
     /// ```
     /// use std::time::Duration;
@@ -115,43 +117,43 @@ impl Field {
     /// Field::used_up("x-ratelimit-usage", "x-ratelimit-limit", windows);
     /// ```
     pub fn used_up(usage: &str, limit: &str, windows: impl Into<Vec<Duration>>) -> Field {
-        Field::new(Place::UsedUp {
+        Field::new(Location::UsedUp {
             usage: header(usage),
             limit: header(limit),
             windows: windows.into(),
         })
     }
 
-    /// A path into the JSON body, to a number or a string; of several the longest.
+    /// A path into the JSON body, to a number or a string; the longest wait counts.
     ///
     /// Its segments are parted by dots and match names in either case; `*` is any name or index.
     pub fn json(path: impl Into<Text>) -> Field {
-        Field::new(Place::Json(path.into()))
+        Field::new(Location::Json(path.into()))
     }
 
-    /// Three paths into the JSON body: what the call costs, what is there, and how much comes back per second.
+    /// Three paths into the JSON body: the cost of the call, what is left, and what returns per second.
     pub fn json_deficit(
         need: impl Into<Text>,
         have: impl Into<Text>,
         per_second: impl Into<Text>,
     ) -> Field {
-        Field::new(Place::JsonDeficit {
+        Field::new(Location::JsonDeficit {
             need: need.into(),
             have: have.into(),
             per_second: per_second.into(),
         })
     }
 
-    /// What follows a phrase in the body, as far as it reads as a wait; letters match in either case.
+    /// What follows a phrase in the body, as far as it reads as a wait.
     ///
-    /// A number may be followed by its unit in words: `reset in 2 minutes`.
+    /// Letters match in either case. A number may be followed by its unit in words: `reset in 2 minutes`.
     pub fn after(phrase: impl Into<Text>) -> Field {
-        Field::new(Place::After(phrase.into()))
+        Field::new(Location::After(phrase.into()))
     }
 
-    /// A phrase in the body that tells of a limit per day, and the zone whose next midnight ends the day; letters match
-    /// in either case.
+    /// A phrase in the body that tells of a limit per day, and the zone in which the day ends.
     ///
+    /// Letters match in either case.
     /// The zone is a rule of [POSIX], its name and hours west of UTC, then of its summer, and when that begins and ends:
     /// no database of zones is asked, so that the rule holds until a law changes it.
     ///
@@ -170,7 +172,7 @@ impl Field {
     ///
     /// [POSIX]: https://pubs.opengroup.org/onlinepubs/9699919799/basedefs/V1_chap08.html
     pub fn midnight(phrase: impl Into<Text>, zone: impl Into<Text>) -> Field {
-        Field::new(Place::Midnight {
+        Field::new(Location::Midnight {
             phrase: phrase.into(),
             midnight: Midnight::of(zone.into()),
         })
@@ -184,14 +186,14 @@ impl Field {
     /// The wait that the provider's own page states for a refusal that leaves this field out.
     ///
     /// It counts only if nothing else in the response names a wait; in a body only once the body has been seen.
-    pub fn or(self, wait: Duration) -> Field {
+    pub fn default_wait(self, wait: Duration) -> Field {
         Field {
             default: Some(wait),
             ..self
         }
     }
 
-    fn new(place: Place) -> Field {
+    fn new(place: Location) -> Field {
         Field {
             place,
             unit: Unit::Auto,
@@ -203,17 +205,30 @@ impl Field {
     pub(crate) fn is_in_body(&self) -> bool {
         matches!(
             self.place,
-            Place::Json(_) | Place::JsonDeficit { .. } | Place::After(_) | Place::Midnight { .. }
+            Location::Json(_)
+                | Location::JsonDeficit { .. }
+                | Location::After(_)
+                | Location::Midnight { .. }
         )
     }
 
-    pub(super) fn read(&self, headers: &HeaderMap, body: &[u8], clock: Clock) -> Option<Hint> {
-        self.wait(headers, body, clock).map(|wait| self.hint(wait))
+    pub(super) fn read(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        reference: ReferenceTime,
+    ) -> Option<Hint> {
+        self.wait(headers, body, reference)
+            .map(|wait| self.hint(wait))
     }
 
     /// The window with the least left, if this counts what was used.
-    pub(super) fn counter(&self, headers: &HeaderMap, clock: Clock) -> Option<Counter> {
-        let Place::UsedUp {
+    pub(super) fn remaining(
+        &self,
+        headers: &HeaderMap,
+        reference: ReferenceTime,
+    ) -> Option<Remaining> {
+        let Location::UsedUp {
             usage,
             limit,
             windows,
@@ -224,65 +239,65 @@ impl Field {
         let lines = |name| headers.get_all(name).iter().map(|line| line.as_bytes());
         lines(usage)
             .zip(lines(limit))
-            .flat_map(|(usage, limit)| used_up::left(usage, limit, windows, clock))
-            .min_by_key(Counter::tightness)
+            .flat_map(|(usage, limit)| used_up::left(usage, limit, windows, reference))
+            .min_by_key(Remaining::tightness)
     }
 
     pub(super) fn fallback(&self) -> Option<Hint> {
         self.default.map(|wait| self.hint(wait))
     }
 
-    fn wait(&self, headers: &HeaderMap, body: &[u8], clock: Clock) -> Option<Duration> {
+    fn wait(&self, headers: &HeaderMap, body: &[u8], reference: ReferenceTime) -> Option<Duration> {
         let lines = |name| headers.get_all(name).iter().map(|line| line.as_bytes());
         let Field { place, unit, .. } = self;
         match place {
-            Place::Header(name) => lines(name)
-                .filter_map(|line| clock.longest(line, *unit))
+            Location::Header(name) => lines(name)
+                .filter_map(|line| reference.longest(line, *unit))
                 .max(),
-            Place::HeaderList(name) => lines(name)
-                .filter_map(|line| listed(line, clock, *unit))
+            Location::HeaderList(name) => lines(name)
+                .filter_map(|line| listed(line, reference, *unit))
                 .max(),
-            Place::HeaderParams {
+            Location::HeaderParams {
                 name,
                 counter,
                 wait,
             } => lines(name)
-                .filter_map(|line| spent(line, [counter, wait], clock, *unit))
+                .filter_map(|line| spent(line, [counter, wait], reference, *unit))
                 .max(),
-            Place::HeaderJson { name, path } => lines(name)
-                .filter_map(|line| at(line, path, clock, *unit))
+            Location::HeaderJson { name, path } => lines(name)
+                .filter_map(|line| at(line, path, reference, *unit))
                 .max(),
-            Place::UsedUp {
+            Location::UsedUp {
                 usage,
                 limit,
                 windows,
             } => lines(usage)
                 .zip(lines(limit))
-                .filter_map(|(usage, limit)| used_up::wait(usage, limit, windows, clock))
+                .filter_map(|(usage, limit)| used_up::wait(usage, limit, windows, reference))
                 .max(),
-            Place::Json(path) => at(body, path, clock, *unit),
-            Place::JsonDeficit {
+            Location::Json(path) => at(body, path, reference, *unit),
+            Location::JsonDeficit {
                 need,
                 have,
                 per_second,
             } => deficit(body, [need, have, per_second]),
-            Place::After(phrase) => prose::after(body, phrase, clock, *unit),
-            Place::Midnight { phrase, midnight } => midnight.wait(body, phrase, clock),
+            Location::After(phrase) => prose::after(body, phrase, reference, *unit),
+            Location::Midnight { phrase, midnight } => midnight.wait(body, phrase, reference),
         }
     }
 
     fn hint(&self, wait: Duration) -> Hint {
         match &self.place {
-            Place::HeaderList(name) => Hint::of(wait, Kind::RetryAfter, name),
-            Place::Header(name) if is_wait(name) => Hint::of(wait, Kind::RetryAfter, name),
-            Place::Header(name)
-            | Place::HeaderParams { name, .. }
-            | Place::HeaderJson { name, .. }
-            | Place::UsedUp { usage: name, .. } => Hint::of(wait, Kind::Reset, name),
-            Place::Json(text)
-            | Place::JsonDeficit { need: text, .. }
-            | Place::After(text)
-            | Place::Midnight { phrase: text, .. } => Hint::new(wait, Kind::Body, text.clone()),
+            Location::HeaderList(name) => Hint::of(wait, Kind::RetryAfter, name),
+            Location::Header(name) if is_wait(name) => Hint::of(wait, Kind::RetryAfter, name),
+            Location::Header(name)
+            | Location::HeaderParams { name, .. }
+            | Location::HeaderJson { name, .. }
+            | Location::UsedUp { usage: name, .. } => Hint::of(wait, Kind::Reset, name),
+            Location::Json(text)
+            | Location::JsonDeficit { need: text, .. }
+            | Location::After(text)
+            | Location::Midnight { phrase: text, .. } => Hint::new(wait, Kind::Body, text.clone()),
         }
     }
 }
@@ -292,16 +307,21 @@ fn header(name: &str) -> HeaderName {
 }
 
 /// The longest of the numbers that the items of a list begin with.
-fn listed(line: &[u8], clock: Clock, unit: Unit) -> Option<Duration> {
+fn listed(line: &[u8], reference: ReferenceTime, unit: Unit) -> Option<Duration> {
     let heads =
         list::items(line).filter_map(|item| item.split(|byte| matches!(byte, b':' | b';')).next());
     heads
-        .filter_map(|head| clock.read(head, unit)?.wait())
+        .filter_map(|head| reference.read(head, unit)?.wait())
         .max()
 }
 
 /// The wait among the parameters of a line whose counter is zero.
-fn spent(line: &[u8], [counter, wait]: [&str; 2], clock: Clock, unit: Unit) -> Option<Duration> {
+fn spent(
+    line: &[u8],
+    [counter, wait]: [&str; 2],
+    reference: ReferenceTime,
+    unit: Unit,
+) -> Option<Duration> {
     let value = |wanted: &str| {
         let pairs = line
             .split(|byte| matches!(byte, b';' | b','))
@@ -312,14 +332,18 @@ fn spent(line: &[u8], [counter, wait]: [&str; 2], clock: Clock, unit: Unit) -> O
             .next()
     };
     Number::read(value(counter)?).filter(|count| count.is_spent())?;
-    clock.read(value(wait)?, unit)?.wait()
+    reference.read(value(wait)?, unit)?.wait()
 }
 
 /// The longest wait at a path.
-fn at(body: &[u8], path: &str, clock: Clock, unit: Unit) -> Option<Duration> {
+fn at(body: &[u8], path: &str, reference: ReferenceTime, unit: Unit) -> Option<Duration> {
     let mut longest = None;
     json::at(body, path, &mut |value| {
-        longest = longest.max(clock.read(value.as_bytes(), unit).and_then(Stated::wait));
+        longest = longest.max(
+            reference
+                .read(value.as_bytes(), unit)
+                .and_then(Parsed::wait),
+        );
         false
     });
     longest
@@ -329,7 +353,7 @@ fn at(body: &[u8], path: &str, clock: Clock, unit: Unit) -> Option<Duration> {
 fn deficit(body: &[u8], paths: [&str; 3]) -> Option<Duration> {
     let [need, have, per_second] = paths.map(|path| amount(body, path));
     let seconds = (need? - have?).max(0.0) / per_second?;
-    Stated::of(Duration::try_from_secs_f64(seconds).ok()?).wait()
+    Parsed::of(Duration::try_from_secs_f64(seconds).ok()?).wait()
 }
 
 fn amount(body: &[u8], path: &str) -> Option<f64> {

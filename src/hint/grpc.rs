@@ -2,8 +2,8 @@
 
 use super::grammar::protobuf::{Value, fields};
 use super::grammar::{Number, base64};
-use super::value::Stated;
-use super::{Hint, Kind, Reading};
+use super::reading::{Hint, Kind, Reading};
+use super::value::Parsed;
 use http::HeaderMap;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const DETAILS: &str = "grpc-status-details-bin";
 /// What counts among the details.
 const RETRY_INFO: &str = "google.rpc.RetryInfo";
 
-/// Details beyond this are not looked into: h2 itself takes no more than 16 KiB of metadata, if not told otherwise.
+/// The most bytes of details that are read; by default h2 takes no more than 16 KiB of metadata.
 const LARGEST: usize = 64 * 1024;
 
 /// Reads the metadata that a gRPC status came with: the trailers, or the head if there is nothing else.
@@ -42,36 +42,37 @@ pub fn read_grpc(metadata: &HeaderMap) -> Reading {
     let details = retry_delay(metadata).map(|stated| (stated, RETRY_INFO));
     let longest = pushback.into_iter().chain(details);
     match longest.max_by_key(|(stated, _)| *stated) {
-        Some((Stated::Wait(wait), name)) => Reading::Wait(Hint::new(wait, Kind::RetryAfter, name)),
-        Some((Stated::TooFar, name)) => Reading::Never(name),
-        Some((Stated::Over, _)) | None => Reading::Nothing,
+        Some((Parsed::Wait(wait), name)) => Reading::Wait(Hint::new(wait, Kind::RetryAfter, name)),
+        Some((Parsed::OutOfRange, name)) => Reading::Never(name),
+        Some((Parsed::Past, _)) | None => Reading::Nothing,
     }
 }
 
-/// Whether the server wants this call not to be sent again: it pushes back by something that is no number, such as
-/// -1, or by several.
+/// Whether the server forbids to send this call again.
+///
+/// It then pushes back by what is no number, such as -1, or by several values.
 pub(crate) fn forbids_retry(metadata: &HeaderMap) -> bool {
     metadata.contains_key(PUSHBACK) && pushback(metadata).is_none()
 }
 
-fn pushback(metadata: &HeaderMap) -> Option<Stated> {
+fn pushback(metadata: &HeaderMap) -> Option<Parsed> {
     const MILLI: u64 = 1_000_000;
     let mut lines = metadata.get_all(PUSHBACK).iter();
     let (Some(only), None) = (lines.next(), lines.next()) else {
         return None;
     };
     let number = Number::read(only.as_bytes()).filter(|number| number.integral)?;
-    Some(Stated::of(number.of(MILLI)))
+    Some(Parsed::of(number.of(MILLI)))
 }
 
-fn retry_delay(metadata: &HeaderMap) -> Option<Stated> {
+fn retry_delay(metadata: &HeaderMap) -> Option<Parsed> {
     let lines = metadata.get_all(DETAILS).iter();
     let details = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     details.filter_map(in_details).max()
 }
 
 /// `Status { int32 code = 1; string message = 2; repeated Any details = 3; }`
-fn in_details(text: &[u8]) -> Option<Stated> {
+fn in_details(text: &[u8]) -> Option<Parsed> {
     let small = Some(text).filter(|text| text.len() <= LARGEST)?;
     let status = base64::decode(small)?;
     let mut longest = None;
@@ -80,7 +81,7 @@ fn in_details(text: &[u8]) -> Option<Stated> {
             longest = longest.max(in_any(any));
         }
     })?;
-    longest.map(Stated::of)
+    longest.map(Parsed::of)
 }
 
 /// `Any { string type_url = 1; bytes value = 2; }`, the URL being anything before the name.
@@ -115,7 +116,7 @@ fn in_duration(duration: &[u8]) -> Option<Duration> {
     sound.then(|| Duration::new(seconds, nanos))
 }
 
-/// The fields 1 and 2 of a message, as far as `of` takes them; of several the last, as everywhere in protobuf.
+/// The fields 1 and 2 of a message, as far as `of` takes them; the last of each counts, as in protobuf.
 fn two_fields<'m, T: Copy>(
     message: &'m [u8],
     of: impl Fn(Value<'m>) -> Option<T>,

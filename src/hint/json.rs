@@ -1,7 +1,7 @@
 //! Looking into JSON that may be cut off anywhere.
 //!
 //! A peeked body ends where the peek ends, so it is read as a stream: what stood before the cut has been seen.
-//! Depth is bounded by `serde_json`, and what nobody asked for is skipped without a copy.
+//! Depth is bounded by `serde_json`, and what is not asked for is skipped without a copy.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;

@@ -50,34 +50,36 @@
 //! No reader can guess that one provider's `Retry-After` means milliseconds or that another hides the wait in the
 //! body. A [`Field`] states such a place as data, and a [`Unit`] what its numbers count.
 
-mod budget;
-mod counters;
 mod field;
-mod generic;
-mod glance;
 mod grammar;
 mod grpc;
 pub(crate) mod json;
 mod name;
 mod prose;
 mod ratelimit;
+mod reading;
+mod remaining;
 mod rules;
+mod scan;
 mod value;
+mod wait;
 
 pub use field::Field;
 pub use grpc::read_grpc;
+pub use reading::{Hint, Kind, Reading};
 pub use value::Unit;
 
-pub(crate) use budget::Counter;
-pub(crate) use glance::Glance;
 pub(crate) use grpc::forbids_retry;
-pub(crate) use rules::{Head, Rules};
+pub(crate) use reading::Head;
+pub(crate) use remaining::Remaining;
+pub(crate) use rules::Rules;
+pub(crate) use scan::{HeaderScan, is_silent};
 
-use http::{HeaderMap, HeaderName, StatusCode};
-use std::borrow::Cow;
-use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+/// The name that the gate still uses.
+pub(crate) type Counter = Remaining;
+
+use http::{HeaderMap, StatusCode};
+use std::time::SystemTime;
 
 /// Reads the headers of a response whose provider is not known.
 ///
@@ -93,136 +95,4 @@ pub fn read(status: StatusCode, headers: &HeaderMap, received: SystemTime) -> Re
         },
         None,
     )
-}
-
-/// What a response says about the wait.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Reading {
-    /// Not a word that can be read.
-    Nothing,
-    /// Come back then.
-    Wait(Hint),
-    /// The named header asks for more than a year. No call waits so long, and no other header is asked: the
-    /// server has said plainly that now is not the time.
-    Never(&'static str),
-}
-
-/// A wait that somebody named, and who.
-#[derive(Clone)]
-pub struct Hint {
-    wait: Duration,
-    kind: Kind,
-    source: Source,
-}
-
-/// Where a wait was named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Kind {
-    /// In `Retry-After` or one of its spellings: it is about this very request.
-    RetryAfter,
-    /// By a counter, or in a header of the provider's own.
-    Reset,
-    /// In the body.
-    Body,
-    /// By the policy itself.
-    Policy,
-}
-
-/// A name that costs nothing to clone.
-#[derive(Clone)]
-enum Source {
-    Known(&'static str),
-    Header(HeaderName),
-    Other(Arc<str>),
-}
-
-impl Hint {
-    /// A wait that starts when the head of the response arrives.
-    ///
-    /// It is rounded up to a whole millisecond, as timers are not finer than that.
-    pub fn new(wait: Duration, kind: Kind, source: impl Into<Cow<'static, str>>) -> Hint {
-        let source = match source.into() {
-            Cow::Borrowed(known) => Source::Known(known),
-            Cow::Owned(other) => Source::Other(other.into()),
-        };
-        Hint {
-            wait: value::whole_millis(wait),
-            kind,
-            source,
-        }
-    }
-
-    fn of(wait: Duration, kind: Kind, name: &HeaderName) -> Hint {
-        Hint {
-            wait,
-            kind,
-            source: Source::Header(name.clone()),
-        }
-    }
-
-    /// How long, counted from the arrival of the head.
-    pub fn wait(&self) -> Duration {
-        self.wait
-    }
-
-    /// In what sort of place it was named.
-    pub fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    /// The header that decided, in lower case, or the path or phrase in the body.
-    pub fn source(&self) -> &str {
-        match &self.source {
-            Source::Known(name) => name,
-            Source::Header(name) => name.as_str(),
-            Source::Other(name) => name,
-        }
-    }
-}
-
-/// A wait that a policy decided on, without a header behind it.
-impl From<Duration> for Hint {
-    fn from(wait: Duration) -> Hint {
-        Hint::new(wait, Kind::Policy, "policy")
-    }
-}
-
-impl PartialEq for Hint {
-    fn eq(&self, other: &Hint) -> bool {
-        (self.wait, self.kind, self.source()) == (other.wait, other.kind, other.source())
-    }
-}
-
-impl fmt::Debug for Hint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hint")
-            .field("wait", &self.wait)
-            .field("kind", &self.kind)
-            .field("source", &self.source())
-            .finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hint_stays_small() {
-        assert!(size_of::<Hint>() <= 64, "{}", size_of::<Hint>());
-    }
-
-    #[test]
-    fn a_hint_of_a_policy_says_so() {
-        let hint = Hint::from(Duration::from_nanos(1));
-        assert_eq!(
-            hint,
-            Hint::new(
-                Duration::from_millis(1),
-                Kind::Policy,
-                String::from("policy")
-            )
-        );
-    }
 }

@@ -5,17 +5,25 @@
 
 use super::value::Unit;
 
-/// What a header tells.
+/// What a header states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// A spelling of `Retry-After`.
+    /// A wait: a spelling of `Retry-After`.
     Wait,
-    /// How much is left. Not every name with this word in it counts calls: of those that are not `sure`, only a
-    /// zero means something.
-    Remaining { sure: bool },
-    /// When there will be more; a `delta` is counted from now and so needs no agreement of clocks. Many things can
-    /// be reset: one that is not `sure` needs a counter of its own.
+    /// How much is left.
+    ///
+    /// A name that is not `sure` speaks of no limit, so that only a zero in it counts. Only what is left `of_calls`
+    /// is compared with the calls that are sent; tokens and points are not.
+    Remaining { sure: bool, of_calls: bool },
+    /// When there will be more.
+    ///
+    /// A `delta` is counted from now and so needs no agreement of clocks. A name that is not `sure` speaks of no
+    /// limit, so that it counts only with a counter of its own.
     Reset { delta: bool, sure: bool },
+    /// How much there is per window.
+    Limit,
+    /// Items with counters and resets: the `RateLimit` field.
+    Items,
 }
 
 /// A header name, taken apart.
@@ -26,36 +34,84 @@ pub(super) struct Name<'n> {
     pub(super) unit: Unit,
 }
 
+/// The length of the shortest name that has a role, `reset`.
+pub(super) const SHORTEST: usize = 5;
+
 impl<'n> Name<'n> {
     /// Takes a lower-case header name apart; `None` if it has no role.
     pub(super) fn read(name: &'n str) -> Option<Name<'n>> {
-        if name.starts_with("beta-") || name.starts_with("x-beta-") {
-            return None;
-        }
-        if let Some(wait) = wait(name, "retry") {
-            return Some(wait);
-        }
-        let sure = ["limit", "quota", "throttl"]
-            .iter()
-            .any(|word| split(name, word).is_some());
-        let wait = if sure { wait(name, "wait") } else { None };
-        reset(name, sure).or(wait).or_else(|| remaining(name, sure))
+        may_have_role(name).then(|| Name::of_role(name))?
     }
 
-    /// What the numbers of a header count, as far as its name says.
-    ///
-    /// Hardly a name says it, and one glance at the letters shows that.
-    pub(super) fn unit(name: &'n str) -> Unit {
-        let says = |three: &[u8]| matches!(three, [b'm', b's', _] | b"mil" | b"min");
-        if !name.ends_with("ms") && !name.as_bytes().windows(3).any(says) {
-            return Unit::Auto;
+    /// Takes a name apart that [may have a role](may_have_role).
+    #[inline(never)]
+    pub(super) fn of_role(name: &'n str) -> Option<Name<'n>> {
+        if matches!(name, "ratelimit" | "x-ratelimit") {
+            return Some(Name::new(Role::Items, (name, ""), Unit::Auto));
         }
-        Name::read(name).map_or(Unit::Auto, |name| name.unit)
+        common(name).or_else(|| general(name))
+    }
+
+    fn new(role: Role, (before, after): (&'n str, &'n str), unit: Unit) -> Name<'n> {
+        let stem = Stem { before, after };
+        Name { role, stem, unit }
     }
 }
 
+/// Whether a name may contain one of the words without which it has no role.
+///
+/// They are retry, reset, remain, left, limit, quota and throttle, and three letters of each are looked for. This
+/// rejects most names and is the first step of the grammar, so that the two cannot disagree.
+#[inline]
+pub(super) fn may_have_role(name: &str) -> bool {
+    let tells = |three: &[u8]| match three {
+        [before @ .., b't'] => matches!(before, b"re" | b"se" | b"ef" | b"mi" | b"uo" | b"ro"),
+        [before @ .., b'm'] => before == b"re",
+        _ => false,
+    };
+    name.len() >= SHORTEST && !name.starts_with("content-") && name.as_bytes().windows(3).any(tells)
+}
+
+/// The spellings that most servers use, in a few comparisons.
+fn common(name: &str) -> Option<Name<'_>> {
+    let plain = name.strip_prefix("x-").unwrap_or(name);
+    let rest = plain.strip_prefix("ratelimit-")?;
+    let role = match rest {
+        "limit" => Role::Limit,
+        "remaining" => Role::Remaining {
+            sure: true,
+            of_calls: true,
+        },
+        "reset" => Role::Reset {
+            delta: false,
+            sure: true,
+        },
+        _ => return None,
+    };
+    let before = &name[..name.len() - rest.len()];
+    Some(Name::new(role, (before, ""), Unit::Auto))
+}
+
+/// The whole grammar, which also reads the common spellings.
+fn general(name: &str) -> Option<Name<'_>> {
+    if name.starts_with("beta-") || name.starts_with("x-beta-") {
+        return None;
+    }
+    if let Some(wait) = wait(name, "retry") {
+        return Some(wait);
+    }
+    let sure = ["limit", "quota", "throttl"]
+        .iter()
+        .any(|word| split(name, word).is_some());
+    let wait = if sure { wait(name, "wait") } else { None };
+    reset(name, sure)
+        .or(wait)
+        .or_else(|| remaining(name, sure))
+        .or_else(|| limit(name))
+}
+
 /// A header name without its role: what is before it and what is behind it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stem<'n> {
     before: &'n str,
     after: &'n str,
@@ -63,25 +119,25 @@ pub(super) struct Stem<'n> {
 
 /// How close two stems are; only the closest counter says whether a reset counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kinship {
+pub(super) enum NameMatch {
     /// One is the beginning of the other: `x-ratelimit-reset` of `x-ratelimit-hour-remaining`.
-    Family,
+    Prefix,
     /// The same words, however they are written: `ratelimit` and `x-rate-limit`.
-    Twin,
+    SameWords,
     /// Letter for letter.
-    Same,
+    Exact,
 }
 
 impl<'n> Stem<'n> {
-    pub(super) fn kinship(self, other: Stem<'_>) -> Option<Kinship> {
-        if self.before == other.before && self.after == other.after {
-            return Some(Kinship::Same);
+    pub(super) fn name_match(self, other: Stem<'_>) -> Option<NameMatch> {
+        if self == other {
+            return Some(NameMatch::Exact);
         }
         let (mut ours, mut theirs) = (self.words(), other.words());
         loop {
             match (ours.next(), theirs.next()) {
-                (None, None) => return Some(Kinship::Twin),
-                (None, _) | (_, None) => return Some(Kinship::Family),
+                (None, None) => return Some(NameMatch::SameWords),
+                (None, _) | (_, None) => return Some(NameMatch::Prefix),
                 (one, another) if one != another => return None,
                 _ => {}
             }
@@ -101,16 +157,12 @@ impl<'n> Stem<'n> {
 
 const SEPARATORS: [char; 2] = ['-', '_'];
 
-/// `retry-after`, `retryafter-ms`, `retry-in`, `throttle-wait-seconds`; a bare `retry` is about something else.
+/// `retry-after`, `retry-in`, `throttle-wait-seconds`; a bare `retry` is about something else.
 fn wait<'n>(name: &'n str, word: &str) -> Option<Name<'n>> {
     let (before, rest) = split(name, word)?;
     let (suffix, after) = Suffix::read(rest);
     let says_when = suffix.delta || suffix.moment || word == "wait";
-    says_when.then_some(Name {
-        role: Role::Wait,
-        stem: Stem { before, after },
-        unit: suffix.unit(),
-    })
+    says_when.then(|| Name::new(Role::Wait, (before, after), suffix.unit()))
 }
 
 /// `reset`, `resets-in`, `reset-after-ms`, `resettime`, `seconds-until-reset`, `next`.
@@ -124,11 +176,7 @@ fn reset(name: &str, sure: bool) -> Option<Name<'_>> {
         delta: suffix.delta,
         sure,
     };
-    Some(Name {
-        role,
-        stem: Stem { before, after },
-        unit: suffix.unit(),
-    })
+    Some(Name::new(role, (before, after), suffix.unit()))
 }
 
 /// When the next single call may be made.
@@ -138,11 +186,7 @@ fn next(name: &str) -> Option<Name<'_>> {
         delta: false,
         sure: true,
     };
-    Some(Name {
-        role,
-        stem: Stem { before, after: "" },
-        unit: Unit::Auto,
-    })
+    Some(Name::new(role, (before, ""), Unit::Auto))
 }
 
 fn remaining(name: &str, sure: bool) -> Option<Name<'_>> {
@@ -154,11 +198,26 @@ fn remaining(name: &str, sure: bool) -> Option<Name<'_>> {
     let (suffix, after) = Suffix::read(rest);
     // Time that remains is no number of calls.
     let of_time = suffix.time || before.trim_end_matches(SEPARATORS).ends_with("time");
-    (!of_time).then_some(Name {
-        role: Role::Remaining { sure },
-        stem: Stem { before, after },
-        unit: Unit::Auto,
-    })
+    if of_time {
+        return None;
+    }
+    let of_calls = name.contains("remaining") && counts_calls([before, after]);
+    let role = Role::Remaining { sure, of_calls };
+    Some(Name::new(role, (before, after), Unit::Auto))
+}
+
+/// Whether the words around `remaining` speak of a limit, and of no other measure than calls.
+fn counts_calls(around: [&str; 2]) -> bool {
+    const OTHERS: [&str; 6] = ["token", "cost", "point", "complex", "time", "concurrent"];
+    let has = |word: &str| around.iter().any(|part| split(part, word).is_some());
+    has("limit") && !OTHERS.iter().any(|other| has(other))
+}
+
+/// `ratelimit-limit`, `x-rate-limit-limit-requests`: the last `limit` of a name that has two.
+fn limit(name: &str) -> Option<Name<'_>> {
+    let (before, after) = name.rsplit_once("limit")?;
+    let is_limit = at_boundary(after) && split(before, "limit").is_some();
+    is_limit.then(|| Name::new(Role::Limit, (before, after), Unit::Auto))
 }
 
 /// The words around a role that tell how the value is meant.

@@ -1,20 +1,25 @@
 //! A wait in the middle of a sentence.
 
 use super::grammar::{Number, number::trim};
-use super::value::{Clock, Stated, Unit};
+use super::value::{Parsed, ReferenceTime, Unit};
 use std::time::Duration;
 
 /// The longest wait that follows `phrase` anywhere in `text`; letters match in either case.
 ///
 /// A unit in words counts unless `unit` says better, so that `in 2 minutes` is not two seconds.
-pub(super) fn after(text: &[u8], phrase: &str, clock: Clock, unit: Unit) -> Option<Duration> {
+pub(super) fn after(
+    text: &[u8],
+    phrase: &str,
+    reference: ReferenceTime,
+    unit: Unit,
+) -> Option<Duration> {
     if phrase.is_empty() {
         return None;
     }
     let starts = text.windows(phrase.len()).enumerate();
     let hits = starts.filter(|(_, window)| window.eq_ignore_ascii_case(phrase.as_bytes()));
     hits.take(MOST)
-        .filter_map(|(at, _)| prefix(&text[at + phrase.len()..], clock, unit)?.wait())
+        .filter_map(|(at, _)| prefix(&text[at + phrase.len()..], reference, unit)?.wait())
         .max()
 }
 
@@ -25,18 +30,20 @@ const MOST: usize = 16;
 const LONGEST: usize = 80;
 
 /// The longest beginning of `text` that reads as a wait.
-fn prefix(text: &[u8], clock: Clock, unit: Unit) -> Option<Stated> {
+fn prefix(text: &[u8], reference: ReferenceTime, unit: Unit) -> Option<Parsed> {
     let text = opened(&text[..text.len().min(LONGEST)]);
     let end = (1..=text.len())
         .rev()
-        .find(|end| clock.read(&text[..*end], unit).is_some())?;
+        .find(|end| reference.read(&text[..*end], unit).is_some())?;
     let (value, rest) = text.split_at(end);
     let spoken = if unit == Unit::Auto {
         spoken(value, rest)
     } else {
         None
     };
-    spoken.map(Stated::of).or_else(|| clock.read(value, unit))
+    spoken
+        .map(Parsed::of)
+        .or_else(|| reference.read(value, unit))
 }
 
 /// Without the blanks and quotes before the value.
@@ -78,12 +85,12 @@ mod tests {
 
     #[track_caller]
     fn reads(text: &str, phrase: &str, millis: Option<u64>) {
-        let clock = Clock::of(
-            SystemTime::UNIX_EPOCH,
+        let reference = ReferenceTime::of(
+            || SystemTime::UNIX_EPOCH,
             Some(b"Thu, 01 Jan 2026 00:00:00 GMT"),
             false,
         );
-        let found = after(text.as_bytes(), phrase, clock, Unit::Auto);
+        let found = after(text.as_bytes(), phrase, reference, Unit::Auto);
         assert_eq!(found, millis.map(Duration::from_millis), "{text}");
     }
 

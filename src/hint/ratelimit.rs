@@ -1,4 +1,4 @@
-//! The `RateLimit` field of the IETF draft (`draft-ietf-httpapi-ratelimit-headers`), in all its generations.
+//! The `RateLimit` field of `draft-ietf-httpapi-ratelimit-headers`, in all its generations.
 //!
 //! - up to -06: `RateLimit-Limit`, `-Remaining`, `-Reset` are three headers, read like all others of their kind
 //! - -07: one dictionary, `limit=100, remaining=0, reset=30`
@@ -8,7 +8,7 @@
 //! second bare string, fractions, `;` where the dictionary wants `,`), and with one bad item the whole field.
 
 use super::grammar::{Number, list};
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 
 /// One limit as the field states it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -18,9 +18,9 @@ pub(super) struct Item<'h> {
 }
 
 impl<'h> Item<'h> {
-    /// Whether nothing is left; `None` if the item does not say.
-    pub(super) fn is_spent(self) -> Option<bool> {
-        self.remaining.map(Number::is_spent)
+    /// Whether nothing is left.
+    pub(super) fn is_exhausted(self) -> bool {
+        self.remaining.is_some_and(Number::is_spent)
     }
 
     /// How many calls are left, and what is said about the reset.
@@ -37,17 +37,11 @@ impl<'h> Item<'h> {
 /// The name that a hint from here carries.
 pub(super) const NAME: &str = "ratelimit";
 
-const OLD_NAME: &str = "x-ratelimit";
-
-/// Whether this is the field; a name that HTTP knows is told from it at once.
+/// Whether a header is this field; a name that HTTP knows differs at once.
 pub(super) fn is_field(name: &HeaderName) -> bool {
     static FIELD: HeaderName = HeaderName::from_static(NAME);
-    static OLD_FIELD: HeaderName = HeaderName::from_static(OLD_NAME);
+    static OLD_FIELD: HeaderName = HeaderName::from_static("x-ratelimit");
     *name == FIELD || *name == OLD_FIELD
-}
-
-pub(super) fn is_name(name: &str) -> bool {
-    matches!(name, NAME | OLD_NAME)
 }
 
 /// Whether a line has a parameter that begins with a zero; nothing else is spent.
@@ -64,16 +58,8 @@ pub(super) fn says_zero(line: &[u8]) -> bool {
     })
 }
 
-/// Every item of every `RateLimit` line.
-pub(super) fn items(headers: &HeaderMap) -> impl Iterator<Item = Item<'_>> {
-    let lines = [NAME, OLD_NAME]
-        .into_iter()
-        .flat_map(|name| headers.get_all(name));
-    lines.flat_map(|line| line_items(line.as_bytes()))
-}
-
 /// The items of one line: a list names its parameters within a member, a dictionary across members.
-fn line_items(line: &[u8]) -> impl Iterator<Item = Item<'_>> {
+pub(super) fn items(line: &[u8]) -> impl Iterator<Item = Item<'_>> {
     let dictionary =
         list::unquoted(line, b',').fold(Item::default(), |item, member| read(item, member, LONG));
     let listed = list::unquoted(line, b',').map(|member| read(Item::default(), member, SHORT));
@@ -102,10 +88,10 @@ mod tests {
 
     #[track_caller]
     fn reads(line: &str, expected: &[(bool, Option<&str>)]) {
-        let found: Vec<_> = line_items(line.as_bytes())
+        let found: Vec<_> = items(line.as_bytes())
             .map(|item| {
                 (
-                    item.is_spent().expect("a count"),
+                    item.is_exhausted(),
                     item.reset
                         .map(|text| std::str::from_utf8(text).expect("text")),
                 )

@@ -1,24 +1,14 @@
 //! The generic reader and what one provider adds to it.
 
-use super::budget::{self, Counter};
 use super::field::Field;
-use super::generic::{self, Standing};
-use super::glance::Glance;
-use super::value::{Clock, Unit};
-use super::{Hint, Reading};
-use http::header::DATE;
-use http::{HeaderMap, HeaderName, StatusCode};
+use super::reading::{Head, Hint, Reading};
+use super::remaining::{self, Remaining};
+use super::scan::HeaderScan;
+use super::value::{ReferenceTime, Unit};
+use super::wait::{self, StatusClass};
+use http::header::{DATE, HeaderValue};
+use http::{HeaderMap, HeaderName};
 use std::time::SystemTime;
-
-/// The head of a response, and when it arrived.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Head<'a> {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: &'a HeaderMap,
-    pub(crate) received: SystemTime,
-    /// Whether this is a refusal, if the provider knows better than the status.
-    pub(crate) refused: Option<bool>,
-}
 
 /// How one provider names its waits.
 #[derive(Clone, Debug, Default)]
@@ -49,65 +39,56 @@ impl Rules {
     /// The order is: the provider's headers, all other headers, the provider's places in the body, and what its
     /// page says when it is silent. Places of its own are asked only about refusals.
     pub(crate) fn read(&self, head: Head<'_>, body: Option<&[u8]>) -> Reading {
-        let standing = Standing::of(&head);
-        if standing == Standing::Served && !Glance::at(head.headers, false).perhaps_spent() {
+        let class = StatusClass::of(&head);
+        let scan = HeaderScan::of(head.headers);
+        if class == StatusClass::Served && !scan.may_be_exhausted() {
             return Reading::Nothing;
         }
-        let clock = self.clock(&head);
-        if standing != Standing::Refused {
-            return generic::read(&head, standing, clock, &self.units);
+        let reference = self.reference(&head, scan.date());
+        let by_headers = || wait::read(head.headers, &scan, class, reference, &self.units);
+        if class != StatusClass::Refused {
+            return by_headers();
         }
-        if let Some(hint) = self.in_headers(head.headers, clock) {
+        if let Some(hint) = self.in_headers(head.headers, reference) {
             return Reading::Wait(hint);
         }
-        match generic::read(&head, standing, clock, &self.units) {
+        match by_headers() {
             Reading::Nothing => self
-                .beyond(head.headers, body, clock)
+                .beyond(head.headers, body, reference)
                 .map_or(Reading::Nothing, Reading::Wait),
-            said => said,
+            found => found,
         }
     }
 
     /// What is left of a published quota.
-    pub(crate) fn counter(
+    pub(crate) fn remaining(
         &self,
         headers: &HeaderMap,
-        glance: &Glance<'_>,
+        scan: &HeaderScan<'_>,
         received: impl FnOnce() -> SystemTime,
-    ) -> Option<Counter> {
-        if !self.usages.is_empty() && glance.is_counting() {
-            let received = received();
-            let plain = self.plain_counter(headers, glance, || received);
-            let used = self.used(headers, self.clock_at(headers, received));
-            return plain.into_iter().chain(used).min_by_key(Counter::tightness);
+    ) -> Option<Remaining> {
+        let reference = || ReferenceTime::of(received, scan.date(), self.retry_after_rounded_down);
+        if self.usages.is_empty() {
+            return remaining::read(scan, reference, &self.units);
         }
-        self.plain_counter(headers, glance, received)
-    }
-
-    fn plain_counter(
-        &self,
-        headers: &HeaderMap,
-        glance: &Glance<'_>,
-        received: impl FnOnce() -> SystemTime,
-    ) -> Option<Counter> {
-        if !glance.counts() {
-            return None;
-        }
-        budget::read(headers, glance, received, |name| {
-            let stated = self.units.iter().find(|(stated, _)| stated == name);
-            stated.map(|(_, unit)| *unit)
-        })
+        let reference = reference();
+        let published = remaining::read(scan, || reference, &self.units);
+        let used = self.used(headers, scan, reference);
+        let both = published.into_iter().chain(used);
+        both.min_by_key(Remaining::tightness)
     }
 
     /// What was not used, of the counter with the least left.
-    fn used(&self, headers: &HeaderMap, clock: Clock) -> Option<Counter> {
-        if budget::is_stale(headers) {
-            return None;
-        }
-        let counters = self.usages.iter();
-        counters
-            .filter_map(|usage| usage.counter(headers, clock))
-            .min_by_key(Counter::tightness)
+    fn used(
+        &self,
+        headers: &HeaderMap,
+        scan: &HeaderScan<'_>,
+        reference: ReferenceTime,
+    ) -> Option<Remaining> {
+        let fresh = self.usages.iter().filter(|_| !scan.is_stale());
+        fresh
+            .filter_map(|usage| usage.remaining(headers, reference))
+            .min_by_key(Remaining::tightness)
     }
 
     /// The pause that a served answer asks for in one of these places.
@@ -117,33 +98,34 @@ impl Rules {
         head: Head<'_>,
         body: Option<&[u8]>,
     ) -> Option<Hint> {
-        let clock = self.clock(&head);
+        let date = head.headers.get(DATE).map(HeaderValue::as_bytes);
+        let reference = self.reference(&head, date);
         let body = body.unwrap_or_default();
         longest(
             places
                 .iter()
                 .chain(&self.usages)
-                .filter_map(|place| place.read(head.headers, body, clock)),
+                .filter_map(|place| place.read(head.headers, body, reference)),
         )
     }
 
-    fn clock(&self, head: &Head<'_>) -> Clock {
-        self.clock_at(head.headers, head.received)
+    fn reference(&self, head: &Head<'_>, date: Option<&[u8]>) -> ReferenceTime {
+        ReferenceTime::of(|| head.received, date, self.retry_after_rounded_down)
     }
 
-    fn clock_at(&self, headers: &HeaderMap, received: SystemTime) -> Clock {
-        let date = headers.get(DATE).map(|date| date.as_bytes());
-        Clock::of(received, date, self.retry_after_rounded_down)
-    }
-
-    fn in_headers(&self, headers: &HeaderMap, clock: Clock) -> Option<Hint> {
+    fn in_headers(&self, headers: &HeaderMap, reference: ReferenceTime) -> Option<Hint> {
         let fields = self.fields.iter().filter(|field| !field.is_in_body());
         let places = fields.chain(&self.usages);
-        longest(places.filter_map(|field| field.read(headers, &[], clock)))
+        longest(places.filter_map(|field| field.read(headers, &[], reference)))
     }
 
     /// What the body says, or what the provider's page says about silence.
-    fn beyond(&self, headers: &HeaderMap, body: Option<&[u8]>, clock: Clock) -> Option<Hint> {
+    fn beyond(
+        &self,
+        headers: &HeaderMap,
+        body: Option<&[u8]>,
+        reference: ReferenceTime,
+    ) -> Option<Hint> {
         let seen = || {
             self.fields
                 .iter()
@@ -152,7 +134,7 @@ impl Rules {
         let in_body = |field: &&Field| field.is_in_body();
         let said = seen()
             .filter(in_body)
-            .filter_map(|field| field.read(headers, body?, clock));
+            .filter_map(|field| field.read(headers, body?, reference));
         longest(said).or_else(|| seen().find_map(Field::fallback))
     }
 }

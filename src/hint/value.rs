@@ -1,6 +1,7 @@
 //! From a written value to a wait.
 
 use super::grammar::{Number, date, duration, list};
+use http::HeaderName;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::time::{Duration, SystemTime};
@@ -9,9 +10,12 @@ use std::time::{Duration, SystemTime};
 ///
 /// Values with letters or colons in them say it themselves, so a unit never changes how they are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unit {
-    /// Its size decides: below 10⁸ seconds from now; from 10⁹ the epoch in seconds; from 10¹¹ the epoch in
-    /// milliseconds; what lies between or beyond is unusable.
+    /// The size of the number decides what it counts.
+    ///
+    /// Below 10⁸ it is seconds from now; from 10⁹ the epoch in seconds; from 10¹¹ the epoch in milliseconds. What
+    /// lies between or beyond is unusable.
     #[default]
     Auto,
     /// Seconds from now, whatever the size.
@@ -26,31 +30,40 @@ pub enum Unit {
     EpochMillis,
 }
 
+/// Header units that a provider states, against what the name says.
+pub(super) type Units = [(HeaderName, Unit)];
+
+/// The unit that a provider states for a header.
+pub(super) fn unit_of(name: &HeaderName, units: &Units) -> Option<Unit> {
+    let stated = units.iter().find(|(stated, _)| stated == name);
+    stated.map(|(_, unit)| *unit)
+}
+
 /// A value that one of the grammars reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stated {
+pub(super) enum Parsed {
     /// A moment that was over when the head arrived, by more than [`CUT`]: it names no wait.
-    Over,
+    Past,
     /// So long from the arrival of the head, in whole milliseconds.
     Wait(Duration),
     /// More than a year from then, or a number of no plausible size.
-    TooFar,
+    OutOfRange,
 }
 
-impl Stated {
-    pub(super) fn of(wait: Duration) -> Stated {
+impl Parsed {
+    pub(super) fn of(wait: Duration) -> Parsed {
         let wait = whole_millis(wait);
         if wait > YEAR {
-            Stated::TooFar
+            Parsed::OutOfRange
         } else {
-            Stated::Wait(wait)
+            Parsed::Wait(wait)
         }
     }
 
     pub(super) fn wait(self) -> Option<Duration> {
         match self {
-            Stated::Wait(wait) => Some(wait),
-            Stated::Over | Stated::TooFar => None,
+            Parsed::Wait(wait) => Some(wait),
+            Parsed::Past | Parsed::OutOfRange => None,
         }
     }
 }
@@ -66,36 +79,43 @@ const CUT: SignedDuration = SignedDuration::from_secs(2);
 
 /// What absolute moments are compared with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
+pub(super) struct ReferenceTime {
     now: Timestamp,
     retry_after_rounded_down: bool,
 }
 
-impl Clock {
+impl ReferenceTime {
     /// The server's own clock if the response has a `Date`, else the local one.
     pub(super) fn of(
-        received: SystemTime,
+        received: impl FnOnce() -> SystemTime,
         date: Option<&[u8]>,
         retry_after_rounded_down: bool,
-    ) -> Clock {
-        // A local clock beyond the calendar only makes every absolute moment unusable.
-        let received = Timestamp::try_from(received).unwrap_or(Timestamp::MIN);
-        let served = date.and_then(|date| date::read(date, received));
-        Clock {
-            now: served.unwrap_or(received),
+    ) -> ReferenceTime {
+        let fixed = date.and_then(date::imf_fixdate);
+        let now = fixed.unwrap_or_else(|| {
+            // A local clock beyond the calendar only makes every absolute moment unusable.
+            let received = Timestamp::try_from(received()).unwrap_or(Timestamp::MIN);
+            let served = date.and_then(|date| date::read(date, received));
+            served.unwrap_or(received)
+        });
+        ReferenceTime {
+            now,
             retry_after_rounded_down,
         }
     }
 
     /// Reads one value by whichever grammar fits; `None` if none does.
-    pub(super) fn read(self, text: &[u8], unit: Unit) -> Option<Stated> {
+    pub(super) fn read(self, text: &[u8], unit: Unit) -> Option<Parsed> {
+        if let Some(number) = Number::integer(text) {
+            return Some(self.number(number, unit));
+        }
         let text = list::bare(text);
         if let Some(number) = Number::read(text) {
             return Some(self.number(number, unit));
         }
-        let span = duration::go(text).or_else(|| duration::clock(text));
+        let span = duration::go(text).or_else(|| duration::time_span(text));
         if let Some(span) = span {
-            return Some(Stated::of(span));
+            return Some(Parsed::of(span));
         }
         date::read(text, self.now).map(|moment| self.until(moment))
     }
@@ -106,7 +126,7 @@ impl Clock {
         let now = Duration::try_from(now).ok()?.as_nanos();
         let over = now.checked_rem(window.as_nanos())?;
         let left = u64::try_from(window.as_nanos() - over).ok()?;
-        Stated::of(Duration::from_nanos(left)).wait()
+        Parsed::of(Duration::from_nanos(left)).wait()
     }
 
     /// Until the day ends in some zone.
@@ -123,47 +143,47 @@ impl Clock {
             .max()
     }
 
-    fn number(self, number: Number, unit: Unit) -> Stated {
+    fn number(self, number: Number, unit: Unit) -> Parsed {
         match unit {
             Unit::Auto => self.by_size(number),
             Unit::Seconds => self.seconds(number),
             Unit::Millis if number.whole >= EPOCH_MILLIS => self.since_epoch(number, MILLI),
-            Unit::Millis => Stated::of(number.of(MILLI)),
-            Unit::Minutes => Stated::of(number.of(60 * SECOND)),
+            Unit::Millis => Parsed::of(number.of(MILLI)),
+            Unit::Minutes => Parsed::of(number.of(60 * SECOND)),
             Unit::EpochSeconds => self.since_epoch(number, SECOND),
             Unit::EpochMillis => self.since_epoch(number, MILLI),
         }
     }
 
-    fn by_size(self, number: Number) -> Stated {
+    fn by_size(self, number: Number) -> Parsed {
         match number.whole {
             ..DELTAS => self.seconds(number),
             EPOCH_SECONDS..EPOCH_MILLIS => self.since_epoch(number, SECOND),
             EPOCH_MILLIS..EPOCH_END => self.since_epoch(number, MILLI),
-            _ => Stated::TooFar,
+            _ => Parsed::OutOfRange,
         }
     }
 
-    fn seconds(self, number: Number) -> Stated {
+    fn seconds(self, number: Number) -> Parsed {
         let cut = self.retry_after_rounded_down && number.integral;
-        Stated::of(
+        Parsed::of(
             number
                 .of(SECOND)
                 .saturating_add(Duration::from_secs(cut.into())),
         )
     }
 
-    fn since_epoch(self, number: Number, unit: u64) -> Stated {
+    fn since_epoch(self, number: Number, unit: u64) -> Parsed {
         let moment = Timestamp::UNIX_EPOCH.checked_add(number.of(unit));
-        moment.map_or(Stated::TooFar, |moment| self.until(moment))
+        moment.map_or(Parsed::OutOfRange, |moment| self.until(moment))
     }
 
-    fn until(self, moment: Timestamp) -> Stated {
+    fn until(self, moment: Timestamp) -> Parsed {
         let left = moment.duration_since(self.now);
         if left < -CUT {
-            return Stated::Over;
+            return Parsed::Past;
         }
-        Stated::of(left.max(SignedDuration::ZERO).unsigned_abs())
+        Parsed::of(left.max(SignedDuration::ZERO).unsigned_abs())
     }
 }
 
@@ -175,6 +195,21 @@ const EPOCH_SECONDS: u64 = 1_000_000_000;
 const EPOCH_MILLIS: u64 = 100_000_000_000;
 const EPOCH_END: u64 = 100_000_000_000_000;
 
+/// The number that a counter begins with: `0`, `"0"`, `0;w=60`.
+pub(super) fn count(value: &[u8]) -> Option<Number> {
+    if let Some(number) = Number::integer(value) {
+        return Some(number);
+    }
+    let value = list::bare(value);
+    let end = value.iter().position(|byte| *byte == b';');
+    Number::read(&value[..end.unwrap_or(value.len())])
+}
+
+/// The whole number that a counter begins with, if it is one of calls.
+pub(super) fn whole_count(value: &[u8]) -> Option<u32> {
+    u32::try_from(count(value)?.whole).ok()
+}
+
 /// Rounded up: a timer that fires early by a microsecond is refused again.
 pub(super) fn whole_millis(wait: Duration) -> Duration {
     let millis = wait.subsec_nanos().div_ceil(1_000_000);
@@ -185,16 +220,17 @@ pub(super) fn whole_millis(wait: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    fn read(text: &str, unit: Unit) -> Option<Stated> {
+    fn read(text: &str, unit: Unit) -> Option<Parsed> {
         let now = Timestamp::from_second(1_767_225_600).expect("2026");
-        Clock::of(now.try_into().expect("a moment"), None, false).read(text.as_bytes(), unit)
+        ReferenceTime::of(|| now.try_into().expect("a moment"), None, false)
+            .read(text.as_bytes(), unit)
     }
 
     #[track_caller]
     fn waits(text: &str, unit: Unit, millis: u64) {
         assert_eq!(
             read(text, unit),
-            Some(Stated::Wait(Duration::from_millis(millis))),
+            Some(Parsed::Wait(Duration::from_millis(millis))),
             "{text}"
         );
     }
@@ -207,7 +243,7 @@ mod tests {
         waits("1767225630", Unit::Auto, 30_000);
         waits("1767225630.0001", Unit::Auto, 30_001);
         waits("1767225630001", Unit::Auto, 30_001);
-        assert_eq!(read("1000000000", Unit::Auto), Some(Stated::Over));
+        assert_eq!(read("1000000000", Unit::Auto), Some(Parsed::Past));
         for far in [
             "99999999",
             "100000000",
@@ -216,7 +252,7 @@ mod tests {
             "99999999999999",
             "100000000000000",
         ] {
-            assert_eq!(read(far, Unit::Auto), Some(Stated::TooFar), "{far}");
+            assert_eq!(read(far, Unit::Auto), Some(Parsed::OutOfRange), "{far}");
         }
     }
 
@@ -226,9 +262,9 @@ mod tests {
         waits("2500.5", Unit::Millis, 2_501);
         waits("1767225630000", Unit::Millis, 30_000);
         waits("19", Unit::Minutes, 1_140_000);
-        assert_eq!(read("5", Unit::EpochSeconds), Some(Stated::Over));
+        assert_eq!(read("5", Unit::EpochSeconds), Some(Parsed::Past));
         waits("1767225630000", Unit::EpochMillis, 30_000);
-        assert_eq!(read("1767225630", Unit::Seconds), Some(Stated::TooFar));
+        assert_eq!(read("1767225630", Unit::Seconds), Some(Parsed::OutOfRange));
         for unit in [
             Unit::Seconds,
             Unit::Millis,
@@ -238,7 +274,7 @@ mod tests {
         ] {
             assert_eq!(
                 read("18446744073709551615", unit),
-                Some(Stated::TooFar),
+                Some(Parsed::OutOfRange),
                 "{unit:?}"
             );
         }
@@ -266,9 +302,9 @@ mod tests {
             ("Wed Dec 31 2025 23:59:57 GMT+0000 (UTC)", true),
         ] {
             let expected = if over {
-                Stated::Over
+                Parsed::Past
             } else {
-                Stated::Wait(Duration::ZERO)
+                Parsed::Wait(Duration::ZERO)
             };
             assert_eq!(read(text, Unit::Auto), Some(expected), "{text}");
         }
@@ -276,23 +312,26 @@ mod tests {
 
     #[test]
     fn a_server_that_truncates_is_given_the_second_it_cut() {
-        let clock = Clock::of(SystemTime::UNIX_EPOCH, None, true);
-        let wait = |text: &[u8]| clock.read(text, Unit::Auto).and_then(Stated::wait);
+        let reference = ReferenceTime::of(|| SystemTime::UNIX_EPOCH, None, true);
+        let wait = |text: &[u8]| reference.read(text, Unit::Auto).and_then(Parsed::wait);
         assert_eq!(wait(b"7"), Some(Duration::from_secs(8)));
         assert_eq!(wait(b"7.2"), Some(Duration::from_millis(7_200)));
         assert_eq!(wait(b"7s"), Some(Duration::from_secs(7)));
     }
 
     #[test]
-    fn a_local_clock_beyond_the_calendar_harms_nobody() {
+    fn a_local_clock_beyond_the_calendar_does_no_harm() {
         let far = SystemTime::UNIX_EPOCH
             .checked_add(Duration::from_secs(1 << 60))
             .expect("a moment");
-        let clock = Clock::of(far, None, false);
+        let reference = ReferenceTime::of(|| far, None, false);
         assert_eq!(
-            clock.read(b"30", Unit::Auto),
-            Some(Stated::Wait(Duration::from_secs(30)))
+            reference.read(b"30", Unit::Auto),
+            Some(Parsed::Wait(Duration::from_secs(30)))
         );
-        assert_eq!(clock.read(b"1767225630", Unit::Auto), Some(Stated::TooFar));
+        assert_eq!(
+            reference.read(b"1767225630", Unit::Auto),
+            Some(Parsed::OutOfRange)
+        );
     }
 }

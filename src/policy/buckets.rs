@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName};
 
 use super::{RequestHead, Route, Ruling, Verdict};
-use crate::hint::Glance;
+use crate::hint::HeaderScan;
 
 /// Where the name of a bucket is found, and what else there is to know about them.
 #[derive(Clone, Debug)]
@@ -45,10 +45,10 @@ impl Buckets {
         &self,
         verdict: Verdict,
         headers: &HeaderMap,
-        glance: &Glance<'_>,
+        scan: &HeaderScan<'_>,
     ) -> Verdict {
         let refused = verdict.ruling() != Ruling::Accept && verdict.closes_gate();
-        if refused && self.is_for_all(headers, glance) {
+        if refused && self.is_for_all(headers, scan) {
             return verdict.with_counter(None);
         }
         let name = headers.get(&self.name).and_then(|name| name.to_str().ok());
@@ -59,10 +59,10 @@ impl Buckets {
     }
 
     /// Whether a refusal is by a limit that all buckets share.
-    fn is_for_all(&self, headers: &HeaderMap, glance: &Glance<'_>) -> bool {
+    fn is_for_all(&self, headers: &HeaderMap, scan: &HeaderScan<'_>) -> bool {
         match &self.global {
             Some(global) => headers.get(global).is_some_and(|value| value != "false"),
-            None => glance.has_something_left(),
+            None => scan.has_something_left(),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::attempt::GRPC_STATUS;
 use super::standard::{contains, has_phrase};
 use super::{Attempt, Policy, Provider, RequestHead, Route, Verdict};
 use crate::gate::Quota;
-use crate::hint::{Glance, Head, Reading, forbids_retry, read_grpc};
+use crate::hint::{Head, HeaderScan, Reading, forbids_retry, read_grpc};
 use crate::retry::Idempotent;
 use crate::scope::Scope;
 
@@ -271,7 +271,7 @@ impl Grpc {
         let places = [Some(metadata), attempt.headers()].into_iter().flatten();
         let mut told = places.filter(|headers| buckets.are_told_in(headers));
         let headers = told.next().unwrap_or(metadata);
-        buckets.note(verdict, headers, &Glance::at(headers, true))
+        buckets.note(verdict, headers, &HeaderScan::of(headers))
     }
 
     /// The attempt with what is known of its method.

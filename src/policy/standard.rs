@@ -6,7 +6,7 @@ use http::header::CONNECTION;
 use http::{HeaderMap, StatusCode};
 
 use super::{Attempt, Provider, Verdict};
-use crate::hint::{self, Glance, Head, Reading};
+use crate::hint::{self, Head, HeaderScan, Reading};
 
 /// A 5xx counts as a 500 if it is not known (RFC 9110, 15), except these, which another try does not mend.
 const NOT_RETRIED: [u16; 7] = [501, 505, 506, 507, 508, 510, 511];
@@ -24,22 +24,22 @@ pub(super) fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     };
     let served = attempt.status().is_some_and(|status| status.as_u16() < 400);
     let plainly = served && attempt.body().is_none() && !provider.names_served;
-    let glance = Glance::at(headers, true);
+    let scan = HeaderScan::of(headers);
     let received = || attempt.received();
-    let counter = provider.rules.counter(headers, &glance, received);
-    let verdict = if plainly && !glance.perhaps_spent() {
+    let counter = provider.rules.remaining(headers, &scan, received);
+    let verdict = if plainly && !scan.may_be_exhausted() {
         Verdict::accept()
     } else {
-        ruling(provider, attempt, &glance)
+        ruling(provider, attempt, &scan)
     };
     let verdict = verdict.with_counter(counter);
     match &provider.buckets {
-        Some(buckets) => buckets.note(verdict, headers, &glance),
+        Some(buckets) => buckets.note(verdict, headers, &scan),
         None => verdict,
     }
 }
 
-fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Verdict {
+fn ruling(provider: &Provider, attempt: &Attempt<'_>, scan: &HeaderScan<'_>) -> Verdict {
     let Some((status, headers)) = attempt.status().zip(attempt.headers()) else {
         return judge_failure(attempt);
     };
@@ -47,20 +47,20 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, glance: &Glance<'_>) -> Ve
     let said = header_says(provider, status, headers);
     let is_final = provider.final_statuses.contains(&status.as_u16());
     let limited = status == StatusCode::TOO_MANY_REQUESTS;
-    if told == Told::Final || is_final || (said == Some(false) && !limited) {
+    if told == BodySays::Final || is_final || (said == Some(false) && !limited) {
         return Verdict::refuse();
     }
     let named = said.or_else(|| retries(provider, status));
     let retried = named.or_else(|| is_retried(attempt, status));
     let told = match told {
-        Told::Alone if said == Some(false) => Told::Nothing,
+        BodySays::OnlyThisCall if said == Some(false) => BodySays::Nothing,
         told => told,
     };
-    let alone = told == Told::Alone;
-    let throttled = !alone && (limited || told != Told::Nothing);
+    let alone = told == BodySays::OnlyThisCall;
+    let throttled = !alone && (limited || told != BodySays::Nothing);
     let served = !alone && !throttled && retried != Some(true) && status.as_u16() < 400;
     let pauses = !provider.pauses.is_empty() || !provider.rules.usages.is_empty();
-    if served && !pauses && !glance.perhaps_spent() {
+    if served && !pauses && !scan.may_be_exhausted() {
         return Verdict::accept();
     }
     let head = Head {
@@ -152,8 +152,8 @@ pub(super) fn goes_again(provider: &Provider, attempt: &Attempt<'_>) -> bool {
         return matches!(verdict.ruling(), Retry | Throttled);
     }
     let headers = attempt.headers();
-    let glance = headers.map_or_else(Glance::default, |headers| Glance::at(headers, false));
-    let ruling = ruling(provider, attempt, &glance).ruling();
+    let scan = headers.map_or_else(HeaderScan::empty, HeaderScan::of);
+    let ruling = ruling(provider, attempt, &scan).ruling();
     matches!(ruling, Retry | Throttled)
 }
 
@@ -166,8 +166,8 @@ fn judge_failure(attempt: &Attempt<'_>) -> Verdict {
 }
 
 /// A refusal by a limit goes again unless the provider's list of statuses leaves 429 out.
-fn throttle(provider: &Provider, retried: Option<bool>, told: Told) -> Verdict {
-    let verdict = if retried == Some(false) && told == Told::Nothing {
+fn throttle(provider: &Provider, retried: Option<bool>, told: BodySays) -> Verdict {
+    let verdict = if retried == Some(false) && told == BodySays::Nothing {
         Verdict::refuse().close_gate()
     } else {
         Verdict::throttled()
@@ -242,19 +242,19 @@ fn kind_of(status: StatusCode, retried: Option<bool>, hinted: bool) -> Kind {
 
 /// What the words and codes of the body say.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum BodySays {
     Nothing,
     Final,
     Throttled(Option<Duration>),
     /// Refused, and nobody else is concerned.
-    Alone,
+    OnlyThisCall,
 }
 
-impl Told {
+impl BodySays {
     /// How long to wait where no wait is named.
     fn bare_wait(self, provider: &Provider) -> Duration {
         match self {
-            Told::Throttled(Some(lasting)) => lasting,
+            BodySays::Throttled(Some(lasting)) => lasting,
             _ => provider.bare_wait,
         }
     }
@@ -262,32 +262,32 @@ impl Told {
     /// What is told of a status that by itself tells of a block.
     fn or_block(self, block: Option<Duration>) -> Self {
         match self {
-            Told::Nothing if block.is_some() => Told::Throttled(block),
-            Told::Throttled(lasting) => Told::Throttled(lasting.max(block)),
+            BodySays::Nothing if block.is_some() => BodySays::Throttled(block),
+            BodySays::Throttled(lasting) => BodySays::Throttled(lasting.max(block)),
             told => told,
         }
     }
 }
 
-fn body_says(provider: &Provider, status: StatusCode, body: Option<&[u8]>) -> Told {
+fn body_says(provider: &Provider, status: StatusCode, body: Option<&[u8]>) -> BodySays {
     let Some(body) = body else {
-        return Told::Nothing;
+        return BodySays::Nothing;
     };
     if status.is_success() && !provider.looks_into(status) {
-        return Told::Nothing;
+        return BodySays::Nothing;
     }
     if provider.says_final(body) || has_phrase(body, &provider.final_phrases) {
-        return Told::Final;
+        return BodySays::Final;
     }
     let phrase = provider
         .throttled_phrases
         .iter()
         .find(|(phrase, _)| contains(body, phrase));
     match phrase {
-        Some((_, lasting)) => Told::Throttled(*lasting),
-        None if provider.says_alone(body) => Told::Alone,
-        None if provider.says_throttled(body) => Told::Throttled(None),
-        None => Told::Nothing,
+        Some((_, lasting)) => BodySays::Throttled(*lasting),
+        None if provider.says_alone(body) => BodySays::OnlyThisCall,
+        None if provider.says_throttled(body) => BodySays::Throttled(None),
+        None => BodySays::Nothing,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::hint::{Counter, Hint};
+use crate::hint::{Hint, Remaining};
 
 /// What becomes of an attempt, and whether the other callers of its scope have to wait.
 ///
@@ -26,7 +26,7 @@ pub struct Verdict {
     hint: Option<Hint>,
     closes_gate: bool,
     bare_wait: Option<Duration>,
-    counter: Option<Counter>,
+    counter: Option<Remaining>,
     cost: Option<u32>,
     bucket: Option<Arc<str>>,
     failure: bool,
@@ -245,12 +245,12 @@ impl Verdict {
     }
 
     /// What the response says is left of a published quota.
-    pub(crate) fn with_counter(mut self, counter: Option<Counter>) -> Self {
+    pub(crate) fn with_counter(mut self, counter: Option<Remaining>) -> Self {
         self.counter = counter;
         self
     }
 
-    pub(crate) const fn counter(&self) -> Option<Counter> {
+    pub(crate) const fn counter(&self) -> Option<Remaining> {
         self.counter
     }
 

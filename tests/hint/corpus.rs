@@ -44,7 +44,7 @@ fn read(entry: &Value) -> Answer {
     let status = StatusCode::from_u16(status).expect("a status");
     match hint::read(status, &headers(entry), moment(entry)) {
         Reading::Wait(hint) => (word(hint.kind()), Some(hint.wait().as_millis() as u64)),
-        Reading::Nothing | Reading::Never(_) => ("none", None),
+        _ => ("none", None),
     }
 }
 

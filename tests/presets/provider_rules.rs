@@ -70,7 +70,8 @@ fn each_recorded_rule_can_be_said() {
         "extensions.cost.throttleStatus.currentlyAvailable",
         "extensions.cost.throttleStatus.restoreRate",
     );
-    let dropbox = || provider(Field::json("error.retry_after").or(Duration::from_secs(1)));
+    let dropbox =
+        || provider(Field::json("error.retry_after").default_wait(Duration::from_secs(1)));
     let table = [
         // A unit that is not the usual one.
         (

@@ -1,36 +1,36 @@
 //! A place in words.
 
-use super::{Field, Place};
+use super::{Field, Location};
 use std::fmt;
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::Header(name) => write!(f, "`{name}`")?,
-            Place::HeaderList(name) => write!(f, "the items of `{name}`")?,
-            Place::HeaderParams {
+            Location::Header(name) => write!(f, "`{name}`")?,
+            Location::HeaderList(name) => write!(f, "the items of `{name}`")?,
+            Location::HeaderParams {
                 name,
                 counter,
                 wait,
             } => write!(f, "`{wait}` of `{name}` whose `{counter}` is 0")?,
-            Place::HeaderJson { name, path } => write!(f, "`{path}` in `{name}`")?,
-            Place::UsedUp { usage, limit, .. } => {
+            Location::HeaderJson { name, path } => write!(f, "`{path}` in `{name}`")?,
+            Location::UsedUp { usage, limit, .. } => {
                 write!(f, "the next window when `{usage}` is up to `{limit}`")?;
             }
-            Place::Json(path) => write!(f, "`{path}` in the body")?,
-            Place::JsonDeficit {
+            Location::Json(path) => write!(f, "`{path}` in the body")?,
+            Location::JsonDeficit {
                 need,
                 have,
                 per_second,
             } => write!(f, "(`{need}` - `{have}`) / `{per_second}` in the body")?,
-            Place::Midnight { phrase, midnight } => {
+            Location::Midnight { phrase, midnight } => {
                 write!(
                     f,
                     "midnight in `{}` when `{phrase}` is in the body",
                     midnight.rule
                 )?;
             }
-            Place::After(phrase) => write!(f, "after `{}` in the body", phrase.trim())?,
+            Location::After(phrase) => write!(f, "after `{}` in the body", phrase.trim())?,
         }
         match self.default {
             Some(wait) => write!(f, ", else {wait:?}"),
@@ -63,7 +63,7 @@ mod tests {
             "the next window when `x-usage` is up to `x-limit`",
         );
         says(
-            Field::json("wait").or(Duration::from_secs(1)),
+            Field::json("wait").default_wait(Duration::from_secs(1)),
             "`wait` in the body, else 1s",
         );
         says(

@@ -1,12 +1,12 @@
 //! Days that end at midnight somewhere.
 
-use super::super::value::Clock;
+use super::super::value::ReferenceTime;
 use super::Text;
 use jiff::tz::TimeZone;
 use std::time::Duration;
 
 /// A zone whose rule was written down, since no database of zones is compiled in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Midnight {
     pub(super) rule: Text,
     zone: TimeZone,
@@ -20,13 +20,18 @@ impl Midnight {
     }
 
     /// Until the day ends, if the text speaks of it.
-    pub(super) fn wait(&self, text: &[u8], phrase: &str, clock: Clock) -> Option<Duration> {
+    pub(super) fn wait(
+        &self,
+        text: &[u8],
+        phrase: &str,
+        reference: ReferenceTime,
+    ) -> Option<Duration> {
         let phrase = phrase.as_bytes();
         let speaks = !phrase.is_empty()
             && text
                 .windows(phrase.len())
                 .any(|window| window.eq_ignore_ascii_case(phrase));
-        speaks.then(|| clock.until_midnight(&self.zone))?
+        speaks.then(|| reference.until_midnight(&self.zone))?
     }
 }
 
@@ -40,8 +45,8 @@ mod tests {
     #[track_caller]
     fn waits(rule: &'static str, now: &str, text: &str, hours: Option<f64>) {
         let now: Timestamp = now.parse().unwrap();
-        let clock = Clock::of(now.try_into().unwrap(), None, false);
-        let found = Midnight::of(rule.into()).wait(text.as_bytes(), "PerDay", clock);
+        let reference = ReferenceTime::of(|| now.try_into().unwrap(), None, false);
+        let found = Midnight::of(rule.into()).wait(text.as_bytes(), "PerDay", reference);
         let expected = hours.map(|hours| Duration::from_secs_f64(hours * 3_600.0));
         assert_eq!(found, expected, "{now} {text}");
     }

@@ -1,8 +1,8 @@
 //! Windows that begin by the clock.
 
-use super::super::budget::Counter;
 use super::super::grammar::{Number, list};
-use super::super::value::Clock;
+use super::super::remaining::Remaining;
+use super::super::value::ReferenceTime;
 use std::time::Duration;
 
 /// What is left of each window: the lists name them in the same order.
@@ -10,16 +10,16 @@ pub(super) fn left<'h>(
     usage: &'h [u8],
     limit: &'h [u8],
     windows: &'h [Duration],
-    clock: Clock,
-) -> impl Iterator<Item = Counter> + 'h {
+    reference: ReferenceTime,
+) -> impl Iterator<Item = Remaining> + 'h {
     let counts = list::items(usage).zip(list::items(limit)).zip(windows);
     counts.filter_map(move |((used, limit), window)| {
         let limit = u32::try_from(count(limit)?).ok()?;
         let used = u32::try_from(count(used)?).unwrap_or(u32::MAX);
-        Some(Counter {
+        Some(Remaining {
             limit: Some(limit),
             remaining: limit.saturating_sub(used),
-            resets_in: Some(clock.next(*window)?),
+            resets_in: Some(reference.next(*window)?),
         })
     })
 }
@@ -29,9 +29,9 @@ pub(super) fn wait(
     usage: &[u8],
     limit: &[u8],
     windows: &[Duration],
-    clock: Clock,
+    reference: ReferenceTime,
 ) -> Option<Duration> {
-    left(usage, limit, windows, clock)
+    left(usage, limit, windows, reference)
         .filter(|counter| counter.remaining == 0)
         .filter_map(|counter| counter.resets_in)
         .max()
@@ -50,14 +50,19 @@ mod tests {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// 2026-01-01T10:07:30Z
-    fn clock() -> Clock {
+    fn reference() -> ReferenceTime {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_262_050);
-        Clock::of(now, None, false)
+        ReferenceTime::of(|| now, None, false)
     }
 
     #[track_caller]
     fn waits(usage: &str, limit: &str, seconds: Option<u64>) {
-        let found = wait(usage.as_bytes(), limit.as_bytes(), &[QUARTER, DAY], clock());
+        let found = wait(
+            usage.as_bytes(),
+            limit.as_bytes(),
+            &[QUARTER, DAY],
+            reference(),
+        );
         assert_eq!(found, seconds.map(Duration::from_secs), "{usage} {limit}");
     }
 

@@ -1,6 +1,6 @@
 //! Base64 (RFC 4648, section 4), with its padding or without: how binary metadata of gRPC is written.
 //!
-//! Twenty lines of our own: for a single header that few users ever get, nobody should have to compile a library.
+//! Twenty lines of our own, since a single header that few users ever get is not worth a dependency.
 
 pub(in crate::hint) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let digits = unpadded(text);

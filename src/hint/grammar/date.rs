@@ -1,108 +1,189 @@
-//! Absolute moments: HTTP's three dates, RFC 3339 and what passes for it, JavaScript's `Date.toString()`.
+//! Absolute moments: the three dates of HTTP, RFC 3339 with its variants, JavaScript's `Date.toString()`.
 //!
 //! The scanner is ours because no library reads all of these forms, least of all with a wrong weekday or without
 //! seconds; what the calendar makes of them is `jiff`'s work.
 
+use super::cursor::Cursor;
 use super::number::trim;
-use super::scan::Scan;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 /// Reads a moment; `now` settles the century of a two-digit year.
 pub(crate) fn read(text: &[u8], now: Timestamp) -> Option<Timestamp> {
-    let mut scan = Scan(trim(text));
-    let (date, clock) = match scan.0 {
-        [b'0'..=b'9', _, _, _, b'-', ..] => iso(&mut scan)?,
-        _ => named(&mut scan, now)?,
+    imf_fixdate(text).or_else(|| general(text, now))
+}
+
+/// Reads the form that HTTP servers must send, `Sun, 06 Nov 1994 08:49:37 GMT`, by its fixed places.
+///
+/// `None` leaves all other forms to the general grammar: years before 1970 and leap seconds, too.
+pub(crate) fn imf_fixdate(text: &[u8]) -> Option<Timestamp> {
+    let text: &[u8; 29] = text.try_into().ok()?;
+    let [
+        w0,
+        w1,
+        w2,
+        b',',
+        b' ',
+        d0,
+        d1,
+        b' ',
+        m0,
+        m1,
+        m2,
+        b' ',
+        y0,
+        y1,
+        y2,
+        y3,
+        b' ',
+        time @ ..,
+    ] = text
+    else {
+        return None;
     };
-    let offset = zone(&mut scan)?;
-    scan.is_done().then_some(())?;
+    let [h0, h1, b':', n0, n1, b':', s0, s1, b' ', b'G', b'M', b'T'] = time else {
+        return None;
+    };
+    if !matches!(
+        &[*w0, *w1, *w2],
+        b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun"
+    ) {
+        return None;
+    }
+    // Days of the year before the month begins, and how long the month is.
+    let (before, length) = match &[*m0, *m1, *m2] {
+        b"Jan" => (0, 31),
+        b"Feb" => (31, 28),
+        b"Mar" => (59, 31),
+        b"Apr" => (90, 30),
+        b"May" => (120, 31),
+        b"Jun" => (151, 30),
+        b"Jul" => (181, 31),
+        b"Aug" => (212, 31),
+        b"Sep" => (243, 30),
+        b"Oct" => (273, 31),
+        b"Nov" => (304, 30),
+        b"Dec" => (334, 31),
+        _ => return None,
+    };
+    let digits =
+        [d0, d1, y0, y1, y2, y3, h0, h1, n0, n1, s0, s1].map(|byte| byte.wrapping_sub(b'0'));
+    if digits.iter().fold(0, |largest, digit| largest.max(*digit)) > 9 {
+        return None;
+    }
+    let [day, century, year, hour, minute, second] =
+        std::array::from_fn(|at| i64::from(digits[2 * at] * 10 + digits[2 * at + 1]));
+    let year = century * 100 + year;
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let february = before == 31;
+    let length = length + i64::from(february && is_leap);
+    if year < 1970 || !(1..=length).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    // Leap days of all years before this one, of which 477 had passed before 1970.
+    let last = year - 1;
+    let leap_days = last / 4 - last / 100 + last / 400 - 477;
+    let this_leap_day = i64::from(is_leap && before > 31);
+    let days = (year - 1970) * 365 + leap_days + before + this_leap_day + day - 1;
+    Timestamp::from_second(((days * 24 + hour) * 60 + minute) * 60 + second).ok()
+}
+
+fn general(text: &[u8], now: Timestamp) -> Option<Timestamp> {
+    let mut cursor = Cursor(trim(text));
+    let (date, time) = match cursor.0 {
+        [b'0'..=b'9', _, _, _, b'-', ..] => iso(&mut cursor)?,
+        _ => named(&mut cursor, now)?,
+    };
+    let offset = zone(&mut cursor)?;
+    cursor.is_done().then_some(())?;
     let start = offset
-        .to_timestamp(DateTime::from_parts(date, clock.time))
+        .to_timestamp(DateTime::from_parts(date, time.time))
         .ok()?;
-    start.checked_add(clock.beyond).ok()
+    start.checked_add(time.beyond).ok()
 }
 
 /// A time of day, and what a leap second or a fraction adds to it.
-struct Clock {
+struct TimeOfDay {
     time: Time,
     beyond: SignedDuration,
 }
 
 /// `2026-03-26T16:26:05.123Z`, down to `2026-03-26 16:26` and the bare day.
-fn iso(scan: &mut Scan<'_>) -> Option<(Date, Clock)> {
-    let year = scan.number(4, 4)?;
-    scan.eat(b'-').then_some(())?;
-    let month = scan.number(2, 2)?;
-    scan.eat(b'-').then_some(())?;
-    let date = date(year, month, scan.number(2, 2)?)?;
-    if scan.is_done() {
+fn iso(cursor: &mut Cursor<'_>) -> Option<(Date, TimeOfDay)> {
+    let year = cursor.number(4, 4)?;
+    cursor.eat(b'-').then_some(())?;
+    let month = cursor.number(2, 2)?;
+    cursor.eat(b'-').then_some(())?;
+    let date = date(year, month, cursor.number(2, 2)?)?;
+    if cursor.is_done() {
         return Some((
             date,
-            Clock {
+            TimeOfDay {
                 time: Time::midnight(),
                 beyond: SignedDuration::ZERO,
             },
         ));
     }
-    if !scan.eat(b'T') {
-        scan.blanks()?;
+    if !cursor.eat(b'T') {
+        cursor.blanks()?;
     }
-    Some((date, clock(scan)?))
+    Some((date, time_of_day(cursor)?))
 }
 
 /// The forms that name the month, with or without a weekday, which is not checked.
-fn named(scan: &mut Scan<'_>, now: Timestamp) -> Option<(Date, Clock)> {
-    skip_weekday(scan);
-    if scan.peek()?.is_ascii_digit() {
-        return day_first(scan, now);
+fn named(cursor: &mut Cursor<'_>, now: Timestamp) -> Option<(Date, TimeOfDay)> {
+    skip_weekday(cursor);
+    if cursor.peek()?.is_ascii_digit() {
+        return day_first(cursor, now);
     }
-    month_first(scan, now)
+    month_first(cursor, now)
 }
 
 /// `06 Nov 1994 08:49:37` and `06-Nov-94 08:49:37`.
-fn day_first(scan: &mut Scan<'_>, now: Timestamp) -> Option<(Date, Clock)> {
-    let day = scan.number(1, 2)?;
-    hyphen_or_blanks(scan)?;
-    let month = month(scan.word())?;
-    hyphen_or_blanks(scan)?;
-    let year = year(scan, now)?;
-    scan.blanks()?;
-    Some((date(year, month, day)?, clock(scan)?))
+fn day_first(cursor: &mut Cursor<'_>, now: Timestamp) -> Option<(Date, TimeOfDay)> {
+    let day = cursor.number(1, 2)?;
+    hyphen_or_blanks(cursor)?;
+    let month = month(cursor.word())?;
+    hyphen_or_blanks(cursor)?;
+    let year = year(cursor, now)?;
+    cursor.blanks()?;
+    Some((date(year, month, day)?, time_of_day(cursor)?))
 }
 
-/// `Nov  6 08:49:37 1994`, as C prints it (Java with a `UTC` before the year), and `Nov 06 1994 08:49:37`, as JavaScript does.
-fn month_first(scan: &mut Scan<'_>, now: Timestamp) -> Option<(Date, Clock)> {
-    let month = month(scan.word())?;
-    scan.blanks()?;
-    let day = scan.number(1, 2)?;
-    scan.blanks()?;
-    if scan.0.get(2) == Some(&b':') {
-        let clock = clock(scan)?;
-        scan.blanks()?;
-        skip_utc(scan);
-        return Some((date(year(scan, now)?, month, day)?, clock));
+/// `Nov  6 08:49:37 1994`, as C prints it, and `Nov 06 1994 08:49:37`, as JavaScript does.
+///
+/// Java writes a `UTC` before the year.
+fn month_first(cursor: &mut Cursor<'_>, now: Timestamp) -> Option<(Date, TimeOfDay)> {
+    let month = month(cursor.word())?;
+    cursor.blanks()?;
+    let day = cursor.number(1, 2)?;
+    cursor.blanks()?;
+    if cursor.0.get(2) == Some(&b':') {
+        let time = time_of_day(cursor)?;
+        cursor.blanks()?;
+        skip_utc(cursor);
+        return Some((date(year(cursor, now)?, month, day)?, time));
     }
-    let year = year(scan, now)?;
-    scan.blanks()?;
-    Some((date(year, month, day)?, clock(scan)?))
+    let year = year(cursor, now)?;
+    cursor.blanks()?;
+    Some((date(year, month, day)?, time_of_day(cursor)?))
 }
 
-fn hyphen_or_blanks(scan: &mut Scan<'_>) -> Option<()> {
-    if scan.eat(b'-') {
+fn hyphen_or_blanks(cursor: &mut Cursor<'_>) -> Option<()> {
+    if cursor.eat(b'-') {
         Some(())
     } else {
-        scan.blanks()
+        cursor.blanks()
     }
 }
 
-fn skip_weekday(scan: &mut Scan<'_>) {
-    let mut ahead = *scan;
+fn skip_weekday(cursor: &mut Cursor<'_>) {
+    let mut ahead = *cursor;
     if position(&WEEKDAYS, ahead.word()).is_some() {
         ahead.eat(b',');
         ahead.blanks();
-        *scan = ahead;
+        *cursor = ahead;
     }
 }
 
@@ -111,13 +192,13 @@ fn date(year: i16, month: i16, day: i16) -> Option<Date> {
 }
 
 /// Four digits, or two that lie within fifty years of now (RFC 9110, section 5.6.7).
-fn year(scan: &mut Scan<'_>, now: Timestamp) -> Option<i16> {
-    let digits = scan
+fn year(cursor: &mut Cursor<'_>, now: Timestamp) -> Option<i16> {
+    let digits = cursor
         .0
         .iter()
         .take_while(|byte| byte.is_ascii_digit())
         .count();
-    let written = scan.number(2, 4)?;
+    let written = cursor.number(2, 4)?;
     match digits {
         4 => Some(written),
         2 => {
@@ -129,38 +210,38 @@ fn year(scan: &mut Scan<'_>, now: Timestamp) -> Option<i16> {
 }
 
 /// `08:49:37.25`, `08:49`; a second 60 is the first of the next minute.
-fn clock(scan: &mut Scan<'_>) -> Option<Clock> {
-    let hour = scan.number(2, 2)?;
-    scan.eat(b':').then_some(())?;
-    let minute = scan.number(2, 2)?;
+fn time_of_day(cursor: &mut Cursor<'_>) -> Option<TimeOfDay> {
+    let hour = cursor.number(2, 2)?;
+    cursor.eat(b':').then_some(())?;
+    let minute = cursor.number(2, 2)?;
     let mut second = 0;
     let mut beyond = SignedDuration::ZERO;
-    if scan.eat(b':') {
-        second = scan.number(2, 2)?;
-        beyond = SignedDuration::from_nanos(scan.fraction()?.into());
+    if cursor.eat(b':') {
+        second = cursor.number(2, 2)?;
+        beyond = SignedDuration::from_nanos(cursor.fraction()?.into());
     }
     if second == 60 {
         second = 59;
         beyond += SignedDuration::from_secs(1);
     }
     let [hour, minute, second] = [hour, minute, second].map(|part| part as i8);
-    Some(Clock {
+    Some(TimeOfDay {
         time: Time::new(hour, minute, second, 0).ok()?,
         beyond,
     })
 }
 
 /// `Z`, `GMT`, ` UTC`, `+01:00`, `GMT+0100 (Central European Standard Time)`, or nothing, which is UTC.
-fn zone(scan: &mut Scan<'_>) -> Option<Offset> {
-    let _ = scan.blanks();
-    is_utc(scan.word()).then_some(())?;
-    let offset = offset(scan)?;
+fn zone(cursor: &mut Cursor<'_>) -> Option<Offset> {
+    let _ = cursor.blanks();
+    is_utc(cursor.word()).then_some(())?;
+    let offset = offset(cursor)?;
     // A name behind the offset adds nothing to it: Go writes `+0100 CET`.
-    if scan.blanks().is_some() {
-        let _ = scan.word();
+    if cursor.blanks().is_some() {
+        let _ = cursor.word();
     }
-    if let [b'(', .., b')'] = scan.0 {
-        scan.0 = &[];
+    if let [b'(', .., b')'] = cursor.0 {
+        cursor.0 = &[];
     }
     Some(offset)
 }
@@ -171,28 +252,28 @@ fn is_utc(name: &[u8]) -> bool {
         .any(|zone| name.eq_ignore_ascii_case(zone.as_bytes()))
 }
 
-fn skip_utc(scan: &mut Scan<'_>) {
-    let mut ahead = *scan;
+fn skip_utc(cursor: &mut Cursor<'_>) {
+    let mut ahead = *cursor;
     if is_utc(ahead.word()) && ahead.blanks().is_some() {
-        *scan = ahead;
+        *cursor = ahead;
     }
 }
 
-fn offset(scan: &mut Scan<'_>) -> Option<Offset> {
-    let sign = match scan.peek() {
+fn offset(cursor: &mut Cursor<'_>) -> Option<Offset> {
+    let sign = match cursor.peek() {
         Some(b'+') => 1,
         Some(b'-') => -1,
         _ => return Some(Offset::UTC),
     };
-    scan.0 = &scan.0[1..];
-    let digits = scan.digits();
+    cursor.0 = &cursor.0[1..];
+    let digits = cursor.digits();
     let (hours, minutes) = match digits.len() {
-        2 if scan.eat(b':') => (digits, scan.digits()),
+        2 if cursor.eat(b':') => (digits, cursor.digits()),
         2 => (digits, &b"00"[..]),
         4 => digits.split_at(2),
         _ => return None,
     };
-    let [hours, minutes] = [hours, minutes].map(|part| Scan(part).number(2, 2));
+    let [hours, minutes] = [hours, minutes].map(|part| Cursor(part).number(2, 2));
     let seconds = i32::from(hours?) * 3_600 + i32::from(minutes?) * 60;
     Offset::from_seconds(sign * seconds).ok()
 }

@@ -1,7 +1,7 @@
 //! Lengths of time with units: Go's durations (`6m0s`, `86.4ms`) and clocks (`03:12:40`).
 
+use super::cursor::Cursor;
 use super::number::trim;
-use super::scan::Scan;
 use jiff::fmt::friendly::SpanParser;
 use std::time::Duration;
 
@@ -28,25 +28,26 @@ fn is_go(byte: &u8) -> bool {
 }
 
 /// `hh:mm:ss`, as .NET prints a time span: days before a point and a fraction behind one are allowed.
-pub(crate) fn clock(text: &[u8]) -> Option<Duration> {
-    let mut scan = Scan(trim(text));
-    let mut hours = i64::from(scan.number(1, 4)?);
-    if scan.eat(b'.') {
-        hours = hours * 24 + i64::from(scan.number(1, 2)?);
+pub(crate) fn time_span(text: &[u8]) -> Option<Duration> {
+    let mut cursor = Cursor(trim(text));
+    let mut hours = i64::from(cursor.number(1, 4)?);
+    if cursor.eat(b'.') {
+        hours = hours * 24 + i64::from(cursor.number(1, 2)?);
     }
-    let minutes = sixtieth(&mut scan)?;
-    let seconds = sixtieth(&mut scan)?;
-    let nanos = scan.fraction()?;
+    let minutes = sixtieth(&mut cursor)?;
+    let seconds = sixtieth(&mut cursor)?;
+    let nanos = cursor.fraction()?;
     let whole = hours * 3_600 + minutes * 60 + seconds;
-    scan.is_done()
+    cursor
+        .is_done()
         .then(|| Duration::from_secs(whole.unsigned_abs()) + Duration::from_nanos(nanos.into()))
 }
 
-fn sixtieth(scan: &mut Scan<'_>) -> Option<i64> {
-    if !scan.eat(b':') {
+fn sixtieth(cursor: &mut Cursor<'_>) -> Option<i64> {
+    if !cursor.eat(b':') {
         return None;
     }
-    scan.number(2, 2).map(i64::from).filter(|part| *part < 60)
+    cursor.number(2, 2).map(i64::from).filter(|part| *part < 60)
 }
 
 #[cfg(test)]
@@ -80,11 +81,11 @@ mod tests {
 
     #[test]
     fn clocks_are_read() {
-        reads(clock, "03:12:40", 11_560_000_000_000);
-        reads(clock, "00:00:05", 5_000_000_000);
-        reads(clock, "00:00:05.5000000", 5_500_000_000);
-        reads(clock, "1.00:00:01", 86_401_000_000_000);
-        reads(clock, "2.03:00:00", 183_600_000_000_000);
+        reads(time_span, "03:12:40", 11_560_000_000_000);
+        reads(time_span, "00:00:05", 5_000_000_000);
+        reads(time_span, "00:00:05.5000000", 5_500_000_000);
+        reads(time_span, "1.00:00:01", 86_401_000_000_000);
+        reads(time_span, "2.03:00:00", 183_600_000_000_000);
     }
 
     #[test]
@@ -116,7 +117,7 @@ mod tests {
             "00:00:05 x",
         ] {
             assert_eq!(go(text.as_bytes()), None, "{text:?}");
-            assert_eq!(clock(text.as_bytes()), None, "{text:?}");
+            assert_eq!(time_span(text.as_bytes()), None, "{text:?}");
         }
         assert_eq!(go("1".repeat(1_000_000).as_bytes()), None);
     }

@@ -4,11 +4,11 @@
 //! not know in full: a value that is half understood is a wait that is half as long as meant.
 
 pub(super) mod base64;
+mod cursor;
 pub(super) mod date;
 pub(super) mod duration;
 pub(super) mod list;
 pub(super) mod number;
 pub(super) mod protobuf;
-mod scan;
 
 pub(super) use number::Number;

@@ -17,7 +17,32 @@ pub(crate) struct Number {
 }
 
 impl Number {
+    /// Reads a number in any form; `None` if it is none to its last byte.
     pub(crate) fn read(text: &[u8]) -> Option<Number> {
+        Number::integer(text).or_else(|| Number::general(text))
+    }
+
+    /// Reads digits and nothing else, as most numbers are written.
+    pub(crate) fn integer(text: &[u8]) -> Option<Number> {
+        if !(1..=LONGEST).contains(&text.len()) {
+            return None;
+        }
+        let mut whole = 0;
+        for byte in text {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                return None;
+            }
+            whole = whole * 10 + u64::from(digit);
+        }
+        Some(Number {
+            whole,
+            nanos: 0,
+            integral: true,
+        })
+    }
+
+    fn general(text: &[u8]) -> Option<Number> {
         let text = trim(text);
         let point = text.iter().position(|byte| *byte == b'.');
         let (whole, nanos) = match point {
@@ -39,6 +64,9 @@ impl Number {
 
     /// So many units of that many nanoseconds; never panics, never rounds down.
     pub(crate) fn of(self, unit: u64) -> Duration {
+        if let (0, 1_000_000_000) = (self.nanos, unit) {
+            return Duration::from_secs(self.whole);
+        }
         let fraction = (u128::from(self.nanos) * u128::from(unit)).div_ceil(NANOS);
         let total = u128::from(self.whole) * u128::from(unit) + fraction;
         let seconds = u64::try_from(total / NANOS).unwrap_or(u64::MAX);
@@ -47,6 +75,9 @@ impl Number {
 }
 
 const NANOS: u128 = 1_000_000_000;
+
+/// Digits that fit 64 bits whatever they are.
+const LONGEST: usize = 19;
 
 fn whole_part(digits: &[u8]) -> Option<u64> {
     only_digits(digits)?;
@@ -82,6 +113,7 @@ pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[track_caller]
     fn seconds(text: &str, expected: Duration) {
@@ -126,6 +158,25 @@ mod tests {
             "1.5.2", "1,5", "5 0", "٣", "３", "5\0", "\u{a0}5",
         ] {
             assert_eq!(Number::read(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_says_what_the_grammar_says(text in "[0-9]{1,21}|[0-9 .+a]{0,5}") {
+            let text = text.as_bytes();
+            if let Some(integer) = Number::integer(text) {
+                prop_assert_eq!(Some(integer), Number::general(text));
+            }
+            prop_assert_eq!(Number::read(text), Number::general(text));
+        }
+
+        #[test]
+        fn whole_seconds_are_what_the_long_division_says(whole: u64) {
+            let seconds = Number { whole, nanos: 0, integral: true };
+            let written = Number { nanos: 1, ..seconds };
+            prop_assert_eq!(seconds.of(1_000_000_000), Duration::from_secs(whole));
+            prop_assert_eq!(written.of(1_000_000_000), Duration::new(whole, 1));
         }
     }
 }

@@ -45,7 +45,7 @@ fn take<'m>(message: &mut &'m [u8], length: usize) -> Option<&'m [u8]> {
     Some(taken)
 }
 
-/// Seven bits a byte, the lowest first; ten bytes hold the largest number, and one bit of the tenth counts.
+/// Reads seven bits a byte, the lowest first; of the tenth byte one bit counts.
 fn varint(message: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {

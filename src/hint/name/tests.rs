@@ -1,6 +1,7 @@
 //! Names as they come.
 
 use super::*;
+use proptest::prelude::*;
 
 #[track_caller]
 fn is(name: &str, role: Role, unit: Unit) {
@@ -9,10 +10,10 @@ fn is(name: &str, role: Role, unit: Unit) {
 }
 
 #[track_caller]
-fn kin(one: &str, other: &str, expected: Option<Kinship>) {
+fn related(one: &str, other: &str, expected: Option<NameMatch>) {
     let [one, other] = [one, other].map(|name| Name::read(name).expect("a role").stem);
-    assert_eq!(one.kinship(other), expected);
-    assert_eq!(other.kinship(one), expected);
+    assert_eq!(one.name_match(other), expected);
+    assert_eq!(other.name_match(one), expected);
 }
 
 const DELTA: Role = Role::Reset {
@@ -23,8 +24,18 @@ const MOMENT: Role = Role::Reset {
     delta: false,
     sure: true,
 };
-const LEFT: Role = Role::Remaining { sure: true };
-const PERHAPS_LEFT: Role = Role::Remaining { sure: false };
+const CALLS_LEFT: Role = Role::Remaining {
+    sure: true,
+    of_calls: true,
+};
+const LEFT: Role = Role::Remaining {
+    sure: true,
+    of_calls: false,
+};
+const PERHAPS_LEFT: Role = Role::Remaining {
+    sure: false,
+    of_calls: false,
+};
 
 #[test]
 fn spellings_of_retry_after_are_known() {
@@ -64,7 +75,7 @@ fn spellings_of_reset_are_known() {
 }
 
 #[test]
-fn a_reset_of_nobody_knows_what_is_only_perhaps_one() {
+fn a_reset_whose_name_speaks_of_no_limit_is_not_sure() {
     let perhaps = Role::Reset {
         delta: false,
         sure: false,
@@ -75,9 +86,9 @@ fn a_reset_of_nobody_knows_what_is_only_perhaps_one() {
 
 #[test]
 fn spellings_of_remaining_are_known() {
-    is("x-ratelimit-remaining", LEFT, Unit::Auto);
-    is("x-ratelimit-userremaining", LEFT, Unit::Auto);
-    is("x-ratelimit-remaining-requests", LEFT, Unit::Auto);
+    is("x-ratelimit-remaining", CALLS_LEFT, Unit::Auto);
+    is("x-ratelimit-userremaining", CALLS_LEFT, Unit::Auto);
+    is("x-ratelimit-remaining-requests", CALLS_LEFT, Unit::Auto);
     is("rate-limit-available", LEFT, Unit::Auto);
     is("x-ratelimit-left", LEFT, Unit::Auto);
     is("x-bapi-limit-status", LEFT, Unit::Auto);
@@ -94,13 +105,11 @@ fn everything_else_has_no_role() {
         "x-should-retry",
         "x-retry-interval",
         "retry",
-        "x-ratelimit-limit",
         "x-ratelimit-used",
         "x-ratelimit-resource",
         "x-ratelimit-window",
         "x-rate-limit-interval",
         "x-hubspot-ratelimit-interval-milliseconds",
-        "ratelimit",
         "ratelimit-policy",
         "beta-retry-after",
         "x-beta-ratelimit-remaining",
@@ -116,52 +125,52 @@ fn everything_else_has_no_role() {
 
 #[test]
 fn a_reset_finds_its_counter() {
-    kin(
+    related(
         "x-ratelimit-reset",
         "x-ratelimit-remaining",
-        Some(Kinship::Same),
+        Some(NameMatch::Exact),
     );
-    kin(
+    related(
         "x-ratelimit-reset-requests",
         "x-ratelimit-remaining-requests",
-        Some(Kinship::Same),
+        Some(NameMatch::Exact),
     );
-    kin(
+    related(
         "x-ratelimit-userreset",
         "x-ratelimit-userremaining",
-        Some(Kinship::Same),
+        Some(NameMatch::Exact),
     );
-    kin(
+    related(
         "x-quota-resets-in",
         "x-quota-remaining",
-        Some(Kinship::Same),
+        Some(NameMatch::Exact),
     );
-    kin(
+    related(
         "x-rate-limit-reset",
         "ratelimit-remaining",
-        Some(Kinship::Twin),
+        Some(NameMatch::SameWords),
     );
-    kin(
+    related(
         "x-ratelimit-requests-reset",
         "x-ratelimit-remaining-requests",
-        Some(Kinship::Twin),
+        Some(NameMatch::SameWords),
     );
-    kin(
+    related(
         "x-bapi-limit-reset-timestamp",
         "x-bapi-limit-status",
-        Some(Kinship::Twin),
+        Some(NameMatch::SameWords),
     );
-    kin(
+    related(
         "x-a-ratelimit-reset",
         "x-a-ratelimit-second-remaining",
-        Some(Kinship::Family),
+        Some(NameMatch::Prefix),
     );
-    kin(
+    related(
         "x-ratelimit-reset-requests",
         "x-ratelimit-remaining-tokens",
         None,
     );
-    kin(
+    related(
         "x-ratelimit-hourly-reset",
         "x-ratelimit-daily-remaining",
         None,
@@ -169,20 +178,113 @@ fn a_reset_finds_its_counter() {
 }
 
 #[test]
-fn the_unit_alone_is_the_same_unit() {
+fn spellings_of_limit_are_known() {
+    is("x-ratelimit-limit", Role::Limit, Unit::Auto);
+    is("x-ratelimit-limit-requests", Role::Limit, Unit::Auto);
+    is("x-ratelimit-userlimit", Role::Limit, Unit::Auto);
+    related(
+        "x-rate-limit-limit-user",
+        "x-rate-limit-remaining-user",
+        Some(NameMatch::Exact),
+    );
+}
+
+#[test]
+fn the_field_of_the_draft_is_known() {
+    is("ratelimit", Role::Items, Unit::Auto);
+    is("x-ratelimit", Role::Items, Unit::Auto);
+}
+
+#[test]
+fn what_is_left_of_another_measure_than_calls_is_known() {
+    let of_calls = |name| match Name::read(name).expect("a role").role {
+        Role::Remaining { of_calls, .. } => of_calls,
+        role => panic!("{name} is {role:?}"),
+    };
     for name in [
-        "x-ratelimit-reset",
-        "x-ratelimit-reset-ms",
-        "x-ratelimit-reset-tokens-ms",
-        "x-ratelimit-reset-msec",
-        "x-ratelimit-reset-after-milliseconds",
-        "x-ratelimit-minutes-until-reset",
-        "x-rate-limit-reset-mins",
-        "x-forms-limit-reset",
-        "beta-ratelimit-reset-ms",
-        "server",
+        "x-ratelimit-remaining",
+        "x-rate-limit-remaining-requests",
+        "x-remaining-limit",
     ] {
-        let unit = Name::read(name).map_or(Unit::Auto, |name| name.unit);
-        assert_eq!(Name::unit(name), unit, "{name}");
+        assert!(of_calls(name), "{name}");
+    }
+    for name in [
+        "x-ratelimit-remaining-tokens",
+        "x-ratelimit-cost-remaining",
+        "x-quota-remaining",
+        "x-remaining-calls",
+    ] {
+        assert!(!of_calls(name), "{name}");
+    }
+}
+
+/// Names made of the words that the grammar knows, and of others.
+fn some_name() -> impl Strategy<Value = String> {
+    const WORDS: [&str; 32] = [
+        "x",
+        "ratelimit",
+        "rate",
+        "limit",
+        "remaining",
+        "remain",
+        "reset",
+        "resets",
+        "retry",
+        "after",
+        "in",
+        "ms",
+        "seconds",
+        "until",
+        "to",
+        "quota",
+        "throttle",
+        "wait",
+        "next",
+        "available",
+        "left",
+        "status",
+        "tokens",
+        "time",
+        "beta",
+        "content",
+        "request",
+        "user",
+        "age",
+        "cost",
+        "policy",
+        "minutes",
+    ];
+    let word = prop::sample::select(&WORDS[..]);
+    let separator = prop::sample::select(&["-", "-", "-", "_", ""][..]);
+    prop::collection::vec((separator, word), 1..6).prop_map(|parts| {
+        let name: String = parts
+            .into_iter()
+            .flat_map(|(separator, word)| [separator, word])
+            .collect();
+        name.trim_start_matches(SEPARATORS).to_owned()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn the_quick_look_rejects_no_name_that_has_a_role(name in some_name()) {
+        if general(&name).is_some() {
+            let is_content = name.starts_with("content-");
+            prop_assert!(name.len() >= SHORTEST);
+            prop_assert!(may_have_role(&name) || is_content, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_common_spelling_is_what_the_grammar_says(name in some_name()) {
+        if let Some(common) = common(&name) {
+            let read = general(&name).expect("a role");
+            prop_assert_eq!(
+                (common.role, common.stem, common.unit),
+                (read.role, read.stem, read.unit)
+            );
+        }
     }
 }

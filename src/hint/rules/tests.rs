@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::hint::Kind;
+use http::StatusCode;
 use http::header::{HeaderValue, RETRY_AFTER};
 use std::time::Duration;
 
@@ -170,11 +171,11 @@ fn a_recorded_response_agrees_once_its_rule_is_stated() {
     agrees("telegram", field(Field::json("parameters.retry_after")));
     agrees(
         "dropbox",
-        field(Field::json("error.retry_after").or(Duration::from_secs(1))),
+        field(Field::json("error.retry_after").default_wait(Duration::from_secs(1))),
     );
     agrees(
         "dropbox-plain",
-        field(Field::json("error.retry_after").or(Duration::from_secs(1))),
+        field(Field::json("error.retry_after").default_wait(Duration::from_secs(1))),
     );
     agrees(
         "openrouter-body-headers",
@@ -275,7 +276,7 @@ fn of_several_places_the_longest_wait_counts() {
 
 #[test]
 fn a_default_waits_until_the_body_was_seen_and_everything_else_is_silent() {
-    let rules = field(Field::json("retry_after").or(Duration::from_secs(9))).rules;
+    let rules = field(Field::json("retry_after").default_wait(Duration::from_secs(9))).rules;
     let age = http::header::AGE;
     assert_eq!(refusal(&rules, (age.clone(), "0"), None), Reading::Nothing);
     reads(

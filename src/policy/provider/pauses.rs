@@ -55,7 +55,7 @@ mod tests {
         let header = Provider::new("test").pause_from(Field::header("slow-down"));
         assert_eq!(waits(&header, "7", r#"{"backoff":10}"#), Some(7));
         assert_eq!(waits(&header, "soon", ""), None);
-        let default = Field::header("other").or(Duration::from_secs(1));
+        let default = Field::header("other").default_wait(Duration::from_secs(1));
         assert_eq!(
             waits(&Provider::new("test").pause_from(default), "7", ""),
             None

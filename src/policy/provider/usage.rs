@@ -76,7 +76,7 @@ mod tests {
         let response = response.body(()).unwrap();
         let verdict = provider.judge(&Attempt::new(&request, &response));
         let left = verdict.counter();
-        let seconds = |left: crate::hint::Counter| left.resets_in.unwrap_or_default().as_secs();
+        let seconds = |left: crate::hint::Remaining| left.resets_in.unwrap_or_default().as_secs();
         let left = left.map(|left| (left.remaining, left.limit, seconds(left)));
         assert_eq!(left, expected, "{lines:?}");
     }

@@ -1,6 +1,7 @@
 //! Dates as they come.
 
 use super::*;
+use proptest::prelude::*;
 
 fn at(text: &str) -> Option<Timestamp> {
     read(
@@ -138,4 +139,64 @@ fn the_ends_of_the_calendar_do_not_overflow() {
     is("9999-12-30T00:00:00Z", "9999-12-30T00:00:00Z");
     assert_eq!(at("9999-12-31T23:59:60.9Z"), None);
     is("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z");
+}
+
+/// Moments in the form of HTTP, most of them in the calendar and some beside it.
+fn some_fixdate() -> impl Strategy<Value = String> {
+    let day = prop::sample::select(
+        &[
+            "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "sun", "Day",
+        ][..],
+    );
+    let month = prop::sample::select(
+        &[
+            "Jan", "Feb", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov",
+            "Dec", "nov", "Nox",
+        ][..],
+    );
+    let time = (0..25_u8, 0..61_u8, 0..62_u8);
+    let zone = prop::sample::select(&["GMT", "GMT", "GMT", "UTC", "gmt"][..]);
+    let year = prop_oneof![1960..2_110_u16, 0..10_000_u16];
+    (day, 0..33_u8, month, year, time, zone).prop_map(
+        |(weekday, day, month, year, (h, m, s), zone)| {
+            format!("{weekday}, {day:02} {month} {year:04} {h:02}:{m:02}:{s:02} {zone}")
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(50_000))]
+
+    #[test]
+    fn the_fixed_places_say_what_the_grammar_says(text in some_fixdate()) {
+        let text = text.as_bytes();
+        if let Some(fixed) = imf_fixdate(text) {
+            prop_assert_eq!(Some(fixed), general(text, Timestamp::UNIX_EPOCH));
+        }
+    }
+
+    #[test]
+    fn one_byte_that_is_wrong_is_left_to_the_grammar(text in some_fixdate(), at in 0..29_usize, byte: u8) {
+        let mut text = text.into_bytes();
+        text[at] = byte;
+        if let Some(fixed) = imf_fixdate(&text) {
+            prop_assert_eq!(Some(fixed), general(&text, Timestamp::UNIX_EPOCH));
+        }
+    }
+}
+
+#[test]
+fn every_date_that_servers_send_takes_the_short_way() {
+    for (text, expected) in [
+        ("Thu, 01 Jan 1970 00:00:00 GMT", "1970-01-01T00:00:00Z"),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", "1994-11-06T08:49:37Z"),
+        ("Tue, 29 Feb 2000 23:59:59 GMT", "2000-02-29T23:59:59Z"),
+        ("Wed, 01 Mar 2000 00:00:00 GMT", "2000-03-01T00:00:00Z"),
+        ("Sat, 31 Dec 2072 23:59:59 GMT", "2072-12-31T23:59:59Z"),
+        ("Mon, 01 Mar 2100 00:00:00 GMT", "2100-03-01T00:00:00Z"),
+    ] {
+        let expected: Timestamp = expected.parse().expect("a moment");
+        assert_eq!(imf_fixdate(text.as_bytes()), Some(expected), "{text}");
+    }
+    assert_eq!(imf_fixdate(b"Thu, 29 Feb 2100 00:00:00 GMT"), None);
 }

@@ -1,30 +1,25 @@
 //! What is left of a published quota, while there is something left.
 //!
-//! Waits are read from counters that are spent. This reads those that are not, from nearly every answer
-//! when little is left: so it allocates nothing, and leaves the odd spellings alone, which cost a
-//! refusal and no more.
+//! Waits are read from counters that are spent. This reads those that are not, from nearly every response of a server
+//! that publishes them: so it allocates nothing, and leaves odd spellings alone.
 
-use super::counters::whole;
-use super::glance::{Glance, Tightest};
-use super::name::Name;
-use super::ratelimit;
-use super::value::{Clock, Stated, Unit};
-use http::header::{AGE, DATE};
-use http::{HeaderMap, HeaderName};
+use super::name::{Role, Stem};
+use super::scan::{Entry, HeaderScan, Tightest};
+use super::value::{Parsed, ReferenceTime, Unit, Units, unit_of, whole_count};
 use std::cmp::Reverse;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// What one response says about the budget of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counter {
+pub(crate) struct Remaining {
     pub(crate) limit: Option<u32>,
     pub(crate) remaining: u32,
-    /// `None` if it does not say when, or no moment to come.
+    /// `None` if the response names no moment, or one that cannot be read.
     pub(crate) resets_in: Option<Duration>,
 }
 
-impl Counter {
-    /// The less is left, and the longer that lasts, the smaller.
+impl Remaining {
+    /// Orders counters: the less is left, and the longer that lasts, the smaller.
     pub(super) fn tightness(&self) -> (u32, Reverse<Option<Duration>>) {
         (self.remaining, Reverse(self.resets_in))
     }
@@ -32,54 +27,47 @@ impl Counter {
 
 /// The counter with the least left, of those that count calls.
 pub(super) fn read(
-    headers: &HeaderMap,
-    glance: &Glance<'_>,
-    received: impl FnOnce() -> SystemTime,
-    unit_of: impl FnOnce(&HeaderName) -> Option<Unit>,
-) -> Option<Counter> {
-    if is_stale(headers) {
+    scan: &HeaderScan<'_>,
+    reference: impl FnOnce() -> ReferenceTime,
+    units: &Units,
+) -> Option<Remaining> {
+    if scan.is_stale() {
         return None;
     }
-    let clock = || {
-        let date = headers.get(DATE).map(|date| date.as_bytes());
-        Clock::of(received(), date, false)
-    };
-    match glance.tightest() {
-        Some(tightest) => plain(headers, tightest, clock, unit_of),
-        None => structured(headers, clock),
+    match scan.tightest() {
+        Some(tightest) => Some(named(scan, tightest, reference, units)),
+        None if scan.has_items() => listed(scan, reference),
+        None => None,
     }
 }
 
-/// Of a cached response: its counters were true once.
-pub(super) fn is_stale(headers: &HeaderMap) -> bool {
-    let age = headers.get(AGE).map(|age| whole(age.as_bytes()));
-    age.is_some_and(|age| age != Some(0))
-}
-
-fn plain(
-    headers: &HeaderMap,
+/// A counter with headers of its own: the limit and the reset have the same stem.
+fn named(
+    scan: &HeaderScan<'_>,
     tightest: Tightest<'_>,
-    clock: impl FnOnce() -> Clock,
-    unit_of: impl FnOnce(&HeaderName) -> Option<Unit>,
-) -> Option<Counter> {
-    let kin = Kin::of(headers, tightest.around);
-    let reset = kin.reset_after.or(kin.reset);
-    let resets_in = reset.and_then(|(name, reset)| {
-        let unit = unit_of(name).unwrap_or_else(|| Name::unit(name.as_str()));
-        wait(clock().read(reset, unit)?)
+    reference: impl FnOnce() -> ReferenceTime,
+    units: &Units,
+) -> Remaining {
+    let related = Related::of(scan, tightest.name.stem);
+    // The reset that needs no agreement of clocks comes first.
+    let reset = related.reset_after.or(related.reset);
+    let resets_in = reset.and_then(|reset| {
+        let unit = unit_of(reset.header, units).unwrap_or(reset.name.unit);
+        wait(reference().read(reset.value, unit)?)
     });
-    Some(Counter {
-        limit: kin.limit.and_then(|(_, limit)| whole(limit)),
+    Remaining {
+        limit: related.limit.and_then(|limit| whole_count(limit.value)),
         remaining: tightest.remaining,
         resets_in,
-    })
+    }
 }
 
-fn structured(headers: &HeaderMap, clock: impl FnOnce() -> Clock) -> Option<Counter> {
-    let items = ratelimit::items(headers).filter_map(ratelimit::Item::budget);
+/// A counter in the `RateLimit` field.
+fn listed(scan: &HeaderScan<'_>, reference: impl FnOnce() -> ReferenceTime) -> Option<Remaining> {
+    let items = scan.items().filter_map(|item| item.budget());
     let (remaining, reset) = items.min_by_key(|(remaining, _)| *remaining)?;
-    let resets_in = reset.and_then(|reset| wait(clock().read(reset, Unit::Auto)?));
-    Some(Counter {
+    let resets_in = reset.and_then(|reset| wait(reference().read(reset, Unit::Auto)?));
+    Some(Remaining {
         limit: None,
         remaining,
         resets_in,
@@ -87,47 +75,42 @@ fn structured(headers: &HeaderMap, clock: impl FnOnce() -> Clock) -> Option<Coun
 }
 
 /// A counter whose window is over by these clocks is still a counter.
-fn wait(stated: Stated) -> Option<Duration> {
-    match stated {
-        Stated::Over => Some(Duration::ZERO),
-        stated => stated.wait(),
+fn wait(parsed: Parsed) -> Option<Duration> {
+    match parsed {
+        Parsed::Past => Some(Duration::ZERO),
+        parsed => parsed.wait(),
     }
 }
 
-type Line<'h> = (&'h HeaderName, &'h [u8]);
-
-/// The headers of the same counter that play another part: `remaining` in its name, replaced.
+/// The limit and the reset of one counter.
 #[derive(Default)]
-struct Kin<'h> {
-    limit: Option<Line<'h>>,
-    reset: Option<Line<'h>>,
-    reset_after: Option<Line<'h>>,
+struct Related<'s, 'h> {
+    limit: Option<&'s Entry<'h>>,
+    reset: Option<&'s Entry<'h>>,
+    reset_after: Option<&'s Entry<'h>>,
 }
 
-impl<'h> Kin<'h> {
-    fn of(headers: &'h HeaderMap, around: (&str, &str)) -> Kin<'h> {
-        let mut kin = Kin::default();
-        for (name, value) in headers {
-            if let Some(part) = kin.part(name.as_str(), around) {
-                part.get_or_insert((name, value.as_bytes()));
-            }
+impl<'s, 'h> Related<'s, 'h> {
+    fn of(scan: &'s HeaderScan<'h>, stem: Stem<'_>) -> Related<'s, 'h> {
+        let mut related = Related::default();
+        for entry in scan.entries().filter(|entry| entry.name.stem == stem) {
+            let part = match entry.name.role {
+                Role::Limit => &mut related.limit,
+                Role::Reset { delta: true, .. } => &mut related.reset_after,
+                Role::Reset { .. } => &mut related.reset,
+                Role::Wait | Role::Remaining { .. } | Role::Items => continue,
+            };
+            part.get_or_insert(entry);
         }
-        kin
-    }
-
-    fn part(&mut self, name: &str, (before, after): (&str, &str)) -> Option<&mut Option<Line<'h>>> {
-        match name.strip_prefix(before)?.strip_suffix(after)? {
-            "limit" => Some(&mut self.limit),
-            "reset" => Some(&mut self.reset),
-            "reset-after" => Some(&mut self.reset_after),
-            _ => None,
-        }
+        related
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::{HeaderMap, HeaderName};
+    use std::time::SystemTime;
 
     #[track_caller]
     fn reads(lines: &[(&str, &str)], expected: Option<(Option<u32>, u32, u64)>) {
@@ -136,9 +119,9 @@ mod tests {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             headers.append(name, value.parse().unwrap());
         }
-        let glance = Glance::at(&headers, true);
-        let found = read(&headers, &glance, || SystemTime::UNIX_EPOCH, |_| None);
-        let expected = expected.map(|(limit, remaining, seconds)| Counter {
+        let reference = || ReferenceTime::of(|| SystemTime::UNIX_EPOCH, None, false);
+        let found = read(&HeaderScan::of(&headers), reference, &[]);
+        let expected = expected.map(|(limit, remaining, seconds)| Remaining {
             limit,
             remaining,
             resets_in: (seconds > 0).then_some(Duration::from_secs(seconds)),

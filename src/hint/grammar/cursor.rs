@@ -2,9 +2,9 @@
 
 /// What is left to read.
 #[derive(Clone, Copy)]
-pub(super) struct Scan<'t>(pub(super) &'t [u8]);
+pub(super) struct Cursor<'t>(pub(super) &'t [u8]);
 
-impl<'t> Scan<'t> {
+impl<'t> Cursor<'t> {
     pub(super) fn is_done(&self) -> bool {
         self.0.is_empty()
     }
