@@ -1,4 +1,4 @@
-//! What would the layer do with this response?
+//! Explains what the layer would do with a response.
 //!
 //! ```text
 //! curl -si https://api.example.com/ | cargo run --example explain
@@ -74,7 +74,7 @@ impl Options {
         Ok(text)
     }
 
-    /// The preset that was asked for; the second word says whether there is one.
+    /// Returns the requested preset; the second value says whether there is one.
     fn policy(&self, named: Option<&str>) -> Result<(Provider, bool), BoxError> {
         if let Some(name) = &self.provider {
             let known = || {
@@ -132,7 +132,7 @@ impl Options {
         };
         let response = recorded.response()?;
         let judged = self.judge(recorded.provider.as_deref(), &response, now)?;
-        // Waits are read as if nobody knew the provider, unless the record says that its rule is needed.
+        // Waits are read without the provider's rules, unless the record says that they are needed.
         let waits = if recorded.rule || self.provider.is_some() {
             self.judge(recorded.provider.as_deref(), &response, now)?
         } else {
@@ -245,7 +245,7 @@ impl Recorded {
     }
 }
 
-/// A line that is no header is passed over, as a client would have.
+/// Skips lines that are not headers, as a client would have.
 fn response<'a>(
     status: u16,
     headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
@@ -281,7 +281,7 @@ fn as_curl_prints_it(text: &[u8]) -> Result<Response<Vec<u8>>, BoxError> {
     response(status, headers, body.to_vec())
 }
 
-/// `curl -v` marks what it received with `< `, and prints much else.
+/// Keeps the lines that `curl -v` marks as received, with `< `.
 fn as_curl_verbose_prints_it(text: &[u8]) -> Vec<u8> {
     let mut lines = text.split_inclusive(|byte| *byte == b'\n').peekable();
     let marked = |line: &[u8]| line.starts_with(b"< ") || line.trim_ascii() == b"<";

@@ -1,4 +1,4 @@
-//! A gRPC client of tonic that is refused in the ways of gRPC, and gets its answer.
+//! A gRPC client of tonic that is refused in several ways, and then gets its response.
 //!
 //! ```text
 //! cargo run --example grpc

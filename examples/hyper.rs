@@ -1,4 +1,4 @@
-//! hyper's clients beneath the layer: the pooling one, a pool composed by hand, and bare connections.
+//! hyper's clients beneath the layer: the pooling one, a custom pool, and bare connections.
 //!
 //! ```text
 //! cargo run --example hyper
@@ -54,7 +54,7 @@ async fn main() -> Result<(), BoxError> {
     ask("one connection, HTTP/2", Http2::new(sender), &whole).await
 }
 
-/// Sends one request through a layer of its own, and says what came of it.
+/// Sends one request through a layer of its own, and prints the result.
 async fn ask<S, R>(what: &str, client: S, uri: &Uri) -> Result<(), BoxError>
 where
     S: Service<Ask, Response = Response<R>> + Clone,
@@ -80,7 +80,7 @@ where
     Ok(())
 }
 
-/// Connections in a cache of hyper-util, each back in it when its response has been read.
+/// Creates a client with a cache of connections, which return to it after each response.
 fn pooled(
     server: SocketAddr,
 ) -> impl Service<Ask, Response = Response<Full<Bytes>>, Error = BoxError> + Clone {

@@ -1,4 +1,4 @@
-//! reqwest beneath the layer, and the layer among reqwest's middlewares.
+//! reqwest beneath the layer, and the layer as a middleware of reqwest-middleware.
 //!
 //! ```text
 //! cargo run --example reqwest --features reqwest-middleware

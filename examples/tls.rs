@@ -1,4 +1,4 @@
-//! hyper-util's client over rustls: refused once on each connection, and answered on the same one.
+//! hyper-util's client over rustls: each connection is refused once, and then reused.
 //!
 //! ```text
 //! cargo run --example tls
@@ -48,7 +48,7 @@ async fn main() -> Result<(), BoxError> {
     ask("offers HTTP/1.1", http1, &uri).await
 }
 
-/// Sends one request through a layer of its own, and says what came of it.
+/// Sends one request through a layer of its own, and prints the result.
 async fn ask(
     what: &'static str,
     connector: HttpsConnector<HttpConnector>,
@@ -82,7 +82,7 @@ async fn start(tls: ServerConfig) -> std::io::Result<SocketAddr> {
     Ok(server)
 }
 
-/// Refuses the first request of a connection for a second.
+/// Refuses the first request of a connection, with a wait of a second.
 async fn serve(tls: TlsAcceptor, stream: TcpStream) -> Result<(), BoxError> {
     let stream = tls.accept(stream).await?;
     let asked = AtomicUsize::new(0);

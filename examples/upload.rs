@@ -1,4 +1,4 @@
-//! Uploads that are streams, through a server that refuses each of them once.
+//! Streaming uploads to a server that refuses each of them once.
 //!
 //! ```text
 //! cargo run --example upload                # this file
@@ -50,7 +50,7 @@ async fn main() -> Result<(), BoxError> {
     send("a buffer of 1 KiB, and a remake", 1024, request).await
 }
 
-/// Sends it through layers of its own, and says what came of it.
+/// Sends a request through layers of its own, and prints the result.
 async fn send(what: &str, bound: usize, request: Request<Upload>) -> Result<(), BoxError> {
     let client = ServiceBuilder::new()
         .layer(ReplayLayer::new().bound(bound))
@@ -74,7 +74,7 @@ fn put(server: SocketAddr, path: &str) -> Result<Request<Upload>, http::Error> {
     Request::put(format!("http://{server}/")).body(stream_of(path.to_owned()))
 }
 
-/// The file is opened when the upload begins, and read as fast as the connection takes it.
+/// Opens the file when the upload begins, and reads it as fast as the connection takes it.
 fn stream_of(path: String) -> Upload {
     let frames = stream::once(File::open(path)).map_ok(chunks).try_flatten();
     Upload::new(StreamBody::new(frames.map_ok(Frame::data)))

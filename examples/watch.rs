@@ -1,4 +1,4 @@
-//! A live table of gates: what a dashboard of your own would show.
+//! A live table of gates, as a dashboard could show it.
 //!
 //! ```text
 //! cargo run --example watch
@@ -39,7 +39,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Sets tasks to work that call an API which answers with these statuses.
+/// Starts tasks that call an API which responds with these statuses.
 fn work(
     gates: &Gates,
     provider: Provider,
@@ -74,7 +74,7 @@ where
     }
 }
 
-/// The whole table, over the one before.
+/// Prints the table over the previous one.
 fn draw(after: Duration, mut gates: Vec<GateStatus>) -> std::io::Result<()> {
     let mut out = stdout().lock();
     if out.is_terminal() {
@@ -85,7 +85,7 @@ fn draw(after: Duration, mut gates: Vec<GateStatus>) -> std::io::Result<()> {
     writeln!(
         out,
         "{:<12} {:>9} {:>7}  {:<12} {:<28} spent",
-        "scope", "in flight", "waiting", "shut for", "by"
+        "scope", "in flight", "waiting", "closed for", "by"
     )?;
     for gate in gates {
         let closed_for = gate.closed_for.map_or_else(

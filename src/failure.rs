@@ -285,7 +285,7 @@ fn of_http(error: &(dyn Error + 'static)) -> Option<Delivery> {
 /// download.
 #[cfg(feature = "hyper")]
 fn of_hyper(error: &hyper::Error) -> Option<Delivery> {
-    if error.is_closed() || never_started(error) {
+    if error.is_closed() || is_never_started(error) {
         Some(Delivery::No)
     } else if error.to_string().starts_with("http2 error") {
         None
@@ -300,7 +300,7 @@ fn of_hyper(error: &hyper::Error) -> Option<Delivery> {
 /// the same name, long after the request was sent. The cause tells them apart: another error is the connection's, the
 /// two phrases are the queue's.
 #[cfg(feature = "hyper")]
-fn never_started(error: &hyper::Error) -> bool {
+fn is_never_started(error: &hyper::Error) -> bool {
     error.is_canceled()
         && error.source().is_some_and(|cause| {
             cause.is::<hyper::Error>()

@@ -330,7 +330,7 @@ impl RetryLayer {
     #[cfg(feature = "test-util")]
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
-        self.set(|settings| settings.rng = Rng::seeded(seed))
+        self.set(|settings| settings.rng = Rng::from_seed(seed))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the providers' clocks say.
+//! The clock of the providers.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,7 +13,7 @@ pub(crate) struct Wall {
 }
 
 impl Wall {
-    /// The true time, or noon of 2 March 2026 if time is virtual.
+    /// Returns the true time, or noon of 2 March 2026 if time is virtual.
     pub(crate) fn start(real: bool) -> Self {
         let noon = UNIX_EPOCH + Duration::from_secs(1_772_452_800);
         Self {
@@ -22,17 +22,19 @@ impl Wall {
         }
     }
 
-    /// What it says now.
+    /// Returns the current time.
     pub(crate) fn now(&self) -> SystemTime {
         self.at_start + self.elapsed()
     }
 
-    /// How long it has been running.
+    /// Returns how long the clock has been running.
     pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// The same for the client, which compares dates in headers with it. Call it before time moves.
+    /// Returns this clock for the client, which compares dates in headers with it.
+    ///
+    /// Call it before time advances.
     pub(crate) fn for_client(&self) -> Clock {
         Clock::starting_at(self.now())
     }

@@ -1,4 +1,4 @@
-//! The desk at which a provider receives requests: it enforces the limit, and remembers what it told whom.
+//! The server side of a provider: it enforces the limit and remembers the waits it named.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,10 +13,10 @@ use super::providers::Provider;
 use super::tally::Tally;
 use super::window::{self, Window};
 
-/// What every answer is.
+/// The response of every request.
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// A provider at work. In this process or behind a socket, it is the same one.
+/// A running provider, the same in this process or behind a socket.
 #[derive(Debug)]
 pub(crate) struct Desk {
     provider: &'static Provider,
@@ -31,17 +31,17 @@ struct Books {
     visits: Vec<Visits>,
 }
 
-/// What the desk knows about one job.
+/// The state of one job.
 #[derive(Clone, Copy, Debug, Default)]
 struct Visits {
     attempts: u32,
     failures: u32,
-    /// It was told not to come back before.
+    /// The job was told not to come back before.
     not_before: Option<Instant>,
 }
 
 impl Desk {
-    /// A desk for so many jobs.
+    /// Creates a desk for a number of jobs.
     pub(crate) fn open(
         provider: &'static Provider,
         jobs: u32,
@@ -58,8 +58,10 @@ impl Desk {
         }
     }
 
-    /// Answers a request of this path, `/jobs/17`. It travels half its latency, is decided on when it
-    /// arrives, and the answer travels the other half.
+    /// Responds to a request of this path, `/jobs/17`.
+    ///
+    /// The request travels for half of its latency and is decided when it arrives; the response travels for the other
+    /// half.
     pub(crate) async fn serve(&self, path: &str) -> Answer {
         let job = path.strip_prefix("/jobs/").and_then(|job| job.parse().ok());
         let job: u32 = job.expect("the queue asks for /jobs/<number>");
@@ -71,7 +73,7 @@ impl Desk {
     }
 
     fn attempt(&self, job: u32) -> u32 {
-        let mut books = self.books.lock().expect("nobody panics in here");
+        let mut books = self.books.lock().expect("no panic while it is locked");
         let visits = &mut books.visits[job as usize];
         visits.attempts += 1;
         visits.attempts
@@ -79,7 +81,7 @@ impl Desk {
 
     fn decide(&self, job: u32) -> Answer {
         let (now, wall) = (Instant::now(), self.wall.now());
-        let mut books = self.books.lock().expect("nobody panics in here");
+        let mut books = self.books.lock().expect("no panic while it is locked");
         let Books { windows, visits } = &mut *books;
         let visits = &mut visits[job as usize];
         self.tally.sent.add();

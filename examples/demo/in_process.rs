@@ -1,4 +1,4 @@
-//! A provider in this process: a tower service with nothing between the client and the desk.
+//! A provider in this process: a tower service with no network between client and desk.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,14 +10,14 @@ use tower::Service;
 
 use super::desk::{Answer, Desk};
 
-/// The service. Its clones stand at the same desk.
+/// The service; its clones share the desk.
 #[derive(Clone, Debug)]
 pub(crate) struct InProcess {
     desk: Arc<Desk>,
 }
 
 impl InProcess {
-    /// A way to this desk.
+    /// Creates a service for this desk.
     pub(crate) fn new(desk: Desk) -> Self {
         let desk = Arc::new(desk);
         Self { desk }

@@ -14,16 +14,16 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::desk::Desk;
 use super::queue::Empty;
 
-/// An HTTP server on a free port. It stops when it is dropped.
+/// An HTTP server on a free port, which stops when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
-    /// Where it listens.
+    /// The address it listens on.
     pub addr: SocketAddr,
     task: AbortHandle,
 }
 
 impl Server {
-    /// Puts a desk behind a port of 127.0.0.1.
+    /// Starts a server for a desk on a port of 127.0.0.1.
     pub(crate) async fn start(desk: Desk) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
@@ -38,7 +38,7 @@ impl Drop for Server {
     }
 }
 
-/// The connections belong to this task, so that they end with it.
+/// Accepts connections. They belong to this task, so that they end with it.
 async fn accept(listener: TcpListener, desk: Arc<Desk>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
@@ -56,7 +56,7 @@ async fn serve(stream: TcpStream, desk: Arc<Desk>) {
     let _ = connection.await;
 }
 
-/// hyper-util's pooling client.
+/// Creates hyper-util's pooling client.
 pub(crate) fn client() -> Client<HttpConnector, Empty> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())

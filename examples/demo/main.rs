@@ -1,4 +1,4 @@
-//! Five providers, five queues, and nobody called too early.
+//! Five providers, five queues of jobs, and no request too early.
 //!
 //! ```text
 //! cargo run --example demo                      # a minute passes in about a second
@@ -7,9 +7,9 @@
 //! cargo run --example demo | cat                # plain lines instead of bars
 //! ```
 //!
-//! The demo plays the five providers of the presets, with the limits of their pages. Beside each stands
-//! a queue of jobs and 64 tasks that share one client, which is a plain service behind a `RetryLayer`.
-//! It ends with a table, and with an exit code above zero if a job was lost or a request came too early.
+//! The demo simulates the five providers of the presets, with the limits of their pages. In front of each is a queue
+//! of jobs and 64 tasks that share one client, a plain service behind a `RetryLayer`. It ends with a table, and with
+//! an exit code above zero if a job was lost or a request was too early.
 //!
 //! ```text
 //! queue ── 64 tasks ── RetryLayer ── in_process, or loopback ── desk { window, wording }
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Plays until every queue is empty, and prints the table.
+/// Runs until every queue is empty, and prints the table.
 pub(crate) fn play(options: Options) -> Result<Vec<Run>, BoxError> {
     let runs = tokio::runtime::Builder::new_current_thread()
         .enable_all()

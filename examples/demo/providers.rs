@@ -7,31 +7,31 @@ use tower_backoff::providers;
 
 use super::wording::{ResetFormat, Telling, Wording};
 
-/// One provider and the work that waits for it.
+/// One provider and the jobs for it.
 #[derive(Debug)]
 pub(crate) struct Provider {
-    /// As it calls itself.
+    /// Its name.
     pub name: &'static str,
-    /// The same, where there is little room.
+    /// A short name.
     pub short: &'static str,
     /// Its tightest limit, in words.
     pub limit: &'static str,
-    /// What the client knows about it.
+    /// The preset that the client uses.
     pub preset: fn() -> Preset,
-    /// How many calls in how long; the tightest first.
+    /// Its windows, as calls and length, the tightest first.
     pub windows: &'static [(u32, Duration)],
-    /// How it tells its limit.
+    /// How its responses tell the limit.
     pub wording: Wording,
-    /// How many jobs there are: enough for three minutes and more.
+    /// The number of jobs: enough for three minutes and more.
     pub jobs: u32,
-    /// How many there are in a hurry: enough to be refused once.
+    /// The number of jobs of a quick run: enough to be refused once.
     pub quick_jobs: u32,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// All five.
+/// All five providers.
 pub(crate) static ALL: [Provider; 5] = [
     Provider {
         name: "lemlist",

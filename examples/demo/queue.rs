@@ -1,4 +1,4 @@
-//! A queue of jobs, and the many tasks that drain it through one client.
+//! A queue of jobs, and the tasks that process it through one client.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -14,27 +14,27 @@ use tower_backoff::BoxError;
 use super::clock::Wall;
 use super::tally::Tally;
 
-/// How many tasks call one provider at the same time.
+/// How many tasks call one provider concurrently.
 pub(crate) const WORKERS: u32 = 64;
 
 /// The body of every request.
 pub(crate) type Empty = http_body_util::Empty<Bytes>;
 
-/// The jobs of one provider. A job is one call.
+/// The jobs of one provider; each job is one call.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    /// Where the calls go: `http://127.0.0.1:4321`.
+    /// The base URL of the calls, such as `http://127.0.0.1:4321`.
     pub base: String,
-    /// How many jobs there are.
+    /// The number of jobs.
     pub jobs: u32,
-    /// What became of them.
+    /// The results.
     pub tally: Arc<Tally>,
-    /// The clock that tells when the last one was done.
+    /// The clock that measures how long the queue took.
     pub wall: Wall,
 }
 
 impl Queue {
-    /// Lets the workers loose. Each has a clone of the client, and all clones wait at one gate.
+    /// Starts the workers. Each has a clone of the client, and all clones wait at one gate.
     pub(crate) fn drain<S, R>(self, client: &S, workers: &mut JoinSet<()>)
     where
         S: Service<Request<Empty>, Response = Response<R>, Error = BoxError>,
@@ -60,7 +60,7 @@ impl Queue {
     }
 }
 
-/// No waiting, no retrying, no counting: that is the layer's business.
+/// Calls the client. Waiting, retrying and counting are left to the layer.
 async fn work<S, R>(client: S, queue: Arc<Queue>, taken: Arc<AtomicU32>)
 where
     S: Service<Request<Empty>, Response = Response<R>, Error = BoxError> + Clone,

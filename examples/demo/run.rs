@@ -1,4 +1,4 @@
-//! Everything together: five providers, five clients, five queues, and somebody who watches.
+//! One run: five providers, five clients, five queues, and a screen.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(crate) struct Run {
     gates: Gates,
 }
 
-/// Plays all five at once, until every queue is empty.
+/// Runs all five at once, until every queue is empty.
 pub(crate) async fn all(options: Options) -> Result<Vec<Run>, BoxError> {
     let runs: Vec<Run> = ALL.iter().map(|each| Run::new(each, options)).collect();
     let wall = Wall::start(options.real);
@@ -45,7 +45,7 @@ pub(crate) async fn all(options: Options) -> Result<Vec<Run>, BoxError> {
     Ok(runs)
 }
 
-/// All workers have gone home. One that panicked is an error, or the demo would look fine without it.
+/// Waits for all workers. One that panicked is an error.
 async fn empty(mut workers: JoinSet<()>) -> Result<(), BoxError> {
     while let Some(left) = workers.join_next().await {
         left?;
@@ -68,7 +68,7 @@ impl Run {
         }
     }
 
-    /// Opens the desk, puts the client in front of it and lets the workers loose.
+    /// Creates the desk and the client, and starts the workers.
     async fn start(
         &self,
         options: Options,
@@ -90,7 +90,7 @@ impl Run {
         Ok(None)
     }
 
-    /// The only thing here that a program of your own would need, too.
+    /// Creates the layer: all that a program of your own needs.
     fn layer(&self) -> RetryLayer {
         RetryLayer::new((self.provider.preset)())
             .patience(Duration::from_secs(60 * 60))
@@ -106,18 +106,20 @@ impl Run {
         }
     }
 
-    /// What the gate of this provider is doing; `None` before the first call.
+    /// Returns the state of the gate; `None` before the first call.
     pub(crate) fn gate(&self) -> Option<GateStatus> {
         self.gates.snapshot().pop()
     }
 
-    /// Whether nothing was lost and nothing came too early.
+    /// Whether no job was lost and no request was early.
     pub(crate) fn went_well(&self) -> bool {
         self.tally.answered.get() == self.jobs && self.tally.early.get() == 0
     }
 
-    /// How long somebody who knew everything in advance would take: full windows without a pause
-    /// between them, and the calls of the last one in rounds of all workers, each of the least latency.
+    /// Returns the shortest possible time for all jobs.
+    ///
+    /// It consists of full windows without a pause in between. The calls of the last window are sent in rounds of all
+    /// workers, each with the shortest latency.
     pub(crate) fn at_best(&self) -> Duration {
         let (limit, window) = self.provider.windows[0];
         let needed = chance::requests_needed(self.jobs);

@@ -1,10 +1,10 @@
-//! The table at the end, for somebody who has never seen a rate limit.
+//! The table at the end of the demo, with an explanation.
 
 use std::time::Duration;
 
 use super::run::Run;
 
-/// Prints the table, what to look at, and what went wrong if something did.
+/// Prints the table, the explanation, and the jobs that were lost.
 pub(crate) fn print(runs: &[Run]) {
     println!();
     rows(runs).for_each(|row| println!("{row}"));
@@ -49,7 +49,7 @@ fn cells(run: &Run) -> [String; 10] {
     ]
 }
 
-/// Fits into 80 columns.
+/// Formats a row in 80 columns.
 fn row(cells: [String; 10]) -> String {
     let [
         name,

@@ -1,35 +1,35 @@
-//! What happened between one client and one provider, in figures.
+//! Counters of one client and one provider.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-/// A figure that many tasks add to.
+/// A counter that many tasks increment.
 #[derive(Debug, Default)]
 pub(crate) struct Figure(AtomicU32);
 
 impl Figure {
-    /// One more.
+    /// Increments the counter.
     pub(crate) fn add(&self) {
         self.0.fetch_add(1, Relaxed);
     }
 
-    /// How many so far.
+    /// Returns the count.
     pub(crate) fn get(&self) -> u32 {
         self.0.load(Relaxed)
     }
 }
 
-/// The provider's side counts requests, the queue's side jobs.
+/// The counters of one provider, which counts requests, and of its queue, which counts jobs.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// Requests that reached the provider.
     pub sent: Figure,
-    /// Requests refused for the limit, with a 429.
+    /// Requests refused by the rate limit, with a 429.
     pub refused: Figure,
-    /// Requests at which the provider failed, with a 500.
+    /// Requests that failed with a 500.
     pub failed: Figure,
-    /// Requests that came before the moment that was named to the same job.
+    /// Requests that came before the moment named to the same job.
     pub early: Figure,
     /// Jobs that were answered.
     pub answered: Figure,
@@ -39,13 +39,19 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// A job was given up, and why.
+    /// Records why a job was given up.
     pub(crate) fn lose(&self, why: String) {
-        self.lost.lock().expect("nobody panics in here").push(why);
+        self.lost
+            .lock()
+            .expect("no panic while it is locked")
+            .push(why);
     }
 
-    /// Why jobs were given up, one line for each.
+    /// Returns why jobs were given up, one line each.
     pub(crate) fn lost(&self) -> Vec<String> {
-        self.lost.lock().expect("nobody panics in here").clone()
+        self.lost
+            .lock()
+            .expect("no panic while it is locked")
+            .clone()
     }
 }

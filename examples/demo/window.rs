@@ -1,10 +1,10 @@
-//! Counting calls as the providers do.
+//! Fixed windows, as the providers count calls.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A limit: so many calls in a window that starts with the first call after the last one ended.
+/// A limit per window, which starts with the first call after the previous window.
 #[derive(Debug)]
 pub(crate) struct Window {
     limit: u32,
@@ -13,18 +13,18 @@ pub(crate) struct Window {
     ends: Option<Instant>,
 }
 
-/// Where a limit stands after a call.
+/// The state of a limit after a call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Count {
     pub limit: u32,
     pub remaining: u32,
     pub resets_in: Duration,
-    /// The call was one too many.
+    /// The call exceeded the limit.
     pub refused: bool,
 }
 
 impl Window {
-    /// Nothing is used up yet.
+    /// Creates a limit of which nothing is used.
     pub(crate) fn new((limit, length): (u32, Duration)) -> Self {
         Self {
             limit,
@@ -55,7 +55,7 @@ impl Window {
     }
 }
 
-/// Counts a call in every window, or in none if one of them is full. Tells where the tightest stands.
+/// Counts a call in every window, or in none if one is full; returns the tightest state.
 pub(crate) fn count(windows: &mut [Window], now: Instant) -> Count {
     windows.iter_mut().for_each(|window| window.begin(now));
     let refused = windows.iter().any(Window::is_full);

@@ -1,4 +1,4 @@
-//! How a provider tells its limit: the headers and the body, and what a refused caller may take from them.
+//! How a provider tells its limit: headers, body, and the wait that follows from them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,10 +9,10 @@ use jiff::{Timestamp, tz};
 
 use super::window::Count;
 
-/// What a refusal without any header means on Wolfeo's page, and for this crate everywhere.
+/// The wait after a 429 without a header, on Wolfeo's page and in this crate.
 const AFTER_A_BARE_429: Duration = Duration::from_secs(60);
 
-/// The words of one provider.
+/// The headers and bodies of one provider.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wording {
     /// `Retry-After`, in seconds.
@@ -34,7 +34,7 @@ pub(crate) enum Telling {
 /// What an `X-RateLimit-Reset` looks like.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ResetFormat {
-    /// The seconds that are left.
+    /// The seconds until the reset.
     Delta,
     /// Seconds since 1970.
     Epoch,
@@ -43,7 +43,7 @@ pub(crate) enum ResetFormat {
 }
 
 impl Wording {
-    /// The whole answer.
+    /// Creates the response.
     pub(crate) fn answer(
         &self,
         status: StatusCode,
@@ -64,7 +64,7 @@ impl Wording {
             .expect("headers of digits and dates are valid")
     }
 
-    /// How long a caller that was refused now has to stay away.
+    /// Returns how long a caller that was refused now has to wait.
     pub(crate) fn told(&self, count: Count, now: SystemTime) -> Duration {
         match self.counters {
             _ if self.tells_retry_after(count) => {

@@ -17,15 +17,15 @@ pin_project! {
     /// What was read is put back in front.
     pub struct ResponseBody<R: Body> {
         #[pin]
-        inner: Inner<R>,
+        state: BodyState<R>,
         // The slot of the call, where concurrent calls are limited.
         permit: Option<ConcurrencyPermit>,
     }
 }
 
 pin_project! {
-    #[project = InnerProj]
-    enum Inner<R: Body> {
+    #[project = BodyStateProj]
+    enum BodyState<R: Body> {
         Original { #[pin] body: R },
         // Boxed: rare, and larger than most bodies.
         Buffered { body: Box<BufferedBody<R>> },
@@ -35,14 +35,14 @@ pin_project! {
 impl<R: Body> ResponseBody<R> {
     pub(crate) fn new(body: R) -> Self {
         Self {
-            inner: Inner::Original { body },
+            state: BodyState::Original { body },
             permit: None,
         }
     }
 
     pub(crate) fn from_buffered(body: BufferedBody<R>) -> Self {
         Self {
-            inner: Inner::Buffered {
+            state: BodyState::Buffered {
                 body: Box::new(body),
             },
             permit: None,
@@ -64,12 +64,12 @@ impl<R: Body> Body for ResponseBody<R> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
         let mut this = self.project();
-        let (frame, ended) = match this.inner.as_mut().project() {
-            InnerProj::Original { mut body } => {
+        let (frame, ended) = match this.state.as_mut().project() {
+            BodyStateProj::Original { mut body } => {
                 let frame = poll_as_bytes(body.as_mut(), cx);
                 (frame, body.is_end_stream())
             }
-            InnerProj::Buffered { body } => (body.poll_frame(cx), body.is_end_stream()),
+            BodyStateProj::Buffered { body } => (body.poll_frame(cx), body.is_end_stream()),
         };
         if ended || matches!(frame, Poll::Ready(None | Some(Err(_)))) {
             *this.permit = None;
@@ -78,16 +78,16 @@ impl<R: Body> Body for ResponseBody<R> {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.inner {
-            Inner::Original { body } => body.is_end_stream(),
-            Inner::Buffered { body } => body.is_end_stream(),
+        match &self.state {
+            BodyState::Original { body } => body.is_end_stream(),
+            BodyState::Buffered { body } => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.inner {
-            Inner::Original { body } => body.size_hint(),
-            Inner::Buffered { body } => body.size_hint(),
+        match &self.state {
+            BodyState::Original { body } => body.size_hint(),
+            BodyState::Buffered { body } => body.size_hint(),
         }
     }
 }

@@ -274,7 +274,7 @@ pub(super) fn to_http(
     let url = response.url().clone();
     let is_known = url.host_str() != Some(UNKNOWN_HOST);
     let is_another = requested.is_some_and(|requested| !is_same_address(&url, requested));
-    let redirected = (is_known && is_another).then(|| redirected(&url));
+    let redirected = (is_known && is_another).then(|| to_redirected(&url));
     let mut response = http::Response::<::reqwest::Body>::from(response);
     let extensions = http::Response::builder().url(url).body(());
     if let Ok(with_url) = extensions {
@@ -296,7 +296,7 @@ fn is_same_address(one: &Url, other: &Url) -> bool {
     one.origin() == other.origin() && one.path() == other.path() && one.query() == other.query()
 }
 
-fn redirected(url: &Url) -> Redirected {
+fn to_redirected(url: &Url) -> Redirected {
     let origin = || url.origin().ascii_serialization().parse();
     let uri = url.as_str().parse().or_else(|_| origin());
     Redirected::new(uri.unwrap_or_default())

@@ -49,10 +49,10 @@ use http::Uri;
 use crate::scope::Scope;
 use crate::time::{Clock, Due, Moment};
 
-/// The gates of a layer, one per [`Scope`].
+/// The gates of a layer: one rate limiter and circuit breaker per host, or per [`Scope`].
 ///
-/// A layer makes its own; all clones of the layer and of its services share them. Hand one `Gates`
-/// to several layers, and calls through any of them wait behind the same gates:
+/// A layer creates its own, which all clones of the layer and of its services share. Pass one `Gates` to several
+/// layers, and their calls wait at the same gates:
 ///
 /// ```
 /// use tower_backoff::{Gates, RetryLayer, providers};

@@ -116,8 +116,9 @@ impl Provider {
         }
     }
 
-    /// The least wait after a refusal that names none. It doubles when the gate shuts again without
-    /// an accepted answer between, up to 15 minutes.
+    /// Sets the default wait after a 429 without a header, or another refusal that names none.
+    ///
+    /// It doubles up to 15 minutes while refusals follow each other without an accepted response in between.
     ///
     /// # Default
     ///

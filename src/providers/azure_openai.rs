@@ -12,7 +12,7 @@ use crate::policy::Provider;
 /// * The deployment is in the path, `/openai/deployments/{deployment}/`, so that one does not wait for
 ///   another.
 ///
-/// No quota is declared, since whoever made the deployment chose it.
+/// No quota is declared, since the owner of the deployment sets it.
 pub fn azure_openai() -> Provider {
     Provider::new("azure-openai")
         .page("https://learn.microsoft.com/azure/ai-services/openai/how-to/quota")

@@ -15,7 +15,7 @@ use crate::policy::Provider;
 ///   is banned, by a 418: for two minutes first, for three days at last. The end is in `Retry-After`,
 ///   or in the body in epoch milliseconds; where it is in neither, it is two minutes, and longer each
 ///   time.
-/// * 403 comes from the firewall, nobody can say for how long: final.
+/// * 403 comes from the firewall, for an unknown time: final.
 /// * After a 5xx the order may have been placed, so that it is sent again only if that is safe.
 pub fn binance() -> Provider {
     Provider::new("binance")

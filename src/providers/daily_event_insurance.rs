@@ -26,7 +26,7 @@ pub fn daily_event_insurance() -> Provider {
         .retry_on([408, 425, 429, 500, 502, 503, 504])
 }
 
-/// What a contract with Daily Event Insurance allows: so many per hour, and a burst per minute.
+/// What a contract with Daily Event Insurance allows: a limit per hour, and a burst per minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
     /// 100 per hour, 10 per minute.

@@ -6,8 +6,9 @@ use crate::gate::Quota;
 use crate::hint::Field;
 use crate::policy::Provider;
 
-/// Discourse: 60 requests per minute and admin API key, 20 per minute and 2,880 per day and user API
-/// key, where the site has not set others.
+/// Discourse: 60 requests per minute and admin API key, fewer with a user API key.
+///
+/// These are 20 per minute and 2,880 per day, where the site has not set other limits.
 ///
 /// * A refusal is a 429 with `Retry-After`, or with `extras.wait_seconds` in the body.
 /// * Each site has a host of its own.

@@ -14,7 +14,7 @@ use crate::policy::Provider;
 /// * `X-HubSpot-RateLimit-Daily-Remaining` and `X-HubSpot-RateLimit-Remaining` count down, one per
 ///   limit, and neither says when it is reset.
 ///
-/// Whose account is in New York, say, knows that midnight:
+/// For an account in New York, for example, that midnight is:
 ///
 /// ```
 /// use tower_backoff::{hint::Field, providers};

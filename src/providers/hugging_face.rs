@@ -6,7 +6,7 @@ use http::header::AUTHORIZATION;
 
 use crate::policy::Provider;
 
-/// Hugging Face Hub: so many requests per 5 minutes, by plan and by kind of request.
+/// Hugging Face Hub: limits per 5 minutes, by plan and by kind of request.
 ///
 /// * What is left is published in the `RateLimit` field, `"api";r=0;t=55`, whose item names the kind. A
 ///   refusal is a 429 with nothing left.

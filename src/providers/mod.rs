@@ -1,7 +1,7 @@
-//! Presets: what the pages of known providers say, as values.
+//! Presets of known providers: what their pages say, as values.
 //!
-//! Each is a function that returns a [`Provider`]: a fact file, one per provider, with its page
-//! cited. Change what is different for you:
+//! Each is a function that returns a [`Provider`], in a file of its own that cites the provider's page. Change what
+//! is different for you:
 //!
 //! ```
 //! use tower_backoff::{Quota, providers};
@@ -10,9 +10,8 @@
 //! # let _ = ours;
 //! ```
 //!
-//! [`by_name`] finds one by its name, for tools and configuration, and
-//! [`facts`](Provider::facts) says in words what a preset states. The file `docs/providers.md` of the
-//! repository shows them all side by side.
+//! [`by_name`] finds a preset by its name, for tools and configuration, and [`facts`](Provider::facts) lists in words
+//! what a preset states. The file `docs/providers.md` of the repository shows them all side by side.
 
 mod airtable;
 mod anthropic;
@@ -108,7 +107,7 @@ pub use zoom::zoom;
 
 use crate::policy::{Policy, Provider};
 
-/// All presets.
+/// Returns all presets.
 pub fn all() -> Vec<Provider> {
     vec![
         lemlist(),
@@ -159,14 +158,14 @@ pub fn all() -> Vec<Provider> {
     ]
 }
 
-/// The preset with this name. Letter case, blanks, hyphens and underscores do not matter.
+/// Returns the preset with this name, ignoring case, blanks, hyphens and underscores.
 ///
 /// ```
 /// use tower_backoff::providers;
 ///
 /// assert!(providers::by_name("Daily Event Insurance").is_some());
 /// assert!(providers::by_name("EnrichEngine").is_some());
-/// assert!(providers::by_name("nobody").is_none());
+/// assert!(providers::by_name("unknown").is_none());
 /// ```
 pub fn by_name(name: &str) -> Option<Provider> {
     all()

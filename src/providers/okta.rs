@@ -3,7 +3,7 @@
 
 use crate::policy::Provider;
 
-/// Okta: requests per minute by endpoint and organization, and so many at once.
+/// Okta: limits per minute by endpoint and organization, and of concurrent requests.
 ///
 /// * `X-Rate-Limit-Limit`, `-Remaining` and `-Reset`, the reset in epoch seconds, come with every
 ///   response. A refusal is a 429 with the code `E0000047`. If it was for too many at once, limit and

@@ -2,11 +2,11 @@
 
 use crate::policy::Provider;
 
-/// Salesforce: so many requests per 24 hours and organization, and so many long ones at once.
+/// Salesforce: a limit per 24 hours and organization, and a limit of concurrent long requests.
 ///
 /// * A refusal is a 403 with the code `REQUEST_LIMIT_EXCEEDED` that names no wait.
 ///   `Sforce-Limit-Info: api-usage=18/5000` says how much was used.
-/// * `UNABLE_TO_LOCK_ROW`, under 400, means that somebody else was writing the same record: nothing was
+/// * `UNABLE_TO_LOCK_ROW`, under 400, means that another client was writing the same record: nothing was
 ///   done, and only this call has to come again.
 /// * Each organization has a host of its own.
 ///

@@ -4,7 +4,7 @@ use http::header::AUTHORIZATION;
 
 use crate::policy::Provider;
 
-/// Slack: so many calls per minute by method and workspace, in tiers from 1 to 100 and more.
+/// Slack: limits per minute by method and workspace, in tiers from 1 to 100 and more.
 ///
 /// * A refusal is a 429 with `Retry-After` in seconds, always, and `{"ok":false,"error":"ratelimited"}`.
 /// * The method is in the path, `/api/chat.postMessage`, and the token belongs to one workspace: calls

@@ -6,7 +6,7 @@ use crate::policy::Provider;
 
 /// Stack Exchange: 30 requests per second and address, and 10,000 per day.
 ///
-/// * A served answer may hold `backoff` in its body: so many seconds must pass before the same method
+/// * A served answer may have a `backoff` in its body: these seconds must pass before the same method
 ///   is called again. All other calls of the host wait, too.
 /// * A refusal is an error `throttle_violation` (502 in the body, whatever the status), whose message
 ///   names the seconds: `more requests available in 38123 seconds`.

@@ -4,7 +4,7 @@ use http::header::AUTHORIZATION;
 
 use crate::policy::Provider;
 
-/// Twilio: so many requests at once, by account.
+/// Twilio: a limit of concurrent requests, by account.
 ///
 /// * A refusal is a 429 with the code 20429, or another one of a single product. It was not processed
 ///   and is safe to send again, after a backoff that the page does not measure.

@@ -2,7 +2,7 @@
 
 use crate::policy::Provider;
 
-/// X, formerly Twitter: so many requests per 15 minutes by endpoint, and app or user.
+/// X, formerly Twitter: limits per 15 minutes by endpoint, and by app or user.
 ///
 /// * `x-rate-limit-limit`, `-remaining` and `-reset`, the reset in epoch seconds, come with every
 ///   response. A refusal is a 429 with nothing left.

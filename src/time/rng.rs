@@ -19,7 +19,7 @@ pub(crate) enum Rng {
 
 impl Rng {
     #[cfg(feature = "test-util")]
-    pub(crate) fn seeded(seed: u64) -> Self {
+    pub(crate) fn from_seed(seed: u64) -> Self {
         Self::Seeded(Arc::new(AtomicU64::new(seed)))
     }
 

@@ -1,4 +1,4 @@
-//! A progress bar for each provider. It fits into 80 columns.
+//! Progress bars, one per provider, in 80 columns.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use super::super::run::Run;
 use super::seconds;
 
 /// As wide as the [`figures`] below them.
-const TITLES: &str = "{wide_msg}  answered  sent refused failed  gate shut for, told by";
+const TITLES: &str = "{wide_msg}  answered  sent refused failed  closed for, decided by";
 const ROW: &str = "{prefix:12} {wide_bar:.cyan} {msg}";
 const CLOCK: &str = "{msg:.dim}";
 
-/// The rows of the screen.
+/// The bars on the screen.
 #[derive(Debug)]
 pub(crate) struct Bars {
     titles: ProgressBar,
@@ -22,7 +22,7 @@ pub(crate) struct Bars {
 }
 
 impl Bars {
-    /// Draws all of them at nothing.
+    /// Draws all bars at zero.
     pub(crate) fn new(target: ProgressDrawTarget, runs: &[Run]) -> Self {
         let screen = MultiProgress::with_draw_target(target);
         let add = |length: u32, template| {
@@ -39,7 +39,7 @@ impl Bars {
         }
     }
 
-    /// Moves the bars to where things stand.
+    /// Updates the bars.
     pub(crate) fn show(&mut self, runs: &[Run], elapsed: Duration) {
         self.titles.tick();
         for (row, run) in self.rows.iter().zip(runs) {
@@ -92,7 +92,7 @@ fn gate(run: &Run) -> String {
     }
 }
 
-/// Open, and how much of the tightest quota is spent.
+/// Describes an open gate: how much of the tightest quota is used.
 fn open(gate: &GateStatus) -> String {
     let tightest = gate
         .quotas

@@ -1,30 +1,30 @@
-//! Plain lines: one for each provider and minute, and one when a gate shuts or opens for long.
+//! Plain lines: one per provider and minute, and one when a gate closes or opens for long.
 
 use std::time::Duration;
 
 use super::super::run::Run;
 use super::seconds;
 
-/// Shorter closings are not worth a line: lemlist's gate shuts every two seconds.
+/// The shortest closing that is printed: lemlist's gate closes every two seconds.
 const WORTH_A_LINE: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What was said so far.
+/// The lines printed so far.
 #[derive(Debug)]
 pub(crate) struct Lines {
     next_minute: Duration,
     said: Vec<Said>,
 }
 
-/// What was said about one provider.
+/// The lines printed about one provider.
 #[derive(Clone, Debug, Default)]
 struct Said {
-    shut: bool,
+    closed: bool,
     done: bool,
 }
 
 impl Lines {
-    /// Nothing was said.
+    /// Creates a screen without lines.
     pub(crate) fn new(runs: &[Run]) -> Self {
         Self {
             next_minute: MINUTE,
@@ -32,7 +32,7 @@ impl Lines {
         }
     }
 
-    /// Says what is new.
+    /// Prints what is new.
     pub(crate) fn show(&mut self, runs: &[Run], elapsed: Duration) {
         for (run, said) in runs.iter().zip(&mut self.said) {
             if let Some(news) = said.news(run) {
@@ -55,16 +55,16 @@ impl Said {
         }
         let gate = run.gate()?;
         match (gate.closed_for, gate.closed_by) {
-            (Some(wait), Some(why)) if wait >= WORTH_A_LINE && !self.shut => {
-                self.shut = true;
+            (Some(wait), Some(why)) if wait >= WORTH_A_LINE && !self.closed => {
+                self.closed = true;
                 let waiting = gate.waiting;
                 let wait = seconds(wait);
                 Some(format!(
-                    "gate shut for {wait} ({why}), {waiting} calls wait"
+                    "gate closed for {wait} ({why}), {waiting} calls wait"
                 ))
             }
-            (None, _) if self.shut => {
-                self.shut = false;
+            (None, _) if self.closed => {
+                self.closed = false;
                 Some("gate open".to_owned())
             }
             _ => None,

@@ -1,4 +1,4 @@
-//! What one sees while it runs: bars on a terminal, plain lines anywhere else.
+//! The screen: bars on a terminal, plain lines anywhere else.
 
 mod bars;
 mod lines;
@@ -14,17 +14,17 @@ use super::run::Run;
 use bars::Bars;
 use lines::Lines;
 
-/// How often one looks, on the clock of the providers.
+/// How often the screen is updated, on the clock of the providers.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Virtual time passes this much faster than one watches.
+/// How much faster virtual time passes on the screen.
 const TIMES_FASTER: u32 = 60;
 
 /// The screen, and how fast it shows virtual time.
 #[derive(Debug)]
 pub(crate) struct Screen {
     view: View,
-    /// When watching began, if virtual time has to be slowed down for the eye.
+    /// When the screen was created, if virtual time has to be slowed down.
     slowed_since: Option<Instant>,
 }
 
@@ -35,7 +35,7 @@ enum View {
 }
 
 impl Screen {
-    /// Says what is going to happen.
+    /// Prints an introduction.
     pub(crate) fn new(options: Options, runs: &[Run]) -> Self {
         introduce(options, runs);
         let target = ProgressDrawTarget::stdout();
@@ -52,7 +52,7 @@ impl Screen {
         }
     }
 
-    /// Shows how things stand, for ever.
+    /// Shows the current state, until it is dropped.
     pub(crate) async fn watch(&mut self, runs: &[Run], wall: Wall) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -68,7 +68,7 @@ impl Screen {
         }
     }
 
-    /// Virtual time stands still while everything is blocked, and that is meant here.
+    /// Blocks virtual time as well, which is intended.
     fn slow_down(&self, elapsed: Duration) {
         if let Some(since) = self.slowed_since {
             let due = since + elapsed / TIMES_FASTER;
@@ -76,7 +76,7 @@ impl Screen {
         }
     }
 
-    /// Shows how things ended.
+    /// Shows the final state.
     pub(crate) fn end(&mut self, runs: &[Run], elapsed: Duration) {
         self.show(runs, elapsed);
         if let View::Bars(bars) = &self.view {
@@ -101,7 +101,7 @@ fn introduce(options: Options, runs: &[Run]) {
     println!();
 }
 
-/// `42 s`; tenths below ten seconds.
+/// Formats seconds: `42 s`, with tenths below ten seconds.
 fn seconds(wait: Duration) -> String {
     if wait < Duration::from_secs(10) {
         format!("{:.1} s", wait.as_secs_f64())
