@@ -10,7 +10,7 @@ use http::{HeaderValue, request};
 use crate::failure;
 use crate::fleet::Fleet;
 use crate::gate::{Gate, GateConfig, Gates};
-use crate::policy::{Attempt, Policy, RequestHead, Shortcuts, Verdict};
+use crate::policy::{Attempt, Policy, RequestHead, Verdict};
 use crate::retry::{Backoff, Budget, CircuitBreaker, Cost, Idempotent, Patience};
 use crate::scope::Scope;
 use crate::telemetry::Observer;
@@ -23,8 +23,6 @@ type NotSent = dyn Fn(&(dyn Error + 'static)) -> bool + Send + Sync;
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) policy: Arc<dyn Policy>,
-    /// The shortcuts of the policy that the layer's other settings allow.
-    pub(crate) shortcuts: Shortcuts,
     pub(crate) max_retries: u32,
     pub(crate) backoff: Backoff,
     pub(crate) patience: Patience,
@@ -98,19 +96,22 @@ impl Settings {
         request: &RequestHead<'_>,
         last: &mut Option<Arc<Gate>>,
     ) -> Arc<Gate> {
-        if !self.shortcuts.goes_by_origin {
-            return self.find_gate(request);
+        if let Some(scope) = self.scope_of(request) {
+            return self.gate_of_scope(scope, request);
         }
         match last {
             Some(gate) if gate.scope().is_exactly(request.uri()) => Arc::clone(gate),
             last => match self.gates.cached(request.uri()) {
                 Some(gate) => Arc::clone(gate),
-                None => Arc::clone(last.insert(self.find_gate(request))),
+                None => Arc::clone(last.insert(self.gate_of_origin(request))),
             },
         }
     }
 
-    /// The verdict of the policy, except that an address behind a redirect proves nothing about the first one.
+    /// Turns a verdict down if sending the request twice might not be safe behind a redirect.
+    ///
+    /// The response of a redirect target proves nothing about the first address, so it is retried only if the request
+    /// is idempotent.
     pub(crate) fn unless_redirected(&self, verdict: Verdict, attempt: &Attempt<'_>) -> Verdict {
         if attempt.answered_by().is_some() && !attempt.request().is_idempotent() {
             verdict.without_another_try()
@@ -119,7 +120,7 @@ impl Settings {
         }
     }
 
-    /// What the policy says of an attempt of which all is known.
+    /// Judges an attempt with the policy, once all of the response that matters is known.
     pub(crate) fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
         self.unless_redirected(self.policy.judge(attempt), attempt)
     }
@@ -131,52 +132,55 @@ impl Settings {
         own: &Arc<Gate>,
     ) -> Option<Arc<Gate>> {
         let request = attempt.request().at(attempt.answered_by()?);
-        let gate = self.find_gate(&request);
+        let gate = match self.scope_of(&request) {
+            Some(scope) => self.gate_of_scope(scope, &request),
+            None => self.gate_of_origin(&request),
+        };
         (!Arc::ptr_eq(&gate, own)).then_some(gate)
     }
 
-    /// Looks up the gate of a request that the caches do not know.
-    #[inline(never)]
-    fn find_gate(&self, request: &RequestHead<'_>) -> Arc<Gate> {
-        let said = match &self.scope_by {
+    /// Returns the scope that the layer or the policy names for a request. `None` is its origin.
+    #[inline]
+    fn scope_of(&self, request: &RequestHead<'_>) -> Option<Scope> {
+        match &self.scope_by {
             Some(scope_by) => Some(scope_by(request)),
             None => self.policy.scope(request),
-        };
-        let by_address = said.is_none();
-        if by_address {
-            if let Some(gate) = self.gates.at(request.uri()) {
-                return gate;
-            }
         }
-        let facts = GateConfig {
+    }
+
+    /// Looks up the gate of an origin, by the spelling of the address if that is known.
+    #[inline(never)]
+    fn gate_of_origin(&self, request: &RequestHead<'_>) -> Arc<Gate> {
+        if let Some(gate) = self.gates.at(request.uri()) {
+            return gate;
+        }
+        let scope = Scope::of_request(request.uri(), request.headers());
+        let gate = self.gate_of_scope(scope, request);
+        self.gates.cache(request.uri(), &gate);
+        gate
+    }
+
+    fn gate_of_scope(&self, scope: Scope, request: &RequestHead<'_>) -> Arc<Gate> {
+        let config = GateConfig {
             quotas: self.policy.quotas(request),
             plans: self.policy.plans(request),
             cold_start: self.policy.cold_start(request),
             circuit_breaker: self.circuit_breaker,
         };
-        let origin = || Scope::of_request(request.uri(), request.headers());
-        let scope = said.unwrap_or_else(origin);
-        let gate = self.gates.of(scope, facts, self.clock.now());
-        if by_address {
-            self.gates.cache(request.uri(), &gate);
-        }
-        gate
+        self.gates.of(scope, config, self.clock.now())
     }
 
     /// Returns the gate of the bucket that such a request is known to belong to.
     #[inline]
     pub(crate) fn bucket_of(&self, request: &RequestHead<'_>, gate: &Gate) -> Option<Arc<Gate>> {
-        if self.shortcuts.goes_by_origin {
-            return None;
-        }
         let route = self.policy.route(request)?;
-        let facts = self.bucket_facts();
+        let config = self.bucket_config();
         self.gates
-            .bucket(gate.scope(), route.bucket_key(), facts, self.clock.now())
+            .bucket(gate.scope(), route.bucket_key(), config, self.clock.now())
     }
 
     /// Returns the configuration of a bucket before its first call.
-    fn bucket_facts(&self) -> GateConfig<'static> {
+    fn bucket_config(&self) -> GateConfig<'static> {
         GateConfig {
             circuit_breaker: self.circuit_breaker,
             ..GateConfig::default()
@@ -192,9 +196,9 @@ impl Settings {
         now: Moment,
     ) -> Option<Arc<Gate>> {
         let route = self.policy.route(request)?;
-        let facts = self.bucket_facts();
+        let config = self.bucket_config();
         self.gates
-            .name_bucket(gate.scope(), route.bucket_key(), name, facts, now)
+            .name_bucket(gate.scope(), route.bucket_key(), name, config, now)
     }
 }
 

@@ -6,7 +6,7 @@ use tower_service::Service;
 
 use crate::error::BoxError;
 
-/// A client that can be cloned: a call that waits holds a clone that is not ready.
+/// A client that is `Clone`, since a waiting call holds a clone that is not ready.
 #[diagnostic::on_unimplemented(
     message = "the client `{Self}` beneath `RetryLayer` is not `Clone`",
     label = "a call that waits does so on a clone, and this cannot be cloned",

@@ -82,7 +82,6 @@ impl RetryLayer {
     /// [`Policy`].
     pub fn new(policy: impl Policy + 'static) -> Self {
         let settings = Settings {
-            shortcuts: policy.shortcuts(),
             policy: Arc::new(policy),
             max_retries: Self::MAX_RETRIES,
             backoff: Backoff::default(),
@@ -176,7 +175,6 @@ impl RetryLayer {
     ) -> Self {
         self.set(|settings| {
             settings.scope_by = Some(Arc::new(scope_by));
-            settings.shortcuts.goes_by_origin = false;
         })
     }
 
@@ -310,7 +308,6 @@ impl RetryLayer {
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.set(|settings| {
             settings.observer = Some(Arc::new(observer));
-            settings.shortcuts.accepts_unseen = false;
         })
     }
 

@@ -53,10 +53,14 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         };
         let plainly = response.status().as_u16() < 400
             && self.retry_state.is_none()
-            && self.settings.shortcuts.accepts_unseen
+            && self.settings.observer.is_none()
             && self.outgoing.head.extensions.is_empty()
             && response.extensions().get::<Redirected>().is_none()
             && is_silent(response.headers())
+            && self
+                .settings
+                .policy
+                .accepts_success(&self.outgoing.head(), response.headers())
             && self.permit.complete_plainly(|| self.settings.clock.now());
         if plainly {
             meter::on_attempt(self.permit.gate().scope(), meter::AttemptKind::Served);

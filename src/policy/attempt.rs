@@ -46,7 +46,7 @@ pub struct Attempt<'a> {
     by_head: Option<&'a Verdict>,
 }
 
-const GRPC_STATUS: &str = "grpc-status";
+pub(super) const GRPC_STATUS: &str = "grpc-status";
 /// What gRPC calls a status that it cannot make out.
 const UNKNOWN: u16 = 2;
 

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 
-use super::{Attempt, Policy, Provider, RequestHead, Route, Shortcuts, Verdict};
+use super::{Attempt, Policy, Provider, RequestHead, Route, Verdict};
 use crate::gate::Quota;
 use crate::scope::Scope;
 
@@ -87,9 +87,8 @@ impl Policy for ByHost {
         self.of(&attempt.request()).wants_trailers(attempt)
     }
 
-    fn shortcuts(&self) -> Shortcuts {
-        let hosts = self.hosts.iter().map(|(_, policy)| policy.shortcuts());
-        hosts.fold(self.otherwise.shortcuts(), Shortcuts::and)
+    fn accepts_success(&self, request: &RequestHead<'_>, headers: &HeaderMap) -> bool {
+        self.of(request).accepts_success(request, headers)
     }
 
     fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
+use super::attempt::GRPC_STATUS;
 use super::standard::{contains, has_phrase};
 use super::{Attempt, Policy, Provider, RequestHead, Route, Verdict};
 use crate::gate::Quota;
@@ -323,6 +324,13 @@ impl Policy for Grpc {
 
     fn wants_trailers(&self, attempt: &Attempt<'_>) -> bool {
         is_open(attempt) && self.is_stream(attempt.request()).is_none()
+    }
+
+    fn accepts_success(&self, request: &RequestHead<'_>, headers: &HeaderMap) -> bool {
+        // How a stream ends is its caller's affair, unless it has ended with its head.
+        self.is_stream(*request) == Some(true)
+            && !headers.contains_key(GRPC_STATUS)
+            && self.provider.accepts_success(request, headers)
     }
 
     fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {

@@ -59,7 +59,6 @@ mod grpc;
 mod head;
 mod provider;
 mod route;
-mod shortcuts;
 mod standard;
 mod verdict;
 
@@ -70,13 +69,12 @@ pub use grpc::{Grpc, Streams};
 pub use head::RequestHead;
 pub use provider::Provider;
 pub use route::Route;
-pub(crate) use shortcuts::Shortcuts;
 pub use verdict::{Ruling, Verdict};
 
 use std::fmt;
 use std::sync::Arc;
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 
 use crate::gate::Quota;
 use crate::scope::Scope;
@@ -150,10 +148,13 @@ pub trait Policy: Send + Sync {
         "policy"
     }
 
-    /// For the policies of this crate: what need not be asked. By default everything is.
-    #[doc(hidden)]
-    fn shortcuts(&self) -> Shortcuts {
-        Shortcuts::default()
+    /// Accepts a success without judging it: the fast path.
+    ///
+    /// Asked of a response below 400 whose headers say nothing about limits. With `true` the caller gets it as it is, and
+    /// [`judge`](Policy::judge) is asked only of all others. The default, `false`, has every response judged.
+    fn accepts_success(&self, request: &RequestHead<'_>, headers: &HeaderMap) -> bool {
+        let _ = (request, headers);
+        false
     }
 }
 
@@ -190,8 +191,8 @@ macro_rules! policy_by_pointer {
             fn name(&self) -> &str {
                 (**self).name()
             }
-            fn shortcuts(&self) -> Shortcuts {
-                (**self).shortcuts()
+            fn accepts_success(&self, request: &RequestHead<'_>, headers: &HeaderMap) -> bool {
+                (**self).accepts_success(request, headers)
             }
         }
     )*};
@@ -215,6 +216,7 @@ where
     PolicyFn {
         judge,
         bodies_of: Vec::new(),
+        accepts_success: false,
     }
 }
 
@@ -223,9 +225,25 @@ where
 pub struct PolicyFn<F> {
     judge: F,
     bodies_of: Vec<u16>,
+    accepts_success: bool,
 }
 
 impl<F> PolicyFn<F> {
+    /// Asks the function only of failures, of responses of 400 and above, and of those whose headers say something about
+    /// limits. All others are accepted: see [`Policy::accepts_success`].
+    ///
+    /// ```
+    /// use tower_backoff::policy::policy_fn;
+    ///
+    /// let policy = policy_fn(|attempt| attempt.standard()).accept_success();
+    /// # let _ = tower_backoff::RetryLayer::new(policy);
+    /// ```
+    #[must_use]
+    pub fn accept_success(mut self) -> Self {
+        self.accepts_success = true;
+        self
+    }
+
     /// Peek at the bodies of responses with these statuses; see [`Attempt::body`].
     #[must_use]
     pub fn inspect_bodies_of(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
@@ -240,6 +258,10 @@ where
 {
     fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
         (self.judge)(attempt)
+    }
+
+    fn accepts_success(&self, _: &RequestHead<'_>, _: &HeaderMap) -> bool {
+        self.accepts_success
     }
 
     fn wants_body(&self, attempt: &Attempt<'_>) -> bool {

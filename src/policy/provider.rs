@@ -10,10 +10,10 @@ mod usage;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use http::{HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::buckets::Buckets;
-use super::{Attempt, Policy, RequestHead, Route, Shortcuts, Verdict, standard};
+use super::{Attempt, Policy, RequestHead, Route, Verdict, standard};
 use crate::gate::Quota;
 use crate::hint::{Field, Rules, Unit};
 use crate::scope::Scope;
@@ -318,12 +318,8 @@ impl Policy for Provider {
         Some(parts.fold(scope, |scope, part| scope.keyed(part.as_bytes())))
     }
 
-    fn shortcuts(&self) -> Shortcuts {
-        let unbucketed = self.buckets.is_none();
-        Shortcuts {
-            accepts_unseen: unbucketed && !self.looks_into_served(),
-            goes_by_origin: unbucketed && !self.has_scopes(),
-        }
+    fn accepts_success(&self, _: &RequestHead<'_>, _: &HeaderMap) -> bool {
+        self.buckets.is_none() && !self.looks_into_served()
     }
 
     fn route(&self, request: &RequestHead<'_>) -> Option<Route> {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::policy::{Attempt, Policy, Provider, Shortcuts, Verdict};
+use crate::policy::{Attempt, ByHost, Grpc, Policy, Provider, RequestHead, Verdict, policy_fn};
 use crate::telemetry::{Report, StopReason};
 use crate::{BoxError, RetryLayer};
 
-/// The standard policy, with its shortcuts, and how often it was asked.
+/// The standard policy, and how often it was asked to judge.
 struct Counting(Provider, Arc<AtomicUsize>);
 
 impl Policy for Counting {
@@ -19,13 +19,13 @@ impl Policy for Counting {
         self.0.judge(attempt)
     }
 
-    fn shortcuts(&self) -> Shortcuts {
-        self.0.shortcuts()
+    fn accepts_success(&self, request: &RequestHead<'_>, headers: &HeaderMap) -> bool {
+        self.0.accepts_success(request, headers)
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_400_is_judged_and_reported_and_most_answers_of_200_go_the_short_way() {
+async fn every_400_is_judged_and_reported_and_plain_successes_take_the_fast_path() {
     let asked = Arc::new(AtomicUsize::new(0));
     let policy = Counting(Provider::new("test"), Arc::clone(&asked));
     let code = Arc::new(AtomicUsize::new(200));
@@ -40,14 +40,9 @@ async fn every_400_is_judged_and_reported_and_most_answers_of_200_go_the_short_w
         client.clone().oneshot(request.unwrap()).await.unwrap()
     };
     for _ in 0..40 {
-        call().await; // until the gate knows what the answers look like
-    }
-    asked.store(0, Relaxed);
-    for _ in 0..40 {
         assert!(call().await.extensions().get::<Report>().is_none());
     }
-    let slow = asked.load(Relaxed);
-    assert!(slow <= 20, "{slow} of 40 went the long way");
+    assert_eq!(asked.load(Relaxed), 0);
     for status in [400, 404, 399] {
         code.store(status, Relaxed);
         asked.store(0, Relaxed);
@@ -60,4 +55,51 @@ async fn every_400_is_judged_and_reported_and_most_answers_of_200_go_the_short_w
             assert_eq!(report, Some(Some(StopReason::Final)), "{status}");
         }
     }
+}
+
+/// How often a policy is asked to judge forty plain successes.
+async fn judged(policy: impl Policy + 'static, request: fn() -> Request<String>) -> usize {
+    struct Asked<P>(P, Arc<AtomicUsize>);
+    impl<P: Policy> Policy for Asked<P> {
+        fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
+            self.1.fetch_add(1, Relaxed);
+            self.0.judge(attempt)
+        }
+        fn accepts_success(&self, request: &RequestHead<'_>, headers: &HeaderMap) -> bool {
+            self.0.accepts_success(request, headers)
+        }
+    }
+    let asked = Arc::new(AtomicUsize::new(0));
+    let policy = Asked(policy, Arc::clone(&asked));
+    let client = RetryLayer::new(policy).layer(service_fn(|_: Request<String>| {
+        let response = Response::builder().header("content-type", "application/grpc");
+        std::future::ready(response.body(String::new()).map_err(BoxError::from))
+    }));
+    for _ in 0..40 {
+        client.clone().oneshot(request()).await.unwrap();
+    }
+    asked.load(Relaxed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn policies_of_users_take_the_fast_path_if_they_say_so() {
+    let get = || {
+        Request::get("https://api.test/")
+            .body(String::new())
+            .unwrap()
+    };
+    let standard = || policy_fn(|attempt: &Attempt<'_>| attempt.standard());
+    assert_eq!(judged(standard(), get).await, 40);
+    assert_eq!(judged(standard().accept_success(), get).await, 0);
+    let by_host = ByHost::new().host("api.test", standard().accept_success());
+    assert_eq!(judged(by_host.otherwise(standard()), get).await, 0);
+    let stream = || {
+        let request = Request::post("https://api.test/feed.Feed/Follow");
+        request.body(String::new()).unwrap()
+    };
+    let grpc = || Grpc::new(Provider::new("test"));
+    let streams = grpc().streams(["/feed.Feed/Follow"]);
+    assert_eq!(judged(streams, stream).await, 0);
+    let unary = grpc().streams(["/feed.Feed/Other"]);
+    assert_eq!(judged(unary, stream).await, 40, "its trailers decide");
 }

@@ -161,6 +161,7 @@ impl Core {
         })
     }
 
+    #[inline]
     fn admit_past_breaker(&mut self, cost: u32, now: Moment) -> Admitted {
         self.in_flight += 1;
         self.slow_start.on_admit(now);
@@ -244,14 +245,14 @@ impl Core {
             self.breaker.on_cancel(admitted.sent);
             return self.finish(admitted, false, others_wait);
         }
-        // A limit of one path alone says nothing about the quota.
-        let of_path = completion.by_limit && self.refused_paths.is_limited_itself(completion.path);
-        let stale = completion.counter.is_some() && self.is_stale(admitted);
-        let completion = Completion {
-            by_limit: completion.by_limit && !of_path,
-            counter: completion.counter.filter(|_| !stale),
-            ..completion
-        };
+        let mut completion = completion;
+        if completion.by_limit {
+            // A limit of one path alone says nothing about the quota.
+            completion.by_limit = !self.refused_paths.is_limited_itself(completion.path);
+        }
+        if completion.counter.is_some() && self.is_stale(admitted) {
+            completion.counter = None;
+        }
         self.limits.complete(admitted, completion, now);
         self.tell_breaker(admitted, completion, now);
         self.finish(admitted, completion.outcome == Outcome::Ok, others_wait);
@@ -260,6 +261,7 @@ impl Core {
         }
     }
 
+    #[inline]
     fn tell_breaker(&mut self, admitted: Admitted, completion: Completion, now: Moment) {
         let path = completion.path;
         match completion.outcome {

@@ -1,35 +1,44 @@
-//! What refusals teach about declared quotas whose calls may lie anyhow in their windows.
+//! Learns from refusals that the calls of a declared quota have to be paced.
 //!
-//! A server may refuse although places are left: it counts by a sliding counter, or by a bucket that holds less than
-//! the quota. One such refusal may have another cause, a key that somebody else has used, say. After some, if not many
-//! calls lie between them, the calls are spread evenly. If that does not help, they are so no longer; if it does, it is
-//! tried without after many calls, and more rarely each time.
+//! A server may refuse although slots are left: it counts by a sliding counter, or by a bucket that holds less than the
+//! quota. One such refusal may have another cause: another program that uses the same key. After several refusals with
+//! few calls between them, calls are paced. If that does not help, pacing ends; if it does, the calls go without it now
+//! and then, and more rarely each time.
 
 use std::time::Duration;
 
 use crate::time::Moment;
 
-/// Refusals, and what lies between them, counted in calls: so a minute's wait for a window of two seconds is no time.
+/// Weighs refusals, and what lies between them, counted in calls and not in time: a minute's wait is long for a window of
+/// two seconds and says nothing.
 #[derive(Debug)]
 pub(crate) struct PacingDetector {
-    /// The number of closings when the calls were sent of which the last was refused: all those are one.
-    under: Option<u16>,
-    /// So many were accepted since.
-    between: u64,
-    /// What the refusals weigh that were not far from each other,
-    weigh: u32,
-    /// and what they have to weigh.
-    teaches: u32,
-    /// Since when calls are spread, and how many were accepted since.
-    spread: Option<(Moment, u64)>,
-    /// After so many windows of calls they are no longer spread.
-    lasts: u64,
-    /// Accepted in this half of a window, and in the one before it.
-    half: Moment,
-    lately: [u32; 2],
+    /// The generation of the calls of which the last was refused: all of those are one refusal.
+    last_refused: Option<u16>,
+    /// Calls served since.
+    served_since: u64,
+    /// The weight of the refusals that were close to each other.
+    weight: u32,
+    /// The weight at which pacing begins.
+    threshold: u32,
+    pacing: Option<PacingPeriod>,
+    /// After as many windows of calls pacing ends, to see whether it is still needed.
+    max_windows: u64,
+    /// When this half of a window ends, and when it began.
+    half_ends: Moment,
+    half_began: Moment,
+    /// Calls served in this half of a window, and in the one before it.
+    served_lately: [u32; 2],
 }
 
-/// Of which quota a call was refused or accepted.
+/// Since when calls are paced, and how many were served since.
+#[derive(Clone, Copy, Debug)]
+struct PacingPeriod {
+    since: Moment,
+    served: u64,
+}
+
+/// The quota of which a call was refused or served.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LearnableQuota {
     pub(crate) limit: u32,
@@ -39,100 +48,110 @@ pub(crate) struct LearnableQuota {
 impl Default for PacingDetector {
     fn default() -> Self {
         Self {
-            under: None,
-            between: 0,
-            weigh: 0,
-            teaches: 2 * Self::EARLY,
-            spread: None,
-            lasts: 30,
-            half: Moment::START,
-            lately: [0; 2],
+            last_refused: None,
+            served_since: 0,
+            weight: 0,
+            threshold: 2 * Self::EARLY,
+            pacing: None,
+            max_windows: 30,
+            half_ends: Moment::START,
+            half_began: Moment::START,
+            served_lately: [0; 2],
         }
     }
 }
 
 impl PacingDetector {
-    /// What a refusal weighs if few of the calls just before were accepted. If many were, the rest of the places may
-    /// well be somebody else's.
+    /// The weight of a refusal if few of the calls just before it were served. If many were, the other slots may have
+    /// been used by another program. Both by the simulations of the bench `quota`.
     const EARLY: u32 = 5;
     const LATE: u32 = 1;
-    /// Two refusals with so many windows of calls between have nothing to do with each other.
-    const APART: u64 = 10;
-    const MOST: u32 = 1_000;
+    /// Two refusals with 10 windows of calls between have nothing to do with each other.
+    const UNRELATED: u64 = 10;
+    /// Neither the threshold nor the windows of pacing grow beyond this.
+    const MAX: u32 = 1_000;
 
     pub(crate) fn is_pacing(&self) -> bool {
-        self.spread.is_some()
+        self.pacing.is_some()
     }
 
-    /// A call was refused, though there were places.
-    pub(crate) fn on_refusal(&mut self, under: u16, of: LearnableQuota, now: Moment) {
-        // Epochs wrap around; no call is on its way for half of them.
-        let known = |last: u16| last.wrapping_sub(under) < u16::MAX / 2;
-        if self.under.is_some_and(known) {
+    /// Notes that a call was refused though there were slots.
+    pub(crate) fn on_refusal(&mut self, generation: u16, quota: LearnableQuota, now: Moment) {
+        // Generations wrap around; no call is in flight for half of them.
+        let is_known = |last: u16| last.wrapping_sub(generation) < u16::MAX / 2;
+        if self.last_refused.is_some_and(is_known) {
             return;
         }
-        self.under = Some(under);
-        let between = std::mem::take(&mut self.between);
-        if let Some((since, _)) = self.spread {
+        self.last_refused = Some(generation);
+        let served_since = std::mem::take(&mut self.served_since);
+        if let Some(pacing) = self.pacing {
             // What was sent before still weighs for a window.
-            let too_soon = now < since + of.length * 2;
-            let far_apart = Self::windows(between, of.limit) >= Self::APART;
-            if !too_soon && !far_apart {
-                self.spread = None;
-                self.weigh = 0;
-                self.teaches = (self.teaches * 4).min(Self::MOST);
+            let too_soon = now < pacing.since + quota.length * 2;
+            let unrelated = windows(served_since, quota.limit) >= Self::UNRELATED;
+            if !too_soon && !unrelated {
+                self.pacing = None;
+                self.weight = 0;
+                self.threshold = (self.threshold * 4).min(Self::MAX);
             }
             return;
         }
-        self.roll(of.length, now);
-        let early = self.lately.iter().sum::<u32>() < of.limit.div_ceil(2);
-        self.weigh += if early { Self::EARLY } else { Self::LATE };
-        if self.weigh >= self.teaches {
-            self.spread = Some((now, 0));
+        self.advance(quota.length, now);
+        let is_early = self.served_lately.iter().sum::<u32>() < quota.limit.div_ceil(2);
+        self.weight += if is_early { Self::EARLY } else { Self::LATE };
+        if self.weight >= self.threshold {
+            self.pacing = Some(PacingPeriod {
+                since: now,
+                served: 0,
+            });
         }
     }
 
-    /// A call was served.
+    /// Notes that a call was served.
     #[inline]
-    pub(crate) fn on_success(&mut self, of: LearnableQuota, now: Moment) {
-        self.roll(of.length, now);
-        self.lately[0] = self.lately[0].saturating_add(1);
-        if self.weigh > 0 {
-            self.none_refused(of.limit);
+    pub(crate) fn on_success(&mut self, quota: LearnableQuota, now: Moment) {
+        self.advance(quota.length, now);
+        self.served_lately[0] = self.served_lately[0].saturating_add(1);
+        if self.weight > 0 {
+            self.forget_after(quota.limit);
         }
     }
 
-    fn none_refused(&mut self, limit: u32) {
-        self.between += 1;
-        if let Some((_, served)) = &mut self.spread {
-            *served += 1;
-            if Self::windows(*served, limit) >= self.lasts {
-                // One refusal will be enough to know it again.
-                self.spread = None;
-                self.weigh = self.teaches.saturating_sub(Self::EARLY).max(1);
-                self.between = 0;
-                self.lasts = (self.lasts * 2).min(u64::from(Self::MOST));
+    /// Forgets refusals, or ends pacing, after enough windows of calls.
+    fn forget_after(&mut self, limit: u32) {
+        self.served_since += 1;
+        if let Some(pacing) = &mut self.pacing {
+            pacing.served += 1;
+            if windows(pacing.served, limit) >= self.max_windows {
+                // One refusal is enough to begin it again.
+                self.pacing = None;
+                self.weight = self.threshold.saturating_sub(Self::EARLY).max(1);
+                self.served_since = 0;
+                self.max_windows = (self.max_windows * 2).min(u64::from(Self::MAX));
             }
-        } else if Self::windows(self.between, limit) >= Self::APART.max(self.lasts / 6) {
-            self.weigh = 0;
+        } else if windows(self.served_since, limit) >= Self::UNRELATED.max(self.max_windows / 6) {
+            self.weight = 0;
         }
     }
 
-    /// So many windows full are so many calls.
-    fn windows(calls: u64, limit: u32) -> u64 {
-        calls / u64::from(limit.max(1))
-    }
-
-    /// The halves of windows go by.
     #[inline]
-    fn roll(&mut self, length: Duration, now: Moment) {
-        let passed = now.since(self.half);
-        if passed >= length / 2 {
-            let last = if passed < length { self.lately[0] } else { 0 };
-            self.lately = [0, last];
-            self.half = now;
+    fn advance(&mut self, length: Duration, now: Moment) {
+        if now >= self.half_ends {
+            self.next_half(length, now);
         }
     }
+
+    fn next_half(&mut self, length: Duration, now: Moment) {
+        let is_next = now < self.half_began + length;
+        let last = if is_next { self.served_lately[0] } else { 0 };
+        self.served_lately = [0, last];
+        self.half_began = now;
+        self.half_ends = now + length / 2;
+    }
+}
+
+/// How many windows this many calls fill.
+fn windows(calls: u64, limit: u32) -> u64 {
+    calls / u64::from(limit.max(1))
 }
 
 #[cfg(test)]
@@ -296,7 +315,10 @@ mod tests {
         detector.on_refusal(1, of, now);
         assert!(detector.is_pacing());
         let almost = 30 * u64::from(limit) - 1;
-        detector.spread = Some((now, almost));
+        detector.pacing = Some(PacingPeriod {
+            since: now,
+            served: almost,
+        });
         detector.on_success(of, now);
         assert!(!detector.is_pacing());
     }
