@@ -50,7 +50,6 @@
 //! No reader can guess that one provider's `Retry-After` means milliseconds or that another hides the wait in the
 //! body. A [`Field`] states such a place as data, and a [`Unit`] what its numbers count.
 
-mod field;
 mod grammar;
 mod grpc;
 pub(crate) mod json;
@@ -59,21 +58,21 @@ mod prose;
 mod ratelimit;
 mod reading;
 mod remaining;
-mod rules;
 mod scan;
+mod source;
 mod value;
 mod wait;
 
-pub use field::Field;
 pub use grpc::read_grpc;
 pub use reading::{Hint, Kind, Reading};
+pub use source::Field;
 pub use value::Unit;
 
 pub(crate) use grpc::forbids_retry;
 pub(crate) use reading::Head;
 pub(crate) use remaining::Remaining;
-pub(crate) use rules::Rules;
 pub(crate) use scan::{HeaderScan, is_silent};
+pub(crate) use source::Rules;
 
 /// The name that the gate still uses.
 pub(crate) type Counter = Remaining;

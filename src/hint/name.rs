@@ -46,9 +46,6 @@ impl<'n> Name<'n> {
     /// Takes a name apart that [may have a role](may_have_role).
     #[inline(never)]
     pub(super) fn of_role(name: &'n str) -> Option<Name<'n>> {
-        if matches!(name, "ratelimit" | "x-ratelimit") {
-            return Some(Name::new(Role::Items, (name, ""), Unit::Auto));
-        }
         common(name).or_else(|| general(name))
     }
 
@@ -69,26 +66,31 @@ pub(super) fn may_have_role(name: &str) -> bool {
         [before @ .., b'm'] => before == b"re",
         _ => false,
     };
+    if name.starts_with("x-ratelimit") {
+        return true;
+    }
     name.len() >= SHORTEST && !name.starts_with("content-") && name.as_bytes().windows(3).any(tells)
 }
 
 /// The spellings that most servers use, in a few comparisons.
 fn common(name: &str) -> Option<Name<'_>> {
     let plain = name.strip_prefix("x-").unwrap_or(name);
-    let rest = plain.strip_prefix("ratelimit-")?;
+    let rest = plain.strip_prefix("ratelimit")?;
     let role = match rest {
-        "limit" => Role::Limit,
-        "remaining" => Role::Remaining {
+        "" => Role::Items,
+        "-limit" => Role::Limit,
+        "-remaining" => Role::Remaining {
             sure: true,
             of_calls: true,
         },
-        "reset" => Role::Reset {
+        "-reset" => Role::Reset {
             delta: false,
             sure: true,
         },
         _ => return None,
     };
-    let before = &name[..name.len() - rest.len()];
+    let separator = rest.len().min(1);
+    let before = &name[..name.len() - rest.len() + separator];
     Some(Name::new(role, (before, ""), Unit::Auto))
 }
 

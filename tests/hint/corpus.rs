@@ -1,7 +1,7 @@
 //! Recorded responses of many APIs, read without knowing any of them.
 //!
 //! Those marked `"rule": true` cannot be got right without the provider's own page; the unit tests of
-//! `src/hint/rules` read them with it.
+//! `src/hint/source/rules` read them with it.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;

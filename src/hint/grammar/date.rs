@@ -18,54 +18,17 @@ pub(crate) fn read(text: &[u8], now: Timestamp) -> Option<Timestamp> {
 ///
 /// `None` leaves all other forms to the general grammar: years before 1970 and leap seconds, too.
 pub(crate) fn imf_fixdate(text: &[u8]) -> Option<Timestamp> {
-    let text: &[u8; 29] = text.try_into().ok()?;
-    let [
-        w0,
-        w1,
-        w2,
-        b',',
-        b' ',
-        d0,
-        d1,
-        b' ',
-        m0,
-        m1,
-        m2,
-        b' ',
-        y0,
-        y1,
-        y2,
-        y3,
-        b' ',
-        time @ ..,
-    ] = text
-    else {
+    let (weekday, rest) = text.split_first_chunk::<3>()?;
+    let [b',', b' ', d0, d1, b' ', rest @ ..] = rest else {
+        return None;
+    };
+    let (month, rest) = rest.split_first_chunk::<3>()?;
+    let (year, time) = rest.split_first_chunk::<6>()?;
+    let [b' ', y0, y1, y2, y3, b' '] = year else {
         return None;
     };
     let [h0, h1, b':', n0, n1, b':', s0, s1, b' ', b'G', b'M', b'T'] = time else {
         return None;
-    };
-    if !matches!(
-        &[*w0, *w1, *w2],
-        b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun"
-    ) {
-        return None;
-    }
-    // Days of the year before the month begins, and how long the month is.
-    let (before, length) = match &[*m0, *m1, *m2] {
-        b"Jan" => (0, 31),
-        b"Feb" => (31, 28),
-        b"Mar" => (59, 31),
-        b"Apr" => (90, 30),
-        b"May" => (120, 31),
-        b"Jun" => (151, 30),
-        b"Jul" => (181, 31),
-        b"Aug" => (212, 31),
-        b"Sep" => (243, 30),
-        b"Oct" => (273, 31),
-        b"Nov" => (304, 30),
-        b"Dec" => (334, 31),
-        _ => return None,
     };
     let digits =
         [d0, d1, y0, y1, y2, y3, h0, h1, n0, n1, s0, s1].map(|byte| byte.wrapping_sub(b'0'));
@@ -74,19 +37,27 @@ pub(crate) fn imf_fixdate(text: &[u8]) -> Option<Timestamp> {
     }
     let [day, century, year, hour, minute, second] =
         std::array::from_fn(|at| i64::from(digits[2 * at] * 10 + digits[2 * at + 1]));
+    three(b"MonTueWedThuFriSatSun", weekday)?;
+    let month = three(b"JanFebMarAprMayJunJulAugSepOctNovDec", month)?;
     let year = century * 100 + year;
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let february = before == 31;
-    let length = length + i64::from(february && is_leap);
+    let length = DAYS[month + 1] - DAYS[month] + i64::from(is_leap && month == 1);
     if year < 1970 || !(1..=length).contains(&day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     // Leap days of all years before this one, of which 477 had passed before 1970.
     let last = year - 1;
-    let leap_days = last / 4 - last / 100 + last / 400 - 477;
-    let this_leap_day = i64::from(is_leap && before > 31);
-    let days = (year - 1970) * 365 + leap_days + before + this_leap_day + day - 1;
+    let leap_days = last / 4 - last / 100 + last / 400 - 477 + i64::from(is_leap && month > 1);
+    let days = (year - 1970) * 365 + leap_days + DAYS[month] + day - 1;
     Timestamp::from_second(((days * 24 + hour) * 60 + minute) * 60 + second).ok()
+}
+
+/// Days of a common year before each month, and of the whole year.
+const DAYS: [i64; 13] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
+
+/// Which of the names of three letters is meant.
+fn three(names: &[u8], name: &[u8; 3]) -> Option<usize> {
+    names.chunks_exact(3).position(|known| known == name)
 }
 
 fn general(text: &[u8], now: Timestamp) -> Option<Timestamp> {

@@ -45,7 +45,8 @@ fn hidden(rule: Rule) -> Rule {
 }
 
 fn recorded() -> Vec<serde_json::Value> {
-    serde_json::from_str(include_str!("../../../tests/corpus/responses.json")).expect("the corpus")
+    serde_json::from_str(include_str!("../../../../tests/corpus/responses.json"))
+        .expect("the corpus")
 }
 
 fn headers(entry: &serde_json::Value) -> HeaderMap {

@@ -1,19 +1,19 @@
 //! Days that end at midnight somewhere.
 
 use super::super::value::ReferenceTime;
-use super::Text;
 use jiff::tz::TimeZone;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// A zone whose rule was written down, since no database of zones is compiled in.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Midnight {
-    pub(super) rule: Text,
+    pub(super) rule: Cow<'static, str>,
     zone: TimeZone,
 }
 
 impl Midnight {
-    pub(super) fn of(rule: Text) -> Midnight {
+    pub(super) fn of(rule: Cow<'static, str>) -> Midnight {
         let zone =
             TimeZone::posix(&rule).expect("the rule of a zone, such as `EST5EDT,M3.2.0,M11.1.0`");
         Midnight { rule, zone }

@@ -1,20 +1,16 @@
 //! One provider's own place for a wait.
 
-use super::grammar::{Number, list};
-use super::reading::{Hint, Kind};
-use super::remaining::Remaining;
-use super::value::{Parsed, ReferenceTime, Unit};
-use super::wait::is_wait;
-use super::{json, prose};
+use super::super::grammar::{Number, list};
+use super::super::reading::{Hint, Kind};
+use super::super::remaining::Remaining;
+use super::super::value::{Parsed, ReferenceTime, Unit};
+use super::super::wait::is_wait;
+use super::super::{json, prose};
+use super::midnight::Midnight;
+use super::used_up;
 use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
 use std::time::Duration;
-
-mod display;
-mod midnight;
-mod used_up;
-
-use midnight::Midnight;
 
 type Text = Cow<'static, str>;
 
@@ -34,13 +30,13 @@ type Text = Cow<'static, str>;
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub struct Field {
-    place: Location,
+    pub(super) place: Location,
     unit: Unit,
-    default: Option<Duration>,
+    pub(super) default: Option<Duration>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Location {
+pub(super) enum Location {
     Header(HeaderName),
     HeaderList(HeaderName),
     HeaderParams {
@@ -212,7 +208,7 @@ impl Field {
         )
     }
 
-    pub(super) fn read(
+    pub(in crate::hint) fn read(
         &self,
         headers: &HeaderMap,
         body: &[u8],
@@ -223,7 +219,7 @@ impl Field {
     }
 
     /// The window with the least left, if this counts what was used.
-    pub(super) fn remaining(
+    pub(in crate::hint) fn remaining(
         &self,
         headers: &HeaderMap,
         reference: ReferenceTime,
@@ -243,7 +239,7 @@ impl Field {
             .min_by_key(Remaining::tightness)
     }
 
-    pub(super) fn fallback(&self) -> Option<Hint> {
+    pub(in crate::hint) fn fallback(&self) -> Option<Hint> {
         self.default.map(|wait| self.hint(wait))
     }
 

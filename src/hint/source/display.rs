@@ -1,6 +1,6 @@
 //! A place in words.
 
-use super::{Field, Location};
+use super::field::{Field, Location};
 use std::fmt;
 
 impl fmt::Display for Field {

@@ -1,11 +1,11 @@
 //! The generic reader and what one provider adds to it.
 
+use super::super::reading::{Head, Hint, Reading};
+use super::super::remaining::{self, Remaining};
+use super::super::scan::HeaderScan;
+use super::super::value::{ReferenceTime, Unit};
+use super::super::wait::{self, StatusClass};
 use super::field::Field;
-use super::reading::{Head, Hint, Reading};
-use super::remaining::{self, Remaining};
-use super::scan::HeaderScan;
-use super::value::{ReferenceTime, Unit};
-use super::wait::{self, StatusClass};
 use http::header::{DATE, HeaderValue};
 use http::{HeaderMap, HeaderName};
 use std::time::SystemTime;

@@ -1,0 +1,11 @@
+//! The places where one provider names its waits, and the order in which they are read.
+
+mod display;
+mod field;
+mod midnight;
+mod rules;
+mod used_up;
+
+pub use field::Field;
+
+pub(crate) use rules::Rules;
