@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, ready};
 
-use http::{Response, StatusCode, response};
+use http::{HeaderMap, Response, StatusCode, response};
 use http_body::Body;
 
 use super::progress::{Ended, Plan, RetryGate};
@@ -12,8 +12,8 @@ use crate::body::{BodyReader, Replay, ResponseBody, StoredResponse};
 use crate::config::Settings;
 use crate::error::{BoxError, NotBefore};
 use crate::failure::{FailureKind, Redirected};
-use crate::gate::{BreakerState, Permit, RetryReceipt};
-use crate::hint::is_silent;
+use crate::gate::{self, BreakerState, Completion, Permit, RetryReceipt};
+use crate::hint::{Left, is_silent};
 use crate::inner::Inner;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
 use crate::retry::Budget;
@@ -42,8 +42,9 @@ enum Answer<R: Body> {
 
 impl<S: Inner<B>, B: Replay> Call<S, B> {
     /// The fast path, which nearly every call takes.
+    ///
     /// Returns whether the response goes to the caller as it is; the gate has been told then. The long path is
-    /// [`on_response`](Self::on_response).
+    /// [`on_response`](Self::on_response), and it would say the same.
     #[inline]
     pub(crate) fn try_fast_path(
         &mut self,
@@ -57,16 +58,39 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             && self.settings.observer.is_none()
             && self.outgoing.head.extensions.is_empty()
             && response.extensions().get::<Redirected>().is_none()
-            && is_silent(response.headers())
             && self
                 .settings
                 .policy
                 .accepts_success(&self.outgoing.head(), response.headers())
-            && self.permit.complete_plainly(|| self.settings.clock.now());
+            && self.complete_plainly(response.headers());
         if plainly {
             meter::on_attempt(self.permit.gate().scope(), meter::AttemptKind::Served);
         }
         plainly
+    }
+
+    /// Tells the gate that the call was served, and what is left, unless the long path has to look at it.
+    #[inline]
+    fn complete_plainly(&mut self, headers: &HeaderMap) -> bool {
+        if self.permit.gate().counts() || !is_silent(headers) {
+            return self.complete_with_counter(headers);
+        }
+        let now = || self.settings.clock.now();
+        self.permit
+            .complete_plainly(Completion::plain(gate::Outcome::Ok), now)
+    }
+
+    /// The same, where there may be a counter.
+    #[inline(never)]
+    fn complete_with_counter(&mut self, headers: &HeaderMap) -> bool {
+        let clock = &self.settings.clock;
+        let now = clock.now();
+        let completion = match Left::read(headers, || clock.wall_at(now)) {
+            Left::Silent => Completion::plain(gate::Outcome::Ok),
+            Left::Some(counter) => Completion::served(counter, self.settings.max_wait(true)),
+            Left::PerhapsNone => return false,
+        };
+        self.permit.complete_plainly(completion, || now)
     }
 
     /// Takes the response, or the failure.

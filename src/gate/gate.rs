@@ -30,6 +30,8 @@ pub(crate) struct Gate {
     guarded: Mutex<Guarded>,
     /// Whether the path of a served call has to be told.
     watches_paths: AtomicBool,
+    /// Whether the last response that was looked at had a counter.
+    counts: AtomicBool,
 }
 
 /// What the lock of a gate protects.
@@ -76,6 +78,7 @@ impl Gate {
             }),
             scope,
             watches_paths: AtomicBool::new(false),
+            counts: AtomicBool::new(false),
         }
     }
 
@@ -87,6 +90,19 @@ impl Gate {
     /// Whether the path of a served call has to be told.
     pub(crate) fn watches_paths(&self) -> bool {
         self.watches_paths.load(Ordering::Relaxed)
+    }
+
+    /// Whether the server is known to publish counters, so that the next response will have one, too.
+    #[inline]
+    pub(crate) fn counts(&self) -> bool {
+        self.counts.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn set_counts(&self, counts: bool) {
+        if self.counts() != counts {
+            self.counts.store(counts, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn set_watches_paths(&self, watches: bool) {

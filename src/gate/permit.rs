@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::core::{
-    AcquireRequest, Admission, Admitted, BreakerState, Closing, Completion, OpensAt, Outcome,
-    Reason, Rejected,
+    AcquireRequest, Admission, Admitted, BreakerState, Closing, Completion, OpensAt, Reason,
+    Rejected,
 };
 use super::gate::{Gate, Guarded, WakeList};
 use super::guards::{ConcurrencyPermit, ProvisionalClosing, RetryReceipt};
@@ -222,11 +222,15 @@ impl Permit {
         wake.into_iter().for_each(WakeList::wake);
     }
 
-    /// Notes that the call was served and that its response says nothing about limits.
+    /// Notes that the call was served, and what its response says is left.
     /// Returns whether that was all: a call may hold a slot until its body has ended, and after a refusal the gate
     /// asks for the path, too.
     #[inline]
-    pub(crate) fn complete_plainly(&mut self, now: impl FnOnce() -> Moment) -> bool {
+    pub(crate) fn complete_plainly(
+        &mut self,
+        completion: Completion,
+        now: impl FnOnce() -> Moment,
+    ) -> bool {
         if self.stage != Stage::Sent {
             return false;
         }
@@ -235,8 +239,9 @@ impl Permit {
         if gate.core.limits_concurrency() || gate.core.watches_paths() {
             return false;
         }
-        let wake = gate.complete(admitted, Completion::plain(Outcome::Ok), now());
+        let wake = gate.complete(admitted, completion, now());
         drop(gate);
+        self.gate.set_counts(completion.counter.is_some());
         self.stage = Stage::Out;
         wake.wake();
         true

@@ -70,12 +70,9 @@ pub use value::Unit;
 
 pub(crate) use grpc::forbids_retry;
 pub(crate) use reading::Head;
-pub(crate) use remaining::Remaining;
+pub(crate) use remaining::{Left, Remaining};
 pub(crate) use scan::{HeaderScan, is_silent};
 pub(crate) use source::Rules;
-
-/// The name that the gate still uses.
-pub(crate) type Counter = Remaining;
 
 use http::{HeaderMap, StatusCode};
 use std::time::SystemTime;

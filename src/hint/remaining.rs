@@ -6,8 +6,9 @@
 use super::name::{Role, Stem};
 use super::scan::{Entry, HeaderScan, Tightest};
 use super::value::{Parsed, ReferenceTime, Unit, Units, unit_of, whole_count};
+use http::HeaderMap;
 use std::cmp::Reverse;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What one response says about the budget of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,31 @@ impl Remaining {
     /// Orders counters: the less is left, and the longer that lasts, the smaller.
     pub(super) fn tightness(&self) -> (u32, Reverse<Option<Duration>>) {
         (self.remaining, Reverse(self.resets_in))
+    }
+}
+
+/// What the headers of a success say is left, as far as no provider has rules of its own.
+pub(crate) enum Left {
+    /// Nothing is said.
+    Silent,
+    /// There is something left, and this is how much.
+    Some(Option<Remaining>),
+    /// Something may be at zero.
+    PerhapsNone,
+}
+
+impl Left {
+    /// Reads the headers of a response that arrived then.
+    pub(crate) fn read(headers: &HeaderMap, received: impl FnOnce() -> SystemTime) -> Self {
+        let scan = HeaderScan::of(headers);
+        if scan.tightest().is_none() && !scan.has_items() && !scan.may_be_exhausted() {
+            return Self::Silent;
+        }
+        if scan.may_be_exhausted() || scan.has_overflown() {
+            return Self::PerhapsNone;
+        }
+        let reference = || ReferenceTime::of(received, scan.date(), false);
+        Self::Some(read(&scan, reference, &[]))
     }
 }
 

@@ -150,8 +150,9 @@ pub trait Policy: Send + Sync {
 
     /// Accepts a success without judging it: the fast path.
     ///
-    /// Asked of a response below 400 whose headers say nothing about limits. With `true` the caller gets it as it is, and
-    /// [`judge`](Policy::judge) is asked only of all others. The default, `false`, has every response judged.
+    /// Asked of a response below 400. With `true` it goes to the caller as it is, if its headers say nothing about limits
+    /// or that there is something left; [`judge`](Policy::judge) is asked only of all others. The default, `false`, has
+    /// every response judged.
     fn accepts_success(&self, request: &RequestHead<'_>, headers: &HeaderMap) -> bool {
         let _ = (request, headers);
         false

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use super::buckets::Buckets;
 use super::{Attempt, Policy, RequestHead, Route, Verdict, standard};
 use crate::gate::Quota;
-use crate::hint::{Field, Rules, Unit};
+use crate::hint::{Field, Rules, Unit, is_silent};
 use crate::scope::Scope;
 
 /// What a provider does and says, as a value: every word below states one fact of its page.
@@ -319,8 +319,9 @@ impl Policy for Provider {
         Some(parts.fold(scope, |scope, part| scope.keyed(part.as_bytes())))
     }
 
-    fn accepts_success(&self, _: &RequestHead<'_>, _: &HeaderMap) -> bool {
-        self.buckets.is_none() && !self.looks_into_served()
+    fn accepts_success(&self, _: &RequestHead<'_>, headers: &HeaderMap) -> bool {
+        let inspects = self.buckets.is_some() || self.looks_into_served();
+        !inspects && (self.rules.are_generic() || is_silent(headers))
     }
 
     fn route(&self, request: &RequestHead<'_>) -> Option<Route> {

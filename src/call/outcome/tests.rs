@@ -4,9 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use http::{HeaderMap, Request, Response};
+use proptest::prelude::*;
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::policy::{Attempt, ByHost, Grpc, Policy, Provider, RequestHead, Verdict, policy_fn};
+use crate::hint::{Left, is_silent};
+use crate::policy::{
+    Attempt, ByHost, Grpc, Policy, Provider, RequestHead, Ruling, Verdict, policy_fn,
+};
 use crate::telemetry::{Report, StopReason};
 use crate::{BoxError, RetryLayer};
 
@@ -102,4 +106,73 @@ async fn policies_of_users_take_the_fast_path_if_they_say_so() {
     assert_eq!(judged(streams, stream).await, 0);
     let unary = grpc().streams(["/feed.Feed/Other"]);
     assert_eq!(judged(unary, stream).await, 40, "its trailers decide");
+}
+
+fn header() -> impl Strategy<Value = (&'static str, &'static str)> {
+    let name = prop::sample::select(vec![
+        "x-ratelimit-remaining",
+        "x-ratelimit-limit",
+        "x-ratelimit-reset",
+        "x-ratelimit-remaining-day",
+        "x-ratelimit-reset-day",
+        "x-ratelimit-remaining-tokens",
+        "ratelimit",
+        "ratelimit-remaining",
+        "retry-after",
+        "age",
+        "date",
+        "content-length",
+        "x-request-id",
+        "etag",
+    ]);
+    let value = prop::sample::select(vec![
+        "0",
+        "00",
+        "7",
+        "59",
+        "60, 0",
+        "0.5",
+        "soon",
+        "-1",
+        "\"default\";r=0;t=30",
+        "\"default\";r=9;t=30",
+        "1772452860",
+        "Mon, 02 Mar 2026 12:00:00 GMT",
+    ]);
+    (name, value)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// The fast path says of a success what the policy would say of it.
+    #[test]
+    fn the_fast_path_agrees_with_the_policy(
+        status in prop::sample::select(vec![200u16, 204, 302]),
+        lines in prop::collection::vec(header(), 0..6),
+        rounds_down in any::<bool>(),
+    ) {
+        let provider = Provider::new("test");
+        let provider = if rounds_down { provider.retry_after_rounded_down() } else { provider };
+        let request = Request::get("https://api.test/").body(()).unwrap();
+        let mut response = Response::builder().status(status);
+        for (name, value) in lines {
+            response = response.header(name, value);
+        }
+        let response = response.body(()).unwrap();
+        let now = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_772_452_800);
+        let attempt = Attempt::new(&request, &response).received_at(now);
+        let headers = response.headers();
+        prop_assume!(provider.accepts_success(&attempt.request(), headers));
+        let counter = match Left::read(headers, || now) {
+            Left::Silent => None,
+            Left::Some(counter) => counter,
+            Left::PerhapsNone => return Ok(()),
+        };
+        prop_assert!(counter.is_none() || !is_silent(headers));
+        let verdict = provider.judge(&attempt);
+        prop_assert_eq!(verdict.ruling(), Ruling::Accept);
+        prop_assert!(!verdict.closes_gate());
+        prop_assert_eq!(verdict.counter(), counter);
+    }
 }

@@ -6,7 +6,7 @@ use super::blocked::Reason;
 use super::breaker::PathHash;
 use super::cooldown::ClosedUntil;
 use super::quota::Quota;
-use crate::hint::Counter;
+use crate::hint::Remaining;
 use crate::retry::CircuitBreaker;
 use crate::time::Moment;
 
@@ -47,7 +47,7 @@ pub(crate) struct Completion {
     pub(crate) outcome: Outcome,
     /// What was asked for, unless it does not matter.
     pub(crate) path: PathHash,
-    pub(crate) counter: Option<Counter>,
+    pub(crate) counter: Option<Remaining>,
     /// The true cost of the call, if the response says so.
     pub(crate) cost: Option<u32>,
     /// Whether it was a limit that refused it.
@@ -57,6 +57,16 @@ pub(crate) struct Completion {
 }
 
 impl Completion {
+    /// A served call whose response says what is left, if it does.
+    #[inline]
+    pub(crate) fn served(counter: Option<Remaining>, max_reset: Duration) -> Self {
+        Self {
+            counter,
+            max_reset,
+            ..Self::plain(Outcome::Ok)
+        }
+    }
+
     /// An end that tells nothing else.
     pub(crate) const fn plain(outcome: Outcome) -> Self {
         Self {

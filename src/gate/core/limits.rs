@@ -9,7 +9,7 @@ use super::pacing::{LearnableQuota, Pacer, PacingDetector};
 use super::quota::QuotaUsage;
 use super::server_quota::{CounterReading, ServerQuota};
 use super::window::SlidingWindow;
-use crate::hint::Counter;
+use crate::hint::Remaining;
 use crate::time::Moment;
 
 /// Everything that is spent before sending.
@@ -304,7 +304,7 @@ impl Limits {
 
     fn on_counter(
         &mut self,
-        counter: Counter,
+        counter: Remaining,
         admitted: Admitted,
         max_reset: Duration,
         now: Moment,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::quota::QuotaUsage;
-use crate::hint::Counter;
+use crate::hint::Remaining;
 use crate::time::Moment;
 
 /// Bounds how many more calls may be sent before the reset.
@@ -26,7 +26,7 @@ pub(crate) struct ServerQuota {
 /// A counter that a response has shown; its call was sent after `answered_then` answers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CounterReading {
-    pub(crate) counter: Counter,
+    pub(crate) counter: Remaining,
     pub(crate) answered_then: u32,
     pub(crate) cost: u32,
     pub(crate) max_reset: Duration,
@@ -73,7 +73,7 @@ impl ServerWindow {
     }
 
     /// Whether the counter is another one: its limit differs.
-    fn is_another(&self, counter: Counter) -> bool {
+    fn is_another(&self, counter: Remaining) -> bool {
         let both = self.limit.zip(counter.limit);
         both.is_some_and(|(limit, other)| limit != other)
     }
@@ -264,7 +264,7 @@ impl ServerQuota {
     }
 
     /// Bounds a known window by a counter that does not say when it is reset.
-    fn on_counter_without_reset(&mut self, counter: Counter, unknown: u32, cost: u32) {
+    fn on_counter_without_reset(&mut self, counter: Remaining, unknown: u32, cost: u32) {
         let Some(window) = &mut self.window else {
             return;
         };

@@ -65,7 +65,7 @@ fn end(core: &mut Core, admitted: Admitted, end: End, now: Moment) {
         End::Cancelled => Outcome::Cancelled,
     };
     let counter = match end {
-        End::Counted(remaining, reset) => Some(crate::hint::Counter {
+        End::Counted(remaining, reset) => Some(crate::hint::Remaining {
             limit: Some(30),
             remaining,
             resets_in: Some(Duration::from_secs(reset)),

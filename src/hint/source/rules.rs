@@ -34,6 +34,11 @@ impl Rules {
         }
     }
 
+    /// Whether counters are read as those of any provider.
+    pub(crate) fn are_generic(&self) -> bool {
+        self.units.is_empty() && self.usages.is_empty() && !self.retry_after_rounded_down
+    }
+
     /// Reads a response; `body` is what has been seen of it, if anybody looked.
     ///
     /// The order is: the provider's headers, all other headers, the provider's places in the body, and what its

@@ -160,7 +160,7 @@ fn a_server_that_says_what_is_left_teaches_nothing_by_refusing() {
         let mut limits = declared(&[Quota::new(20, SECOND)]);
         let mut now = Moment::now();
         if publishes {
-            let counter = Counter {
+            let counter = Remaining {
                 limit: Some(20),
                 remaining: 19,
                 resets_in: Some(SECOND * 60),

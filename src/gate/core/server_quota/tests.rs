@@ -3,8 +3,8 @@
 use super::*;
 use proptest::prelude::*;
 
-fn counter(limit: u32, remaining: u32, seconds: u64) -> Counter {
-    Counter {
+fn counter(limit: u32, remaining: u32, seconds: u64) -> Remaining {
+    Remaining {
         limit: Some(limit),
         remaining,
         resets_in: Some(Duration::from_secs(seconds)),
@@ -12,7 +12,7 @@ fn counter(limit: u32, remaining: u32, seconds: u64) -> Counter {
 }
 
 /// The answer of a call that was sent after `answered_then` answers.
-fn on_counter(server_quota: &mut ServerQuota, counter: Counter, answered_then: u32, now: Moment) {
+fn on_counter(server_quota: &mut ServerQuota, counter: Remaining, answered_then: u32, now: Moment) {
     let told = CounterReading {
         counter,
         answered_then,
