@@ -38,8 +38,8 @@
 //!    The gate stays closed for as long as the server said and never less; at least 60 s if it named no wait. The body
 //!    is read to its end, so that the connection is free, and the call keeps its place in the queue. It holds no permit
 //!    and no connection.
-//! 4. A **failure** (a 5xx, a broken connection) is retried with [`Backoff`], if that is safe, within `max_retries` and
-//!    the [`Budget`]. While the [`CircuitBreaker`] of the gate is open, one probe at a time tests the server.
+//! 4. A **failure** (a 5xx, a broken connection) is retried with [`Backoff`], if sending it twice is safe
+//!    (idempotency), within `max_retries` and the [`Budget`]. While the [`CircuitBreaker`] of the gate is open, one probe at a time tests the server.
 //! 5. After the cooldown **one probe** is sent first, then two calls, four, eight (slow start).
 //! 6. If the next attempt would be later than the call's [`Patience`] or [`Deadline`], it **ends now**: with the last
 //!    response and a [`Report`], or, if nothing was sent, with the error [`NotBefore`].
