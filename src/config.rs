@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{HeaderValue, request};
@@ -13,7 +13,7 @@ use crate::gate::{Gate, GateConfig, Gates};
 use crate::policy::{Attempt, Policy, RequestHead, Verdict};
 use crate::retry::{Backoff, Budget, CircuitBreaker, Cost, Idempotent, Patience};
 use crate::scope::Scope;
-use crate::telemetry::Observer;
+use crate::telemetry::{Observer, trace};
 use crate::time::{Clock, Moment, Rng};
 
 type CostBy = dyn Fn(&RequestHead<'_>) -> u32 + Send + Sync;
@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) fleet: Option<Arc<dyn Fleet>>,
     pub(crate) clock: Clock,
     pub(crate) rng: Rng,
+    /// Whether the quotas of the layer were compared with those of the gate of its first call.
+    pub(crate) has_checked_quotas: OnceLock<()>,
 }
 
 impl Settings {
@@ -96,15 +98,28 @@ impl Settings {
         request: &RequestHead<'_>,
         last: &mut Option<Arc<Gate>>,
     ) -> Arc<Gate> {
-        if let Some(scope) = self.scope_of(request) {
-            return self.gate_of_scope(scope, request);
-        }
-        match last {
-            Some(gate) if gate.scope().is_exactly(request.uri()) => Arc::clone(gate),
-            last => match self.gates.cached(request.uri()) {
+        let gate = match (self.scope_of(request), last) {
+            (None, Some(gate)) if gate.scope().is_exactly(request.uri()) => {
+                return Arc::clone(gate);
+            }
+            (None, last) => match self.gates.cached(request.uri()) {
                 Some(gate) => Arc::clone(gate),
                 None => Arc::clone(last.insert(self.gate_of_origin(request))),
             },
+            (Some(scope), _) => self.gate_of_scope(scope, request),
+        };
+        if self.has_checked_quotas.get().is_none() {
+            self.check_quotas(request, &gate);
+        }
+        gate
+    }
+
+    /// Warns once if another layer has declared other quotas for the gate: they count, and those of this one do not.
+    #[cold]
+    fn check_quotas(&self, request: &RequestHead<'_>, gate: &Gate) {
+        let is_first = self.has_checked_quotas.set(()).is_ok();
+        if is_first && gate.declares_otherwise(self.gate_config(request)) {
+            trace::on_other_quotas(gate.scope());
         }
     }
 
@@ -161,13 +176,17 @@ impl Settings {
     }
 
     fn gate_of_scope(&self, scope: Scope, request: &RequestHead<'_>) -> Arc<Gate> {
-        let config = GateConfig {
+        self.gates
+            .of(scope, self.gate_config(request), self.clock.now())
+    }
+
+    fn gate_config<'a>(&'a self, request: &RequestHead<'_>) -> GateConfig<'a> {
+        GateConfig {
             quotas: self.policy.quotas(request),
             plans: self.policy.plans(request),
             cold_start: self.policy.cold_start(request),
             circuit_breaker: self.circuit_breaker,
-        };
-        self.gates.of(scope, config, self.clock.now())
+        }
     }
 
     /// Returns the gate of the bucket that such a request is known to belong to.

@@ -30,12 +30,12 @@ impl<R: Body> CallEntry<R> {
     ) -> Self {
         let request = outgoing.head();
         let gate = settings.gate_of(&request, last);
-        let price = settings.cost_of(&request);
+        let cost = settings.cost_of(&request);
         let bucket = settings.bucket_of(&request, &gate);
         Self {
-            permit: Permit::new(gate, price),
+            permit: Permit::new(gate, cost),
             started: Moment::START,
-            retry_state: bucket.map(|gate| RetryState::of_bucket(Permit::new(gate, price))),
+            retry_state: bucket.map(|gate| RetryState::of_bucket(Permit::new(gate, cost))),
         }
     }
 

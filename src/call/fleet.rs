@@ -40,7 +40,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                     asked.grants.push(Grant {
                         fleet: Arc::clone(fleet),
                         scope: permit.gate().scope().clone(),
-                        price: permit.cost(),
+                        cost: permit.cost(),
                         used: false,
                     });
                     if !asks_for_bucket {
@@ -70,12 +70,12 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
 /// What the fleet is asked, and what it has granted.
 /// It is asked for the bucket first, if there is one.
 #[derive(Default)]
-pub(super) struct Asked {
+pub(super) struct FleetRequest {
     admitting: Option<ReplyFuture>,
     grants: Vec<Grant>,
 }
 
-impl Asked {
+impl FleetRequest {
     /// Keeps the grants: the call is sent.
     pub(super) fn spend(self) {
         self.grants.into_iter().for_each(Grant::spend);
@@ -91,7 +91,7 @@ impl Asked {
 struct Grant {
     fleet: Arc<dyn Fleet>,
     scope: Scope,
-    price: u32,
+    cost: u32,
     used: bool,
 }
 
@@ -104,7 +104,7 @@ impl Grant {
 impl Drop for Grant {
     fn drop(&mut self) {
         if !self.used {
-            self.fleet.release(&self.scope, self.price);
+            self.fleet.release(&self.scope, self.cost);
         }
     }
 }

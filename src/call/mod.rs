@@ -76,7 +76,7 @@ struct RetryState<R: Body> {
     /// The span of the attempt in flight, if anything listens.
     span: Option<Box<trace::Span>>,
     /// What the fleet is asked, and what it has granted.
-    fleet: Option<Box<fleet::Asked>>,
+    fleet: Option<Box<fleet::FleetRequest>>,
     /// The permit at the gate of a bucket, if the call is known to belong to one.
     bucket: Option<Permit>,
     /// The provisional closing by the head of the response whose body is being read.
@@ -259,7 +259,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         let Some(gate) = self.settings.bucket_of(&request, self.permit.gate()) else {
             return true;
         };
-        let price = self.permit.cost();
+        let cost = self.permit.cost();
         let retry_state = self.retry_state.get_or_insert_with(Box::default);
         let known = retry_state.bucket.as_ref().map(Permit::gate);
         let same = known.is_some_and(|known| Arc::ptr_eq(known, &gate));
@@ -267,7 +267,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             if let Some(asked) = &mut retry_state.fleet {
                 asked.release();
             }
-            retry_state.bucket = Some(Permit::new(gate, price));
+            retry_state.bucket = Some(Permit::new(gate, cost));
         }
         same
     }
@@ -291,7 +291,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             return Poll::Ready(self.too_late());
         }
         if !self.outgoing.is_whole() {
-            return Poll::Ready(self.end_with_what_is_in_hand());
+            return Poll::Ready(self.end_with_last_outcome());
         }
         if self.commit(now) {
             return Poll::Ready(Next::Send);
@@ -310,7 +310,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
 
     /// Ends the call, because an attempt that was given up has read on in the body while the call waited.
     #[cold]
-    fn end_with_what_is_in_hand(&mut self) -> Next<S::ResponseBody> {
+    fn end_with_last_outcome(&mut self) -> Next<S::ResponseBody> {
         self.permit.release();
         self.release_bucket();
         self.stop_waiting();

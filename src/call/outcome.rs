@@ -37,7 +37,7 @@ enum Unread {
 /// A response, untouched or read from.
 enum Answer<R: Body> {
     Untouched(Response<R>),
-    Heard(response::Parts, BodyReader<R>),
+    Read(response::Parts, BodyReader<R>),
 }
 
 impl<S: Inner<B>, B: Replay> Call<S, B> {
@@ -179,9 +179,9 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         received_at: Moment,
     ) {
         let (head, body) = response.into_parts();
-        let hearing = listen(body, self.settings.clock.now());
+        let reader = listen(body, self.settings.clock.now());
         self.retry_state().last_outcome =
-            Some(LastOutcome::Reading(Box::new((head, hearing, received_at))));
+            Some(LastOutcome::Reading(Box::new((head, reader, received_at))));
     }
 
     pub(crate) fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
@@ -196,16 +196,16 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         let Some(LastOutcome::Reading(refusal)) = retry_state.last_outcome.take() else {
             unreachable!("the body of a refusal is in hand while it is peeked at");
         };
-        let (head, hearing, received_at) = *refusal;
-        let (verdict, opens) = self.judge_with_body(&head, &hearing, received_at);
-        Poll::Ready(self.on_verdict(Answer::Heard(head, hearing), &verdict, opens, received_at))
+        let (head, reader, received_at) = *refusal;
+        let (verdict, opens) = self.judge_with_body(&head, &reader, received_at);
+        Poll::Ready(self.on_verdict(Answer::Read(head, reader), &verdict, opens, received_at))
     }
 
     /// Judges a response by its head and, if it ended within the bounds, its body and its trailers.
     fn judge_with_body(
         &mut self,
         head: &response::Parts,
-        hearing: &BodyReader<S::ResponseBody>,
+        reader: &BodyReader<S::ResponseBody>,
         received_at: Moment,
     ) -> (Verdict, Option<Moment>) {
         let (status, headers, extensions) = (head.status, &head.headers, &head.extensions);
@@ -214,11 +214,11 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         let mut attempt =
             Attempt::answered(head, status, headers, self.outgoing.attempts(), received)
                 .redirected_by(extensions);
-        let body = hearing.complete();
+        let body = reader.complete();
         if let Some(body) = &body {
             attempt = attempt.with_body(body);
         }
-        if let Some(trailers) = hearing.trailers() {
+        if let Some(trailers) = reader.trailers() {
             attempt = attempt.with_trailers(trailers);
         }
         let verdict = self.settings.judge(&attempt);
@@ -260,8 +260,8 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                     Answer::Untouched(response) => {
                         self.read_body(response, BodyReader::new, received_at)
                     }
-                    Answer::Heard(head, hearing) => {
-                        let refusal = Box::new((head, hearing, received_at));
+                    Answer::Read(head, reader) => {
+                        let refusal = Box::new((head, reader, received_at));
                         self.retry_state().last_outcome = Some(LastOutcome::Reading(refusal));
                     }
                 }
@@ -376,10 +376,10 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             ready!(refusal.1.poll_drain(cx));
         }
         if let Some(LastOutcome::Reading(refusal)) = retry_state.last_outcome.take() {
-            let (head, hearing, _) = *refusal;
+            let (head, reader, _) = *refusal;
             // One that was not read to its end is dropped, and its connection with it.
             retry_state.last_outcome =
-                StoredResponse::new(head, hearing.into_buffered()).map(LastOutcome::Stored);
+                StoredResponse::new(head, reader.into_buffered()).map(LastOutcome::Stored);
         }
         Poll::Ready(self.after_drain())
     }
@@ -420,7 +420,7 @@ impl<R: Body> Answer<R> {
     fn status(&self) -> StatusCode {
         match self {
             Self::Untouched(response) => response.status(),
-            Self::Heard(head, _) => head.status,
+            Self::Read(head, _) => head.status,
         }
     }
 
@@ -429,7 +429,7 @@ impl<R: Body> Answer<R> {
     fn given_up(&self) -> Option<StopReason> {
         let extensions = match self {
             Self::Untouched(response) => response.extensions(),
-            Self::Heard(head, _) => &head.extensions,
+            Self::Read(head, _) => &head.extensions,
         };
         use StopReason::{Final, NotSafe, Permanent};
         let reason = extensions.get::<Report>()?.stop_reason;
@@ -439,8 +439,8 @@ impl<R: Body> Answer<R> {
     fn into_response(self) -> Response<ResponseBody<R>> {
         match self {
             Self::Untouched(response) => response.map(ResponseBody::new),
-            Self::Heard(head, hearing) => {
-                Response::from_parts(head, ResponseBody::from_buffered(hearing.into_buffered()))
+            Self::Read(head, reader) => {
+                Response::from_parts(head, ResponseBody::from_buffered(reader.into_buffered()))
             }
         }
     }

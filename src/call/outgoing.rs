@@ -94,8 +94,8 @@ impl<B: Replay> Outgoing<B> {
     /// Whether there is a body to send, and nothing has read on in it since it told its size.
     pub(super) fn is_whole(&self) -> bool {
         let is_whole = |body| {
-            let told = self.content != Content::UNKNOWN && self.content == Content::of(body);
-            !B::IS_CLONE || self.sent == 0 || told
+            let completion = self.content != Content::UNKNOWN && self.content == Content::of(body);
+            !B::IS_CLONE || self.sent == 0 || completion
         };
         self.body.as_ref().is_some_and(is_whole)
     }

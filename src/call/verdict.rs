@@ -32,7 +32,7 @@ pub(super) fn apply_verdict<R: Body>(
         Ruling::Retry | Ruling::Refuse if verdict.closes_gate() => Outcome::RateLimited,
         Ruling::Retry | Ruling::Refuse => Outcome::Ok,
     };
-    let told = Completion {
+    let completion = Completion {
         outcome,
         path: if outcome != Outcome::Ok || own.gate().watches_paths() {
             path_hash(&attempt.request())
@@ -47,13 +47,13 @@ pub(super) fn apply_verdict<R: Body>(
         by_limit: verdict.ruling() == Ruling::Throttled,
         max_reset: settings.max_wait(is_served(verdict, attempt.status())),
     };
-    let mut told = told;
+    let mut completion = completion;
     let in_bucket = note_bucket(verdict, attempt, own, retry_state, settings, received_at);
     // A bucket without room for a gate: what is left of it is not what is left of the scope, but its refusal counts.
     if verdict.bucket().is_some() && !in_bucket {
-        told.counter = None;
+        completion.counter = None;
     }
-    let elsewhere = note_redirect(attempt, own, retry_state, settings, received_at);
+    let redirected = note_redirect(attempt, own, retry_state, settings, received_at);
     let provisional = retry_state
         .as_mut()
         .and_then(|retry_state| retry_state.provisional.take());
@@ -65,12 +65,18 @@ pub(super) fn apply_verdict<R: Body>(
         abort(own, settings);
         bucket.iter_mut().for_each(|bucket| abort(bucket, settings));
     }
-    let permit = target_gate(in_bucket, elsewhere, told, own, bucket, received_at);
+    let permit = target_gate(in_bucket, redirected, completion, own, bucket, received_at);
     let opening = if verdict.closes_gate() {
         let closing = closing(verdict, attempt, settings, received_at);
-        permit.complete_and_close(told, closing, provisional, settings.rng.bits(), received_at)
+        permit.complete_and_close(
+            completion,
+            closing,
+            provisional,
+            settings.rng.bits(),
+            received_at,
+        )
     } else {
-        permit.complete(told, received_at);
+        permit.complete(completion, received_at);
         provisional
             .into_iter()
             .for_each(|(head, now)| head.take_back(now));
@@ -101,7 +107,7 @@ pub(super) fn apply_verdict<R: Body>(
     let scope = own.gate().scope();
     meter::on_attempt(
         scope,
-        match told.outcome {
+        match completion.outcome {
             Outcome::RateLimited | Outcome::RateLimitedElsewhere => meter::AttemptKind::Refused,
             outcome if is_failure(outcome) => meter::AttemptKind::Failed,
             _ => meter::AttemptKind::Served,
@@ -126,12 +132,12 @@ pub(super) fn close_provisionally<R: Body>(
         return;
     }
     let in_bucket = note_bucket(verdict, attempt, own, retry_state, settings, received_at);
-    let elsewhere = note_redirect(attempt, own, retry_state, settings, received_at);
+    let redirected = note_redirect(attempt, own, retry_state, settings, received_at);
     let retry_state = retry_state.get_or_insert_with(Box::default);
     let bucket = retry_state
         .bucket
         .as_ref()
-        .filter(|_| in_bucket || elsewhere);
+        .filter(|_| in_bucket || redirected);
     let closing = closing(verdict, attempt, settings, received_at);
     let permit = bucket.unwrap_or(own);
     let closed = permit.close_provisionally(closing, settings.rng.bits());
@@ -153,7 +159,7 @@ fn note_bucket<R: Body>(
     let in_bucket = named.is_some();
     if let Some(gate) = named {
         let retry_state = retry_state.get_or_insert_with(Box::default);
-        belongs_to(&mut retry_state.bucket, gate, own, received_at);
+        move_to(&mut retry_state.bucket, gate, own, received_at);
     }
     in_bucket
 }
@@ -167,12 +173,12 @@ fn note_redirect<R: Body>(
     received_at: Moment,
 ) -> bool {
     let behind = settings.redirected_gate(attempt, own.gate());
-    let elsewhere = behind.is_some();
+    let redirected = behind.is_some();
     if let Some(gate) = behind {
         let retry_state = retry_state.get_or_insert_with(Box::default);
-        belongs_to(&mut retry_state.bucket, gate, own, received_at);
+        move_to(&mut retry_state.bucket, gate, own, received_at);
     }
-    elsewhere
+    redirected
 }
 
 /// Whether a failure shows that the server is out.
@@ -212,7 +218,7 @@ fn is_failed(verdict: &Verdict, attempt: &Attempt<'_>) -> bool {
 }
 
 /// Moves the call to the gate of a bucket, unless it is there already.
-fn belongs_to(bucket: &mut Option<Permit>, gate: Arc<Gate>, own: &Permit, received_at: Moment) {
+fn move_to(bucket: &mut Option<Permit>, gate: Arc<Gate>, own: &Permit, received_at: Moment) {
     let known = bucket
         .as_ref()
         .is_some_and(|permit| Arc::ptr_eq(permit.gate(), &gate));
@@ -224,11 +230,11 @@ fn belongs_to(bucket: &mut Option<Permit>, gate: Arc<Gate>, own: &Permit, receiv
 /// Picks the gate that a verdict is about.
 ///
 /// The other one, if there are two, is told only how the call ended: a refusal by one limit says nothing about
-/// another, and a failure concerns both. If it was answered `elsewhere`, all of it is about that address.
+/// another, and a failure concerns both. If it was answered `redirected`, all of it is about that address.
 fn target_gate<'a>(
     in_bucket: bool,
-    elsewhere: bool,
-    told: Completion,
+    redirected: bool,
+    completion: Completion,
     own: &'a mut Permit,
     bucket: Option<&'a mut Permit>,
     received_at: Moment,
@@ -236,17 +242,17 @@ fn target_gate<'a>(
     let Some(bucket) = bucket else {
         return own;
     };
-    let about_bucket = elsewhere || (in_bucket && !is_failure(told.outcome));
+    let about_bucket = redirected || (in_bucket && !is_failure(completion.outcome));
     let other = Completion {
-        outcome: match told.outcome {
+        outcome: match completion.outcome {
             // It has answered, with a redirect.
-            _ if elsewhere => Outcome::Ok,
+            _ if redirected => Outcome::Ok,
             Outcome::Ok => Outcome::Ok,
             Outcome::RateLimited => Outcome::RateLimitedElsewhere,
             _ => Outcome::Cancelled,
         },
         counter: None,
-        ..told
+        ..completion
     };
     if about_bucket {
         own.complete(other, received_at);

@@ -32,6 +32,8 @@ pub(crate) struct Gate {
     watches_paths: AtomicBool,
     /// Whether the last response that was looked at had a counter.
     counts: AtomicBool,
+    /// A hash of the quotas that were declared.
+    declared: u64,
 }
 
 /// What the lock of a gate protects.
@@ -77,6 +79,7 @@ impl Gate {
                 core: Core::new(config),
             }),
             scope,
+            declared: config.hash_of_quotas(),
             watches_paths: AtomicBool::new(false),
             counts: AtomicBool::new(false),
         }
@@ -90,6 +93,11 @@ impl Gate {
     /// Whether the path of a served call has to be told.
     pub(crate) fn watches_paths(&self) -> bool {
         self.watches_paths.load(Ordering::Relaxed)
+    }
+
+    /// Whether another layer declares other quotas for this scope than the one that made the gate. The first counts.
+    pub(crate) fn declares_otherwise(&self, config: GateConfig<'_>) -> bool {
+        self.declared != config.hash_of_quotas()
     }
 
     /// Whether the server is known to publish counters, so that the next response will have one, too.

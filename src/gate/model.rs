@@ -84,11 +84,11 @@ fn no_caller_passes_an_open_gate_that_a_refusal_has_just_closed() {
 }
 
 #[test]
-fn nobody_is_stuck_and_no_place_is_given_out_twice_whoever_is_dropped_wherever() {
+fn no_call_is_stuck_and_no_slot_is_given_out_twice_wherever_a_call_is_dropped() {
     sample(10_000, || {
         let plans: Vec<_> = (0..7).map(|_| caller(one_of(&LEAVES))).collect();
         let took = play(&[Quota::concurrent(2)], &plans);
-        assert_eq!(took, Duration::ZERO, "nobody needs a timer");
+        assert_eq!(took, Duration::ZERO, "no caller needs a timer");
     });
 }
 

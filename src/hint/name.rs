@@ -1,7 +1,7 @@
 //! What the name of a header says: its role, whose counter it belongs to, its unit.
 //!
-//! Nobody registered these names, so they are not listed but taken apart: `x-ratelimit-reset-tokens-ms` is a
-//! reset, in milliseconds, of the counter `x-ratelimit .. tokens`.
+//! These names are not registered, so they are not listed but taken apart: `x-ratelimit-reset-tokens-ms` is a reset,
+//! in milliseconds, of the counter `x-ratelimit .. tokens`.
 
 use super::value::Unit;
 

@@ -43,7 +43,7 @@ pub(super) fn read(
     reference: ReferenceTime,
     units: &Units,
 ) -> Reading {
-    let source = Source {
+    let source = WaitSource {
         scan,
         reference,
         units,
@@ -115,13 +115,13 @@ fn reading(asked: Option<(Parsed, &HeaderName)>) -> Reading {
 
 /// The headers of one response, and what it takes to read them.
 #[derive(Clone, Copy)]
-struct Source<'s, 'h> {
+struct WaitSource<'s, 'h> {
     scan: &'s HeaderScan<'h>,
     reference: ReferenceTime,
     units: &'s Units,
 }
 
-impl<'s, 'h> Source<'s, 'h> {
+impl<'s, 'h> WaitSource<'s, 'h> {
     /// Every counter, and which of its values are zero; those of a cached response were true once.
     fn counters(self) -> impl Iterator<Item = (Group<'s, 'h>, ZeroMask)> {
         let groups = self.scan.groups().filter(move |_| !self.scan.is_stale());

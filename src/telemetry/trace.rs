@@ -97,6 +97,15 @@ pub(crate) fn on_duplicate_layer(provider: &str) {
     );
 }
 
+/// Warns of a layer that shares `Gates` with another one which has declared other quotas for the same scope.
+pub(crate) fn on_other_quotas(scope: &Scope) {
+    event!(
+        warn,
+        scope = %scope,
+        "another layer that shares these `Gates` has declared other quotas: they count, and those of this layer do not"
+    );
+}
+
 /// Warns that a [`BodyFactory`](crate::body::BodyFactory) failed.
 ///
 /// Its error is not logged, since it may contain secrets.

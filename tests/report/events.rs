@@ -4,8 +4,8 @@ use crate::support::alone::alone;
 use crate::support::log::Log;
 use crate::support::mock::{Mock, answer, status};
 use crate::support::paused::*;
-use tower_backoff::RetryLayer;
 use tower_backoff::policy::Provider;
+use tower_backoff::{Gates, Quota, RetryLayer};
 
 #[test]
 fn events_name_status_scope_wait_and_the_header_that_decided_and_no_secret() {
@@ -64,4 +64,37 @@ async fn three_refusals_and_a_failure() {
     ] {
         assert!(!told.contains(secret), "{secret} was told: {told}");
     }
+}
+
+#[test]
+fn a_layer_that_shares_gates_and_declares_other_quotas_is_warned_of_once() {
+    alone(
+        "events::a_layer_that_shares_gates_and_declares_other_quotas_is_warned_of_once",
+        layers_with_shared_gates,
+    );
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn layers_with_shared_gates() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let (gates, mock) = (Gates::new(), Mock::new(|_, _| status(200)));
+    let with = |quota| {
+        let layer = RetryLayer::new(Provider::new("shared").quota(quota));
+        around(&mock, layer.gates(&gates))
+    };
+    let warnings = || log.text().matches("has declared other quotas").count();
+    for _ in 0..3 {
+        let same = with(Quota::per_minute(60));
+        send(&same, get("https://api.test/")).await.unwrap();
+    }
+    assert_eq!(warnings(), 0, "they agree");
+    let other = with(Quota::per_minute(600));
+    for _ in 0..3 {
+        send(&other.clone(), get("https://api.test/"))
+            .await
+            .unwrap();
+    }
+    assert_eq!(warnings(), 1);
+    assert!(log.text().contains("scope=https://api.test"));
 }

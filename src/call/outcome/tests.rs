@@ -63,8 +63,8 @@ async fn every_400_is_judged_and_reported_and_plain_successes_take_the_fast_path
 
 /// How often a policy is asked to judge forty plain successes.
 async fn judged(policy: impl Policy + 'static, request: fn() -> Request<String>) -> usize {
-    struct Asked<P>(P, Arc<AtomicUsize>);
-    impl<P: Policy> Policy for Asked<P> {
+    struct CountedPolicy<P>(P, Arc<AtomicUsize>);
+    impl<P: Policy> Policy for CountedPolicy<P> {
         fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
             self.1.fetch_add(1, Relaxed);
             self.0.judge(attempt)
@@ -74,7 +74,7 @@ async fn judged(policy: impl Policy + 'static, request: fn() -> Request<String>)
         }
     }
     let asked = Arc::new(AtomicUsize::new(0));
-    let policy = Asked(policy, Arc::clone(&asked));
+    let policy = CountedPolicy(policy, Arc::clone(&asked));
     let client = RetryLayer::new(policy).layer(service_fn(|_: Request<String>| {
         let response = Response::builder().header("content-type", "application/grpc");
         std::future::ready(response.body(String::new()).map_err(BoxError::from))

@@ -10,13 +10,13 @@ const NOW: Moment =
 
 /// A gate that answers as it is told.
 #[derive(Default)]
-struct Gate {
+struct FakeGate {
     breaker: Option<BreakerState>,
     is_broke: bool,
     paid: u32,
 }
 
-impl RetryGate for Gate {
+impl RetryGate for FakeGate {
     fn suspend_retry(&mut self) -> Option<BreakerState> {
         self.breaker
     }
@@ -49,7 +49,7 @@ fn ended(verdict: &Verdict) -> Ended<'_> {
 
 /// What a fresh call does after an attempt that ended so.
 fn plan(ended: &Ended<'_>) -> Plan {
-    Progress::default().plan(&bounds(), ended, &mut Gate::default(), || 0)
+    Progress::default().plan(&bounds(), ended, &mut FakeGate::default(), || 0)
 }
 
 fn end(reason: StopReason) -> Plan {
@@ -97,7 +97,7 @@ fn without_a_body_to_send_it_ends_and_says_when_the_gate_opens() {
 #[test]
 fn a_failure_goes_again_after_an_exponential_backoff() {
     let (verdict, mut progress, mut gate) =
-        (Verdict::retry(), Progress::default(), Gate::default());
+        (Verdict::retry(), Progress::default(), FakeGate::default());
     let waits: Vec<_> = (0..4)
         .map(|_| progress.plan(&bounds(), &ended(&verdict), &mut gate, || 0))
         .collect();
@@ -107,7 +107,7 @@ fn a_failure_goes_again_after_an_exponential_backoff() {
 
 #[test]
 fn retries_are_bounded_in_number_and_refusals_by_patience_alone() {
-    let (mut progress, mut gate) = (Progress::default(), Gate::default());
+    let (mut progress, mut gate) = (Progress::default(), FakeGate::default());
     let failure = Verdict::retry();
     for _ in 0..4 {
         progress.plan(&bounds(), &ended(&failure), &mut gate, || 0);
@@ -125,9 +125,9 @@ fn retries_are_bounded_in_number_and_refusals_by_patience_alone() {
 #[test]
 fn without_budget_a_failure_ends_the_call() {
     let verdict = Verdict::retry();
-    let mut gate = Gate {
+    let mut gate = FakeGate {
         is_broke: true,
-        ..Gate::default()
+        ..FakeGate::default()
     };
     let plan = Progress::default().plan(&bounds(), &ended(&verdict), &mut gate, || 0);
     assert_eq!(plan, end(StopReason::BudgetExhausted));
@@ -149,7 +149,8 @@ fn a_wait_that_holds_no_other_call_is_kept_with_a_little_jitter() {
     let verdict = Verdict::retry().after(SECOND * 100);
     let ended = ended(&verdict);
     assert_eq!(plan(&ended), again(SECOND * 100));
-    let jittered = Progress::default().plan(&bounds(), &ended, &mut Gate::default(), || u64::MAX);
+    let jittered =
+        Progress::default().plan(&bounds(), &ended, &mut FakeGate::default(), || u64::MAX);
     assert_eq!(jittered, again(SECOND * 100 + SECOND / 4));
 }
 
@@ -162,7 +163,7 @@ fn a_named_wait_that_is_shorter_than_the_backoff_is_stretched_to_it() {
     let wait = |progress: &mut Progress| match progress.plan(
         &bounds(),
         &ended(&refused),
-        &mut Gate::default(),
+        &mut FakeGate::default(),
         || 0,
     ) {
         Plan::Again(next) => next - NOW,
@@ -188,7 +189,7 @@ fn a_deadline_shortens_the_patience_and_never_lengthens_it() {
         ..bounds()
     };
     let plan = |bounds: Bounds, verdict: &Verdict| {
-        Progress::default().plan(&bounds, &ended(verdict), &mut Gate::default(), || 0)
+        Progress::default().plan(&bounds, &ended(verdict), &mut FakeGate::default(), || 0)
     };
     assert!(matches!(plan(with(SECOND * 19), &verdict), Plan::End(..)));
     assert!(matches!(plan(with(SECOND * 21), &verdict), Plan::Again(_)));
@@ -205,13 +206,13 @@ fn failures_have_a_patience_of_their_own_which_the_waits_of_the_gate_do_not_use_
     };
     let mut progress = Progress::default();
     let at = NOW + SECOND * 29 + SECOND / 2;
-    let plan = progress.plan(&bounds(), &late(at), &mut Gate::default(), || 0);
+    let plan = progress.plan(&bounds(), &late(at), &mut FakeGate::default(), || 0);
     let expected = Plan::End(Some(StopReason::PatienceExceeded), Some(at + SECOND));
     assert_eq!(plan, expected);
     // The gate kept it for 20 s.
     progress.begin_wait(NOW);
     progress.end_wait(None, NOW + SECOND * 20);
-    let plan = progress.plan(&bounds(), &late(at), &mut Gate::default(), || 0);
+    let plan = progress.plan(&bounds(), &late(at), &mut FakeGate::default(), || 0);
     assert_eq!(plan, Plan::Again(at + SECOND));
 }
 
@@ -219,7 +220,7 @@ fn failures_have_a_patience_of_their_own_which_the_waits_of_the_gate_do_not_use_
 fn what_the_backoff_takes_does_use_it_up() {
     let verdict = Verdict::retry();
     let mut progress = Progress::default();
-    let plan = progress.plan(&bounds(), &ended(&verdict), &mut Gate::default(), || 0);
+    let plan = progress.plan(&bounds(), &ended(&verdict), &mut FakeGate::default(), || 0);
     assert_eq!(plan, again(SECOND));
     progress.begin_wait(NOW);
     progress.end_wait(None, NOW + SECOND);
@@ -230,9 +231,9 @@ fn what_the_backoff_takes_does_use_it_up() {
 #[test]
 fn an_open_breaker_says_when_and_costs_a_retry_but_no_budget() {
     let verdict = Verdict::retry();
-    let mut gate = Gate {
+    let mut gate = FakeGate {
         breaker: Some(BreakerState::Open(NOW + SECOND * 5)),
-        ..Gate::default()
+        ..FakeGate::default()
     };
     let mut progress = Progress::default();
     for _ in 0..4 {
@@ -250,9 +251,9 @@ fn an_open_breaker_says_when_and_costs_a_retry_but_no_budget() {
 fn a_suspected_outage_makes_a_retry_look_again_after_a_second_or_two() {
     let verdict = Verdict::retry();
     for (bits, wait) in [(0, SECOND), (u64::MAX, SECOND * 2)] {
-        let mut gate = Gate {
+        let mut gate = FakeGate {
             breaker: Some(BreakerState::SuspectedUntil(NOW + SECOND * 9)),
-            ..Gate::default()
+            ..FakeGate::default()
         };
         let mut progress = Progress::default();
         let plan = progress.plan(&bounds(), &ended(&verdict), &mut gate, || bits);
@@ -272,7 +273,7 @@ fn a_response_may_allow_a_later_attempt_than_the_settings_do() {
     progress.plan(
         &patient_with_failures,
         &ended(&verdict),
-        &mut Gate::default(),
+        &mut FakeGate::default(),
         || 0,
     );
     assert_eq!(progress.latest(&patient_with_failures), NOW + SECOND * 60);
@@ -297,7 +298,7 @@ proptest! {
         let mut progress = Progress::default();
         for _ in 0..rounds {
             let ended = Ended { opens, ..ended(&verdict) };
-            let plan = progress.plan(&bounds(), &ended, &mut Gate::default(), || bits);
+            let plan = progress.plan(&bounds(), &ended, &mut FakeGate::default(), || bits);
             if let Plan::Again(next) = plan {
                 prop_assert!(opens.is_none_or(|opens| next >= opens));
                 prop_assert!(next <= progress.latest(&bounds()));

@@ -1,5 +1,6 @@
 //! The records that pass between a gate and the calls at it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::blocked::Reason;
@@ -20,6 +21,15 @@ pub(crate) struct GateConfig<'a> {
     /// How many calls may be in flight to begin with.
     pub(crate) cold_start: Option<u32>,
     pub(crate) circuit_breaker: CircuitBreaker,
+}
+
+impl GateConfig<'_> {
+    /// A hash of the declared quotas, the same within one process.
+    pub(crate) fn hash_of_quotas(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.quotas, self.plans).hash(&mut hasher);
+        hasher.finish()
+    }
 }
 
 /// How a call ended, as far as its gate is concerned.

@@ -1,5 +1,7 @@
-//! Slow start after a refusal: one probe, then twice as many with every round of answers.
-//! Capped at what a window was seen to hold, plus one.
+//! Slow start after a refusal: one probe, then one more in flight with every call that is served.
+//!
+//! Where a window was seen to hold a number of calls, it lets as many through in each window, and now and then one more,
+//! to see whether the limit has grown.
 
 use super::blocked::Reason;
 use crate::time::Moment;
@@ -180,8 +182,9 @@ impl SlowStart {
             self.probed = true;
         }
         if self.held.is_none() && !others_wait {
-            let spare = |allowed: &u32| *allowed <= self.in_flight.saturating_add(1);
-            self.allowed = self.allowed.filter(spare);
+            // With nothing left to bound, the bound goes.
+            let is_reached = |allowed: &u32| *allowed <= self.in_flight.saturating_add(1);
+            self.allowed = self.allowed.filter(is_reached);
         }
     }
 

@@ -5,41 +5,41 @@ use proptest::prelude::*;
 use super::*;
 
 #[derive(Clone, Debug)]
-enum Step {
+enum CoreStep {
     Admit(u32),
     /// One of the calls in flight ends so.
-    End(prop::sample::Index, End),
+    CallEnd(prop::sample::Index, CallEnd),
     Abort(prop::sample::Index),
     Pass(u64),
     Reopen,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum End {
+enum CallEnd {
     Served,
-    /// Served, with so many left and a reset in so many seconds.
+    /// Served, with this many left and a reset in this many seconds.
     Counted(u32, u64),
-    /// Refused, with a wait of so many seconds.
+    /// Refused, with a wait of this many seconds.
     Refused(u64),
     Unavailable,
     Cancelled,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn steps() -> impl Strategy<Value = Vec<CoreStep>> {
     let end = prop_oneof![
-        6 => Just(End::Served),
-        2 => (0u32..30, 0u64..90).prop_map(|(left, reset)| End::Counted(left, reset)),
-        1 => (0u64..70).prop_map(End::Refused),
-        2 => Just(End::Unavailable),
-        1 => Just(End::Cancelled),
+        6 => Just(CallEnd::Served),
+        2 => (0u32..30, 0u64..90).prop_map(|(left, reset)| CallEnd::Counted(left, reset)),
+        1 => (0u64..70).prop_map(CallEnd::Refused),
+        2 => Just(CallEnd::Unavailable),
+        1 => Just(CallEnd::Cancelled),
     ];
     let step = prop_oneof![
-        8 => (1u32..4).prop_map(Step::Admit),
-        6 => (any::<prop::sample::Index>(), end).prop_map(|(call, end)| Step::End(call, end)),
-        1 => any::<prop::sample::Index>().prop_map(Step::Abort),
-        4 => (0u64..3_000).prop_map(Step::Pass),
-        1 => (0u64..90_000).prop_map(Step::Pass),
-        1 => Just(Step::Reopen),
+        8 => (1u32..4).prop_map(CoreStep::Admit),
+        6 => (any::<prop::sample::Index>(), end).prop_map(|(call, end)| CoreStep::CallEnd(call, end)),
+        1 => any::<prop::sample::Index>().prop_map(CoreStep::Abort),
+        4 => (0u64..3_000).prop_map(CoreStep::Pass),
+        1 => (0u64..90_000).prop_map(CoreStep::Pass),
+        1 => Just(CoreStep::Reopen),
     ];
     prop::collection::vec(step, 1..120)
 }
@@ -57,15 +57,15 @@ fn quotas() -> impl Strategy<Value = Vec<Quota>> {
     ]
 }
 
-fn end(core: &mut Core, admitted: Admitted, end: End, now: Moment) {
+fn end(core: &mut Core, admitted: Admitted, end: CallEnd, now: Moment) {
     let outcome = match end {
-        End::Served | End::Counted(..) => Outcome::Ok,
-        End::Refused(_) => Outcome::RateLimited,
-        End::Unavailable => Outcome::Unavailable,
-        End::Cancelled => Outcome::Cancelled,
+        CallEnd::Served | CallEnd::Counted(..) => Outcome::Ok,
+        CallEnd::Refused(_) => Outcome::RateLimited,
+        CallEnd::Unavailable => Outcome::Unavailable,
+        CallEnd::Cancelled => Outcome::Cancelled,
     };
     let counter = match end {
-        End::Counted(remaining, reset) => Some(crate::hint::Remaining {
+        CallEnd::Counted(remaining, reset) => Some(crate::hint::Remaining {
             limit: Some(30),
             remaining,
             resets_in: Some(Duration::from_secs(reset)),
@@ -82,7 +82,7 @@ fn end(core: &mut Core, admitted: Admitted, end: End, now: Moment) {
     if core.limits_concurrency() && outcome != Outcome::Cancelled {
         core.release_concurrency();
     }
-    if let End::Refused(seconds) = end {
+    if let CallEnd::Refused(seconds) = end {
         let closing = Closing {
             wait: Wait::Named(Duration::from_secs(seconds)),
             received_at: now,
@@ -109,7 +109,7 @@ proptest! {
         let mut in_flight = Vec::new();
         for step in steps {
             match step {
-                Step::Admit(cost) => {
+                CoreStep::Admit(cost) => {
                     let open = core.is_open(cost, now);
                     let blocked = core.blocked(cost, now);
                     prop_assert!(!open || blocked.is_none(), "{blocked:?}");
@@ -117,17 +117,17 @@ proptest! {
                     prop_assert_eq!(admitted.err(), blocked);
                     in_flight.extend(admitted);
                 }
-                Step::End(call, how) if !in_flight.is_empty() => {
+                CoreStep::CallEnd(call, how) if !in_flight.is_empty() => {
                     let admitted = in_flight.swap_remove(call.index(in_flight.len()));
                     end(&mut core, admitted, how, now);
                 }
-                Step::Abort(call) if !in_flight.is_empty() => {
+                CoreStep::Abort(call) if !in_flight.is_empty() => {
                     let admitted = in_flight.swap_remove(call.index(in_flight.len()));
                     core.abort(admitted, false);
                 }
-                Step::Pass(millis) => now += Duration::from_millis(millis),
-                Step::Reopen => core.reopen(),
-                Step::End(..) | Step::Abort(_) => {}
+                CoreStep::Pass(millis) => now += Duration::from_millis(millis),
+                CoreStep::Reopen => core.reopen(),
+                CoreStep::CallEnd(..) | CoreStep::Abort(_) => {}
             }
             prop_assert_eq!(core.in_flight() as usize, in_flight.len());
         }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::Waiters;
 use crate::time::Moment;
 
-/// Wakes nobody; told apart by its address.
+/// Wakes no task; told apart by its address.
 struct NoWake;
 
 impl Wake for NoWake {
@@ -21,14 +21,14 @@ fn second(seconds: u64) -> Moment {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+enum QueueStep {
     Arrive(usize, u64),
-    /// So many take a number, and a place only later or never.
+    /// This many take a number, and a place only later or never.
     Idle(usize),
     /// One of those who have a number, waiting or not, waits until then.
     WaitsAgain(prop::sample::Index, u64),
     Leaves(prop::sample::Index),
-    /// All but one in so many of those who wait leave.
+    /// All but one in this many of the waiting calls leave.
     Thins(usize),
     PassOver(usize),
     Ends(u64),
@@ -38,16 +38,16 @@ fn few_or_many() -> impl Strategy<Value = usize> {
     prop_oneof![4 => Just(1), 1 => Just(80)]
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn steps() -> impl Strategy<Value = Vec<QueueStep>> {
     let step = prop_oneof![
-        6 => (few_or_many(), 0u64..100).prop_map(|(calls, latest)| Step::Arrive(calls, latest)),
-        2 => few_or_many().prop_map(Step::Idle),
+        6 => (few_or_many(), 0u64..100).prop_map(|(calls, latest)| QueueStep::Arrive(calls, latest)),
+        2 => few_or_many().prop_map(QueueStep::Idle),
         3 => (any::<prop::sample::Index>(), 0u64..100)
-            .prop_map(|(who, latest)| Step::WaitsAgain(who, latest)),
-        4 => any::<prop::sample::Index>().prop_map(Step::Leaves),
-        1 => (2usize..40).prop_map(Step::Thins),
-        1 => (1usize..5).prop_map(Step::PassOver),
-        1 => (0u64..100).prop_map(Step::Ends),
+            .prop_map(|(who, latest)| QueueStep::WaitsAgain(who, latest)),
+        4 => any::<prop::sample::Index>().prop_map(QueueStep::Leaves),
+        1 => (2usize..40).prop_map(QueueStep::Thins),
+        1 => (1usize..5).prop_map(QueueStep::PassOver),
+        1 => (0u64..100).prop_map(QueueStep::Ends),
     ];
     prop::collection::vec(step, 1..60)
 }
@@ -99,27 +99,27 @@ fn same(all_wakers: &[Waker], callers: &[&Waker]) -> bool {
 }
 
 /// Does the same to both, and compares what they answer.
-fn step(waiters: &mut Waiters<Waker>, list: &mut List, step: Step) {
+fn step(waiters: &mut Waiters<Waker>, list: &mut List, step: QueueStep) {
     match step {
-        Step::Arrive(calls, latest) => {
+        QueueStep::Arrive(calls, latest) => {
             let before = list.callers.len();
             take_numbers(calls, waiters, list);
             for caller in &mut list.callers[before..] {
                 park(waiters, caller, second(latest));
             }
         }
-        Step::Idle(calls) => take_numbers(calls, waiters, list),
-        Step::WaitsAgain(who, latest) if !list.callers.is_empty() => {
+        QueueStep::Idle(calls) => take_numbers(calls, waiters, list),
+        QueueStep::WaitsAgain(who, latest) if !list.callers.is_empty() => {
             let at = who.index(list.callers.len());
             park(waiters, &mut list.callers[at], second(latest));
         }
-        Step::Leaves(who) if !list.callers.is_empty() => {
+        QueueStep::Leaves(who) if !list.callers.is_empty() => {
             let at = who.index(list.callers.len());
             let caller = &mut list.callers[at];
             let waited = std::mem::replace(&mut caller.place, Place::None) != Place::None;
             assert_eq!(waiters.leave(caller.number).is_some(), waited);
         }
-        Step::Thins(one_in) => {
+        QueueStep::Thins(one_in) => {
             let callers = list.callers.iter_mut();
             let waiting = callers.filter(|caller| caller.place != Place::None);
             for (nth, caller) in waiting.enumerate() {
@@ -129,7 +129,7 @@ fn step(waiters: &mut Waiters<Waker>, list: &mut List, step: Step) {
                 }
             }
         }
-        Step::PassOver(calls) => {
+        QueueStep::PassOver(calls) => {
             let callers = list.callers.iter_mut();
             let present = callers.filter(|caller| caller.place == Place::Present);
             let mut expected = Vec::new();
@@ -142,17 +142,17 @@ fn step(waiters: &mut Waiters<Waker>, list: &mut List, step: Step) {
                 "who is passed over is told"
             );
         }
-        Step::Ends(before) => {
+        QueueStep::Ends(before) => {
             let told = waiters.expiring_before(second(before));
             for caller in &mut list.callers {
                 let ends = caller.place != Place::None && caller.latest < second(before);
                 let is_told = told.iter().any(|told| told.will_wake(&caller.waker));
-                assert!(ends || !is_told, "nobody is told early");
+                assert!(ends || !is_told, "no call is told early");
                 caller.told |= is_told;
                 assert!(!ends || caller.told, "each caller is told");
             }
         }
-        Step::WaitsAgain(..) | Step::Leaves(..) => {}
+        QueueStep::WaitsAgain(..) | QueueStep::Leaves(..) => {}
     }
 }
 

@@ -62,7 +62,7 @@ impl Number {
         self.whole == 0 && self.nanos < 1_000_000_000
     }
 
-    /// So many units of that many nanoseconds; never panics, never rounds down.
+    /// The duration of this number of units, of `unit` nanoseconds each. Never panics, never rounds down.
     pub(crate) fn of(self, unit: u64) -> Duration {
         if let (0, 1_000_000_000) = (self.nanos, unit) {
             return Duration::from_secs(self.whole);

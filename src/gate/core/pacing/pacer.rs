@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn rounding_to_milliseconds_makes_nobody_after_it_late() {
+    fn rounding_to_milliseconds_makes_no_call_after_it_late() {
         let interval = Duration::from_micros(6_300);
         let in_ten_seconds = sent(interval, Duration::from_millis(1), 10_000);
         assert!(

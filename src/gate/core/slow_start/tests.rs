@@ -44,7 +44,7 @@ fn a_failed_probe_is_followed_by_one_more() {
 }
 
 #[test]
-fn a_probe_that_hangs_holds_nobody_up_for_ever() {
+fn a_probe_that_hangs_holds_no_call_up_for_ever() {
     let now = Moment::now();
     let mut slow_start = SlowStart::one_probe(None);
     slow_start.on_admit(now);
