@@ -8,7 +8,6 @@
 //! second bare string, fractions, `;` where the dictionary wants `,`), and with one bad item the whole field.
 
 use super::grammar::{Number, list};
-use http::HeaderName;
 
 /// One limit as the field states it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -37,11 +36,10 @@ impl<'h> Item<'h> {
 /// The name that a hint from here carries.
 pub(super) const NAME: &str = "ratelimit";
 
-/// Whether a header is this field; a name that HTTP knows differs at once.
-pub(super) fn is_field(name: &HeaderName) -> bool {
-    static FIELD: HeaderName = HeaderName::from_static(NAME);
-    static OLD_FIELD: HeaderName = HeaderName::from_static("x-ratelimit");
-    *name == FIELD || *name == OLD_FIELD
+/// Whether a header is this field, or its older spelling. Lengths tell most names apart.
+#[inline]
+pub(super) fn is_name(name: &str) -> bool {
+    matches!(name, NAME | "x-ratelimit")
 }
 
 /// Whether a line has a parameter that begins with a zero; nothing else is spent.

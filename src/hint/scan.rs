@@ -49,15 +49,21 @@ pub(super) struct Group<'s, 'h> {
 
 /// Whether no header speaks of what is left, which ends nearly every look at a response.
 pub(crate) fn is_silent(headers: &HeaderMap) -> bool {
-    headers.iter().all(|(header, value)| {
-        let value = value.as_bytes();
-        let may_count = match value {
-            [] => false,
-            [first, ..] if first.is_ascii_alphabetic() => ratelimit::is_field(header),
-            _ => may_have_role(header.as_str()),
+    for (header, value) in headers {
+        let (name, value) = (header.as_str(), value.as_bytes());
+        let Some(first) = value.first().filter(|_| name.len() >= SHORTEST) else {
+            continue;
         };
-        !may_count || !is_counter(header.as_str(), value)
-    })
+        let may_count = if first.is_ascii_alphabetic() {
+            ratelimit::is_name(name)
+        } else {
+            may_have_role(name)
+        };
+        if may_count && is_counter(name, value) {
+            return false;
+        }
+    }
+    true
 }
 
 /// Whether a header counts calls that are left, or anything else that may be at zero.
