@@ -16,6 +16,8 @@ pub type Batch = Pin<Box<dyn Future<Output = ()>>>;
 /// One row of the table.
 pub struct Contender {
     pub name: &'static str,
+    /// The row of the bare client that it is compared with.
+    pub bare: usize,
     /// Sends `requests` requests from each of `tasks` tasks.
     pub send: Box<dyn Fn(usize, usize) -> Batch>,
 }
@@ -40,8 +42,14 @@ impl Contender {
         };
         Self {
             name,
+            bare: 0,
             send: Box::new(send),
         }
+    }
+
+    /// Compares it with another row than the first.
+    pub fn compared_with(self, bare: usize) -> Self {
+        Self { bare, ..self }
     }
 }
 

@@ -5,9 +5,10 @@
 //! cargo bench --bench wire -- --json
 //! ```
 //!
-//! Only the client's thread is counted, with its system calls; the server has a thread of its own. All
-//! contenders share one pool of connections and take turns in rotating order, so that a change of load
-//! hits all of them alike. The bare client takes part twice: the difference of its rows is the noise.
+//! Two figures: the client's thread alone, with its system calls, and the whole process, in which a small server
+//! has a thread of its own. All contenders share one pool of connections and take turns in rotating order, so that
+//! a change of load hits all of them alike. The bare client takes part twice: the difference of its rows is the
+//! noise. What has counters in its responses is compared with a bare client that gets the same ones.
 
 mod client;
 mod contender;
@@ -22,7 +23,7 @@ mod tower_policy;
 use std::time::Duration;
 
 use contender::Contender;
-use cpu_time::ThreadTime;
+use cpu_time::{ProcessTime, ThreadTime};
 use serde::Serialize;
 use server::Server;
 use tower::Layer;
@@ -46,8 +47,17 @@ struct Row {
     contender: &'static str,
     /// CPU time of the client's thread per request.
     microseconds: f64,
-    /// The median over the rounds of the ratio to the first bare row in the same round.
+    /// The median over the rounds of the ratio to the bare client in the same round.
     ratio: f64,
+    /// The same ratio for the whole process.
+    process_ratio: f64,
+}
+
+/// CPU time of some requests.
+#[derive(Clone, Copy, Debug, Default)]
+struct CpuTime {
+    thread: Duration,
+    process: Duration,
 }
 
 fn main() {
@@ -68,7 +78,7 @@ fn main() {
     }
 }
 
-/// All contenders, in the order of the table. The others are compared with the first.
+/// All contenders, in the order of the table.
 fn contenders(server: Server) -> Vec<Contender> {
     let bare = client::bare();
     // Each row has its own layer, so that published counters reach only one of the gates.
@@ -84,7 +94,8 @@ fn contenders(server: Server) -> Vec<Contender> {
         Contender::new("bare again", bare.clone(), silent.clone()),
         Contender::new("tower::retry", tower, silent.clone()),
         Contender::new("ours", ours(), silent),
-        Contender::new("ours, counters published", ours(), counters),
+        Contender::new("bare, counters published", bare.clone(), counters.clone()).compared_with(4),
+        Contender::new("ours, counters published", ours(), counters).compared_with(4),
     ]
 }
 
@@ -95,31 +106,48 @@ async fn measure(contenders: &[Contender], tasks: usize) -> Vec<Row> {
     }
     let mut rounds = vec![Vec::with_capacity(ROUNDS); contenders.len()];
     for round in 0..ROUNDS {
-        let mut times = vec![Duration::ZERO; contenders.len()];
+        let mut times = vec![CpuTime::default(); contenders.len()];
         for turn in 0..TURNS {
             for place in 0..contenders.len() {
                 let number = (round + turn + place) % contenders.len();
-                times[number] += cpu_time(&contenders[number], tasks).await;
+                let time = cpu_time(&contenders[number], tasks).await;
+                times[number].thread += time.thread;
+                times[number].process += time.process;
             }
         }
         for (rounds, time) in rounds.iter_mut().zip(times) {
-            rounds.push(time.as_secs_f64() * 1e6 / (TURNS * REQUESTS) as f64);
+            rounds.push(time);
         }
     }
-    let row = |(contender, times): (&Contender, &Vec<f64>)| Row {
-        tasks,
-        contender: contender.name,
-        microseconds: median(times.clone()),
-        ratio: median(times.iter().zip(&rounds[0]).map(|(a, b)| a / b).collect()),
+    let seconds = |number: usize, figure: fn(&CpuTime) -> Duration| {
+        let rounds = rounds[number].iter();
+        rounds.map(move |time| figure(time).as_secs_f64())
     };
-    contenders.iter().zip(&rounds).map(row).collect()
+    let ratio = |number: usize, bare: usize, figure| {
+        let pairs = seconds(number, figure).zip(seconds(bare, figure));
+        median(pairs.map(|(ours, bare)| ours / bare).collect())
+    };
+    let row = |(number, contender): (usize, &Contender)| {
+        let times = seconds(number, |time| time.thread);
+        Row {
+            tasks,
+            contender: contender.name,
+            microseconds: median(times.collect()) * 1e6 / (TURNS * REQUESTS) as f64,
+            ratio: ratio(number, contender.bare, |time| time.thread),
+            process_ratio: ratio(number, contender.bare, |time| time.process),
+        }
+    };
+    contenders.iter().enumerate().map(row).collect()
 }
 
-/// The CPU time that this thread takes for one turn.
-async fn cpu_time(contender: &Contender, tasks: usize) -> Duration {
-    let start = ThreadTime::now();
+/// The CPU time of one turn.
+async fn cpu_time(contender: &Contender, tasks: usize) -> CpuTime {
+    let (thread, process) = (ThreadTime::now(), ProcessTime::now());
     (contender.send)(tasks, REQUESTS / tasks).await;
-    start.elapsed()
+    CpuTime {
+        thread: thread.elapsed(),
+        process: process.elapsed(),
+    }
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {
@@ -132,16 +160,18 @@ fn print_json(row: &Row) {
 }
 
 fn print_table(rows: &[Row]) {
-    println!("CPU time of the client's thread per request over HTTP/1.1 on loopback");
+    println!("CPU time per request over HTTP/1.1 on loopback");
     for rows in rows.chunk_by(|one, other| one.tasks == other.tasks) {
         let head = match rows[0].tasks {
             1 => "1 task".to_owned(),
             tasks => format!("{tasks} tasks"),
         };
-        println!("\n{head:<30}{:>14}{:>14}", "µs", "times bare");
+        let columns = ["client, µs", "times bare", "process"].map(|name| format!("{name:>14}"));
+        println!("\n{head:<30}{}", columns.concat());
         for row in rows {
             let (contender, microseconds) = (row.contender, row.microseconds);
-            println!("{contender:<30}{microseconds:>14.2}{:>14.3}", row.ratio);
+            let (client, process) = (row.ratio, row.process_ratio);
+            println!("{contender:<30}{microseconds:>14.2}{client:>14.3}{process:>14.3}");
         }
     }
 }
