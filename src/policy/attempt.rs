@@ -2,13 +2,12 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use http::header::CONTENT_TYPE;
 use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri};
 
-use super::{Policy, Provider, RequestHead, Verdict};
+use super::{RequestHead, Verdict};
 use crate::failure::{self, Redirected};
 use crate::hint::Reading;
 use crate::time::sys;
@@ -337,12 +336,6 @@ impl<'a> Attempt<'a> {
             }
             AttemptResult::Failure(_) => Reading::Nothing,
         }
-    }
-
-    /// The verdict of the standard policy, which knows no provider.
-    pub fn standard(&self) -> Verdict {
-        static STANDARD: LazyLock<Provider> = LazyLock::new(|| Provider::new("standard"));
-        STANDARD.judge(self)
     }
 }
 

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::attempt::GRPC_STATUS;
-use super::standard::{contains, has_phrase};
-use super::{Attempt, Policy, Provider, RequestHead, Route, Verdict};
+use super::provider::{Provider, contains};
+use super::{Attempt, Policy, RequestHead, Route, Verdict};
 use crate::gate::Quota;
 use crate::hint::{Head, HeaderScan, Reading, forbids_retry, read_grpc};
 use crate::retry::Idempotent;
@@ -235,11 +235,11 @@ impl Grpc {
             Reading::Never(_) => Verdict::refuse().close_gate(),
             Reading::Nothing => verdict,
         }
-        .bare_wait(self.provider.bare_wait)
+        .bare_wait(self.provider.waits.bare)
     }
 
     fn is_final(&self, message: &[u8]) -> bool {
-        has_phrase(message, &self.provider.final_phrases)
+        self.provider.body_rules.has_final_phrase(message)
             || TOO_LARGE.iter().any(|phrase| contains(message, phrase))
     }
 
@@ -257,7 +257,7 @@ impl Grpc {
                 received: attempt.received(),
                 refused: Some(true),
             };
-            self.provider.rules.read(head, None)
+            self.provider.waits.read(head, None)
         });
         said.find(|said| *said != Reading::Nothing)
             .unwrap_or(Reading::Nothing)
@@ -265,7 +265,7 @@ impl Grpc {
 
     /// The verdict with the bucket that it is about, which the head names or what is behind the messages.
     fn in_bucket(&self, verdict: Verdict, attempt: &Attempt<'_>, metadata: &HeaderMap) -> Verdict {
-        let Some(buckets) = &self.provider.buckets else {
+        let Some(buckets) = &self.provider.counting.buckets else {
             return verdict;
         };
         let places = [Some(metadata), attempt.headers()].into_iter().flatten();

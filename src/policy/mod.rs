@@ -53,7 +53,6 @@
 //! client are a [`ByHost`]; one that speaks gRPC is a [`Grpc`].
 
 mod attempt;
-mod buckets;
 mod by_host;
 mod grpc;
 mod head;

@@ -1,6 +1,5 @@
 //! What a provider states, for people to read.
 
-use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -8,20 +7,6 @@ use super::Provider;
 use crate::gate::Quota;
 
 impl Provider {
-    /// The page that these words come from.
-    ///
-    /// ```
-    /// use tower_backoff::policy::Provider;
-    ///
-    /// let acme = Provider::new("acme").page("https://acme.example/docs/limits");
-    /// assert_eq!(acme.facts()[0], ("page", "https://acme.example/docs/limits".to_owned()));
-    /// ```
-    #[must_use]
-    pub fn page(mut self, url: impl Into<Cow<'static, str>>) -> Self {
-        self.page = Some(url.into());
-        self
-    }
-
     /// Everything that was said about this provider, in words, a line for each kind of fact. What
     /// nobody said is an empty line, or the default.
     ///
@@ -35,7 +20,7 @@ impl Provider {
         vec![
             ("page", self.page.as_deref().unwrap_or_default().to_owned()),
             ("sent again", self.sent_again()),
-            ("bare wait", spoken(self.bare_wait)),
+            ("bare wait", spoken(self.waits.bare)),
             ("quota", self.allows()),
             ("counted per", self.counted_per()),
             ("final", self.what_is_final()),
@@ -44,42 +29,56 @@ impl Provider {
     }
 
     fn sent_again(&self) -> String {
-        let mut said = vec![match &self.retried {
+        let mut said = vec![match &self.statuses.retried {
             Some(statuses) => listed(statuses),
             None => "the usual".to_owned(),
         }];
-        let any_method = listed(self.unprocessed.iter().chain(&self.any_method));
+        let any_method = listed(
+            self.statuses
+                .unprocessed
+                .iter()
+                .chain(&self.statuses.any_method),
+        );
         push(&mut said, "any method: ", any_method);
-        push(&mut said, "by code: ", quoted(&self.retried_codes));
-        if let Some(header) = &self.should_retry {
+        push(
+            &mut said,
+            "by code: ",
+            quoted(&self.body_rules.retried_codes),
+        );
+        if let Some(header) = &self.statuses.should_retry_header {
             said.push(format!("as `{header}` says"));
         }
         said.join("; ")
     }
 
     fn allows(&self) -> String {
-        let plans = self.plans.iter().map(allowed);
+        let plans = self.limits.plans.iter().map(allowed);
         let caps = self
-            .quotas
+            .limits
+            .caps
             .iter()
             .map(|cap| format!("at most {}", allowed(cap)));
         listed(plans.chain(caps))
     }
 
     fn counted_per(&self) -> String {
-        let place = if self.shared_across_hosts {
+        let place = if self.counting.shared_across_hosts {
             "provider"
         } else {
             "host"
         };
         let mut said = vec![place.to_owned()];
-        let headers = self.credentials.iter().map(|name| format!("`{name}`"));
+        let headers = self
+            .counting
+            .credentials
+            .iter()
+            .map(|name| format!("`{name}`"));
         push(&mut said, "", headers.collect::<Vec<_>>().join(" or "));
-        if let Some(index) = self.path_segment {
+        if let Some(index) = self.counting.path_segment {
             said.push(format!("path segment {index}"));
         }
-        push(&mut said, "paths with ", quoted(&self.path_parts));
-        if let Some(buckets) = &self.buckets {
+        push(&mut said, "paths with ", quoted(&self.counting.path_parts));
+        if let Some(buckets) = &self.counting.buckets {
             let each = if buckets.per_resource {
                 " and resource"
             } else {
@@ -92,34 +91,38 @@ impl Provider {
 
     fn what_is_final(&self) -> String {
         let mut said = Vec::new();
-        push(&mut said, "", listed(&self.final_statuses));
-        push(&mut said, "", quoted(&self.final_codes));
-        push(&mut said, "text: ", quoted(&self.final_phrases));
+        push(&mut said, "", listed(&self.statuses.final_for_good));
+        push(&mut said, "", quoted(&self.body_rules.final_codes));
+        push(&mut said, "text: ", quoted(&self.body_rules.final_phrases));
         said.join("; ")
     }
 
     fn peculiarities(&self) -> String {
         let mut said = Vec::new();
-        push(&mut said, "limit: ", quoted(&self.throttled_codes));
-        for (status, lasting) in &self.blocks {
+        push(
+            &mut said,
+            "limit: ",
+            quoted(&self.body_rules.throttled_codes),
+        );
+        for (status, lasting) in &self.statuses.throttled {
             said.push(format!("limit: {status}, {}", spoken(*lasting)));
         }
-        for (phrase, lasting) in &self.throttled_phrases {
+        for (phrase, lasting) in &self.body_rules.throttled_phrases {
             let lasting = lasting.map_or_else(String::new, |wait| format!(", {}", spoken(wait)));
             said.push(format!("limit: text `{phrase}`{lasting}"));
         }
-        push(&mut said, "codes at ", quoted(&self.code_paths));
-        push(&mut said, "looks into ", listed(&self.looked_into));
-        push(&mut said, "wait: ", listed(&self.rules.fields));
-        push(&mut said, "used up: ", listed(&self.rules.usages));
-        push(&mut said, "pause: ", listed(&self.pauses));
-        for (header, unit) in &self.rules.units {
+        push(&mut said, "codes at ", quoted(&self.body_rules.code_paths));
+        push(&mut said, "looks into ", listed(&self.body_rules.inspected));
+        push(&mut said, "wait: ", listed(&self.waits.rules.fields));
+        push(&mut said, "used up: ", listed(&self.waits.rules.usages));
+        push(&mut said, "pause: ", listed(&self.waits.pauses));
+        for (header, unit) in &self.waits.rules.units {
             said.push(format!("`{header}` in {unit:?}"));
         }
-        if self.rules.retry_after_rounded_down {
+        if self.waits.rules.retry_after_rounded_down {
             said.push("cuts seconds".to_owned());
         }
-        if let Some(calls) = self.cold_start {
+        if let Some(calls) = self.limits.cold_start {
             said.push(format!("begins with {calls} in flight"));
         }
         said.join("; ")

@@ -2,9 +2,73 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::Provider;
+
+/// What the statuses of a provider mean, where they mean something else than usual.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::policy) struct Statuses {
+    /// `None`: the usual ones.
+    pub(super) retried: Option<Vec<u16>>,
+    pub(super) any_method: Vec<u16>,
+    pub(super) unprocessed: Vec<u16>,
+    pub(super) final_for_good: Vec<u16>,
+    /// Refusals by a limit, and for how long they hold where the response names no wait.
+    pub(super) throttled: Vec<(u16, Duration)>,
+    pub(super) should_retry_header: Option<HeaderName>,
+}
+
+impl Statuses {
+    pub(in crate::policy) fn is_final(&self, status: StatusCode) -> bool {
+        self.final_for_good.contains(&status.as_u16())
+    }
+
+    /// Whether a status is retried whatever the method.
+    pub(in crate::policy) fn allows_any_method(&self, status: StatusCode) -> bool {
+        let status = status.as_u16();
+        self.any_method.contains(&status) || self.unprocessed.contains(&status)
+    }
+
+    /// Whether a status is worth another try; `None` if nothing is said about it.
+    pub(in crate::policy) fn should_retry(&self, status: StatusCode) -> Option<bool> {
+        if self.allows_any_method(status) {
+            return Some(true);
+        }
+        let retried = self.retried.as_ref();
+        retried.map(|listed| listed.contains(&status.as_u16()))
+    }
+
+    /// What the provider's own header says about another try.
+    pub(in crate::policy) fn header_says(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Option<bool> {
+        let name = self.should_retry_header.as_ref();
+        let name = name.filter(|_| status.as_u16() >= 400)?;
+        match headers.get(name)?.as_bytes() {
+            b"true" => Some(true),
+            b"false" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// How long a refusal under this status lasts by itself.
+    pub(in crate::policy) fn throttled_for(&self, status: StatusCode) -> Option<Duration> {
+        let mut throttled = self.throttled.iter().rev();
+        let found = throttled.find(|(listed, _)| *listed == status.as_u16());
+        found.map(|(_, lasting)| *lasting)
+    }
+
+    /// Whether a status below 400 is among them.
+    pub(super) fn name_successes(&self) -> bool {
+        let lists = [&self.any_method, &self.unprocessed, &self.final_for_good];
+        let listed = lists.into_iter().chain(&self.retried).flatten();
+        let throttled = self.throttled.iter().map(|(status, _)| status);
+        listed.chain(throttled).any(|status| *status < 400)
+    }
+}
 
 impl Provider {
     /// These statuses, and no others, are worth another try. The safety rule still holds: all but
@@ -31,7 +95,7 @@ impl Provider {
     /// ```
     #[must_use]
     pub fn retry_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        self.retried = Some(self.named(statuses));
+        self.statuses.retried = Some(checked(statuses));
         self
     }
 
@@ -42,8 +106,7 @@ impl Provider {
     /// [`Idempotent`](crate::Idempotent) on the single request that it is harmless for.
     #[must_use]
     pub fn retry_any_method(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        let statuses = self.named(statuses);
-        self.any_method.extend(statuses);
+        self.statuses.any_method.extend(checked(statuses));
         self
     }
 
@@ -51,8 +114,7 @@ impl Provider {
     /// method may be sent again. Proxies write 503 also over work that was done: do not guess.
     #[must_use]
     pub fn unprocessed_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        let statuses = self.named(statuses);
-        self.unprocessed.extend(statuses);
+        self.statuses.unprocessed.extend(checked(statuses));
         self
     }
 
@@ -74,8 +136,7 @@ impl Provider {
     /// ```
     #[must_use]
     pub fn final_on(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        let statuses = self.named(statuses);
-        self.final_statuses.extend(statuses);
+        self.statuses.final_for_good.extend(checked(statuses));
         self
     }
 
@@ -106,18 +167,10 @@ impl Provider {
         lasting: Duration,
     ) -> Self {
         assert_lasts(lasting);
-        let statuses = self.named(statuses).into_iter();
-        self.blocks.extend(statuses.map(|status| (status, lasting)));
+        let statuses = checked(statuses).into_iter();
+        let throttled = statuses.map(|status| (status, lasting));
+        self.statuses.throttled.extend(throttled);
         self
-    }
-
-    /// How long the block lasts that a status tells of.
-    pub(in crate::policy) fn block_of(&self, status: StatusCode) -> Option<Duration> {
-        let mut blocks = self
-            .blocks
-            .iter()
-            .filter(|(code, _)| *code == status.as_u16());
-        blocks.next_back().map(|(_, lasting)| *lasting)
     }
 
     /// The provider answers the question itself, in this header: `false` makes any refusal final,
@@ -133,15 +186,8 @@ impl Provider {
     /// ```
     #[must_use]
     pub fn should_retry_header(mut self, name: HeaderName) -> Self {
-        self.should_retry = Some(name);
+        self.statuses.should_retry_header = Some(name);
         self
-    }
-
-    #[track_caller]
-    fn named(&mut self, statuses: impl IntoIterator<Item = u16>) -> Vec<u16> {
-        let statuses = checked(statuses);
-        self.names_served |= statuses.iter().any(|status| *status < 400);
-        statuses
     }
 }
 

@@ -1,10 +1,60 @@
-//! Whom a provider counts together.
+//! What a provider counts together, and what apart.
 
 use std::borrow::Cow;
 
 use http::HeaderName;
 
-use super::{Buckets, Provider};
+use super::Provider;
+use super::buckets::Buckets;
+use crate::policy::RequestHead;
+use crate::scope::Scope;
+
+/// What a provider counts together, and what apart.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::policy) struct ScopeRules {
+    pub(super) credentials: Vec<HeaderName>,
+    pub(super) shared_across_hosts: bool,
+    pub(super) path_segment: Option<usize>,
+    pub(super) path_parts: Vec<Cow<'static, str>>,
+    pub(in crate::policy) buckets: Option<Buckets>,
+}
+
+impl ScopeRules {
+    /// The scope of a request; `None` if it is its origin.
+    pub(in crate::policy) fn scope(
+        &self,
+        provider: &str,
+        request: &RequestHead<'_>,
+    ) -> Option<Scope> {
+        if !self.has_scopes() {
+            return None;
+        }
+        let scope = if self.shared_across_hosts {
+            Scope::named(provider)
+        } else {
+            Scope::of_request(request.uri(), request.headers())
+        };
+        let scope = scope.keyed_by(request.headers(), &self.credentials);
+        let path = request.uri().path();
+        let parts = self.segment(path).into_iter().chain(self.part(path));
+        Some(parts.fold(scope, |scope, part| scope.keyed(part.as_bytes())))
+    }
+
+    /// Whether requests are told apart by anything else than their origin.
+    fn has_scopes(&self) -> bool {
+        let by_path = self.path_segment.is_some() || !self.path_parts.is_empty();
+        self.shared_across_hosts || !self.credentials.is_empty() || by_path
+    }
+
+    fn part(&self, path: &str) -> Option<&str> {
+        let mut parts = self.path_parts.iter().map(AsRef::as_ref);
+        parts.find(|part: &&str| path.contains(part))
+    }
+
+    fn segment<'p>(&self, path: &'p str) -> Option<&'p str> {
+        path.split('/').skip(1).nth(self.path_segment?)
+    }
+}
 
 impl Provider {
     /// The provider counts per credential, found in the first of these headers that a request has.
@@ -20,74 +70,14 @@ impl Provider {
     /// ```
     #[must_use]
     pub fn per_credential(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
-        self.credentials = headers.into_iter().collect();
-        self
-    }
-
-    /// The provider counts kinds of requests apart, and names the bucket of each in this header.
-    /// Later requests of the same kind (method and path, without the ids) share the gate of that bucket;
-    /// others are not stopped by it.
-    ///
-    /// ```
-    /// use http::HeaderName;
-    /// use tower_backoff::policy::Provider;
-    ///
-    /// let github = Provider::new("github")
-    ///     .buckets_in(HeaderName::from_static("x-ratelimit-resource"));
-    /// # let _ = github;
-    /// ```
-    ///
-    /// A refusal whose counters all have something left is by another limit, and stops everybody.
-    #[must_use]
-    pub fn buckets_in(mut self, name: HeaderName) -> Self {
-        self.buckets = Some(Buckets::named_in(name));
-        self
-    }
-
-    /// Each bucket holds for each resource apart: for the first id in the path.
-    ///
-    /// ```
-    /// use http::HeaderName;
-    /// use tower_backoff::policy::Provider;
-    ///
-    /// let discord = Provider::new("discord")
-    ///     .buckets_in(HeaderName::from_static("x-ratelimit-bucket"))
-    ///     .buckets_per_resource()
-    ///     .global_limit_header(HeaderName::from_static("x-ratelimit-global"));
-    /// # let _ = discord;
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// If no header [names buckets](Self::buckets_in).
-    #[must_use]
-    pub fn buckets_per_resource(mut self) -> Self {
-        let buckets = self.buckets.as_mut();
-        buckets
-            .expect("there are no buckets: write buckets_in(header) first")
-            .per_resource = true;
-        self
-    }
-
-    /// A refusal with this header is no matter of its bucket: it stops all calls of the scope. All
-    /// other refusals are matters of their buckets, then.
-    ///
-    /// # Panics
-    ///
-    /// If no header [names buckets](Self::buckets_in).
-    #[must_use]
-    pub fn global_limit_header(mut self, name: HeaderName) -> Self {
-        let buckets = self.buckets.as_mut();
-        buckets
-            .expect("there are no buckets: write buckets_in(header) first")
-            .global = Some(name);
+        self.counting.credentials = headers.into_iter().collect();
         self
     }
 
     /// All hosts of the provider share one limit.
     #[must_use]
     pub fn shared_across_hosts(mut self) -> Self {
-        self.shared_across_hosts = true;
+        self.counting.shared_across_hosts = true;
         self
     }
 
@@ -103,7 +93,7 @@ impl Provider {
     /// ```
     #[must_use]
     pub fn per_path_segment(mut self, index: usize) -> Self {
-        self.path_segment = Some(index);
+        self.counting.path_segment = Some(index);
         self
     }
 
@@ -127,17 +117,8 @@ impl Provider {
         mut self,
         parts: impl IntoIterator<Item = P>,
     ) -> Self {
-        self.path_parts = parts.into_iter().map(Into::into).collect();
+        self.counting.path_parts = parts.into_iter().map(Into::into).collect();
         self
-    }
-
-    pub(super) fn part(&self, path: &str) -> Option<&str> {
-        let parts = self.path_parts.iter().map(AsRef::as_ref);
-        parts.into_iter().find(|part: &&str| path.contains(part))
-    }
-
-    pub(super) fn segment<'p>(&self, path: &'p str) -> Option<&'p str> {
-        path.split('/').skip(1).nth(self.path_segment?)
     }
 }
 
