@@ -52,6 +52,7 @@
 //! others wait* is whether it [closes the gate](Verdict::close_gate) of the scope. Several providers behind one
 //! client are a [`ByHost`]; one that speaks gRPC is a [`Grpc`].
 
+mod arguments;
 mod attempt;
 mod by_host;
 mod grpc;
@@ -73,7 +74,7 @@ pub use verdict::{Ruling, Verdict};
 use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::gate::Quota;
 use crate::scope::Scope;
@@ -224,7 +225,7 @@ where
 #[derive(Clone)]
 pub struct PolicyFn<F> {
     judge: F,
-    bodies_of: Vec<u16>,
+    bodies_of: Vec<StatusCode>,
     accepts_success: bool,
 }
 
@@ -244,10 +245,16 @@ impl<F> PolicyFn<F> {
         self
     }
 
-    /// Peek at the bodies of responses with these statuses; see [`Attempt::body`].
+    /// Inspects the bodies of responses with these statuses; see [`Attempt::body`].
+    ///
+    /// It replaces the list that was there.
     #[must_use]
-    pub fn inspect_bodies_of(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        self.bodies_of.extend(statuses);
+    #[track_caller]
+    pub fn inspect_bodies_of<S>(mut self, statuses: impl IntoIterator<Item = S>) -> Self
+    where
+        S: TryInto<StatusCode>,
+    {
+        self.bodies_of = arguments::statuses(statuses);
         self
     }
 }
@@ -267,7 +274,7 @@ where
     fn wants_body(&self, attempt: &Attempt<'_>) -> bool {
         attempt
             .status()
-            .is_some_and(|status| self.bodies_of.contains(&status.as_u16()))
+            .is_some_and(|status| self.bodies_of.contains(&status))
     }
 }
 

@@ -1,8 +1,6 @@
 //! Anthropic: <https://docs.anthropic.com/en/api/rate-limits> and
 //! <https://docs.anthropic.com/en/api/errors>.
 
-use http::{HeaderName, header::AUTHORIZATION};
-
 use crate::policy::Provider;
 
 /// Anthropic: requests, input tokens and output tokens per minute, by model and tier.
@@ -19,7 +17,7 @@ use crate::policy::Provider;
 pub fn anthropic() -> Provider {
     Provider::new("anthropic")
         .page("https://docs.anthropic.com/en/api/rate-limits")
-        .per_credential([HeaderName::from_static("x-api-key"), AUTHORIZATION])
-        .should_retry_header(HeaderName::from_static("x-should-retry"))
+        .per_credential(["x-api-key", "authorization"])
+        .should_retry_header("x-should-retry")
         .unprocessed_on([529])
 }

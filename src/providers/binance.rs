@@ -26,6 +26,6 @@ pub fn binance() -> Provider {
         .throttled_codes(["-1003", "-1015"])
         .codes_at(["code", "error.code"])
         .wait_from(Field::json("error.data.retryAfter").unit(Unit::EpochMillis))
-        .wait_from(Field::after("banned until ").unit(Unit::EpochMillis))
+        .add_wait_from(Field::after("banned until ").unit(Unit::EpochMillis))
         .final_on([403])
 }

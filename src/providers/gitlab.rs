@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, header::AUTHORIZATION};
-
 use crate::policy::Provider;
 
 /// GitLab: limits that its administrators set; on gitlab.com 2,000 requests per minute and user.
@@ -18,7 +16,7 @@ use crate::policy::Provider;
 pub fn gitlab() -> Provider {
     Provider::new("gitlab")
         .page("https://docs.gitlab.com/administration/settings/user_and_ip_rate_limits/")
-        .per_credential([HeaderName::from_static("private-token"), AUTHORIZATION])
-        .buckets_in(HeaderName::from_static("ratelimit-name"))
+        .per_credential(["private-token", "authorization"])
+        .buckets_in("ratelimit-name")
         .bare_429_wait(Duration::from_secs(60))
 }

@@ -1,13 +1,15 @@
 //! What a body says: which codes and phrases mean what, and where the codes stand.
 
+mod phrases;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
 
 use super::Provider;
-use super::statuses::{assert_lasts, checked};
 use crate::hint::json;
+use crate::policy::arguments;
 
 type Words = Vec<Cow<'static, str>>;
 
@@ -22,7 +24,7 @@ pub(in crate::policy) struct BodyRules {
     pub(super) final_phrases: Words,
     /// For how long the refusal holds, if the phrase says it.
     pub(super) throttled_phrases: Vec<(Cow<'static, str>, Option<Duration>)>,
-    pub(super) inspected: Vec<u16>,
+    pub(super) inspected: Vec<StatusCode>,
 }
 
 /// What the codes and phrases of a body say.
@@ -81,11 +83,11 @@ impl BodyRules {
     }
 
     pub(in crate::policy) fn inspects(&self, status: StatusCode) -> bool {
-        self.inspected.contains(&status.as_u16())
+        self.inspected.contains(&status)
     }
 
     pub(super) fn inspects_successes(&self) -> bool {
-        self.inspected.iter().any(|status| *status < 400)
+        self.inspected.iter().any(|status| status.as_u16() < 400)
     }
 
     /// Whether a body may make a refusal final.
@@ -123,34 +125,92 @@ pub(in crate::policy) fn contains(text: &[u8], phrase: &str) -> bool {
 }
 
 impl Provider {
-    /// Codes in the JSON body that make any refusal final: out of credits, spend caps, validation.
-    /// A code is a whole value of the body; letter case does not matter.
+    /// Makes any refusal final whose JSON body has one of these codes: out of credits, validation.
+    ///
+    /// A code is a whole value of the body; letter case does not matter. It replaces the codes that were there.
     #[must_use]
     pub fn final_codes<C: Into<Cow<'static, str>>>(
         mut self,
         codes: impl IntoIterator<Item = C>,
     ) -> Self {
-        self.body_rules
-            .final_codes
-            .extend(codes.into_iter().map(Into::into));
+        self.body_rules.final_codes = words(codes);
         self
     }
 
-    /// Codes in the JSON body that make any status a refusal by a limit.
+    /// Adds codes to [`final_codes`](Self::final_codes).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").final_codes(["BROKE"]).add_final_codes(["BANNED"]);
+    /// assert_eq!(acme, Provider::new("acme").final_codes(["BROKE", "BANNED"]));
+    /// ```
+    #[must_use]
+    pub fn add_final_codes<C: Into<Cow<'static, str>>>(
+        mut self,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self {
+        self.body_rules.final_codes.extend(words(codes));
+        self
+    }
+
+    /// Takes back what was said with [`final_codes`](Self::final_codes).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").final_codes(["BROKE"]).without_final_codes();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_final_codes(mut self) -> Self {
+        self.body_rules.final_codes.clear();
+        self
+    }
+
+    /// Treats any status as a refusal by a limit if the JSON body has one of these codes.
+    ///
+    /// It replaces the codes that were there.
     #[must_use]
     pub fn throttled_codes<C: Into<Cow<'static, str>>>(
         mut self,
         codes: impl IntoIterator<Item = C>,
     ) -> Self {
-        self.body_rules
-            .throttled_codes
-            .extend(codes.into_iter().map(Into::into));
+        self.body_rules.throttled_codes = words(codes);
         self
     }
 
-    /// Codes in the JSON body that make any refusal the affair of this one call: what it wanted was
-    /// locked, and nothing was done. It goes again by its own backoff, whatever the method, and
-    /// nobody else waits, also if the status is 429.
+    /// Adds codes to [`throttled_codes`](Self::throttled_codes).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").throttled_codes(["SLOW"]).add_throttled_codes(["BUSY"]);
+    /// assert_eq!(acme, Provider::new("acme").throttled_codes(["SLOW", "BUSY"]));
+    /// ```
+    #[must_use]
+    pub fn add_throttled_codes<C: Into<Cow<'static, str>>>(
+        mut self,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self {
+        self.body_rules.throttled_codes.extend(words(codes));
+        self
+    }
+
+    /// Takes back what was said with [`throttled_codes`](Self::throttled_codes).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").throttled_codes(["SLOW"]).without_throttled_codes();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_throttled_codes(mut self) -> Self {
+        self.body_rules.throttled_codes.clear();
+        self
+    }
+
+    /// Retries only this call, whatever the method, if the JSON body has one of these codes.
+    ///
+    /// Such a code says that something was locked and nothing was done. The call goes again by its own backoff, and
+    /// no other call waits, also if the status is 429. It replaces the codes that were there.
     ///
     /// ```
     /// use tower_backoff::policy::{Attempt, Policy, Provider, Verdict};
@@ -169,14 +229,43 @@ impl Provider {
         mut self,
         codes: impl IntoIterator<Item = C>,
     ) -> Self {
-        self.body_rules
-            .retried_codes
-            .extend(codes.into_iter().map(Into::into));
+        self.body_rules.retried_codes = words(codes);
         self
     }
 
-    /// Codes stand only at these paths of the JSON body: for providers whose bodies hold what their
-    /// users wrote. The segments of a path are parted by dots, and `*` is any name or index.
+    /// Adds codes to [`retried_codes`](Self::retried_codes).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").retried_codes(["LOCKED"]).add_retried_codes(["IN_USE"]);
+    /// assert_eq!(acme, Provider::new("acme").retried_codes(["LOCKED", "IN_USE"]));
+    /// ```
+    #[must_use]
+    pub fn add_retried_codes<C: Into<Cow<'static, str>>>(
+        mut self,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self {
+        self.body_rules.retried_codes.extend(words(codes));
+        self
+    }
+
+    /// Takes back what was said with [`retried_codes`](Self::retried_codes).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").retried_codes(["LOCKED"]).without_retried_codes();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_retried_codes(mut self) -> Self {
+        self.body_rules.retried_codes.clear();
+        self
+    }
+
+    /// Looks for codes only at these paths of the JSON body. It replaces the paths that were there.
+    ///
+    /// This is for providers whose bodies hold what their users wrote. The segments of a path are parted by dots, and
+    /// `*` is any name or index.
     ///
     /// # Default
     ///
@@ -196,55 +285,71 @@ impl Provider {
         mut self,
         paths: impl IntoIterator<Item = P>,
     ) -> Self {
-        self.body_rules
-            .code_paths
-            .extend(paths.into_iter().map(Into::into));
+        self.body_rules.code_paths = words(paths);
         self
     }
 
-    /// A phrase in the body that makes any refusal final. ASCII; letter case does not matter.
-    #[must_use]
-    pub fn final_when_body_contains(mut self, phrase: impl Into<Cow<'static, str>>) -> Self {
-        self.body_rules.final_phrases.push(phrase.into());
-        self
-    }
-
-    /// A phrase in the body that makes any status a refusal by a limit.
-    #[must_use]
-    pub fn throttled_when_body_contains(mut self, phrase: impl Into<Cow<'static, str>>) -> Self {
-        self.body_rules
-            .throttled_phrases
-            .push((phrase.into(), None));
-        self
-    }
-
-    /// A phrase in the body that tells of a block which, unless the response names another wait,
-    /// lasts this long.
+    /// Takes back what was said with [`codes_at`](Self::codes_at): codes may stand anywhere.
     ///
-    /// # Panics
-    ///
-    /// If `lasting` is zero.
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").codes_at(["error.code"]).without_codes_at();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
     #[must_use]
-    pub fn throttled_for_when_body_contains(
-        mut self,
-        phrase: impl Into<Cow<'static, str>>,
-        lasting: Duration,
-    ) -> Self {
-        assert_lasts(lasting);
-        self.body_rules
-            .throttled_phrases
-            .push((phrase.into(), Some(lasting)));
+    pub fn without_codes_at(mut self) -> Self {
+        self.body_rules.code_paths.clear();
         self
     }
 
-    /// Look into the bodies of these statuses, too, for the codes and phrases above: for providers
-    /// that refuse under a 200. Such an answer reaches the caller when its body is complete, or
+    /// Inspects the bodies of these statuses, too, for codes and phrases. It replaces the list that was there.
+    ///
+    /// This is for providers that refuse under a 200. Such an answer reaches the caller when its body is complete, or
     /// larger than 64 KiB, or two seconds late.
     #[must_use]
-    pub fn inspect_bodies_of(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        self.body_rules.inspected.extend(checked(statuses));
+    #[track_caller]
+    pub fn inspect_bodies_of<S>(mut self, statuses: impl IntoIterator<Item = S>) -> Self
+    where
+        S: TryInto<StatusCode>,
+    {
+        self.body_rules.inspected = arguments::statuses(statuses);
         self
     }
+
+    /// Adds statuses to [`inspect_bodies_of`](Self::inspect_bodies_of).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").inspect_bodies_of([200]).add_inspect_bodies_of([201]);
+    /// assert_eq!(acme, Provider::new("acme").inspect_bodies_of([200, 201]));
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn add_inspect_bodies_of<S>(mut self, statuses: impl IntoIterator<Item = S>) -> Self
+    where
+        S: TryInto<StatusCode>,
+    {
+        let added = arguments::statuses(statuses);
+        self.body_rules.inspected.extend(added);
+        self
+    }
+
+    /// Takes back what was said with [`inspect_bodies_of`](Self::inspect_bodies_of).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").inspect_bodies_of([200]).without_inspect_bodies_of();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_inspect_bodies_of(mut self) -> Self {
+        self.body_rules.inspected.clear();
+        self
+    }
+}
+
+fn words<W: Into<Cow<'static, str>>>(listed: impl IntoIterator<Item = W>) -> Words {
+    listed.into_iter().map(Into::into).collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName};
 
 use super::Provider;
 use crate::hint::HeaderScan;
-use crate::policy::{RequestHead, Route, Ruling, Verdict};
+use crate::policy::{RequestHead, Route, Ruling, Verdict, arguments};
 
 /// Where the name of a bucket is found, and what else there is to know about them.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +32,7 @@ impl Buckets {
         }
     }
 
-    /// Whether anything is said here about buckets.
+    /// Whether these headers say anything about buckets.
     pub(in crate::policy) fn are_told_in(&self, headers: &HeaderMap) -> bool {
         let names = [Some(&self.name), self.global.as_ref()];
         names
@@ -69,36 +69,36 @@ impl Buckets {
 }
 
 impl Provider {
-    /// The provider counts kinds of requests apart, and names the bucket of each in this header.
-    /// Later requests of the same kind (method and path, without the ids) share the gate of that bucket;
-    /// others are not stopped by it.
+    /// Reads the bucket that a request was counted in from this header of the response.
+    ///
+    /// Later requests of the same kind (method and path, without the ids) share the gate of that bucket; others are
+    /// not stopped by it. It replaces the header that was named, and what was said about its buckets.
     ///
     /// ```
-    /// use http::HeaderName;
     /// use tower_backoff::policy::Provider;
     ///
-    /// let github = Provider::new("github")
-    ///     .buckets_in(HeaderName::from_static("x-ratelimit-resource"));
+    /// let github = Provider::new("github").buckets_in("x-ratelimit-resource");
     /// # let _ = github;
     /// ```
     ///
-    /// A refusal whose counters all have something left is by another limit, and stops everybody.
+    /// A refusal whose counters all have something left is by another limit, and closes the scope.
     #[must_use]
-    pub fn buckets_in(mut self, name: HeaderName) -> Self {
+    #[track_caller]
+    pub fn buckets_in(mut self, name: impl TryInto<HeaderName> + AsRef<str>) -> Self {
+        let name = arguments::header_name(name);
         self.counting.buckets = Some(Buckets::named_in(name));
         self
     }
 
-    /// Each bucket holds for each resource apart: for the first id in the path.
+    /// Counts each bucket for each resource apart: for the first id in the path.
     ///
     /// ```
-    /// use http::HeaderName;
     /// use tower_backoff::policy::Provider;
     ///
     /// let discord = Provider::new("discord")
-    ///     .buckets_in(HeaderName::from_static("x-ratelimit-bucket"))
+    ///     .buckets_in("x-ratelimit-bucket")
     ///     .buckets_per_resource()
-    ///     .global_limit_header(HeaderName::from_static("x-ratelimit-global"));
+    ///     .global_limit_header("x-ratelimit-global");
     /// # let _ = discord;
     /// ```
     ///
@@ -106,26 +106,42 @@ impl Provider {
     ///
     /// If no header [names buckets](Self::buckets_in).
     #[must_use]
+    #[track_caller]
     pub fn buckets_per_resource(mut self) -> Self {
-        let buckets = self.counting.buckets.as_mut();
-        buckets
-            .expect("there are no buckets: write buckets_in(header) first")
-            .per_resource = true;
+        self.stated_buckets().per_resource = true;
         self
     }
 
-    /// A refusal with this header is no matter of its bucket: it stops all calls of the scope. All
-    /// other refusals are matters of their buckets, then.
+    /// Marks a refusal with this header as global: it closes the scope.
+    ///
+    /// Refusals without this header close only their bucket. It replaces the header that was named.
     ///
     /// # Panics
     ///
     /// If no header [names buckets](Self::buckets_in).
     #[must_use]
-    pub fn global_limit_header(mut self, name: HeaderName) -> Self {
-        let buckets = self.counting.buckets.as_mut();
-        buckets
-            .expect("there are no buckets: write buckets_in(header) first")
-            .global = Some(name);
+    #[track_caller]
+    pub fn global_limit_header(mut self, name: impl TryInto<HeaderName> + AsRef<str>) -> Self {
+        self.stated_buckets().global = Some(arguments::header_name(name));
         self
+    }
+
+    /// Takes back what was said with [`buckets_in`](Self::buckets_in), and about those buckets.
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").buckets_in("x-bucket").without_buckets();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_buckets(mut self) -> Self {
+        self.counting.buckets = None;
+        self
+    }
+
+    #[track_caller]
+    fn stated_buckets(&mut self) -> &mut Buckets {
+        let buckets = self.counting.buckets.as_mut();
+        buckets.expect("there are no buckets: write buckets_in(header) first")
     }
 }

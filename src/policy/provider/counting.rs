@@ -6,7 +6,7 @@ use http::HeaderName;
 
 use super::Provider;
 use super::buckets::Buckets;
-use crate::policy::RequestHead;
+use crate::policy::{RequestHead, arguments};
 use crate::scope::Scope;
 
 /// What a provider counts together, and what apart.
@@ -57,32 +57,66 @@ impl ScopeRules {
 }
 
 impl Provider {
-    /// The provider counts per credential, found in the first of these headers that a request has.
-    /// Only a keyed hash of it is kept.
+    /// Counts per credential, found in the first of these headers that a request has.
+    ///
+    /// Only a keyed hash of it is kept. It replaces the headers that were named.
     ///
     /// ```
-    /// use http::{HeaderName, header::AUTHORIZATION};
     /// use tower_backoff::policy::Provider;
     ///
-    /// let acme = Provider::new("acme")
-    ///     .per_credential([AUTHORIZATION, HeaderName::from_static("x-api-key")]);
+    /// let acme = Provider::new("acme").per_credential(["authorization", "x-api-key"]);
     /// # let _ = acme;
     /// ```
     #[must_use]
-    pub fn per_credential(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
-        self.counting.credentials = headers.into_iter().collect();
+    #[track_caller]
+    pub fn per_credential<N>(mut self, headers: impl IntoIterator<Item = N>) -> Self
+    where
+        N: TryInto<HeaderName> + AsRef<str>,
+    {
+        let mut credentials = Vec::new();
+        for name in headers {
+            credentials.push(arguments::header_name(name));
+        }
+        self.counting.credentials = credentials;
         self
     }
 
-    /// All hosts of the provider share one limit.
+    /// Takes back what was said with [`per_credential`](Self::per_credential).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").per_credential(["x-api-key"]).without_per_credential();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_per_credential(mut self) -> Self {
+        self.counting.credentials.clear();
+        self
+    }
+
+    /// Counts all hosts of the provider together.
     #[must_use]
     pub fn shared_across_hosts(mut self) -> Self {
         self.counting.shared_across_hosts = true;
         self
     }
 
-    /// The provider counts apart what differs in this segment of the path, counted from 0: a method,
-    /// a base, a deployment. Only a keyed hash of it is kept.
+    /// Takes back what was said with [`shared_across_hosts`](Self::shared_across_hosts).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").shared_across_hosts().without_shared_across_hosts();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_shared_across_hosts(mut self) -> Self {
+        self.counting.shared_across_hosts = false;
+        self
+    }
+
+    /// Counts apart what differs in this segment of the path: a method, a base, a deployment.
+    ///
+    /// Segments are counted from 0. Only a keyed hash of it is kept. It replaces the segment that was named.
     ///
     /// ```
     /// use tower_backoff::policy::Provider;
@@ -97,8 +131,22 @@ impl Provider {
         self
     }
 
-    /// The provider counts apart the requests whose path has one of these in it, of several the first;
-    /// all others are counted together.
+    /// Takes back what was said with [`per_path_segment`](Self::per_path_segment).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").per_path_segment(1).without_per_path_segment();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_per_path_segment(mut self) -> Self {
+        self.counting.path_segment = None;
+        self
+    }
+
+    /// Counts apart the requests whose path contains one of these parts; the first that fits counts.
+    ///
+    /// All other requests are counted together. It replaces the parts that were there.
     ///
     /// ```
     /// use tower_backoff::policy::{Policy, Provider, RequestHead};
@@ -118,6 +166,19 @@ impl Provider {
         parts: impl IntoIterator<Item = P>,
     ) -> Self {
         self.counting.path_parts = parts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Takes back what was said with [`per_path_part`](Self::per_path_part).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").per_path_part(["/api/"]).without_per_path_part();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_per_path_part(mut self) -> Self {
+        self.counting.path_parts.clear();
         self
     }
 }

@@ -3,12 +3,15 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use http::StatusCode;
+
 use super::Provider;
 use crate::gate::Quota;
 
 impl Provider {
-    /// Everything that was said about this provider, in words, a line for each kind of fact. What
-    /// nobody said is an empty line, or the default.
+    /// Everything that was said about this provider, in words, a line for each kind of fact.
+    ///
+    /// What was not said is an empty line, or the default.
     ///
     /// ```
     /// use tower_backoff::providers;
@@ -30,10 +33,10 @@ impl Provider {
 
     fn sent_again(&self) -> String {
         let mut said = vec![match &self.statuses.retried {
-            Some(statuses) => listed(statuses),
+            Some(retried) => statuses(retried),
             None => "the usual".to_owned(),
         }];
-        let any_method = listed(
+        let any_method = statuses(
             self.statuses
                 .unprocessed
                 .iter()
@@ -91,7 +94,7 @@ impl Provider {
 
     fn what_is_final(&self) -> String {
         let mut said = Vec::new();
-        push(&mut said, "", listed(&self.statuses.final_for_good));
+        push(&mut said, "", statuses(&self.statuses.final_for_good));
         push(&mut said, "", quoted(&self.body_rules.final_codes));
         push(&mut said, "text: ", quoted(&self.body_rules.final_phrases));
         said.join("; ")
@@ -105,14 +108,18 @@ impl Provider {
             quoted(&self.body_rules.throttled_codes),
         );
         for (status, lasting) in &self.statuses.throttled {
-            said.push(format!("limit: {status}, {}", spoken(*lasting)));
+            said.push(format!("limit: {}, {}", status.as_str(), spoken(*lasting)));
         }
         for (phrase, lasting) in &self.body_rules.throttled_phrases {
             let lasting = lasting.map_or_else(String::new, |wait| format!(", {}", spoken(wait)));
             said.push(format!("limit: text `{phrase}`{lasting}"));
         }
         push(&mut said, "codes at ", quoted(&self.body_rules.code_paths));
-        push(&mut said, "looks into ", listed(&self.body_rules.inspected));
+        push(
+            &mut said,
+            "looks into ",
+            statuses(&self.body_rules.inspected),
+        );
         push(&mut said, "wait: ", listed(&self.waits.rules.fields));
         push(&mut said, "used up: ", listed(&self.waits.rules.usages));
         push(&mut said, "pause: ", listed(&self.waits.pauses));
@@ -138,6 +145,11 @@ fn push(said: &mut Vec<String>, what: &str, words: String) {
 fn listed(words: impl IntoIterator<Item = impl Display>) -> String {
     let words = words.into_iter().map(|word| word.to_string());
     words.collect::<Vec<_>>().join(", ")
+}
+
+/// Statuses without their reasons.
+fn statuses<'a>(statuses: impl IntoIterator<Item = &'a StatusCode>) -> String {
+    listed(statuses.into_iter().map(StatusCode::as_str))
 }
 
 fn quoted(words: impl IntoIterator<Item = impl Display>) -> String {
@@ -245,7 +257,7 @@ mod tests {
             .throttled_codes(["SLOW"])
             .throttled_on([418], Duration::from_secs(120))
             .throttled_when_body_contains("slow down")
-            .throttled_for_when_body_contains("blocked", Duration::from_secs(300))
+            .add_throttled_for_when_body_contains("blocked", Duration::from_secs(300))
             .codes_at(["error.code"])
             .inspect_bodies_of([200])
             .wait_from(Field::json("wait"))

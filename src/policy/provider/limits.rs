@@ -14,7 +14,7 @@ pub(in crate::policy) struct QuotaRules {
 }
 
 impl Provider {
-    /// A cap on what is sent: in no window of its length pass more calls than it says, whatever the server publishes.
+    /// Caps what is sent: no window has more calls than this, whatever the server publishes.
     ///
     /// It replaces the quotas and the plan of a preset.
     ///
@@ -29,39 +29,7 @@ impl Provider {
         self.quotas([quota])
     }
 
-    /// What the provider's page says that it allows. Published counters correct it both ways: a bigger plan is used to
-    /// its end, a smaller one is not exceeded.
-    ///
-    /// It replaces the quotas and the plan that were there. A cap that no server may raise is
-    /// [`quota`](Self::quota).
-    ///
-    /// ```
-    /// use tower_backoff::{Quota, policy::Provider};
-    ///
-    /// let acme = Provider::new("acme").plan(Quota::per_minute(600));
-    /// # let _ = acme;
-    /// ```
-    #[must_use]
-    pub fn plan(self, quota: Quota) -> Self {
-        self.plans([quota])
-    }
-
-    /// Several plans that hold at once, in place of the quotas and plans before.
-    ///
-    /// ```
-    /// use tower_backoff::{Quota, policy::Provider};
-    ///
-    /// let acme = Provider::new("acme").plans([Quota::per_second(5), Quota::per_hour(1_000)]);
-    /// # let _ = acme;
-    /// ```
-    #[must_use]
-    pub fn plans(mut self, quotas: impl IntoIterator<Item = Quota>) -> Self {
-        self.limits.plans = quotas.into_iter().collect();
-        self.limits.caps.clear();
-        self
-    }
-
-    /// Several caps that hold at once, in place of the quotas and plans before.
+    /// Sets several caps that hold at once. They replace the quotas and plans that were there.
     ///
     /// ```
     /// use tower_backoff::{Quota, policy::Provider};
@@ -76,8 +44,55 @@ impl Provider {
         self
     }
 
-    /// The provider punishes calls that come while it refuses: begin with `calls` in flight, and
-    /// double with every round of answers. Where a quota is declared or published there is no need.
+    /// Sets what the provider's page says that it allows, which published counters correct both ways.
+    ///
+    /// A bigger plan is used to its end, a smaller one is not exceeded. It replaces the quotas and the plan that were
+    /// there. A cap that no server may raise is [`quota`](Self::quota).
+    ///
+    /// ```
+    /// use tower_backoff::{Quota, policy::Provider};
+    ///
+    /// let acme = Provider::new("acme").plan(Quota::per_minute(600));
+    /// # let _ = acme;
+    /// ```
+    #[must_use]
+    pub fn plan(self, quota: Quota) -> Self {
+        self.plans([quota])
+    }
+
+    /// Sets several plans that hold at once. They replace the quotas and plans that were there.
+    ///
+    /// ```
+    /// use tower_backoff::{Quota, policy::Provider};
+    ///
+    /// let acme = Provider::new("acme").plans([Quota::per_second(5), Quota::per_hour(1_000)]);
+    /// # let _ = acme;
+    /// ```
+    #[must_use]
+    pub fn plans(mut self, quotas: impl IntoIterator<Item = Quota>) -> Self {
+        self.limits.plans = quotas.into_iter().collect();
+        self.limits.caps.clear();
+        self
+    }
+
+    /// Takes back every quota and every plan: only what the server publishes is counted.
+    ///
+    /// ```
+    /// # use tower_backoff::{Quota, policy::Provider};
+    /// let acme = Provider::new("acme").plan(Quota::per_minute(600)).without_quotas();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_quotas(mut self) -> Self {
+        self.limits.caps.clear();
+        self.limits.plans.clear();
+        self
+    }
+
+    /// Begins with this number of calls in flight and doubles it with every round of answers.
+    ///
+    /// This is for a provider that punishes calls that come while it refuses. Where a quota is declared or published
+    /// there is no need. It replaces the number that was there.
     ///
     /// # Default
     ///
@@ -87,12 +102,26 @@ impl Provider {
     ///
     /// If `calls` is zero.
     #[must_use]
+    #[track_caller]
     pub fn cold_start(mut self, calls: u32) -> Self {
         assert!(
             calls > 0,
             "a cold start of zero never starts: write cold_start(1)"
         );
         self.limits.cold_start = Some(calls);
+        self
+    }
+
+    /// Takes back what was said with [`cold_start`](Self::cold_start).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").cold_start(1).without_cold_start();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_cold_start(mut self) -> Self {
+        self.limits.cold_start = None;
         self
     }
 }

@@ -47,6 +47,25 @@ use waits::Waits;
 /// let ours = providers::wolfeo().quota(Quota::per_minute(1_200)); // a bigger plan
 /// # let _ = (acme, ours);
 /// ```
+///
+/// # One rule for the setters
+///
+/// So that a preset can be changed, `add_x` adds to what is there, every other setter replaces what it said before, and
+/// `without_x` takes back what was said.
+///
+/// ```
+/// use tower_backoff::providers;
+///
+/// let ours = providers::snippets_ai()
+///     .add_final_on([410])                  // as well as those of the page
+///     .final_when_body_contains("no seats") // in place of the phrase of the page
+///     .without_quotas();                    // we do not know our plan
+/// assert_ne!(ours, providers::snippets_ai());
+/// ```
+///
+/// Statuses are numbers or [`StatusCode`](http::StatusCode)s, and header names are texts or
+/// [`HeaderName`](http::HeaderName)s. A setter panics if one of them is not legal: a provider is stated when the program
+/// starts, and a misspelt header would otherwise never be noticed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Provider {
     pub(super) name: Cow<'static, str>,
@@ -96,3 +115,6 @@ impl Provider {
         self.statuses.name_successes() || self.waits.are_in_heads_of_successes()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName};
 
 use super::Provider;
 use crate::hint::{Field, Head, HeaderScan, Hint, Reading, Remaining, Rules, Unit, is_silent};
-use crate::policy::{Attempt, Verdict};
+use crate::policy::{Attempt, Verdict, arguments};
 
 /// Where a provider names its waits, and how long one is that it does not name.
 #[derive(Clone, Debug)]
@@ -95,7 +95,8 @@ impl Waits {
 impl Provider {
     /// Sets the default wait after a 429 without a header, or another refusal that names none.
     ///
-    /// It doubles up to 15 minutes while refusals follow each other without an accepted response in between.
+    /// It doubles up to 15 minutes while refusals follow each other without an accepted response in between. It
+    /// replaces the wait that was there.
     ///
     /// # Default
     ///
@@ -105,6 +106,7 @@ impl Provider {
     ///
     /// If `wait` is zero.
     #[must_use]
+    #[track_caller]
     pub fn bare_429_wait(mut self, wait: Duration) -> Self {
         assert!(
             !wait.is_zero(),
@@ -114,23 +116,46 @@ impl Provider {
         self
     }
 
-    /// The unit of the bare numbers in one header, where it is not the usual one.
+    /// Sets the unit of the bare numbers in one header, where it is not the usual one.
+    ///
+    /// It replaces what was said about the same header.
     ///
     /// ```
-    /// use http::header::RETRY_AFTER;
     /// use tower_backoff::{hint::Unit, policy::Provider};
     ///
-    /// let altoviz = Provider::new("altoviz").header_unit(RETRY_AFTER, Unit::Millis);
+    /// let altoviz = Provider::new("altoviz").header_unit("retry-after", Unit::Millis);
     /// # let _ = altoviz;
     /// ```
     #[must_use]
-    pub fn header_unit(mut self, name: HeaderName, unit: Unit) -> Self {
-        self.waits.rules.units.push((name, unit));
+    #[track_caller]
+    pub fn header_unit(mut self, name: impl TryInto<HeaderName> + AsRef<str>, unit: Unit) -> Self {
+        let name = arguments::header_name(name);
+        let units = &mut self.waits.rules.units;
+        units.retain(|(stated, _)| *stated != name);
+        units.push((name, unit));
         self
     }
 
-    /// A place of the provider's own where a refusal names its wait. One in a header is tried before
-    /// the usual ones, one in the body after them; of several the longest wait counts.
+    /// Takes back what was said about one header with [`header_unit`](Self::header_unit).
+    ///
+    /// ```
+    /// # use tower_backoff::{hint::Unit, policy::Provider};
+    /// let acme = Provider::new("acme").header_unit("retry-after", Unit::Millis);
+    /// assert_eq!(acme.without_header_unit("retry-after"), Provider::new("acme"));
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn without_header_unit(mut self, name: impl TryInto<HeaderName> + AsRef<str>) -> Self {
+        let name = arguments::header_name(name);
+        let units = &mut self.waits.rules.units;
+        units.retain(|(stated, _)| *stated != name);
+        self
+    }
+
+    /// Names a place of the provider's own where a refusal states its wait.
+    ///
+    /// One in a header is tried before the usual ones, one in the body after them. It replaces the places that were
+    /// there.
     ///
     /// ```
     /// use tower_backoff::{hint::{Field, Unit}, policy::Provider};
@@ -141,21 +166,61 @@ impl Provider {
     /// ```
     #[must_use]
     pub fn wait_from(mut self, field: Field) -> Self {
+        self.waits.rules.fields = vec![field];
+        self
+    }
+
+    /// Adds a place to [`wait_from`](Self::wait_from). Of several waits the longest counts.
+    ///
+    /// ```
+    /// # use tower_backoff::{hint::Field, policy::Provider};
+    /// let acme = Provider::new("acme").wait_from(Field::json("wait"));
+    /// assert_ne!(acme.clone().add_wait_from(Field::after("retry in ")), acme);
+    /// ```
+    #[must_use]
+    pub fn add_wait_from(mut self, field: Field) -> Self {
         self.waits.rules.fields.push(field);
         self
     }
 
-    /// The provider cuts its waits to whole seconds, so that obeying to the letter comes up to a
-    /// second early: one second is added.
+    /// Takes back what was said with [`wait_from`](Self::wait_from).
+    ///
+    /// ```
+    /// # use tower_backoff::{hint::Field, policy::Provider};
+    /// let acme = Provider::new("acme").wait_from(Field::json("wait")).without_wait_from();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_wait_from(mut self) -> Self {
+        self.waits.rules.fields.clear();
+        self
+    }
+
+    /// Adds a second to every wait, since the provider rounds them down to whole seconds.
     #[must_use]
     pub fn retry_after_rounded_down(mut self) -> Self {
         self.waits.rules.retry_after_rounded_down = true;
         self
     }
 
-    /// The provider counts up: one header says how much was used, another how much there is, each a
-    /// comma list of the same windows, which begin by the clock as those of [`Field::used_up`] do. What
-    /// is left is spent before sending, and the end of a window that is used up is waited for.
+    /// Takes back what was said with [`retry_after_rounded_down`](Self::retry_after_rounded_down).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").retry_after_rounded_down().without_retry_after_rounded_down();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_retry_after_rounded_down(mut self) -> Self {
+        self.waits.rules.retry_after_rounded_down = false;
+        self
+    }
+
+    /// Reads counters that count up: one header says how much was used, another how much there is.
+    ///
+    /// Each is a comma list of the same windows, which begin by the clock as those of [`Field::used_up`] do. What
+    /// is left is spent before sending, and the end of a window that is used up is waited for. It replaces the
+    /// counters that were there.
     ///
     /// # Default
     ///
@@ -180,26 +245,57 @@ impl Provider {
     /// assert_eq!(verdict.hint().unwrap().wait(), Duration::from_secs(450));
     /// # Ok::<(), http::Error>(())
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// If a name is no legal name of a header.
     #[must_use]
+    #[track_caller]
     pub fn usage_from(
-        mut self,
-        usage: &str,
-        limit: &str,
+        self,
+        usage: impl TryInto<HeaderName> + AsRef<str>,
+        limit: impl TryInto<HeaderName> + AsRef<str>,
         windows: impl Into<Vec<Duration>>,
     ) -> Self {
-        self.waits
-            .rules
-            .usages
-            .push(Field::used_up(usage, limit, windows));
+        self.without_usage_from()
+            .add_usage_from(usage, limit, windows)
+    }
+
+    /// Adds two counters to [`usage_from`](Self::usage_from). The one with the least left counts.
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// # let day = [std::time::Duration::from_secs(86_400)];
+    /// let acme = Provider::new("acme").usage_from("x-usage", "x-limit", day);
+    /// assert_ne!(acme.clone().add_usage_from("x-read-usage", "x-read-limit", day), acme);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn add_usage_from(
+        mut self,
+        usage: impl TryInto<HeaderName> + AsRef<str>,
+        limit: impl TryInto<HeaderName> + AsRef<str>,
+        windows: impl Into<Vec<Duration>>,
+    ) -> Self {
+        let [usage, limit] = [arguments::header_name(usage), arguments::header_name(limit)];
+        let counters = Field::used_up(usage.as_str(), limit.as_str(), windows);
+        self.waits.rules.usages.push(counters);
         self
     }
 
-    /// A place where an answer that was *served* names how long the next call has to wait. A place in
-    /// the body needs [`inspect_bodies_of`](Self::inspect_bodies_of), too.
+    /// Takes back what was said with [`usage_from`](Self::usage_from).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").usage_from("x-usage", "x-limit", []).without_usage_from();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_usage_from(mut self) -> Self {
+        self.waits.rules.usages.clear();
+        self
+    }
+
+    /// Names a place where an answer that was *served* says how long the next call has to wait.
+    ///
+    /// A place in the body needs [`inspect_bodies_of`](Self::inspect_bodies_of), too. It replaces the places that were
+    /// there.
     ///
     /// ```
     /// use tower_backoff::{hint::Field, policy::Provider};
@@ -212,27 +308,67 @@ impl Provider {
     /// ```
     #[must_use]
     pub fn pause_from(mut self, field: Field) -> Self {
+        self.waits.pauses = vec![field];
+        self
+    }
+
+    /// Adds a place to [`pause_from`](Self::pause_from). Of several pauses the longest counts.
+    ///
+    /// ```
+    /// # use tower_backoff::{hint::Field, policy::Provider};
+    /// let acme = Provider::new("acme").pause_from(Field::header("x-pause"));
+    /// assert_ne!(acme.clone().add_pause_from(Field::header("x-slow-down")), acme);
+    /// ```
+    #[must_use]
+    pub fn add_pause_from(mut self, field: Field) -> Self {
         self.waits.pauses.push(field);
         self
     }
 
-    /// The second attempt and later ones say in this header which they are, so that the provider's own
-    /// logs tell retries from new calls.
+    /// Takes back what was said with [`pause_from`](Self::pause_from).
+    ///
+    /// ```
+    /// # use tower_backoff::{hint::Field, policy::Provider};
+    /// let acme = Provider::new("acme").pause_from(Field::json("backoff")).without_pause_from();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_pause_from(mut self) -> Self {
+        self.waits.pauses.clear();
+        self
+    }
+
+    /// Writes into this header of the second attempt and later ones which attempt it is.
+    ///
+    /// The provider's own logs then tell retries from new calls. It replaces the header that was named.
     ///
     /// # Default
     ///
-    /// Nothing is said.
+    /// No header is written.
     ///
     /// ```
-    /// use http::HeaderName;
     /// use tower_backoff::policy::Provider;
     ///
-    /// let acme = Provider::new("acme").attempt_header(HeaderName::from_static("x-retry-attempt"));
+    /// let acme = Provider::new("acme").attempt_header("x-retry-attempt");
     /// # let _ = acme;
     /// ```
     #[must_use]
-    pub fn attempt_header(mut self, name: HeaderName) -> Self {
-        self.waits.attempt_header = Some(name);
+    #[track_caller]
+    pub fn attempt_header(mut self, name: impl TryInto<HeaderName> + AsRef<str>) -> Self {
+        self.waits.attempt_header = Some(arguments::header_name(name));
+        self
+    }
+
+    /// Takes back what was said with [`attempt_header`](Self::attempt_header).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").attempt_header("x-attempt").without_attempt_header();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_attempt_header(mut self) -> Self {
+        self.waits.attempt_header = None;
         self
     }
 }

@@ -42,7 +42,7 @@ fn leaves(lines: &[(&str, &str)], expected: CountLeft) {
     let windows = [15 * 60, 24 * 60 * 60].map(Duration::from_secs);
     let provider = Provider::new("test")
         .usage_from("x-usage", "x-limit", windows)
-        .usage_from("x-read-usage", "x-read-limit", windows);
+        .add_usage_from("x-read-usage", "x-read-limit", windows);
     let request = Request::get("https://api.test/").body(()).unwrap();
     let mut response = Response::builder().header("date", "Thu, 01 Jan 2026 10:07:30 GMT");
     for (name, value) in lines {
