@@ -1,5 +1,9 @@
 //! Policy for gRPC, whose refusals are answers of 200.
 
+mod streams;
+
+pub use streams::Streams;
+
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -30,7 +34,7 @@ const TOO_LARGE: [&str; 2] = ["message larger than max", "message exceeds maximu
 /// * A `grpc-retry-pushback-ms` that is no number, such as -1, ends the call
 ///   ([gRFC A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md)).
 /// * Every other status goes to the caller, and so does a status that is not a number, which is `UNKNOWN`.
-/// * What is no answer of gRPC, the 503 of a proxy, say, is judged by the words of the [`Provider`]. Its quotas, its
+/// * What is no answer of gRPC, such as the 503 of a proxy, is judged by the words of the [`Provider`]. Its quotas, its
 ///   scope, its `bare_429_wait`, its headers, its buckets (of a refusal they may be named behind the messages) and
 ///   its final phrases (looked for in `grpc-message`) hold for gRPC, too.
 ///
@@ -42,7 +46,7 @@ const TOO_LARGE: [&str; 2] = ["message larger than max", "message exceeds maximu
 /// | what is known | an answer without a status in its head |
 /// |---|---|
 /// | a stream, says the request ([`Streams`]) or [`streams`](Self::streams) | goes to the caller at once |
-/// | no stream, says either | is listened to up to 64 KiB and 2 s, like any refusal |
+/// | no stream, says either, or [`unary_only`](Self::unary_only) | is listened to up to 64 KiB and 2 s, like any refusal |
 /// | nothing | until a second message begins, and for 100 ms at most |
 ///
 /// What did not end by then goes to the caller as it is, and its trailers are what they are.
@@ -54,7 +58,7 @@ const TOO_LARGE: [&str; 2] = ["message larger than max", "message exceeds maximu
 /// | [`retry_on`](Self::retry_on) | 14, `UNAVAILABLE` |
 /// | [`throttled_on`](Self::throttled_on) | 8, `RESOURCE_EXHAUSTED` |
 /// | [`idempotent`](Self::idempotent) | no method |
-/// | [`streams`](Self::streams) | not known |
+/// | [`streams`](Self::streams), [`unary_only`](Self::unary_only) | not known |
 ///
 /// # Over tonic
 ///
@@ -101,22 +105,6 @@ pub struct Grpc {
     streams: Option<Vec<Cow<'static, str>>>,
 }
 
-/// Whether the answer to this request of gRPC is a stream; put into the request's extensions.
-///
-/// It counts for more than [`Grpc::streams`].
-///
-/// ```
-/// use tower_backoff::policy::Streams;
-///
-/// let watch = http::Request::post("https://api.example.com/grpc.health.v1.Health/Watch")
-///     .extension(Streams(true))
-///     .body(())?;
-/// # drop(watch);
-/// # Ok::<(), http::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Streams(pub bool);
-
 impl Grpc {
     const UNAVAILABLE: u16 = 14;
     const RESOURCE_EXHAUSTED: u16 = 8;
@@ -133,7 +121,7 @@ impl Grpc {
         }
     }
 
-    /// These statuses, and no others, are failures that are worth another try, if it is safe.
+    /// Retries on these statuses, and no others, if that is safe. It replaces the list that was there.
     ///
     /// # Default
     ///
@@ -160,18 +148,18 @@ impl Grpc {
         self
     }
 
-    /// These statuses are sent again whatever the method.
+    /// Retries on these statuses whatever the method. It replaces the list that was there.
     ///
     /// **This does work twice.** `UNAVAILABLE` also means that the connection broke while the server was at it.
     /// Use it only where that is harmless, and prefer [`idempotent`](Self::idempotent) for the methods that it is
     /// harmless for.
     #[must_use]
     pub fn retry_any_method(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        self.any_method.extend(statuses);
+        self.any_method = statuses.into_iter().collect();
         self
     }
 
-    /// These statuses, and no others, are refusals by a limit.
+    /// Treats these statuses, and no others, as refusals by a limit. It replaces the list that was there.
     ///
     /// # Default
     ///
@@ -182,26 +170,44 @@ impl Grpc {
         self
     }
 
-    /// These methods may be called twice, written as in the path of the request: `/acme.v1.Search/Find`. A `.proto`
-    /// says it with `idempotency_level`. [`Idempotent`] in a request counts for more.
+    /// States that these methods may be called twice. It replaces the methods that were there.
+    ///
+    /// They are written as in the path of the request: `/acme.v1.Search/Find`. A `.proto` says it with
+    /// `idempotency_level`. [`Idempotent`] in a request counts for more.
     #[must_use]
     pub fn idempotent<M: Into<Cow<'static, str>>>(
         mut self,
         methods: impl IntoIterator<Item = M>,
     ) -> Self {
-        self.idempotent.extend(methods.into_iter().map(Into::into));
+        self.idempotent = methods.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The server answers these methods, and no others, with streams. If there are none, say so with `streams([""; 0])`:
-    /// it is worth it, since every answer is then heard to its end before it is judged.
+    /// States that the server answers these methods, and no others, with streams.
+    ///
+    /// It replaces the methods that were there.
     #[must_use]
     pub fn streams<M: Into<Cow<'static, str>>>(
         mut self,
         methods: impl IntoIterator<Item = M>,
     ) -> Self {
-        let streams = self.streams.get_or_insert_default();
-        streams.extend(methods.into_iter().map(Into::into));
+        self.streams = Some(methods.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// States that the server answers no method with a stream, so that every answer is read to its end.
+    ///
+    /// It replaces the methods of [`streams`](Self::streams).
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Grpc, Provider};
+    ///
+    /// let search = Grpc::new(Provider::new("search")).unary_only();
+    /// # let _ = search;
+    /// ```
+    #[must_use]
+    pub fn unary_only(mut self) -> Self {
+        self.streams = Some(Vec::new());
         self
     }
 
@@ -284,7 +290,7 @@ impl Grpc {
     /// Whether the answer is a stream, if it is known.
     fn is_stream(&self, request: RequestHead<'_>) -> Option<bool> {
         match request.extensions().get::<Streams>() {
-            Some(Streams(said)) => Some(*said),
+            Some(said) => Some(said.is_stream()),
             None => self.streams.as_ref().map(|streams| lists(streams, request)),
         }
     }
