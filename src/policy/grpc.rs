@@ -1,4 +1,4 @@
-//! Policy for gRPC, whose refusals are answers of 200.
+//! The policy for gRPC, whose refusals are responses of 200.
 
 mod streams;
 
@@ -16,18 +16,19 @@ use crate::hint::{Head, HeaderScan, Reading, forbids_retry, read_grpc};
 use crate::retry::Idempotent;
 use crate::scope::Scope;
 
-/// A limit that no wait lifts comes under the status of those that one does: a message is too large for the
-/// server. As grpc-go and the C core say it, and as grpc-java does.
+/// Texts of a `RESOURCE_EXHAUSTED` that no wait lifts: a message is too large for the server.
+///
+/// The first is written by grpc-go and the C core, the second by grpc-java.
 const TOO_LARGE: [&str; 2] = ["message larger than max", "message exceeds maximum size"];
 
-/// A provider that speaks gRPC: the same words, and what the status of gRPC says.
+/// A policy for a provider that speaks gRPC: a [`Provider`], and what the status of gRPC means.
 ///
-/// gRPC refuses under a 200. Its status is among the headers of an answer that is nothing else ("trailers-only"),
-/// or in the trailers behind the messages. This policy reads both:
+/// gRPC refuses under a 200. Its status is among the headers of a response without messages ("trailers-only"), or in
+/// the trailers behind the messages. This policy reads both:
 ///
 /// * `RESOURCE_EXHAUSTED` (8) is a refusal by a limit. With a wait, in `grpc-retry-pushback-ms` or as the `RetryInfo`
-///   of the status details, the gate shuts for so long and the call goes again, whatever the method. Without one it
-///   may be a disk that is full: the gate shuts as after a bare 429, and the call goes again if that is safe. A
+///   of the status details, the gate closes for that long and the call goes again, whatever the method. Without one it
+///   may be a disk that is full: the gate closes as after a bare 429, and the call goes again if that is safe. A
 ///   message that is too large for the server is no limit of this kind; the call ends.
 /// * `UNAVAILABLE` (14) is a failure, and goes again by backoff, if that is safe. All methods of gRPC are POSTs: it
 ///   is safe if the request says so ([`Idempotent`]), or the policy does ([`idempotent`](Self::idempotent)).
@@ -40,16 +41,16 @@ const TOO_LARGE: [&str; 2] = ["message larger than max", "message exceeds maximu
 ///
 /// # Streams
 ///
-/// An answer of one message and a stream look alike, and a stream must not be held up. So a stream is judged by its
+/// A response of one message and a stream look alike, and a stream must not be delayed. So a stream is judged by its
 /// head, and so is everything that looks like one:
 ///
-/// | what is known | an answer without a status in its head |
+/// | what is known | a response without a status in its head |
 /// |---|---|
-/// | a stream, says the request ([`Streams`]) or [`streams`](Self::streams) | goes to the caller at once |
-/// | no stream, says either, or [`unary_only`](Self::unary_only) | is listened to up to 64 KiB and 2 s, like any refusal |
-/// | nothing | until a second message begins, and for 100 ms at most |
+/// | a stream, by the request ([`Streams`]) or [`streams`](Self::streams) | goes to the caller at once |
+/// | no stream, by either or [`unary_only`](Self::unary_only) | is read up to 64 KiB and 2 s, like any refusal |
+/// | nothing | is read until a second message begins, for 100 ms at most |
 ///
-/// What did not end by then goes to the caller as it is, and its trailers are what they are.
+/// What did not end by then goes to the caller as it is, and its trailers are not judged.
 ///
 /// # Defaults
 ///
@@ -109,7 +110,7 @@ impl Grpc {
     const UNAVAILABLE: u16 = 14;
     const RESOURCE_EXHAUSTED: u16 = 8;
 
-    /// What is known about the provider apart from gRPC.
+    /// A gRPC policy for this provider.
     pub fn new(provider: Provider) -> Self {
         Self {
             provider,
@@ -249,7 +250,7 @@ impl Grpc {
             || TOO_LARGE.iter().any(|phrase| contains(message, phrase))
     }
 
-    /// What gRPC says, else what any header does: a gateway may have written it.
+    /// The wait that gRPC names, else the one of any header: a gateway may have written it.
     fn reading(&self, attempt: &Attempt<'_>, metadata: &HeaderMap) -> Reading {
         let said = read_grpc(metadata);
         if said != Reading::Nothing {
@@ -269,25 +270,25 @@ impl Grpc {
             .unwrap_or(Reading::Nothing)
     }
 
-    /// The verdict with the bucket that it is about, which the head names or what is behind the messages.
+    /// The verdict with the bucket that it is about, which the head or the trailers name.
     fn in_bucket(&self, verdict: Verdict, attempt: &Attempt<'_>, metadata: &HeaderMap) -> Verdict {
         let Some(buckets) = &self.provider.counting.buckets else {
             return verdict;
         };
         let places = [Some(metadata), attempt.headers()].into_iter().flatten();
-        let mut told = places.filter(|headers| buckets.are_told_in(headers));
-        let headers = told.next().unwrap_or(metadata);
-        buckets.note(verdict, headers, &HeaderScan::of(headers))
+        let mut naming = places.filter(|headers| buckets.are_named_in(headers));
+        let headers = naming.next().unwrap_or(metadata);
+        buckets.assign(verdict, headers, &HeaderScan::of(headers))
     }
 
-    /// The attempt with what is known of its method.
-    fn known<'a>(&self, attempt: &Attempt<'a>) -> Attempt<'a> {
+    /// The attempt with what this policy knows about its method.
+    fn with_idempotency<'a>(&self, attempt: &Attempt<'a>) -> Attempt<'a> {
         let request = attempt.request();
         let said = request.extensions().get::<Idempotent>();
         attempt.harmless_if(said.is_none() && lists(&self.idempotent, request))
     }
 
-    /// Whether the answer is a stream, if it is known.
+    /// Whether the response is a stream, if that is known.
     fn is_stream(&self, request: RequestHead<'_>) -> Option<bool> {
         match request.extensions().get::<Streams>() {
             Some(said) => Some(said.is_stream()),
@@ -300,14 +301,14 @@ fn lists(methods: &[Cow<'static, str>], request: RequestHead<'_>) -> bool {
     methods.iter().any(|method| method == request.uri().path())
 }
 
-/// An answer of gRPC that has not said yet how it ended.
+/// Whether this is a gRPC response whose status has not come yet.
 fn is_open(attempt: &Attempt<'_>) -> bool {
     attempt.status() == Some(StatusCode::OK) && attempt.is_grpc() && attempt.grpc().is_none()
 }
 
 impl Policy for Grpc {
     fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
-        let attempt = &self.known(attempt);
+        let attempt = &self.with_idempotency(attempt);
         match attempt.grpc() {
             None if is_open(attempt) => self.provider.judge(&attempt.bodiless()),
             None => self.provider.judge(attempt),
@@ -325,7 +326,7 @@ impl Policy for Grpc {
         if is_open(attempt) {
             return self.is_stream(attempt.request()) == Some(false);
         }
-        attempt.grpc().is_none() && self.provider.wants_body(&self.known(attempt))
+        attempt.grpc().is_none() && self.provider.wants_body(&self.with_idempotency(attempt))
     }
 
     fn wants_trailers(&self, attempt: &Attempt<'_>) -> bool {
@@ -333,7 +334,7 @@ impl Policy for Grpc {
     }
 
     fn accepts_success(&self, request: &RequestHead<'_>, headers: &HeaderMap) -> bool {
-        // How a stream ends is its caller's affair, unless it has ended with its head.
+        // The caller handles the end of a stream, unless it has ended with its head.
         self.is_stream(*request) == Some(true)
             && !headers.contains_key(GRPC_STATUS)
             && self.provider.accepts_success(request, headers)

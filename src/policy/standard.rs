@@ -1,4 +1,4 @@
-//! The standard verdict, with a provider's words worked in.
+//! The standard verdict, and what a provider changes in it.
 
 use std::sync::LazyLock;
 
@@ -11,14 +11,15 @@ use crate::gate::Quota;
 use crate::hint::{self, Head, HeaderScan, Reading};
 use crate::scope::Scope;
 
-/// A 5xx counts as a 500 if it is not known (RFC 9110, 15), except these, which another try does not mend.
+/// The 5xx that another try does not mend; every other one counts as a 500 (RFC 9110, 15).
 const NOT_RETRIED: [u16; 7] = [501, 505, 506, 507, 508, 510, 511];
 
-/// About this call alone, so that the wait they name holds no other.
+/// Statuses about one call alone: the wait that they name holds no other call.
 const OF_ONE_CALL: [u16; 5] = [408, 409, 413, 423, 425];
 
-/// Final by themselves, refusals by a limit when a header names a wait: quotas under 402 and 403,
-/// bans under 418, and what came before 429 was agreed on.
+/// Statuses that are final by themselves, and refusals by a limit when a header names a wait.
+///
+/// They are quotas under 402 and 403, bans under 418, and what came before 429 was agreed on.
 const LIMITS_WHEN_HINTED: [u16; 5] = [402, 403, 418, 420, 430];
 
 impl Policy for Provider {
@@ -100,7 +101,7 @@ fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     };
     let verdict = verdict.with_counter(counter);
     match &provider.counting.buckets {
-        Some(buckets) => buckets.note(verdict, headers, &scan),
+        Some(buckets) => buckets.assign(verdict, headers, &scan),
         None => verdict,
     }
 }
@@ -109,23 +110,23 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, scan: &HeaderScan<'_>) -> 
     let Some((status, headers)) = attempt.status().zip(attempt.headers()) else {
         return judge_failure(attempt);
     };
-    let told = provider.body_rules.read(status, attempt.body());
-    let told = told.or_throttled_for(provider.statuses.throttled_for(status));
-    let said = provider.statuses.header_says(status, headers);
+    let body_says = provider.body_rules.read(status, attempt.body());
+    let body_says = body_says.or_throttled_for(provider.statuses.throttled_for(status));
+    let header_says = provider.statuses.header_says(status, headers);
     let is_final = provider.statuses.is_final(status);
     let limited = status == StatusCode::TOO_MANY_REQUESTS;
-    if told == BodySays::Final || is_final || (said == Some(false) && !limited) {
+    if body_says == BodySays::Final || is_final || (header_says == Some(false) && !limited) {
         return Verdict::refuse();
     }
-    let named = said.or_else(|| provider.statuses.should_retry(status));
-    let retried = named.or_else(|| is_retried(attempt, status));
-    let told = match told {
-        BodySays::OnlyThisCall if said == Some(false) => BodySays::Nothing,
-        told => told,
+    let stated = header_says.or_else(|| provider.statuses.should_retry(status));
+    let retried = stated.or_else(|| is_retried(attempt, status));
+    let body_says = match body_says {
+        BodySays::OnlyThisCall if header_says == Some(false) => BodySays::Nothing,
+        found => found,
     };
-    let alone = told == BodySays::OnlyThisCall;
-    let throttled = !alone && (limited || told != BodySays::Nothing);
-    let served = !alone && !throttled && retried != Some(true) && status.as_u16() < 400;
+    let only_this_call = body_says == BodySays::OnlyThisCall;
+    let throttled = !only_this_call && (limited || body_says != BodySays::Nothing);
+    let served = !only_this_call && !throttled && retried != Some(true) && status.as_u16() < 400;
     let pauses = provider.waits.have_pauses();
     if served && !pauses && !scan.may_be_exhausted() {
         return Verdict::accept();
@@ -134,7 +135,7 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, scan: &HeaderScan<'_>) -> 
         status,
         headers,
         received: attempt.received(),
-        refused: (alone || throttled || retried == Some(true)).then_some(true),
+        refused: (only_this_call || throttled || retried == Some(true)).then_some(true),
     };
     if served {
         if let Some(pause) = provider.waits.pause(head, attempt.body()) {
@@ -145,20 +146,20 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, scan: &HeaderScan<'_>) -> 
         Reading::Never(_) if throttled || status.as_u16() >= 400 => {
             return Verdict::refuse()
                 .close_gate()
-                .bare_wait(told.bare_wait(provider.waits.bare));
+                .bare_wait(body_says.bare_wait(provider.waits.bare));
         }
         Reading::Never(_) => None,
         Reading::Wait(hint) => Some(hint),
         Reading::Nothing => None,
     };
-    let verdict = if alone {
+    let verdict = if only_this_call {
         Verdict::retry()
     } else if throttled {
-        throttle(provider, retried, told)
+        throttle(provider, retried, body_says)
     } else {
         match kind_of(status, retried, wait.is_some()) {
-            StatusKind::Served => Verdict::accept(),
-            StatusKind::Limit => Verdict::throttled(),
+            StatusKind::Success => Verdict::accept(),
+            StatusKind::RateLimited => Verdict::throttled(),
             StatusKind::Retried
                 if was_not_done(status, headers, wait.is_some())
                     || may_resend(provider, attempt, status) =>
@@ -166,23 +167,24 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, scan: &HeaderScan<'_>) -> 
                 Verdict::retry()
             }
             StatusKind::Retried => Verdict::not_safe(),
-            StatusKind::Down => Verdict::refuse(),
-            // An answer about this request alone: the others wait only for an exhausted counter.
-            StatusKind::Answer => return refuse_answer(provider, head),
+            StatusKind::ServerError => Verdict::refuse(),
+            // It is about this request alone: the others wait only for an exhausted counter.
+            StatusKind::ClientError => return refuse_answer(provider, head),
         }
     };
-    // A counter that is spent holds all, whatever the status.
+    let Some(hint) = wait else {
+        return verdict;
+    };
     let of_one_call = OF_ONE_CALL.contains(&status.as_u16()) && !verdict.closes_gate();
-    match wait {
-        // A lock, say: the others need not wait for it.
-        Some(hint) if alone => verdict.after(hint),
-        Some(hint) if of_one_call && hint.kind() != hint::Kind::Reset => verdict.after(hint),
-        Some(hint) => verdict.close_gate_for(hint),
-        None => verdict,
+    // A reset is that of an exhausted counter, which holds all calls whatever the status.
+    if only_this_call || (of_one_call && hint.kind() != hint::Kind::Reset) {
+        verdict.after(hint)
+    } else {
+        verdict.close_gate_for(hint)
     }
 }
 
-/// Whether the server says that it has not done the work, so that any method goes again.
+/// Whether the response says that the work was not done, so that any method goes again.
 ///
 /// RFC 9110, 15.5.9 (408: the request did not arrive, if the connection is closed; applications that took too long
 /// answer 408, too) and 15.5.14 (413); RFC 8470, 5.2 (425).
@@ -199,7 +201,7 @@ fn was_not_done(status: StatusCode, headers: &HeaderMap, hinted: bool) -> bool {
     }
 }
 
-/// What is retried where the provider does not say; `None` leaves it to a wait that is named.
+/// Whether the standard policy retries a status; `None` leaves it to a wait that is named.
 fn is_retried(attempt: &Attempt<'_>, status: StatusCode) -> Option<bool> {
     let code = status.as_u16();
     let retried = match code {
@@ -211,7 +213,7 @@ fn is_retried(attempt: &Attempt<'_>, status: StatusCode) -> Option<bool> {
     retried.then_some(true)
 }
 
-/// Whether the head alone would send this again: only then can a body make it final.
+/// Whether the head alone makes the call go again: only then can a body make it final.
 fn goes_again(provider: &Provider, attempt: &Attempt<'_>) -> bool {
     use super::Ruling::{Retry, Throttled};
     if let Some(verdict) = attempt.head_verdict() {
@@ -231,14 +233,14 @@ fn judge_failure(attempt: &Attempt<'_>) -> Verdict {
     }
 }
 
-/// A refusal by a limit goes again unless the provider's list of statuses leaves 429 out.
-fn throttle(provider: &Provider, retried: Option<bool>, told: BodySays) -> Verdict {
-    let verdict = if retried == Some(false) && told == BodySays::Nothing {
+/// The verdict on a refusal by a limit, which is retried unless the provider leaves 429 out.
+fn throttle(provider: &Provider, retried: Option<bool>, body_says: BodySays) -> Verdict {
+    let verdict = if retried == Some(false) && body_says == BodySays::Nothing {
         Verdict::refuse().close_gate()
     } else {
         Verdict::throttled()
     };
-    verdict.bare_wait(told.bare_wait(provider.waits.bare))
+    verdict.bare_wait(body_says.bare_wait(provider.waits.bare))
 }
 
 fn refuse_answer(provider: &Provider, head: Head<'_>) -> Verdict {
@@ -256,25 +258,26 @@ fn may_resend(provider: &Provider, attempt: &Attempt<'_>, status: StatusCode) ->
     attempt.is_safe_to_resend() || provider.statuses.allows_any_method(status)
 }
 
+/// What a status means once it is known whether a wait is named.
 enum StatusKind {
-    Served,
-    Limit,
+    Success,
+    RateLimited,
     Retried,
-    Down,
-    Answer,
+    ServerError,
+    ClientError,
 }
 
 fn kind_of(status: StatusCode, retried: Option<bool>, hinted: bool) -> StatusKind {
     let code = status.as_u16();
     let down = status.is_server_error();
     match retried {
-        Some(true) if hinted && LIMITS_WHEN_HINTED.contains(&code) => StatusKind::Limit,
+        Some(true) if hinted && LIMITS_WHEN_HINTED.contains(&code) => StatusKind::RateLimited,
         Some(true) => StatusKind::Retried,
         None if hinted && code == 413 => StatusKind::Retried,
-        None if hinted && LIMITS_WHEN_HINTED.contains(&code) => StatusKind::Limit,
-        _ if down => StatusKind::Down,
-        _ if status.is_client_error() => StatusKind::Answer,
-        _ => StatusKind::Served,
+        None if hinted && LIMITS_WHEN_HINTED.contains(&code) => StatusKind::RateLimited,
+        _ if down => StatusKind::ServerError,
+        _ if status.is_client_error() => StatusKind::ClientError,
+        _ => StatusKind::Success,
     }
 }
 

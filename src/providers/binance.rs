@@ -1,5 +1,7 @@
-//! Binance: <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits> and
-//! <https://developers.binance.com/docs/binance-spot-api-docs/errors>.
+//! Binance, from these pages:
+//!
+//! * <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits>
+//! * <https://developers.binance.com/docs/binance-spot-api-docs/errors>
 
 use std::time::Duration;
 

@@ -1,6 +1,8 @@
-//! Gemini: <https://ai.google.dev/gemini-api/docs/rate-limits>; the body of its errors:
-//! <https://cloud.google.com/apis/design/errors>; what its official client makes of them:
-//! <https://github.com/google-gemini/gemini-cli>.
+//! Gemini, from these pages:
+//!
+//! * <https://ai.google.dev/gemini-api/docs/rate-limits>
+//! * <https://cloud.google.com/apis/design/errors>, for the body of its errors
+//! * <https://github.com/google-gemini/gemini-cli>, for what its official client does about them
 
 use crate::hint::Field;
 use crate::policy::Provider;

@@ -1,5 +1,7 @@
-//! GitLab: <https://docs.gitlab.com/administration/settings/user_and_ip_rate_limits/> and
-//! <https://docs.gitlab.com/user/gitlab_com/#rate-limits-on-gitlabcom>.
+//! GitLab, from these pages:
+//!
+//! * <https://docs.gitlab.com/administration/settings/user_and_ip_rate_limits/>
+//! * <https://docs.gitlab.com/user/gitlab_com/#rate-limits-on-gitlabcom>
 
 use std::time::Duration;
 

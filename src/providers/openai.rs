@@ -1,5 +1,7 @@
-//! OpenAI: <https://platform.openai.com/docs/guides/rate-limits> and
-//! <https://platform.openai.com/docs/guides/error-codes>.
+//! OpenAI, from these pages:
+//!
+//! * <https://platform.openai.com/docs/guides/rate-limits>
+//! * <https://platform.openai.com/docs/guides/error-codes>
 
 use http::header::AUTHORIZATION;
 

@@ -302,9 +302,9 @@ impl Provider {
         self
     }
 
-    /// Inspects the bodies of these statuses, too, for codes and phrases. It replaces the list that was there.
+    /// Inspects the bodies of these statuses, too, for codes and phrases.
     ///
-    /// This is for providers that refuse under a 200. Such an answer reaches the caller when its body is complete, or
+    /// It replaces the list that was there. This is for providers that refuse under a 200. Such an answer reaches the caller when its body is complete, or
     /// larger than 64 KiB, or two seconds late.
     #[must_use]
     #[track_caller]

@@ -1,4 +1,4 @@
-//! Buckets within a scope, as a provider names them.
+//! Buckets within a scope, which the responses of a provider name.
 
 use http::{HeaderMap, HeaderName};
 
@@ -6,7 +6,7 @@ use super::Provider;
 use crate::hint::HeaderScan;
 use crate::policy::{RequestHead, Route, Ruling, Verdict, arguments};
 
-/// Where the name of a bucket is found, and what else there is to know about them.
+/// The headers that name buckets, and what they hold for.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::policy) struct Buckets {
     pub(super) name: HeaderName,
@@ -15,7 +15,7 @@ pub(in crate::policy) struct Buckets {
 }
 
 impl Buckets {
-    fn named_in(name: HeaderName) -> Self {
+    fn new(name: HeaderName) -> Self {
         Self {
             name,
             per_resource: false,
@@ -32,8 +32,8 @@ impl Buckets {
         }
     }
 
-    /// Whether these headers say anything about buckets.
-    pub(in crate::policy) fn are_told_in(&self, headers: &HeaderMap) -> bool {
+    /// Whether these headers name a bucket, or none by a global limit.
+    pub(in crate::policy) fn are_named_in(&self, headers: &HeaderMap) -> bool {
         let names = [Some(&self.name), self.global.as_ref()];
         names
             .into_iter()
@@ -42,7 +42,7 @@ impl Buckets {
     }
 
     /// The verdict, with the bucket that it is about.
-    pub(in crate::policy) fn note(
+    pub(in crate::policy) fn assign(
         &self,
         verdict: Verdict,
         headers: &HeaderMap,
@@ -86,7 +86,7 @@ impl Provider {
     #[track_caller]
     pub fn buckets_in(mut self, name: impl TryInto<HeaderName> + AsRef<str>) -> Self {
         let name = arguments::header_name(name);
-        self.counting.buckets = Some(Buckets::named_in(name));
+        self.counting.buckets = Some(Buckets::new(name));
         self
     }
 

@@ -1,4 +1,4 @@
-//! What a provider states, for people to read.
+//! The facts that a provider states, for people to read.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use super::Provider;
 use crate::gate::Quota;
 
 impl Provider {
-    /// Everything that was said about this provider, in words, a line for each kind of fact.
+    /// The facts that this provider states, in words, a line for each kind.
     ///
-    /// What was not said is an empty line, or the default.
+    /// A kind without a fact is an empty line, or the default.
     ///
     /// ```
     /// use tower_backoff::providers;
@@ -167,7 +167,7 @@ fn allowed(quota: &Quota) -> String {
     }
 }
 
-/// A length of time in the largest unit that says it whole.
+/// A length of time in the largest unit that has no fraction.
 fn spoken(span: Duration) -> String {
     let seconds = span.as_secs();
     let whole = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")]

@@ -18,20 +18,20 @@ use limits::QuotaRules;
 use statuses::Statuses;
 use waits::Waits;
 
-/// What a provider does and says, as a value: every word below states one fact of its page.
+/// A policy as data: what the page of one provider says, one setter for each fact.
 ///
-/// Without any word it is the standard policy:
+/// Without any setter it is the standard policy:
 ///
-/// * a 429 is sent again, whatever the method, when the gate opens: after the wait that the
-///   response names, or after [`bare_429_wait`](Self::bare_429_wait);
-/// * so are, each by itself, a 425, a 413 that names a wait, and a 408 over a connection that closes:
-///   the server has not done the work. Their waits hold no other call;
-/// * any other 408, and every 5xx but 501, 505 to 508, 510 and 511, is sent again if that is safe: an
-///   idempotent method, an `Idempotency-Key`, or [`Idempotent`](crate::Idempotent); so is a broken
-///   connection. A 409 to a request with an `Idempotency-Key` is, too: the first one is still at work;
+/// * a 429 is retried, whatever the method, when the gate opens: after the wait that the response names, or after
+///   [`bare_429_wait`](Self::bare_429_wait);
+/// * a 425, a 413 that names a wait, and a 408 over a connection that closes are retried, whatever the method: the
+///   server has not done the work. Their waits hold no other call;
+/// * any other 408, every 5xx but 501, 505 to 508, 510 and 511, and a broken connection are retried if that is safe: the
+///   method is idempotent, or there is an `Idempotency-Key` or [`Idempotent`](crate::Idempotent);
+/// * a 409 to a request with an `Idempotency-Key` is retried: the first one is still at work;
 /// * 402, 403, 418, 420 and 430 are final, unless a header names a wait: then they are refusals by
 ///   a limit, like a 429;
-/// * a served answer that used up the last of a published quota shuts the gate until its reset;
+/// * a served answer that used up the last of a published quota closes the gate until its reset;
 /// * everything else goes to the caller.
 ///
 /// ```
@@ -91,7 +91,7 @@ impl Provider {
         }
     }
 
-    /// The page that these words come from.
+    /// Names the page that the facts come from. It replaces the page that was named.
     ///
     /// ```
     /// use tower_backoff::policy::Provider;

@@ -117,8 +117,9 @@ impl Provider {
         self
     }
 
-    /// Takes back what was said with [`throttled_when_body_contains`](Self::throttled_when_body_contains)
-    /// and [`throttled_for_when_body_contains`](Self::throttled_for_when_body_contains).
+    /// Takes back all phrases of [`throttled_when_body_contains`](Self::throttled_when_body_contains).
+    ///
+    /// Those of [`throttled_for_when_body_contains`](Self::throttled_for_when_body_contains) are among them.
     ///
     /// ```
     /// # use tower_backoff::policy::Provider;
