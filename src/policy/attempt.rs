@@ -66,7 +66,7 @@ impl<'a> Attempt<'a> {
     /// A first attempt whose response arrived now.
     pub fn new<B, R>(request: &'a Request<B>, response: &'a Response<R>) -> Self {
         let outcome = AttemptResult::Response(response.status(), response.headers());
-        Self::made(
+        Self::build(
             RequestHead::new(request),
             outcome,
             1,
@@ -90,7 +90,7 @@ impl<'a> Attempt<'a> {
     /// ```
     pub fn failed<B>(request: &'a Request<B>, error: &'a (dyn Error + 'static)) -> Self {
         let outcome = AttemptResult::Failure(error);
-        Self::made(
+        Self::build(
             RequestHead::new(request),
             outcome,
             1,
@@ -98,7 +98,7 @@ impl<'a> Attempt<'a> {
         )
     }
 
-    fn made(
+    fn build(
         request: RequestHead<'a>,
         outcome: AttemptResult<'a>,
         number: u32,
@@ -119,14 +119,14 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    pub(crate) fn answered(
+    pub(crate) fn from_response(
         request: RequestHead<'a>,
         status: StatusCode,
         headers: &'a HeaderMap,
         number: u32,
         received: Received<'a>,
     ) -> Self {
-        Self::made(
+        Self::build(
             request,
             AttemptResult::Response(status, headers),
             number,
@@ -134,13 +134,13 @@ impl<'a> Attempt<'a> {
         )
     }
 
-    pub(crate) fn unanswered(
+    pub(crate) fn from_error(
         request: RequestHead<'a>,
         error: &'a (dyn Error + 'static),
         number: u32,
         received: Received<'a>,
     ) -> Self {
-        Self::made(request, AttemptResult::Failure(error), number, received)
+        Self::build(request, AttemptResult::Failure(error), number, received)
     }
 
     /// The same attempt of a request that has a body, or has none.
@@ -209,7 +209,7 @@ impl<'a> Attempt<'a> {
 
     /// The same attempt, whose response arrived at this moment of the wall clock.
     #[must_use]
-    pub fn received_at(mut self, moment: SystemTime) -> Self {
+    pub fn with_received_at(mut self, moment: SystemTime) -> Self {
         self.received = Received::Wall(moment);
         self
     }
@@ -310,7 +310,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// When the head of the response arrived, by the wall clock.
-    pub fn received(&self) -> SystemTime {
+    pub fn received_at(&self) -> SystemTime {
         match self.received {
             Received::Wall(moment) => moment,
             Received::Later(clock, moment) => clock.wall_at(moment),
@@ -331,7 +331,7 @@ impl<'a> Attempt<'a> {
     pub fn reading(&self) -> Reading {
         match self.outcome {
             AttemptResult::Response(status, headers) => {
-                crate::hint::read(status, headers, self.received())
+                crate::hint::read(status, headers, self.received_at())
             }
             AttemptResult::Failure(_) => Reading::Nothing,
         }

@@ -134,7 +134,7 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, scan: &HeaderScan<'_>) -> 
     let head = Head {
         status,
         headers,
-        received: attempt.received(),
+        received: attempt.received_at(),
         refused: (only_this_call || throttled || retried == Some(true)).then_some(true),
     };
     if served {

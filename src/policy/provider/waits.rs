@@ -61,7 +61,8 @@ impl Waits {
         scan: &HeaderScan<'_>,
         attempt: &Attempt<'_>,
     ) -> Option<Remaining> {
-        self.rules.remaining(headers, scan, || attempt.received())
+        self.rules
+            .remaining(headers, scan, || attempt.received_at())
     }
 
     /// The pause that a served answer asks for.
