@@ -126,8 +126,9 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         let (status, headers) = (response.status(), response.headers());
         let head = self.outgoing.head();
         let received = Received::Later(&self.settings.clock, received_at);
-        let attempt = Attempt::answered(head, status, headers, self.outgoing.attempts(), received)
-            .redirected_by(response.extensions());
+        let attempt =
+            Attempt::from_response(head, status, headers, self.outgoing.attempts(), received)
+                .redirected_by(response.extensions());
         let by_head = self.settings.policy.judge(&attempt);
         if Timer::is_available() {
             if let Some(unread) = self.unread(&attempt.judged_by_head(&by_head), status) {
@@ -212,7 +213,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         let head = self.outgoing.head();
         let received = Received::Later(&self.settings.clock, received_at);
         let mut attempt =
-            Attempt::answered(head, status, headers, self.outgoing.attempts(), received)
+            Attempt::from_response(head, status, headers, self.outgoing.attempts(), received)
                 .redirected_by(extensions);
         let body = reader.complete();
         if let Some(body) = &body {
@@ -275,7 +276,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
 
     /// Judges a failure and applies the verdict.
     fn on_error(&mut self, error: BoxError, received_at: Moment) -> Next<S::ResponseBody> {
-        let attempt = Attempt::unanswered(
+        let attempt = Attempt::from_error(
             self.outgoing.head(),
             &*error,
             self.outgoing.attempts(),

@@ -1,20 +1,19 @@
-//! One attempt and what came of it.
+//! One attempt, and the response or the error that it brought.
 
 use std::error::Error;
 use std::fmt;
-use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use http::header::CONTENT_TYPE;
 use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri};
 
-use super::{Policy, Provider, RequestHead, Verdict};
+use super::{RequestHead, Verdict};
 use crate::failure::{self, Redirected};
 use crate::hint::Reading;
 use crate::time::sys;
 use crate::time::{Clock, Moment};
 
-/// A request that was sent, and the response or the failure that came back.
+/// A request that was sent, and the response or the error that came back.
 ///
 /// The layer makes them; tests of a policy make their own:
 ///
@@ -47,10 +46,10 @@ pub struct Attempt<'a> {
 }
 
 pub(super) const GRPC_STATUS: &str = "grpc-status";
-/// What gRPC calls a status that it cannot make out.
+/// The status of gRPC for a status that is not a number.
 const UNKNOWN: u16 = 2;
 
-/// A moment of the wall clock, which is only looked at when a policy asks.
+/// A moment of the wall clock, which is read only when a policy asks for it.
 #[derive(Clone, Copy)]
 pub(crate) enum Received<'a> {
     Wall(SystemTime),
@@ -64,10 +63,10 @@ enum AttemptResult<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    /// A first attempt that was answered, just now.
+    /// A first attempt whose response arrived now.
     pub fn new<B, R>(request: &'a Request<B>, response: &'a Response<R>) -> Self {
         let outcome = AttemptResult::Response(response.status(), response.headers());
-        Self::made(
+        Self::build(
             RequestHead::new(request),
             outcome,
             1,
@@ -75,10 +74,10 @@ impl<'a> Attempt<'a> {
         )
     }
 
-    /// A first attempt that failed without an answer.
+    /// A first attempt that failed without a response.
     ///
-    /// The request counts as nothing but its head, which needs a stronger proof that it was not sent. (The layer asks
-    /// the body whether there is anything in it.)
+    /// The request counts as one without a body, which needs a stronger proof that it was not sent. (The layer asks
+    /// the body whether it is empty.)
     ///
     /// ```
     /// use tower_backoff::policy::{Attempt, Ruling};
@@ -91,7 +90,7 @@ impl<'a> Attempt<'a> {
     /// ```
     pub fn failed<B>(request: &'a Request<B>, error: &'a (dyn Error + 'static)) -> Self {
         let outcome = AttemptResult::Failure(error);
-        Self::made(
+        Self::build(
             RequestHead::new(request),
             outcome,
             1,
@@ -99,7 +98,7 @@ impl<'a> Attempt<'a> {
         )
     }
 
-    fn made(
+    fn build(
         request: RequestHead<'a>,
         outcome: AttemptResult<'a>,
         number: u32,
@@ -120,14 +119,14 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    pub(crate) fn answered(
+    pub(crate) fn from_response(
         request: RequestHead<'a>,
         status: StatusCode,
         headers: &'a HeaderMap,
         number: u32,
         received: Received<'a>,
     ) -> Self {
-        Self::made(
+        Self::build(
             request,
             AttemptResult::Response(status, headers),
             number,
@@ -135,22 +134,22 @@ impl<'a> Attempt<'a> {
         )
     }
 
-    pub(crate) fn unanswered(
+    pub(crate) fn from_error(
         request: RequestHead<'a>,
         error: &'a (dyn Error + 'static),
         number: u32,
         received: Received<'a>,
     ) -> Self {
-        Self::made(request, AttemptResult::Failure(error), number, received)
+        Self::build(request, AttemptResult::Failure(error), number, received)
     }
 
-    /// The same attempt of a request that is more than its head, or not.
+    /// The same attempt of a request that has a body, or has none.
     pub(crate) fn with_content_if(mut self, has_body: bool) -> Self {
         self.has_body = has_body;
         self
     }
 
-    /// The same attempt, if the caller's own side has kept its request back.
+    /// The same attempt, whose request a layer of the caller may have refused to send.
     pub(crate) fn kept_back_if(mut self, kept_back: bool) -> Self {
         self.kept_back = kept_back;
         self
@@ -160,24 +159,24 @@ impl<'a> Attempt<'a> {
         self.kept_back
     }
 
-    /// The same attempt, answered by another address if the response says so.
+    /// The same attempt with the address that these extensions of the response name.
     pub(crate) fn redirected_by(mut self, extensions: &'a Extensions) -> Self {
         self.redirected = extensions.get();
         self
     }
 
-    /// The same attempt, after the policy has judged it by its head.
+    /// The same attempt with the verdict of the policy on its head.
     pub(crate) fn judged_by_head(mut self, verdict: &'a Verdict) -> Self {
         self.by_head = Some(verdict);
         self
     }
 
-    /// What the policy says of the head, if it was asked before.
+    /// The verdict of the policy on the head, if there is one.
     pub(super) fn head_verdict(&self) -> Option<&'a Verdict> {
         self.by_head
     }
 
-    /// The address that answered, if it is another than the request was sent to.
+    /// The address that answered, if the request was redirected.
     pub(crate) fn answered_by(&self) -> Option<&'a Uri> {
         self.redirected.map(Redirected::uri)
     }
@@ -202,15 +201,15 @@ impl<'a> Attempt<'a> {
         self
     }
 
-    /// The same attempt, if a policy knows that its request does no harm when it is sent twice.
+    /// The same attempt, whose request a policy may know to be idempotent.
     pub(super) fn harmless_if(mut self, harmless: bool) -> Self {
         self.harmless = harmless;
         self
     }
 
-    /// The same attempt, answered at this moment of the wall clock.
+    /// The same attempt, whose response arrived at this moment of the wall clock.
     #[must_use]
-    pub fn received_at(mut self, moment: SystemTime) -> Self {
+    pub fn with_received_at(mut self, moment: SystemTime) -> Self {
         self.received = Received::Wall(moment);
         self
     }
@@ -254,27 +253,27 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// The body of the response, if the policy asked for it and it was small and quick enough.
+    /// The body of the response, if the policy wanted it and it ended within the bounds.
     pub fn body(&self) -> Option<&'a [u8]> {
         self.body
     }
 
-    /// What followed the body, if the policy listened and it came in time.
+    /// The trailers of the response, if the policy wanted them and they came in time.
     pub fn trailers(&self) -> Option<&'a HeaderMap> {
         self.trailers
     }
 
-    /// Whether the answer is one of gRPC, by its `Content-Type`. One of gRPC-Web is not.
+    /// Whether the response is one of gRPC by its `Content-Type`; one of gRPC-Web is not.
     pub fn is_grpc(&self) -> bool {
         let kind = self.headers().and_then(|headers| headers.get(CONTENT_TYPE));
         let rest = kind.and_then(|kind| kind.as_bytes().strip_prefix(b"application/grpc"));
         rest.is_some_and(|rest| matches!(rest, [] | [b'+' | b';' | b' ', ..]))
     }
 
-    /// The status of a gRPC answer: of its head, if there is nothing else, or of its trailers. `None` if it
-    /// is none of gRPC, or its status was not heard.
+    /// The gRPC status of the response, from its headers or its trailers.
     ///
-    /// A status that is not a number is 2, `UNKNOWN`.
+    /// It is `None` if the response is not one of gRPC, or its trailers were not read. A status that is not a number is
+    /// 2, `UNKNOWN`.
     ///
     /// ```
     /// use tower_backoff::policy::Attempt;
@@ -291,7 +290,7 @@ impl<'a> Attempt<'a> {
         self.grpc().map(|(status, _)| status)
     }
 
-    /// The status of a gRPC answer, and the metadata that it came with.
+    /// The gRPC status of the response, and the metadata that it came with.
     pub(super) fn grpc(&self) -> Option<(u16, &'a HeaderMap)> {
         let places = [self.headers(), self.trailers];
         let metadata = places
@@ -305,21 +304,20 @@ impl<'a> Attempt<'a> {
         Some((status.unwrap_or(UNKNOWN), metadata))
     }
 
-    /// 1 for the first time that the request was sent.
+    /// The number of this attempt; the first is 1.
     pub fn number(&self) -> u32 {
         self.number
     }
 
     /// When the head of the response arrived, by the wall clock.
-    pub fn received(&self) -> SystemTime {
+    pub fn received_at(&self) -> SystemTime {
         match self.received {
             Received::Wall(moment) => moment,
             Received::Later(clock, moment) => clock.wall_at(moment),
         }
     }
 
-    /// Whether sending it again cannot do the work twice: the request is idempotent, or it was
-    /// never sent.
+    /// Whether a retry cannot do the work twice: the request is idempotent, or was never sent.
     pub fn is_safe_to_resend(&self) -> bool {
         self.harmless
             || self.kept_back
@@ -329,20 +327,14 @@ impl<'a> Attempt<'a> {
                 .is_some_and(|error| failure::delivery(error).is_undone(self.has_body))
     }
 
-    /// What the response says about when to come back, by the generic reader.
+    /// The wait that the response names, as the generic reader finds it.
     pub fn reading(&self) -> Reading {
         match self.outcome {
             AttemptResult::Response(status, headers) => {
-                crate::hint::read(status, headers, self.received())
+                crate::hint::read(status, headers, self.received_at())
             }
             AttemptResult::Failure(_) => Reading::Nothing,
         }
-    }
-
-    /// The verdict of the standard policy, which knows no provider.
-    pub fn standard(&self) -> Verdict {
-        static STANDARD: LazyLock<Provider> = LazyLock::new(|| Provider::new("standard"));
-        STANDARD.judge(self)
     }
 }
 

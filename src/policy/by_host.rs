@@ -36,19 +36,19 @@ impl Default for ByHost {
 }
 
 impl ByHost {
-    /// No hosts yet: the standard policy for all.
+    /// A policy without hosts, which judges all requests by the standard policy.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// This policy for this host; letter case does not matter. The first that fits is asked.
+    /// Adds a policy for a host; letter case does not matter, and the first that fits counts.
     #[must_use]
     pub fn host(mut self, host: &str, policy: impl Policy + 'static) -> Self {
         self.hosts.push((host.into(), Arc::new(policy)));
         self
     }
 
-    /// This policy for all other hosts, in place of the standard one.
+    /// Sets the policy for all other hosts, in place of the standard one.
     #[must_use]
     pub fn otherwise(mut self, policy: impl Policy + 'static) -> Self {
         self.otherwise = Arc::new(policy);

@@ -1,51 +1,56 @@
-//! Policy for gRPC, whose refusals are answers of 200.
+//! The policy for gRPC, whose refusals are responses of 200.
+
+mod streams;
+
+pub use streams::Streams;
 
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::attempt::GRPC_STATUS;
-use super::standard::{contains, has_phrase};
-use super::{Attempt, Policy, Provider, RequestHead, Route, Verdict};
+use super::provider::{Provider, contains};
+use super::{Attempt, Policy, RequestHead, Route, Verdict};
 use crate::gate::Quota;
 use crate::hint::{Head, HeaderScan, Reading, forbids_retry, read_grpc};
 use crate::retry::Idempotent;
 use crate::scope::Scope;
 
-/// A limit that no wait lifts comes under the status of those that one does: a message is too large for the
-/// server. As grpc-go and the C core say it, and as grpc-java does.
+/// Texts of a `RESOURCE_EXHAUSTED` that no wait lifts: a message is too large for the server.
+///
+/// The first is written by grpc-go and the C core, the second by grpc-java.
 const TOO_LARGE: [&str; 2] = ["message larger than max", "message exceeds maximum size"];
 
-/// A provider that speaks gRPC: the same words, and what the status of gRPC says.
+/// A policy for a provider that speaks gRPC: a [`Provider`], and what the status of gRPC means.
 ///
-/// gRPC refuses under a 200. Its status is among the headers of an answer that is nothing else ("trailers-only"),
-/// or in the trailers behind the messages. This policy reads both:
+/// gRPC refuses under a 200. Its status is among the headers of a response without messages ("trailers-only"), or in
+/// the trailers behind the messages. This policy reads both:
 ///
 /// * `RESOURCE_EXHAUSTED` (8) is a refusal by a limit. With a wait, in `grpc-retry-pushback-ms` or as the `RetryInfo`
-///   of the status details, the gate shuts for so long and the call goes again, whatever the method. Without one it
-///   may be a disk that is full: the gate shuts as after a bare 429, and the call goes again if that is safe. A
+///   of the status details, the gate closes for that long and the call goes again, whatever the method. Without one it
+///   may be a disk that is full: the gate closes as after a bare 429, and the call goes again if that is safe. A
 ///   message that is too large for the server is no limit of this kind; the call ends.
 /// * `UNAVAILABLE` (14) is a failure, and goes again by backoff, if that is safe. All methods of gRPC are POSTs: it
 ///   is safe if the request says so ([`Idempotent`]), or the policy does ([`idempotent`](Self::idempotent)).
 /// * A `grpc-retry-pushback-ms` that is no number, such as -1, ends the call
 ///   ([gRFC A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md)).
 /// * Every other status goes to the caller, and so does a status that is not a number, which is `UNKNOWN`.
-/// * What is no answer of gRPC, the 503 of a proxy, say, is judged by the words of the [`Provider`]. Its quotas, its
+/// * What is no answer of gRPC, such as the 503 of a proxy, is judged by the words of the [`Provider`]. Its quotas, its
 ///   scope, its `bare_429_wait`, its headers, its buckets (of a refusal they may be named behind the messages) and
 ///   its final phrases (looked for in `grpc-message`) hold for gRPC, too.
 ///
 /// # Streams
 ///
-/// An answer of one message and a stream look alike, and a stream must not be held up. So a stream is judged by its
+/// A response of one message and a stream look alike, and a stream must not be delayed. So a stream is judged by its
 /// head, and so is everything that looks like one:
 ///
-/// | what is known | an answer without a status in its head |
+/// | what is known | a response without a status in its head |
 /// |---|---|
-/// | a stream, says the request ([`Streams`]) or [`streams`](Self::streams) | goes to the caller at once |
-/// | no stream, says either | is listened to up to 64 KiB and 2 s, like any refusal |
-/// | nothing | until a second message begins, and for 100 ms at most |
+/// | a stream, by the request ([`Streams`]) or [`streams`](Self::streams) | goes to the caller at once |
+/// | no stream, by either or [`unary_only`](Self::unary_only) | is read up to 64 KiB and 2 s, like any refusal |
+/// | nothing | is read until a second message begins, for 100 ms at most |
 ///
-/// What did not end by then goes to the caller as it is, and its trailers are what they are.
+/// What did not end by then goes to the caller as it is, and its trailers are not judged.
 ///
 /// # Defaults
 ///
@@ -54,7 +59,7 @@ const TOO_LARGE: [&str; 2] = ["message larger than max", "message exceeds maximu
 /// | [`retry_on`](Self::retry_on) | 14, `UNAVAILABLE` |
 /// | [`throttled_on`](Self::throttled_on) | 8, `RESOURCE_EXHAUSTED` |
 /// | [`idempotent`](Self::idempotent) | no method |
-/// | [`streams`](Self::streams) | not known |
+/// | [`streams`](Self::streams), [`unary_only`](Self::unary_only) | not known |
 ///
 /// # Over tonic
 ///
@@ -101,27 +106,11 @@ pub struct Grpc {
     streams: Option<Vec<Cow<'static, str>>>,
 }
 
-/// Whether the answer to this request of gRPC is a stream; put into the request's extensions.
-///
-/// It counts for more than [`Grpc::streams`].
-///
-/// ```
-/// use tower_backoff::policy::Streams;
-///
-/// let watch = http::Request::post("https://api.example.com/grpc.health.v1.Health/Watch")
-///     .extension(Streams(true))
-///     .body(())?;
-/// # drop(watch);
-/// # Ok::<(), http::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Streams(pub bool);
-
 impl Grpc {
     const UNAVAILABLE: u16 = 14;
     const RESOURCE_EXHAUSTED: u16 = 8;
 
-    /// What is known about the provider apart from gRPC.
+    /// A gRPC policy for this provider.
     pub fn new(provider: Provider) -> Self {
         Self {
             provider,
@@ -133,7 +122,7 @@ impl Grpc {
         }
     }
 
-    /// These statuses, and no others, are failures that are worth another try, if it is safe.
+    /// Retries on these statuses, and no others, if that is safe. It replaces the list that was there.
     ///
     /// # Default
     ///
@@ -160,18 +149,18 @@ impl Grpc {
         self
     }
 
-    /// These statuses are sent again whatever the method.
+    /// Retries on these statuses whatever the method. It replaces the list that was there.
     ///
     /// **This does work twice.** `UNAVAILABLE` also means that the connection broke while the server was at it.
     /// Use it only where that is harmless, and prefer [`idempotent`](Self::idempotent) for the methods that it is
     /// harmless for.
     #[must_use]
     pub fn retry_any_method(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        self.any_method.extend(statuses);
+        self.any_method = statuses.into_iter().collect();
         self
     }
 
-    /// These statuses, and no others, are refusals by a limit.
+    /// Treats these statuses, and no others, as refusals by a limit. It replaces the list that was there.
     ///
     /// # Default
     ///
@@ -182,26 +171,44 @@ impl Grpc {
         self
     }
 
-    /// These methods may be called twice, written as in the path of the request: `/acme.v1.Search/Find`. A `.proto`
-    /// says it with `idempotency_level`. [`Idempotent`] in a request counts for more.
+    /// States that these methods may be called twice. It replaces the methods that were there.
+    ///
+    /// They are written as in the path of the request: `/acme.v1.Search/Find`. A `.proto` says it with
+    /// `idempotency_level`. [`Idempotent`] in a request counts for more.
     #[must_use]
     pub fn idempotent<M: Into<Cow<'static, str>>>(
         mut self,
         methods: impl IntoIterator<Item = M>,
     ) -> Self {
-        self.idempotent.extend(methods.into_iter().map(Into::into));
+        self.idempotent = methods.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The server answers these methods, and no others, with streams. If there are none, say so with `streams([""; 0])`:
-    /// it is worth it, since every answer is then heard to its end before it is judged.
+    /// States that the server answers these methods, and no others, with streams.
+    ///
+    /// It replaces the methods that were there.
     #[must_use]
     pub fn streams<M: Into<Cow<'static, str>>>(
         mut self,
         methods: impl IntoIterator<Item = M>,
     ) -> Self {
-        let streams = self.streams.get_or_insert_default();
-        streams.extend(methods.into_iter().map(Into::into));
+        self.streams = Some(methods.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// States that the server answers no method with a stream, so that every answer is read to its end.
+    ///
+    /// It replaces the methods of [`streams`](Self::streams).
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Grpc, Provider};
+    ///
+    /// let search = Grpc::new(Provider::new("search")).unary_only();
+    /// # let _ = search;
+    /// ```
+    #[must_use]
+    pub fn unary_only(mut self) -> Self {
+        self.streams = Some(Vec::new());
         self
     }
 
@@ -235,15 +242,15 @@ impl Grpc {
             Reading::Never(_) => Verdict::refuse().close_gate(),
             Reading::Nothing => verdict,
         }
-        .bare_wait(self.provider.bare_wait)
+        .bare_wait(self.provider.waits.bare)
     }
 
     fn is_final(&self, message: &[u8]) -> bool {
-        has_phrase(message, &self.provider.final_phrases)
+        self.provider.body_rules.has_final_phrase(message)
             || TOO_LARGE.iter().any(|phrase| contains(message, phrase))
     }
 
-    /// What gRPC says, else what any header does: a gateway may have written it.
+    /// The wait that gRPC names, else the one of any header: a gateway may have written it.
     fn reading(&self, attempt: &Attempt<'_>, metadata: &HeaderMap) -> Reading {
         let said = read_grpc(metadata);
         if said != Reading::Nothing {
@@ -254,37 +261,37 @@ impl Grpc {
             let head = Head {
                 status: StatusCode::OK,
                 headers,
-                received: attempt.received(),
+                received: attempt.received_at(),
                 refused: Some(true),
             };
-            self.provider.rules.read(head, None)
+            self.provider.waits.read(head, None)
         });
         said.find(|said| *said != Reading::Nothing)
             .unwrap_or(Reading::Nothing)
     }
 
-    /// The verdict with the bucket that it is about, which the head names or what is behind the messages.
+    /// The verdict with the bucket that it is about, which the head or the trailers name.
     fn in_bucket(&self, verdict: Verdict, attempt: &Attempt<'_>, metadata: &HeaderMap) -> Verdict {
-        let Some(buckets) = &self.provider.buckets else {
+        let Some(buckets) = &self.provider.counting.buckets else {
             return verdict;
         };
         let places = [Some(metadata), attempt.headers()].into_iter().flatten();
-        let mut told = places.filter(|headers| buckets.are_told_in(headers));
-        let headers = told.next().unwrap_or(metadata);
-        buckets.note(verdict, headers, &HeaderScan::of(headers))
+        let mut naming = places.filter(|headers| buckets.are_named_in(headers));
+        let headers = naming.next().unwrap_or(metadata);
+        buckets.assign(verdict, headers, &HeaderScan::of(headers))
     }
 
-    /// The attempt with what is known of its method.
-    fn known<'a>(&self, attempt: &Attempt<'a>) -> Attempt<'a> {
+    /// The attempt with what this policy knows about its method.
+    fn with_idempotency<'a>(&self, attempt: &Attempt<'a>) -> Attempt<'a> {
         let request = attempt.request();
         let said = request.extensions().get::<Idempotent>();
         attempt.harmless_if(said.is_none() && lists(&self.idempotent, request))
     }
 
-    /// Whether the answer is a stream, if it is known.
+    /// Whether the response is a stream, if that is known.
     fn is_stream(&self, request: RequestHead<'_>) -> Option<bool> {
         match request.extensions().get::<Streams>() {
-            Some(Streams(said)) => Some(*said),
+            Some(said) => Some(said.is_stream()),
             None => self.streams.as_ref().map(|streams| lists(streams, request)),
         }
     }
@@ -294,14 +301,14 @@ fn lists(methods: &[Cow<'static, str>], request: RequestHead<'_>) -> bool {
     methods.iter().any(|method| method == request.uri().path())
 }
 
-/// An answer of gRPC that has not said yet how it ended.
+/// Whether this is a gRPC response whose status has not come yet.
 fn is_open(attempt: &Attempt<'_>) -> bool {
     attempt.status() == Some(StatusCode::OK) && attempt.is_grpc() && attempt.grpc().is_none()
 }
 
 impl Policy for Grpc {
     fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
-        let attempt = &self.known(attempt);
+        let attempt = &self.with_idempotency(attempt);
         match attempt.grpc() {
             None if is_open(attempt) => self.provider.judge(&attempt.bodiless()),
             None => self.provider.judge(attempt),
@@ -319,7 +326,7 @@ impl Policy for Grpc {
         if is_open(attempt) {
             return self.is_stream(attempt.request()) == Some(false);
         }
-        attempt.grpc().is_none() && self.provider.wants_body(&self.known(attempt))
+        attempt.grpc().is_none() && self.provider.wants_body(&self.with_idempotency(attempt))
     }
 
     fn wants_trailers(&self, attempt: &Attempt<'_>) -> bool {
@@ -327,7 +334,7 @@ impl Policy for Grpc {
     }
 
     fn accepts_success(&self, request: &RequestHead<'_>, headers: &HeaderMap) -> bool {
-        // How a stream ends is its caller's affair, unless it has ended with its head.
+        // The caller handles the end of a stream, unless it has ended with its head.
         self.is_stream(*request) == Some(true)
             && !headers.contains_key(GRPC_STATUS)
             && self.provider.accepts_success(request, headers)

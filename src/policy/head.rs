@@ -6,8 +6,9 @@ use http::{Extensions, HeaderMap, Method, Request, Uri, request};
 
 use crate::retry::Idempotent;
 
-/// Method, address, headers and extensions of a request. Its `Debug` shows the method and the host
-/// alone: paths, queries and headers carry secrets.
+/// Method, address, headers and extensions of a request.
+///
+/// Its `Debug` shows nothing but the method and the host: paths, queries and headers carry secrets.
 #[derive(Clone, Copy)]
 pub struct RequestHead<'a> {
     method: &'a Method,
@@ -57,8 +58,10 @@ impl<'a> RequestHead<'a> {
         self.extensions
     }
 
-    /// Whether sending this twice does no harm: the caller said so ([`Idempotent`]), or the method
-    /// is idempotent (RFC 9110, 9.2.2), or there is an `Idempotency-Key`.
+    /// Whether sending the request twice does no harm.
+    ///
+    /// The caller said so ([`Idempotent`]), or the method is idempotent (RFC 9110, 9.2.2), or there is an
+    /// `Idempotency-Key`.
     #[inline]
     pub fn is_idempotent(&self) -> bool {
         match self.extensions.get::<Idempotent>() {

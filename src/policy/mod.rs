@@ -1,9 +1,8 @@
-//! What is retried, and who decides.
+//! Policies: what is retried, and what a refusal means for the other calls.
 //!
-//! A [`Policy`] looks at one [`Attempt`] and gives a [`Verdict`]: take the answer, try again, wait
-//! because the server refuses everybody, or give up. It knows neither the body type nor the error
-//! type of the client, so one policy serves all of them, and it holds no state: waiting, counting
-//! and sharing are the layer's business.
+//! A [`Policy`] looks at one [`Attempt`] and gives a [`Verdict`]: accept the answer, retry, wait for the end of a rate
+//! limit, or give up. It knows neither the body type nor the error type of the client, so one policy serves all of
+//! them. It holds no state: waiting, counting and sharing belong to the layer.
 //!
 //! Most users never write one. [`Provider`] is a policy as data, built from nothing or from a
 //! [preset](crate::providers):
@@ -48,12 +47,12 @@
 //! # Ok::<(), http::Error>(())
 //! ```
 //!
-//! Two questions, kept apart: *shall this call go again* is the kind of the verdict; *shall the
-//! others wait* is whether it [closes the gate](Verdict::close_gate) of the scope. Several providers behind one
+//! A verdict answers two questions. Its [`Ruling`] says whether this call goes again. Whether it
+//! [closes the gate](Verdict::close_gate) of the scope says whether the other calls wait. Several providers behind one
 //! client are a [`ByHost`]; one that speaks gRPC is a [`Grpc`].
 
+mod arguments;
 mod attempt;
-mod buckets;
 mod by_host;
 mod grpc;
 mod head;
@@ -74,85 +73,95 @@ pub use verdict::{Ruling, Verdict};
 use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::gate::Quota;
 use crate::scope::Scope;
 
-/// Decides what becomes of an attempt.
+/// Decides whether an attempt is accepted, retried or refused, and whether other calls wait.
 ///
 /// It is object-safe: `Arc<dyn Policy>` and `Box<dyn Policy>` are policies, too.
 pub trait Policy: Send + Sync {
-    /// What this attempt means. It is asked once per attempt, and once more with the body if
-    /// [`wants_body`](Policy::wants_body) or [`wants_trailers`](Policy::wants_trailers) said so and the
-    /// body ended within the bounds.
+    /// Decides about one attempt.
+    ///
+    /// It is called once per attempt, and once more with the body if [`wants_body`](Policy::wants_body) or
+    /// [`wants_trailers`](Policy::wants_trailers) returned `true` and the body ended within the bounds.
     fn judge(&self, attempt: &Attempt<'_>) -> Verdict;
 
-    /// Whether the body is worth a look before judging. Its first 64 KiB are then read, for at most
-    /// two seconds, and put back. The default never looks.
+    /// Whether the body is read before the verdict is final.
+    ///
+    /// Its first 64 KiB are then read, for at most two seconds, and put back. The default is `false`.
     fn wants_body(&self, attempt: &Attempt<'_>) -> bool {
         let _ = attempt;
         false
     }
 
-    /// Whether there may be a verdict in the trailers of an answer that looks served. It is then listened
-    /// to for a moment: until it ends, a second gRPC message begins, 64 KiB are heard, or 100 ms are over.
-    /// The default never listens.
+    /// Whether the trailers of an answer that looks served are awaited before the verdict is final.
+    ///
+    /// The answer is then read until it ends, a second gRPC message begins, 64 KiB have come, or 100 ms are over. The
+    /// default is `false`.
     fn wants_trailers(&self, attempt: &Attempt<'_>) -> bool {
         let _ = attempt;
         false
     }
 
-    /// Who shares a gate with this request. `None`, the default, is the origin.
+    /// The scope of this request: all requests of one scope share a gate.
+    ///
+    /// `None`, the default, is the origin.
     fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {
         let _ = request;
         None
     }
 
-    /// Whether the server counts requests of this kind apart, in buckets that its responses name
-    /// ([`Verdict::in_bucket`]): later requests of the same route then share the gate of that bucket,
-    /// and others are not stopped by it. `None`, the default, knows no buckets.
+    /// The route of this request, if the server counts routes apart, in buckets that its responses name.
+    ///
+    /// A response names its bucket by [`Verdict::in_bucket`]. Later requests of the same route share the gate of that
+    /// bucket, and others are not stopped by it. `None`, the default, knows no buckets.
     fn route(&self, request: &RequestHead<'_>) -> Option<Route> {
         let _ = request;
         None
     }
 
-    /// Caps on what is sent per window, which no server raises. The default says nothing.
+    /// Caps on what is sent per window, which no server raises. The default has none.
     fn quotas(&self, request: &RequestHead<'_>) -> &[Quota] {
         let _ = request;
         &[]
     }
 
-    /// What the provider allows per window, as its page says; published counters correct it. The default says nothing.
+    /// What the provider allows per window by its page; published counters correct it.
+    ///
+    /// The default has none.
     fn plans(&self, request: &RequestHead<'_>) -> &[Quota] {
         let _ = request;
         &[]
     }
 
-    /// With how many calls in flight a scope begins, before its first answer. `None`, the default,
-    /// lets all through: most servers refuse politely.
+    /// The number of calls in flight with which a scope begins, before its first answer.
+    ///
+    /// `None`, the default, admits all: most servers refuse politely.
     fn cold_start(&self, request: &RequestHead<'_>) -> Option<u32> {
         let _ = request;
         None
     }
 
-    /// The header in which the second attempt and later ones say which they are. `None`, the default,
-    /// says nothing.
+    /// The header of the second attempt and later ones that says which attempt it is.
+    ///
+    /// `None`, the default, writes no header.
     fn attempt_header(&self, request: &RequestHead<'_>) -> Option<HeaderName> {
         let _ = request;
         None
     }
 
-    /// A name for logs.
+    /// The name of the policy in logs.
     fn name(&self) -> &str {
         "policy"
     }
 
     /// Accepts a success without judging it: the fast path.
     ///
-    /// Asked of a response below 400. With `true` it goes to the caller as it is, if its headers say nothing about limits
-    /// or that there is something left; [`judge`](Policy::judge) is asked only of all others. The default, `false`, has
-    /// every response judged.
+    /// It is called for a response below 400. With `true` the caller gets the response as it is, without a call of
+    /// [`judge`](Policy::judge), if its headers say nothing about limits or that there is something left. The default,
+    /// `false`, judges every response.
     fn accepts_success(&self, request: &RequestHead<'_>, headers: &HeaderMap) -> bool {
         let _ = (request, headers);
         false
@@ -201,12 +210,12 @@ macro_rules! policy_by_pointer {
 
 policy_by_pointer!(Arc<P>, Box<P>);
 
-/// A policy from a function.
+/// Makes a policy from a function.
 ///
 /// ```
 /// use tower_backoff::policy::{Verdict, policy_fn};
 ///
-/// // A health check: nothing is ever sent twice.
+/// // A health check: no request is sent twice.
 /// let policy = policy_fn(|_| Verdict::accept());
 /// # let _ = tower_backoff::RetryLayer::new(policy);
 /// ```
@@ -221,17 +230,19 @@ where
     }
 }
 
-/// See [`policy_fn`].
+/// A policy that is a function; [`policy_fn`] makes it.
 #[derive(Clone)]
 pub struct PolicyFn<F> {
     judge: F,
-    bodies_of: Vec<u16>,
+    bodies_of: Vec<StatusCode>,
     accepts_success: bool,
 }
 
 impl<F> PolicyFn<F> {
-    /// Asks the function only of failures, of responses of 400 and above, and of those whose headers say something about
-    /// limits. All others are accepted: see [`Policy::accepts_success`].
+    /// Accepts every success whose headers say nothing about limits, without a call of the function.
+    ///
+    /// The function then judges failures, responses of 400 and above, and those whose headers say something about
+    /// limits: see [`Policy::accepts_success`].
     ///
     /// ```
     /// use tower_backoff::policy::policy_fn;
@@ -245,10 +256,16 @@ impl<F> PolicyFn<F> {
         self
     }
 
-    /// Peek at the bodies of responses with these statuses; see [`Attempt::body`].
+    /// Inspects the bodies of responses with these statuses; see [`Attempt::body`].
+    ///
+    /// It replaces the list that was there.
     #[must_use]
-    pub fn inspect_bodies_of(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
-        self.bodies_of.extend(statuses);
+    #[track_caller]
+    pub fn inspect_bodies_of<S>(mut self, statuses: impl IntoIterator<Item = S>) -> Self
+    where
+        S: TryInto<StatusCode>,
+    {
+        self.bodies_of = arguments::statuses(statuses);
         self
     }
 }
@@ -268,7 +285,7 @@ where
     fn wants_body(&self, attempt: &Attempt<'_>) -> bool {
         attempt
             .status()
-            .is_some_and(|status| self.bodies_of.contains(&status.as_u16()))
+            .is_some_and(|status| self.bodies_of.contains(&status))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which requests a server may count apart from others of the same scope.
+//! Routes: the requests that a server may count apart from others of the same scope.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::LazyLock;
@@ -6,8 +6,9 @@ use std::sync::LazyLock;
 use super::RequestHead;
 use crate::gate::BucketKey;
 
-/// Requests of one kind: what the last response to one of them named as its bucket, the next one
-/// waits for. See [`Policy::route`](super::Policy::route).
+/// Requests that a server counts in one bucket; see [`Policy::route`](super::Policy::route).
+///
+/// A request waits for the bucket that the last response of its route named.
 ///
 /// ```
 /// use tower_backoff::policy::{RequestHead, Route};
@@ -27,11 +28,11 @@ pub struct Route {
     resource: Option<u64>,
 }
 
-/// Paths come from anywhere, so it must not be foreseeable which of them meet in one place of a table.
+/// Paths come from anywhere, so that their hashes must not be foreseeable.
 static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 impl Route {
-    /// The method and the path, without the ids in it.
+    /// The route of the method and the path, without the ids in it.
     pub fn of_path(request: &RequestHead<'_>) -> Self {
         let mut hasher = KEYS.build_hasher();
         request.method().hash(&mut hasher);
@@ -45,7 +46,7 @@ impl Route {
         }
     }
 
-    /// Whatever has this name: the operation of a GraphQL query, say.
+    /// The route with this name, such as the operation of a GraphQL query.
     pub fn named(name: &str) -> Self {
         Self {
             key: KEYS.hash_one(name),
@@ -53,7 +54,7 @@ impl Route {
         }
     }
 
-    /// A bucket holds for each resource apart: for the first id in the path.
+    /// Counts each resource apart, which is the first id in the path.
     #[must_use]
     pub fn per_resource(mut self, request: &RequestHead<'_>) -> Self {
         let id = segments(request).find(|segment| is_id(segment));
@@ -77,7 +78,7 @@ fn segments<'a>(request: &RequestHead<'a>) -> impl Iterator<Item = &'a str> {
     request.uri().path().split('/')
 }
 
-/// Ids are numbers, or long, or both; `v10` and `oauth2` are none.
+/// Whether a segment is an id: a number, or long, or both; `v10` and `oauth2` are none.
 fn is_id(segment: &str) -> bool {
     const LONG: usize = 20;
     let digits = segment.bytes().filter(u8::is_ascii_digit).count();

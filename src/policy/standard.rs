@@ -1,40 +1,107 @@
-//! The standard verdict, with a provider's words worked in.
+//! The standard verdict, and what a provider changes in it.
 
-use std::time::Duration;
+use std::sync::LazyLock;
 
 use http::header::CONNECTION;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 
-use super::{Attempt, Provider, Verdict};
+use super::provider::{BodySays, Provider};
+use super::{Attempt, Policy, RequestHead, Route, Verdict};
+use crate::gate::Quota;
 use crate::hint::{self, Head, HeaderScan, Reading};
+use crate::scope::Scope;
 
-/// A 5xx counts as a 500 if it is not known (RFC 9110, 15), except these, which another try does not mend.
+/// The 5xx that another try does not mend; every other one counts as a 500 (RFC 9110, 15).
 const NOT_RETRIED: [u16; 7] = [501, 505, 506, 507, 508, 510, 511];
 
-/// About this call alone, so that the wait they name holds no other.
+/// Statuses about one call alone: the wait that they name holds no other call.
 const OF_ONE_CALL: [u16; 5] = [408, 409, 413, 423, 425];
 
-/// Final by themselves, refusals by a limit when a header names a wait: quotas under 402 and 403,
-/// bans under 418, and what came before 429 was agreed on.
+/// Statuses that are final by themselves, and refusals by a limit when a header names a wait.
+///
+/// They are quotas under 402 and 403, bans under 418, and what came before 429 was agreed on.
 const LIMITS_WHEN_HINTED: [u16; 5] = [402, 403, 418, 420, 430];
 
-pub(super) fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
+impl Policy for Provider {
+    fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
+        judge(self, attempt)
+    }
+
+    fn wants_body(&self, attempt: &Attempt<'_>) -> bool {
+        let Some(status) = attempt.status() else {
+            return false;
+        };
+        if !is_error(status) && !self.body_rules.inspects(status) {
+            return false;
+        }
+        self.body_rules.may_retry_a_call()
+            || self.waits.are_in_bodies()
+            || (self.body_rules.may_end_a_call() && goes_again(self, attempt))
+    }
+
+    fn scope(&self, request: &RequestHead<'_>) -> Option<Scope> {
+        self.counting.scope(&self.name, request)
+    }
+
+    fn accepts_success(&self, _: &RequestHead<'_>, headers: &HeaderMap) -> bool {
+        let inspects = self.counting.buckets.is_some() || self.inspects_successes();
+        !inspects && self.waits.accept_success(headers)
+    }
+
+    fn route(&self, request: &RequestHead<'_>) -> Option<Route> {
+        let buckets = self.counting.buckets.as_ref();
+        buckets.map(|buckets| buckets.route(request))
+    }
+
+    fn quotas(&self, _: &RequestHead<'_>) -> &[Quota] {
+        &self.limits.caps
+    }
+
+    fn plans(&self, _: &RequestHead<'_>) -> &[Quota] {
+        &self.limits.plans
+    }
+
+    fn cold_start(&self, _: &RequestHead<'_>) -> Option<u32> {
+        self.limits.cold_start
+    }
+
+    fn attempt_header(&self, _: &RequestHead<'_>) -> Option<HeaderName> {
+        self.waits.attempt_header.clone()
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Attempt<'_> {
+    /// The verdict of the standard policy, which knows no provider.
+    pub fn standard(&self) -> Verdict {
+        static STANDARD: LazyLock<Provider> = LazyLock::new(|| Provider::new("standard"));
+        STANDARD.judge(self)
+    }
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     let Some(headers) = attempt.headers() else {
         return judge_failure(attempt);
     };
     let served = attempt.status().is_some_and(|status| status.as_u16() < 400);
-    let plainly = served && attempt.body().is_none() && !provider.names_served;
+    let plainly = served && attempt.body().is_none() && !provider.names_successes();
     let scan = HeaderScan::of(headers);
-    let received = || attempt.received();
-    let counter = provider.rules.remaining(headers, &scan, received);
+    let counter = provider.waits.remaining(headers, &scan, attempt);
     let verdict = if plainly && !scan.may_be_exhausted() {
         Verdict::accept()
     } else {
         ruling(provider, attempt, &scan)
     };
     let verdict = verdict.with_counter(counter);
-    match &provider.buckets {
-        Some(buckets) => buckets.note(verdict, headers, &scan),
+    match &provider.counting.buckets {
+        Some(buckets) => buckets.assign(verdict, headers, &scan),
         None => verdict,
     }
 }
@@ -43,80 +110,81 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, scan: &HeaderScan<'_>) -> 
     let Some((status, headers)) = attempt.status().zip(attempt.headers()) else {
         return judge_failure(attempt);
     };
-    let told = body_says(provider, status, attempt.body()).or_block(provider.block_of(status));
-    let said = header_says(provider, status, headers);
-    let is_final = provider.final_statuses.contains(&status.as_u16());
+    let body_says = provider.body_rules.read(status, attempt.body());
+    let body_says = body_says.or_throttled_for(provider.statuses.throttled_for(status));
+    let header_says = provider.statuses.header_says(status, headers);
+    let is_final = provider.statuses.is_final(status);
     let limited = status == StatusCode::TOO_MANY_REQUESTS;
-    if told == BodySays::Final || is_final || (said == Some(false) && !limited) {
+    if body_says == BodySays::Final || is_final || (header_says == Some(false) && !limited) {
         return Verdict::refuse();
     }
-    let named = said.or_else(|| retries(provider, status));
-    let retried = named.or_else(|| is_retried(attempt, status));
-    let told = match told {
-        BodySays::OnlyThisCall if said == Some(false) => BodySays::Nothing,
-        told => told,
+    let stated = header_says.or_else(|| provider.statuses.should_retry(status));
+    let retried = stated.or_else(|| is_retried(attempt, status));
+    let body_says = match body_says {
+        BodySays::OnlyThisCall if header_says == Some(false) => BodySays::Nothing,
+        found => found,
     };
-    let alone = told == BodySays::OnlyThisCall;
-    let throttled = !alone && (limited || told != BodySays::Nothing);
-    let served = !alone && !throttled && retried != Some(true) && status.as_u16() < 400;
-    let pauses = !provider.pauses.is_empty() || !provider.rules.usages.is_empty();
+    let only_this_call = body_says == BodySays::OnlyThisCall;
+    let throttled = !only_this_call && (limited || body_says != BodySays::Nothing);
+    let served = !only_this_call && !throttled && retried != Some(true) && status.as_u16() < 400;
+    let pauses = provider.waits.have_pauses();
     if served && !pauses && !scan.may_be_exhausted() {
         return Verdict::accept();
     }
     let head = Head {
         status,
         headers,
-        received: attempt.received(),
-        refused: (alone || throttled || retried == Some(true)).then_some(true),
+        received: attempt.received_at(),
+        refused: (only_this_call || throttled || retried == Some(true)).then_some(true),
     };
     if served {
-        let places = &provider.pauses;
-        if let Some(pause) = provider.rules.pause(places, head, attempt.body()) {
+        if let Some(pause) = provider.waits.pause(head, attempt.body()) {
             return Verdict::accept().close_gate_for(pause);
         }
     }
-    let wait = match provider.rules.read(head, attempt.body()) {
+    let wait = match provider.waits.read(head, attempt.body()) {
         Reading::Never(_) if throttled || status.as_u16() >= 400 => {
             return Verdict::refuse()
                 .close_gate()
-                .bare_wait(told.bare_wait(provider));
+                .bare_wait(body_says.bare_wait(provider.waits.bare));
         }
         Reading::Never(_) => None,
         Reading::Wait(hint) => Some(hint),
         Reading::Nothing => None,
     };
-    let verdict = if alone {
+    let verdict = if only_this_call {
         Verdict::retry()
     } else if throttled {
-        throttle(provider, retried, told)
+        throttle(provider, retried, body_says)
     } else {
         match kind_of(status, retried, wait.is_some()) {
-            Kind::Served => Verdict::accept(),
-            Kind::Limit => Verdict::throttled(),
-            Kind::Retried
+            StatusKind::Success => Verdict::accept(),
+            StatusKind::RateLimited => Verdict::throttled(),
+            StatusKind::Retried
                 if was_not_done(status, headers, wait.is_some())
                     || may_resend(provider, attempt, status) =>
             {
                 Verdict::retry()
             }
-            Kind::Retried => Verdict::not_safe(),
-            Kind::Down => Verdict::refuse(),
-            // An answer about this request alone: the others wait only for an exhausted counter.
-            Kind::Answer => return refuse_answer(provider, head),
+            StatusKind::Retried => Verdict::not_safe(),
+            StatusKind::ServerError => Verdict::refuse(),
+            // It is about this request alone: the others wait only for an exhausted counter.
+            StatusKind::ClientError => return refuse_answer(provider, head),
         }
     };
-    // A counter that is spent holds all, whatever the status.
+    let Some(hint) = wait else {
+        return verdict;
+    };
     let of_one_call = OF_ONE_CALL.contains(&status.as_u16()) && !verdict.closes_gate();
-    match wait {
-        // A lock, say: the others need not wait for it.
-        Some(hint) if alone => verdict.after(hint),
-        Some(hint) if of_one_call && hint.kind() != hint::Kind::Reset => verdict.after(hint),
-        Some(hint) => verdict.close_gate_for(hint),
-        None => verdict,
+    // A reset is that of an exhausted counter, which holds all calls whatever the status.
+    if only_this_call || (of_one_call && hint.kind() != hint::Kind::Reset) {
+        verdict.after(hint)
+    } else {
+        verdict.close_gate_for(hint)
     }
 }
 
-/// Whether the server says that it has not done the work, so that any method goes again.
+/// Whether the response says that the work was not done, so that any method goes again.
 ///
 /// RFC 9110, 15.5.9 (408: the request did not arrive, if the connection is closed; applications that took too long
 /// answer 408, too) and 15.5.14 (413); RFC 8470, 5.2 (425).
@@ -133,7 +201,7 @@ fn was_not_done(status: StatusCode, headers: &HeaderMap, hinted: bool) -> bool {
     }
 }
 
-/// What is retried where the provider does not say; `None` leaves it to a wait that is named.
+/// Whether the standard policy retries a status; `None` leaves it to a wait that is named.
 fn is_retried(attempt: &Attempt<'_>, status: StatusCode) -> Option<bool> {
     let code = status.as_u16();
     let retried = match code {
@@ -145,8 +213,8 @@ fn is_retried(attempt: &Attempt<'_>, status: StatusCode) -> Option<bool> {
     retried.then_some(true)
 }
 
-/// Whether the head alone would send this again: only then can a body make it final.
-pub(super) fn goes_again(provider: &Provider, attempt: &Attempt<'_>) -> bool {
+/// Whether the head alone makes the call go again: only then can a body make it final.
+fn goes_again(provider: &Provider, attempt: &Attempt<'_>) -> bool {
     use super::Ruling::{Retry, Throttled};
     if let Some(verdict) = attempt.head_verdict() {
         return matches!(verdict.ruling(), Retry | Throttled);
@@ -165,14 +233,14 @@ fn judge_failure(attempt: &Attempt<'_>) -> Verdict {
     }
 }
 
-/// A refusal by a limit goes again unless the provider's list of statuses leaves 429 out.
-fn throttle(provider: &Provider, retried: Option<bool>, told: BodySays) -> Verdict {
-    let verdict = if retried == Some(false) && told == BodySays::Nothing {
+/// The verdict on a refusal by a limit, which is retried unless the provider leaves 429 out.
+fn throttle(provider: &Provider, retried: Option<bool>, body_says: BodySays) -> Verdict {
+    let verdict = if retried == Some(false) && body_says == BodySays::Nothing {
         Verdict::refuse().close_gate()
     } else {
         Verdict::throttled()
     };
-    verdict.bare_wait(told.bare_wait(provider))
+    verdict.bare_wait(body_says.bare_wait(provider.waits.bare))
 }
 
 fn refuse_answer(provider: &Provider, head: Head<'_>) -> Verdict {
@@ -180,128 +248,37 @@ fn refuse_answer(provider: &Provider, head: Head<'_>) -> Verdict {
         refused: Some(false),
         ..head
     };
-    match provider.rules.read(served, None) {
+    match provider.waits.read(served, None) {
         Reading::Wait(hint) => Verdict::refuse().close_gate_for(hint),
         Reading::Nothing | Reading::Never(_) => Verdict::refuse(),
     }
 }
 
 fn may_resend(provider: &Provider, attempt: &Attempt<'_>, status: StatusCode) -> bool {
-    let status = status.as_u16();
-    attempt.is_safe_to_resend()
-        || provider.any_method.contains(&status)
-        || provider.unprocessed.contains(&status)
+    attempt.is_safe_to_resend() || provider.statuses.allows_any_method(status)
 }
 
-/// What the provider itself answers to the question whether a refusal is worth another try.
-fn header_says(provider: &Provider, status: StatusCode, headers: &HeaderMap) -> Option<bool> {
-    let asked = provider
-        .should_retry
-        .as_ref()
-        .filter(|_| status.as_u16() >= 400);
-    match headers.get(asked?)?.as_bytes() {
-        b"true" => Some(true),
-        b"false" => Some(false),
-        _ => None,
-    }
-}
-
-/// What the provider's words say about a status; `None` if they do not mention it.
-fn retries(provider: &Provider, status: StatusCode) -> Option<bool> {
-    let status = status.as_u16();
-    if provider.any_method.contains(&status) || provider.unprocessed.contains(&status) {
-        return Some(true);
-    }
-    provider
-        .retried
-        .as_ref()
-        .map(|listed| listed.contains(&status))
-}
-
-enum Kind {
-    Served,
-    Limit,
+/// What a status means once it is known whether a wait is named.
+enum StatusKind {
+    Success,
+    RateLimited,
     Retried,
-    Down,
-    Answer,
+    ServerError,
+    ClientError,
 }
 
-fn kind_of(status: StatusCode, retried: Option<bool>, hinted: bool) -> Kind {
+fn kind_of(status: StatusCode, retried: Option<bool>, hinted: bool) -> StatusKind {
     let code = status.as_u16();
     let down = status.is_server_error();
     match retried {
-        Some(true) if hinted && LIMITS_WHEN_HINTED.contains(&code) => Kind::Limit,
-        Some(true) => Kind::Retried,
-        None if hinted && code == 413 => Kind::Retried,
-        None if hinted && LIMITS_WHEN_HINTED.contains(&code) => Kind::Limit,
-        _ if down => Kind::Down,
-        _ if status.is_client_error() => Kind::Answer,
-        _ => Kind::Served,
+        Some(true) if hinted && LIMITS_WHEN_HINTED.contains(&code) => StatusKind::RateLimited,
+        Some(true) => StatusKind::Retried,
+        None if hinted && code == 413 => StatusKind::Retried,
+        None if hinted && LIMITS_WHEN_HINTED.contains(&code) => StatusKind::RateLimited,
+        _ if down => StatusKind::ServerError,
+        _ if status.is_client_error() => StatusKind::ClientError,
+        _ => StatusKind::Success,
     }
-}
-
-/// What the words and codes of the body say.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum BodySays {
-    Nothing,
-    Final,
-    Throttled(Option<Duration>),
-    /// Refused, and nobody else is concerned.
-    OnlyThisCall,
-}
-
-impl BodySays {
-    /// How long to wait where no wait is named.
-    fn bare_wait(self, provider: &Provider) -> Duration {
-        match self {
-            BodySays::Throttled(Some(lasting)) => lasting,
-            _ => provider.bare_wait,
-        }
-    }
-
-    /// What is told of a status that by itself tells of a block.
-    fn or_block(self, block: Option<Duration>) -> Self {
-        match self {
-            BodySays::Nothing if block.is_some() => BodySays::Throttled(block),
-            BodySays::Throttled(lasting) => BodySays::Throttled(lasting.max(block)),
-            told => told,
-        }
-    }
-}
-
-fn body_says(provider: &Provider, status: StatusCode, body: Option<&[u8]>) -> BodySays {
-    let Some(body) = body else {
-        return BodySays::Nothing;
-    };
-    if status.is_success() && !provider.looks_into(status) {
-        return BodySays::Nothing;
-    }
-    if provider.says_final(body) || has_phrase(body, &provider.final_phrases) {
-        return BodySays::Final;
-    }
-    let phrase = provider
-        .throttled_phrases
-        .iter()
-        .find(|(phrase, _)| contains(body, phrase));
-    match phrase {
-        Some((_, lasting)) => BodySays::Throttled(*lasting),
-        None if provider.says_alone(body) => BodySays::OnlyThisCall,
-        None if provider.says_throttled(body) => BodySays::Throttled(None),
-        None => BodySays::Nothing,
-    }
-}
-
-pub(super) fn has_phrase(body: &[u8], phrases: &[std::borrow::Cow<'static, str>]) -> bool {
-    phrases.iter().any(|phrase| contains(body, phrase))
-}
-
-/// Whether a phrase stands in a text, in either case.
-pub(super) fn contains(body: &[u8], phrase: &str) -> bool {
-    let phrase = phrase.as_bytes();
-    !phrase.is_empty()
-        && body
-            .windows(phrase.len())
-            .any(|window| window.eq_ignore_ascii_case(phrase))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! The answer of a policy.
+//! Verdicts: what a policy decides about an attempt.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::hint::{Hint, Remaining};
 
-/// What becomes of an attempt, and whether the other callers of its scope have to wait.
+/// What a policy decides about an attempt, and whether the other calls of its scope wait.
 ///
 /// ```
 /// use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::hint::{Hint, Remaining};
 /// let last = Verdict::accept().close_gate_for(Duration::from_secs(12));
 /// // Broken: try again when the usual backoff says so.
 /// let broken = Verdict::retry();
-/// // Refused without a word about when: everybody waits, at least a minute.
+/// // Refused, and no wait is named: all calls of the scope wait, at least a minute.
 /// let refused = Verdict::throttled();
 /// # let _ = (last, broken, refused);
 /// ```
@@ -39,11 +39,11 @@ pub struct Verdict {
 pub enum Ruling {
     /// The caller gets this answer.
     Accept,
-    /// This call goes again, if it can be replayed.
+    /// This call goes again, if its request can be sent again.
     Retry,
     /// The server refused because of a limit: this call goes again when the gate opens.
     Throttled,
-    /// The caller gets this refusal or failure; another try would not help or would do harm.
+    /// The caller gets this refusal or error; another try would not help or would do harm.
     Refuse,
 }
 
@@ -63,23 +63,25 @@ impl Verdict {
         }
     }
 
-    /// The caller gets this answer.
+    /// Accepts the answer: the caller gets it.
     pub const fn accept() -> Self {
         Self::new(Ruling::Accept, false)
     }
 
-    /// Try again: after the usual backoff, or [`after`](Self::after) a wait that the server named.
+    /// Retries after the usual backoff, or [`after`](Self::after) a wait that the server named.
     pub const fn retry() -> Self {
         Self::new(Ruling::Retry, false)
     }
 
-    /// Refused because of a limit. The gate of the scope shuts for everybody: for the wait given by
-    /// [`after`](Self::after), else for at least a minute.
+    /// Retries when the gate opens again: the server refused because of a limit.
+    ///
+    /// The gate of the scope closes for all calls: for the wait given by [`after`](Self::after), else for at least a
+    /// minute.
     pub const fn throttled() -> Self {
         Self::new(Ruling::Throttled, true)
     }
 
-    /// Final: the caller gets this response or error.
+    /// Refuses another try: the caller gets this response or error.
     pub const fn refuse() -> Self {
         Self::new(Ruling::Refuse, false)
     }
@@ -110,7 +112,7 @@ impl Verdict {
         self.not_safe
     }
 
-    /// Not before this wait is over, counted from the arrival of the response's head.
+    /// Waits at least this long, counted from the arrival of the response's head.
     ///
     /// ```
     /// use std::time::Duration;
@@ -124,18 +126,18 @@ impl Verdict {
         self
     }
 
-    /// Shuts the gate of the scope as a bare 429 does.
+    /// Closes the gate of the scope as a bare 429 does.
     pub const fn close_gate(mut self) -> Self {
         self.closes_gate = true;
         self
     }
 
-    /// Shuts the gate of the scope for this long.
+    /// Closes the gate of the scope for this long.
     pub fn close_gate_for(self, wait: impl Into<Hint>) -> Self {
         self.after(wait).close_gate()
     }
 
-    /// The least wait of a refusal that names none. The default is 60 s.
+    /// Sets the least wait of a refusal that names none. The default is 60 s.
     ///
     /// # Panics
     ///
@@ -149,7 +151,7 @@ impl Verdict {
         self
     }
 
-    /// What the call has cost in truth, as the response says; see [`Cost`](crate::Cost).
+    /// Sets what the call has cost, as the response says; see [`Cost`](crate::Cost).
     ///
     /// ```
     /// use tower_backoff::policy::{Attempt, Verdict, policy_fn};
@@ -173,8 +175,9 @@ impl Verdict {
         self.cost
     }
 
-    /// What this says about waits and counters holds for one bucket of the scope, which the response
-    /// names; see [`Policy::route`](super::Policy::route). A name longer than 128 bytes is no name.
+    /// Applies the waits and counters to one bucket of the scope, which the response names.
+    ///
+    /// See [`Policy::route`](super::Policy::route). A name longer than 128 bytes is ignored.
     pub fn in_bucket(mut self, name: impl Into<Arc<str>>) -> Self {
         self.bucket = Some(name.into()).filter(|name| name.len() <= 128);
         self
@@ -184,8 +187,10 @@ impl Verdict {
         self.bucket.as_ref()
     }
 
-    /// The server failed, whatever the status says: several such answers in a row, and the scope counts as
-    /// out. A 5xx and a broken connection need no such word.
+    /// Counts the answer as a failure of the server, whatever its status.
+    ///
+    /// Several failures in a row open the circuit breaker of the scope. A 5xx and a broken connection count by
+    /// themselves.
     ///
     /// ```
     /// use tower_backoff::policy::{Attempt, Verdict, policy_fn};
@@ -210,7 +215,7 @@ impl Verdict {
         self.failure
     }
 
-    /// Which status of gRPC it is about, in place of the 200 above it.
+    /// Sets the gRPC status that it is about, in place of the 200 above it.
     pub(crate) fn about_grpc(mut self, status: u16) -> Self {
         self.grpc_status = Some(status);
         self
@@ -220,12 +225,12 @@ impl Verdict {
         self.grpc_status
     }
 
-    /// Which of the four it is.
+    /// The kind of the verdict.
     pub const fn ruling(&self) -> Ruling {
         self.ruling
     }
 
-    /// The same, but that this call does not go again, since sending it twice is not safe.
+    /// The same verdict without another try, since sending the request twice is not safe.
     pub(crate) fn without_another_try(mut self) -> Self {
         if matches!(self.ruling, Ruling::Retry | Ruling::Throttled) {
             self.ruling = Ruling::Refuse;
@@ -234,17 +239,17 @@ impl Verdict {
         self
     }
 
-    /// The wait that goes with it, if one was named.
+    /// The wait of the verdict, if one was named.
     pub const fn hint(&self) -> Option<&Hint> {
         self.hint.as_ref()
     }
 
-    /// Whether the other callers of the scope have to wait as well.
+    /// Whether the other calls of the scope wait as well.
     pub const fn closes_gate(&self) -> bool {
         self.closes_gate
     }
 
-    /// What the response says is left of a published quota.
+    /// Adds what the response says is left of a published quota.
     pub(crate) fn with_counter(mut self, counter: Option<Remaining>) -> Self {
         self.counter = counter;
         self

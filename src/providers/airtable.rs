@@ -1,5 +1,7 @@
-//! Airtable: <https://airtable.com/developers/web/api/rate-limits> and
-//! <https://support.airtable.com/docs/managing-api-call-limits-in-airtable>.
+//! Airtable, from these pages:
+//!
+//! * <https://airtable.com/developers/web/api/rate-limits>
+//! * <https://support.airtable.com/docs/managing-api-call-limits-in-airtable>
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! Anthropic: <https://docs.anthropic.com/en/api/rate-limits> and
-//! <https://docs.anthropic.com/en/api/errors>.
-
-use http::{HeaderName, header::AUTHORIZATION};
+//! Anthropic, from these pages:
+//!
+//! * <https://docs.anthropic.com/en/api/rate-limits>
+//! * <https://docs.anthropic.com/en/api/errors>
 
 use crate::policy::Provider;
 
@@ -9,7 +9,7 @@ use crate::policy::Provider;
 ///
 /// * What is left of each is published in `anthropic-ratelimit-*-remaining`, the resets in RFC 3339. A
 ///   refusal is a 429 `rate_limit_error` with `retry-after`.
-/// * 529 `overloaded_error` means that the API is overloaded for everybody: the request was not
+/// * 529 `overloaded_error` means that the API is overloaded for all callers: the request was not
 ///   taken, and goes again by its own backoff.
 /// * `x-should-retry` says whether another try is worth it, and the official clients obey it
 ///   (<https://github.com/anthropics/anthropic-sdk-python>).
@@ -19,7 +19,7 @@ use crate::policy::Provider;
 pub fn anthropic() -> Provider {
     Provider::new("anthropic")
         .page("https://docs.anthropic.com/en/api/rate-limits")
-        .per_credential([HeaderName::from_static("x-api-key"), AUTHORIZATION])
-        .should_retry_header(HeaderName::from_static("x-should-retry"))
+        .per_credential(["x-api-key", "authorization"])
+        .should_retry_header("x-should-retry")
         .unprocessed_on([529])
 }

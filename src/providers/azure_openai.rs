@@ -1,7 +1,5 @@
 //! Azure OpenAI: <https://learn.microsoft.com/azure/ai-services/openai/how-to/quota>.
 
-use http::{HeaderName, header::AUTHORIZATION};
-
 use crate::hint::Field;
 use crate::policy::Provider;
 
@@ -16,7 +14,7 @@ use crate::policy::Provider;
 pub fn azure_openai() -> Provider {
     Provider::new("azure-openai")
         .page("https://learn.microsoft.com/azure/ai-services/openai/how-to/quota")
-        .per_credential([HeaderName::from_static("api-key"), AUTHORIZATION])
+        .per_credential(["api-key", "authorization"])
         .per_path_segment(2)
         .wait_from(Field::after("retry after "))
 }

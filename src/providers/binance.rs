@@ -1,5 +1,7 @@
-//! Binance: <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits> and
-//! <https://developers.binance.com/docs/binance-spot-api-docs/errors>.
+//! Binance, from these pages:
+//!
+//! * <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits>
+//! * <https://developers.binance.com/docs/binance-spot-api-docs/errors>
 
 use std::time::Duration;
 
@@ -26,6 +28,6 @@ pub fn binance() -> Provider {
         .throttled_codes(["-1003", "-1015"])
         .codes_at(["code", "error.code"])
         .wait_from(Field::json("error.data.retryAfter").unit(Unit::EpochMillis))
-        .wait_from(Field::after("banned until ").unit(Unit::EpochMillis))
+        .add_wait_from(Field::after("banned until ").unit(Unit::EpochMillis))
         .final_on([403])
 }

@@ -1,7 +1,5 @@
 //! Datadog: <https://docs.datadoghq.com/api/latest/rate-limits/>.
 
-use http::{HeaderName, header::AUTHORIZATION};
-
 use crate::policy::Provider;
 
 /// Datadog: limits by endpoint and organization, published.
@@ -13,6 +11,6 @@ use crate::policy::Provider;
 pub fn datadog() -> Provider {
     Provider::new("datadog")
         .page("https://docs.datadoghq.com/api/latest/rate-limits/")
-        .per_credential([HeaderName::from_static("dd-api-key"), AUTHORIZATION])
-        .buckets_in(HeaderName::from_static("x-ratelimit-name"))
+        .per_credential(["dd-api-key", "authorization"])
+        .buckets_in("x-ratelimit-name")
 }

@@ -1,4 +1,6 @@
-//! DigitalOcean: <https://docs.digitalocean.com/reference/api/digitalocean/#section/Introduction/Rate-Limit>.
+//! DigitalOcean, from this page:
+//!
+//! <https://docs.digitalocean.com/reference/api/digitalocean/#section/Introduction/Rate-Limit>
 
 use http::header::AUTHORIZATION;
 

@@ -1,6 +1,6 @@
 //! Discord: <https://discord.com/developers/docs/topics/rate-limits>.
 
-use http::{HeaderName, header::AUTHORIZATION};
+use http::header::AUTHORIZATION;
 
 use crate::gate::Quota;
 use crate::hint::Field;
@@ -21,9 +21,9 @@ pub fn discord() -> Provider {
         .page("https://discord.com/developers/docs/topics/rate-limits")
         .plan(Quota::per_second(50))
         .per_credential([AUTHORIZATION])
-        .buckets_in(HeaderName::from_static("x-ratelimit-bucket"))
+        .buckets_in("x-ratelimit-bucket")
         .buckets_per_resource()
-        .global_limit_header(HeaderName::from_static("x-ratelimit-global"))
+        .global_limit_header("x-ratelimit-global")
         .wait_from(Field::json("retry_after"))
         .final_on([401, 403])
 }

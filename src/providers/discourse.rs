@@ -1,7 +1,5 @@
 //! Discourse: <https://meta.discourse.org/t/global-rate-limits-and-throttling-in-discourse/78612>.
 
-use http::HeaderName;
-
 use crate::gate::Quota;
 use crate::hint::Field;
 use crate::policy::Provider;
@@ -16,9 +14,6 @@ pub fn discourse() -> Provider {
     Provider::new("discourse")
         .page("https://meta.discourse.org/t/global-rate-limits-and-throttling-in-discourse/78612")
         .plan(Quota::per_minute(60))
-        .per_credential([
-            HeaderName::from_static("api-key"),
-            HeaderName::from_static("user-api-key"),
-        ])
+        .per_credential(["api-key", "user-api-key"])
         .wait_from(Field::json("extras.wait_seconds"))
 }

@@ -1,8 +1,8 @@
-//! Gemini: <https://ai.google.dev/gemini-api/docs/rate-limits>; the body of its errors:
-//! <https://cloud.google.com/apis/design/errors>; what its official client makes of them:
-//! <https://github.com/google-gemini/gemini-cli>.
-
-use http::{HeaderName, header::AUTHORIZATION};
+//! Gemini, from these pages:
+//!
+//! * <https://ai.google.dev/gemini-api/docs/rate-limits>
+//! * <https://cloud.google.com/apis/design/errors>, for the body of its errors
+//! * <https://github.com/google-gemini/gemini-cli>, for what its official client does about them
 
 use crate::hint::Field;
 use crate::policy::Provider;
@@ -21,10 +21,10 @@ use crate::policy::Provider;
 pub fn gemini() -> Provider {
     Provider::new("gemini")
         .page("https://ai.google.dev/gemini-api/docs/rate-limits")
-        .per_credential([HeaderName::from_static("x-goog-api-key"), AUTHORIZATION])
+        .per_credential(["x-goog-api-key", "authorization"])
         .per_path_segment(2)
         .wait_from(Field::midnight("PerDay", "PST8PDT,M3.2.0,M11.1.0"))
-        .wait_from(Field::json("error.details.*.retryDelay"))
+        .add_wait_from(Field::json("error.details.*.retryDelay"))
         .throttled_codes(["RESOURCE_EXHAUSTED"])
         .codes_at(["error.status"])
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, header::AUTHORIZATION};
+use http::header::AUTHORIZATION;
 
 use crate::gate::Quota;
 use crate::policy::Provider;
@@ -23,7 +23,7 @@ pub fn github() -> Provider {
         .page("https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api")
         .plans([Quota::concurrent(100), Quota::per_minute(900)])
         .per_credential([AUTHORIZATION])
-        .buckets_in(HeaderName::from_static("x-ratelimit-resource"))
+        .buckets_in("x-ratelimit-resource")
         .bare_429_wait(Duration::from_secs(60))
         .throttled_when_body_contains("secondary rate limit")
 }

@@ -1,4 +1,6 @@
-//! GitHub, GraphQL: <https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api>.
+//! GitHub, GraphQL, from this page:
+//!
+//! <https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api>
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! GitLab: <https://docs.gitlab.com/administration/settings/user_and_ip_rate_limits/> and
-//! <https://docs.gitlab.com/user/gitlab_com/#rate-limits-on-gitlabcom>.
+//! GitLab, from these pages:
+//!
+//! * <https://docs.gitlab.com/administration/settings/user_and_ip_rate_limits/>
+//! * <https://docs.gitlab.com/user/gitlab_com/#rate-limits-on-gitlabcom>
 
 use std::time::Duration;
-
-use http::{HeaderName, header::AUTHORIZATION};
 
 use crate::policy::Provider;
 
@@ -18,7 +18,7 @@ use crate::policy::Provider;
 pub fn gitlab() -> Provider {
     Provider::new("gitlab")
         .page("https://docs.gitlab.com/administration/settings/user_and_ip_rate_limits/")
-        .per_credential([HeaderName::from_static("private-token"), AUTHORIZATION])
-        .buckets_in(HeaderName::from_static("ratelimit-name"))
+        .per_credential(["private-token", "authorization"])
+        .buckets_in("ratelimit-name")
         .bare_429_wait(Duration::from_secs(60))
 }

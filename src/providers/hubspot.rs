@@ -19,7 +19,7 @@ use crate::policy::Provider;
 /// ```
 /// use tower_backoff::{hint::Field, providers};
 ///
-/// let ours = providers::hubspot().wait_from(Field::midnight("DAILY", "EST5EDT,M3.2.0,M11.1.0"));
+/// let ours = providers::hubspot().add_wait_from(Field::midnight("DAILY", "EST5EDT,M3.2.0,M11.1.0"));
 /// # let _ = ours;
 /// ```
 ///

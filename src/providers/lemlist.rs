@@ -1,5 +1,7 @@
-//! lemlist: <https://developer.lemlist.com/api-reference/getting-started/rate-limits> and
-//! <https://developer.lemlist.com/api-reference/getting-started/errors>.
+//! lemlist, from these pages:
+//!
+//! * <https://developer.lemlist.com/api-reference/getting-started/rate-limits>
+//! * <https://developer.lemlist.com/api-reference/getting-started/errors>
 
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
-//! Okta: <https://developer.okta.com/docs/reference/rate-limits/> and
-//! <https://developer.okta.com/docs/reference/rl-best-practices/>.
+//! Okta, from these pages:
+//!
+//! * <https://developer.okta.com/docs/reference/rate-limits/>
+//! * <https://developer.okta.com/docs/reference/rl-best-practices/>
 
 use crate::policy::Provider;
 

@@ -1,7 +1,9 @@
-//! OpenAI: <https://platform.openai.com/docs/guides/rate-limits> and
-//! <https://platform.openai.com/docs/guides/error-codes>.
+//! OpenAI, from these pages:
+//!
+//! * <https://platform.openai.com/docs/guides/rate-limits>
+//! * <https://platform.openai.com/docs/guides/error-codes>
 
-use http::{HeaderName, header::AUTHORIZATION};
+use http::header::AUTHORIZATION;
 
 use crate::policy::Provider;
 
@@ -18,7 +20,7 @@ pub fn openai() -> Provider {
     Provider::new("openai")
         .page("https://platform.openai.com/docs/guides/rate-limits")
         .per_credential([AUTHORIZATION])
-        .should_retry_header(HeaderName::from_static("x-should-retry"))
+        .should_retry_header("x-should-retry")
         .final_codes(["insufficient_quota"])
         .codes_at(["error.code", "error.type"])
 }

@@ -1,4 +1,6 @@
-//! SendGrid: <https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/rate-limits>.
+//! SendGrid, from this page:
+//!
+//! <https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/rate-limits>
 
 use http::header::AUTHORIZATION;
 

@@ -1,5 +1,7 @@
-//! Sentry: <https://develop.sentry.dev/sdk/expected-features/rate-limiting/> and
-//! <https://docs.sentry.io/api/ratelimits/>.
+//! Sentry, from these pages:
+//!
+//! * <https://develop.sentry.dev/sdk/expected-features/rate-limiting/>
+//! * <https://docs.sentry.io/api/ratelimits/>
 
 use std::time::Duration;
 

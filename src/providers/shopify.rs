@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
-
 use crate::gate::Quota;
 use crate::policy::Provider;
 
@@ -19,5 +17,5 @@ pub fn shopify() -> Provider {
     Provider::new("shopify")
         .page("https://shopify.dev/docs/api/admin-rest/usage/rate-limits")
         .plan(Quota::new(40, Duration::from_secs(20)))
-        .per_credential([HeaderName::from_static("x-shopify-access-token")])
+        .per_credential(["x-shopify-access-token"])
 }

@@ -1,7 +1,5 @@
 //! Shopify, GraphQL: <https://shopify.dev/docs/apps/build/apis/graphql-admin/rate-limits>.
 
-use http::HeaderName;
-
 use crate::hint::Field;
 use crate::policy::Provider;
 
@@ -16,7 +14,7 @@ use crate::policy::Provider;
 pub fn shopify_graphql() -> Provider {
     Provider::new("shopify-graphql")
         .page("https://shopify.dev/docs/apps/build/apis/graphql-admin/rate-limits")
-        .per_credential([HeaderName::from_static("x-shopify-access-token")])
+        .per_credential(["x-shopify-access-token"])
         .inspect_bodies_of([200])
         .throttled_codes(["THROTTLED"])
         .codes_at(["errors.*.extensions.code"])

@@ -21,5 +21,5 @@ pub fn strava() -> Provider {
         .plans([Quota::new(100, QUARTER), Quota::new(1_000, DAY)])
         .bare_429_wait(QUARTER)
         .usage_from("x-readratelimit-usage", "x-readratelimit-limit", WINDOWS)
-        .usage_from("x-ratelimit-usage", "x-ratelimit-limit", WINDOWS)
+        .add_usage_from("x-ratelimit-usage", "x-ratelimit-limit", WINDOWS)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, header::AUTHORIZATION};
+use http::header::AUTHORIZATION;
 
 use crate::gate::Quota;
 use crate::policy::Provider;
@@ -24,7 +24,7 @@ pub fn stripe() -> Provider {
         .plan(Quota::per_second(100))
         .per_credential([AUTHORIZATION])
         .bare_429_wait(Duration::from_secs(1))
-        .should_retry_header(HeaderName::from_static("stripe-should-retry"))
+        .should_retry_header("stripe-should-retry")
         .retried_codes(["lock_timeout"])
         .codes_at(["error.code"])
 }

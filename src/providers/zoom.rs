@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
-
 use crate::policy::Provider;
 
 /// Zoom: requests per second and per day, by plan of the account and weight of the endpoint.
@@ -18,6 +16,6 @@ use crate::policy::Provider;
 pub fn zoom() -> Provider {
     Provider::new("zoom")
         .page("https://developers.zoom.us/docs/api/rate-limits/")
-        .buckets_in(HeaderName::from_static("x-ratelimit-category"))
+        .buckets_in("x-ratelimit-category")
         .throttled_for_when_body_contains("per-second rate limit", Duration::from_secs(1))
 }

@@ -361,7 +361,7 @@ async fn a_stream_is_judged_by_its_head_and_not_held_up() {
     let listed = cautious().streams(["/grpc.health.v1.Health/Watch"]);
     let ways = [
         ("listed", listed, request()),
-        ("said", cautious(), saying(Streams(true))),
+        ("said", cautious(), saying(Streams::server_streaming())),
         ("guessed", cautious(), request()),
     ];
     for (way, policy, request) in ways {
@@ -413,7 +413,7 @@ async fn a_call_that_is_dropped_while_it_is_listened_to_leaves_all_as_it_was() {
     let provider = Provider::new("health").quota(Quota::concurrent(1));
     let layer = layer(Grpc::new(provider));
     let mut client = client(&server.uri, layer);
-    let unary = saying(Streams(false));
+    let unary = saying(Streams::unary());
     let watching = client.watch(unary);
     assert!(tokio::time::timeout(SECOND / 2, watching).await.is_err());
     check(&client).await.unwrap();
@@ -551,11 +551,11 @@ async fn an_answer_that_is_known_to_be_no_stream_is_listened_to_for_longer() {
         ]
     };
     let by = Duration::from_millis(300);
-    goes_again(trusting().streams([""; 0]), late(by)).await;
+    goes_again(trusting().unary_only(), late(by)).await;
     // And an answer that may be a stream is not, nor one that is later still.
     ends_with(Code::Unavailable, late(by), 2 * SECOND).await;
     let server = once(late(3 * SECOND / 2)).await;
-    let policy = trusting().streams([""; 0]);
+    let policy = trusting().unary_only();
     let status = check(&client(&server.uri(""), layer(policy)))
         .await
         .unwrap_err();
@@ -575,7 +575,7 @@ async fn an_answer_beyond_64_kib_is_judged_by_its_head_and_comes_whole() {
         trailers(&[("grpc-status", "0")]),
     ];
     let server = H2::always(steps).await;
-    for policy in [cautious(), cautious().streams([""; 0])] {
+    for policy in [cautious(), cautious().unary_only()] {
         let client = client(&server.uri(""), layer(policy));
         assert_eq!(check(&client).await.unwrap(), SERVING);
     }
@@ -692,7 +692,7 @@ async fn held_up(policy: Grpc, frames: Frames, expected: u64) {
 async fn an_answer_is_listened_to_for_no_longer_than_the_docs_say() {
     use Said::{Data, Silence, Trailers};
     const MESSAGE: Said = Data(b"\0\0\0\0\x02\x08\x01");
-    let unary = || cautious().streams([""; 0]);
+    let unary = || cautious().unary_only();
     let streaming = || cautious().streams([CHECK]);
 
     held_up(streaming(), &[(0, Silence)], 0).await;

@@ -236,7 +236,7 @@ fn an_answer_is_listened_to_unless_it_is_a_stream() {
         (policy.wants_body(&attempt), policy.wants_trailers(&attempt))
     };
     let (all, soon, not) = ((true, false), (false, true), (false, false));
-    let (unary, stream) = (Some(Streams(false)), Some(Streams(true)));
+    let (unary, stream) = (Some(Streams::unary()), Some(Streams::server_streaming()));
     let listed = search().streams(["/acme.v1.Search/Find"]);
     let not_listed = search().streams(["/acme.v1.Search/Watch"]);
     assert_eq!(listens(&search(), None, &[]), soon);
@@ -246,7 +246,7 @@ fn an_answer_is_listened_to_unless_it_is_a_stream() {
     assert_eq!(listens(&listed, unary, &[]), all);
     assert_eq!(listens(&not_listed, None, &[]), all);
     assert_eq!(listens(&not_listed, stream, &[]), not);
-    assert_eq!(listens(&search().streams([""; 0]), None, &[]), all);
+    assert_eq!(listens(&search().unary_only(), None, &[]), all);
     for policy in [search(), listed, not_listed] {
         assert_eq!(listens(&policy, None, &[("grpc-status", "14")]), not);
     }

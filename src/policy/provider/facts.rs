@@ -1,29 +1,17 @@
-//! What a provider states, for people to read.
+//! The facts that a provider states, for people to read.
 
-use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::Duration;
+
+use http::StatusCode;
 
 use super::Provider;
 use crate::gate::Quota;
 
 impl Provider {
-    /// The page that these words come from.
+    /// The facts that this provider states, in words, a line for each kind.
     ///
-    /// ```
-    /// use tower_backoff::policy::Provider;
-    ///
-    /// let acme = Provider::new("acme").page("https://acme.example/docs/limits");
-    /// assert_eq!(acme.facts()[0], ("page", "https://acme.example/docs/limits".to_owned()));
-    /// ```
-    #[must_use]
-    pub fn page(mut self, url: impl Into<Cow<'static, str>>) -> Self {
-        self.page = Some(url.into());
-        self
-    }
-
-    /// Everything that was said about this provider, in words, a line for each kind of fact. What
-    /// nobody said is an empty line, or the default.
+    /// A kind without a fact is an empty line, or the default.
     ///
     /// ```
     /// use tower_backoff::providers;
@@ -35,7 +23,7 @@ impl Provider {
         vec![
             ("page", self.page.as_deref().unwrap_or_default().to_owned()),
             ("sent again", self.sent_again()),
-            ("bare wait", spoken(self.bare_wait)),
+            ("bare wait", spoken(self.waits.bare)),
             ("quota", self.allows()),
             ("counted per", self.counted_per()),
             ("final", self.what_is_final()),
@@ -44,42 +32,56 @@ impl Provider {
     }
 
     fn sent_again(&self) -> String {
-        let mut said = vec![match &self.retried {
-            Some(statuses) => listed(statuses),
+        let mut said = vec![match &self.statuses.retried {
+            Some(retried) => statuses(retried),
             None => "the usual".to_owned(),
         }];
-        let any_method = listed(self.unprocessed.iter().chain(&self.any_method));
+        let any_method = statuses(
+            self.statuses
+                .unprocessed
+                .iter()
+                .chain(&self.statuses.any_method),
+        );
         push(&mut said, "any method: ", any_method);
-        push(&mut said, "by code: ", quoted(&self.retried_codes));
-        if let Some(header) = &self.should_retry {
+        push(
+            &mut said,
+            "by code: ",
+            quoted(&self.body_rules.retried_codes),
+        );
+        if let Some(header) = &self.statuses.should_retry_header {
             said.push(format!("as `{header}` says"));
         }
         said.join("; ")
     }
 
     fn allows(&self) -> String {
-        let plans = self.plans.iter().map(allowed);
+        let plans = self.limits.plans.iter().map(allowed);
         let caps = self
-            .quotas
+            .limits
+            .caps
             .iter()
             .map(|cap| format!("at most {}", allowed(cap)));
         listed(plans.chain(caps))
     }
 
     fn counted_per(&self) -> String {
-        let place = if self.shared_across_hosts {
+        let place = if self.counting.shared_across_hosts {
             "provider"
         } else {
             "host"
         };
         let mut said = vec![place.to_owned()];
-        let headers = self.credentials.iter().map(|name| format!("`{name}`"));
+        let headers = self
+            .counting
+            .credentials
+            .iter()
+            .map(|name| format!("`{name}`"));
         push(&mut said, "", headers.collect::<Vec<_>>().join(" or "));
-        if let Some(index) = self.path_segment {
+        if let Some(index) = self.counting.path_segment {
             said.push(format!("path segment {index}"));
         }
-        push(&mut said, "paths with ", quoted(&self.path_parts));
-        if let Some(buckets) = &self.buckets {
+        push(&mut said, "paths with ", quoted(&self.counting.path_parts));
+        if let Some(buckets) = &self.counting.buckets {
             let each = if buckets.per_resource {
                 " and resource"
             } else {
@@ -92,34 +94,42 @@ impl Provider {
 
     fn what_is_final(&self) -> String {
         let mut said = Vec::new();
-        push(&mut said, "", listed(&self.final_statuses));
-        push(&mut said, "", quoted(&self.final_codes));
-        push(&mut said, "text: ", quoted(&self.final_phrases));
+        push(&mut said, "", statuses(&self.statuses.final_for_good));
+        push(&mut said, "", quoted(&self.body_rules.final_codes));
+        push(&mut said, "text: ", quoted(&self.body_rules.final_phrases));
         said.join("; ")
     }
 
     fn peculiarities(&self) -> String {
         let mut said = Vec::new();
-        push(&mut said, "limit: ", quoted(&self.throttled_codes));
-        for (status, lasting) in &self.blocks {
-            said.push(format!("limit: {status}, {}", spoken(*lasting)));
+        push(
+            &mut said,
+            "limit: ",
+            quoted(&self.body_rules.throttled_codes),
+        );
+        for (status, lasting) in &self.statuses.throttled {
+            said.push(format!("limit: {}, {}", status.as_str(), spoken(*lasting)));
         }
-        for (phrase, lasting) in &self.throttled_phrases {
+        for (phrase, lasting) in &self.body_rules.throttled_phrases {
             let lasting = lasting.map_or_else(String::new, |wait| format!(", {}", spoken(wait)));
             said.push(format!("limit: text `{phrase}`{lasting}"));
         }
-        push(&mut said, "codes at ", quoted(&self.code_paths));
-        push(&mut said, "looks into ", listed(&self.looked_into));
-        push(&mut said, "wait: ", listed(&self.rules.fields));
-        push(&mut said, "used up: ", listed(&self.rules.usages));
-        push(&mut said, "pause: ", listed(&self.pauses));
-        for (header, unit) in &self.rules.units {
+        push(&mut said, "codes at ", quoted(&self.body_rules.code_paths));
+        push(
+            &mut said,
+            "looks into ",
+            statuses(&self.body_rules.inspected),
+        );
+        push(&mut said, "wait: ", listed(&self.waits.rules.fields));
+        push(&mut said, "used up: ", listed(&self.waits.rules.usages));
+        push(&mut said, "pause: ", listed(&self.waits.pauses));
+        for (header, unit) in &self.waits.rules.units {
             said.push(format!("`{header}` in {unit:?}"));
         }
-        if self.rules.retry_after_rounded_down {
+        if self.waits.rules.retry_after_rounded_down {
             said.push("cuts seconds".to_owned());
         }
-        if let Some(calls) = self.cold_start {
+        if let Some(calls) = self.limits.cold_start {
             said.push(format!("begins with {calls} in flight"));
         }
         said.join("; ")
@@ -137,6 +147,11 @@ fn listed(words: impl IntoIterator<Item = impl Display>) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
+/// Statuses without their reasons.
+fn statuses<'a>(statuses: impl IntoIterator<Item = &'a StatusCode>) -> String {
+    listed(statuses.into_iter().map(StatusCode::as_str))
+}
+
 fn quoted(words: impl IntoIterator<Item = impl Display>) -> String {
     listed(words.into_iter().map(|word| format!("`{word}`")))
 }
@@ -152,7 +167,7 @@ fn allowed(quota: &Quota) -> String {
     }
 }
 
-/// A length of time in the largest unit that says it whole.
+/// A length of time in the largest unit that has no fraction.
 fn spoken(span: Duration) -> String {
     let seconds = span.as_secs();
     let whole = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")]
@@ -242,7 +257,7 @@ mod tests {
             .throttled_codes(["SLOW"])
             .throttled_on([418], Duration::from_secs(120))
             .throttled_when_body_contains("slow down")
-            .throttled_for_when_body_contains("blocked", Duration::from_secs(300))
+            .add_throttled_for_when_body_contains("blocked", Duration::from_secs(300))
             .codes_at(["error.code"])
             .inspect_bodies_of([200])
             .wait_from(Field::json("wait"))

@@ -20,7 +20,7 @@ fn hubspot() {
     table.row(429, &left, BURST, HeldAtLeast(10));
     table.row(429, &left, DAILY, HeldAtLeast(60));
     let new_york = Field::midnight("DAILY", "EST5EDT,M3.2.0,M11.1.0");
-    let ours = Table::of(providers::hubspot().wait_from(new_york));
+    let ours = Table::of(providers::hubspot().add_wait_from(new_york));
     ours.row(429, &left, BURST, HeldAtLeast(10));
     ours.row(429, &left, DAILY, HeldAsSaid(75_440));
     table.row(

@@ -1,0 +1,356 @@
+//! What a body says: which codes and phrases mean what, and where the codes stand.
+
+mod phrases;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::Provider;
+use crate::hint::json;
+use crate::policy::arguments;
+
+type Words = Vec<Cow<'static, str>>;
+
+/// Which codes and phrases of a body mean what, and which bodies are read for them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::policy) struct BodyRules {
+    pub(super) final_codes: Words,
+    pub(super) throttled_codes: Words,
+    pub(super) retried_codes: Words,
+    /// Where codes stand; anywhere, if it is empty.
+    pub(super) code_paths: Words,
+    pub(super) final_phrases: Words,
+    /// For how long the refusal holds, if the phrase says it.
+    pub(super) throttled_phrases: Vec<(Cow<'static, str>, Option<Duration>)>,
+    pub(super) inspected: Vec<StatusCode>,
+}
+
+/// What the codes and phrases of a body say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::policy) enum BodySays {
+    Nothing,
+    Final,
+    /// A refusal by a limit, and for how long, if that is known.
+    Throttled(Option<Duration>),
+    /// A refusal that concerns no other call.
+    OnlyThisCall,
+}
+
+impl BodySays {
+    /// The wait of a refusal that names none.
+    pub(in crate::policy) fn bare_wait(self, usual: Duration) -> Duration {
+        match self {
+            Self::Throttled(Some(lasting)) => lasting,
+            _ => usual,
+        }
+    }
+
+    /// The same under a status that by itself is a refusal for this long.
+    pub(in crate::policy) fn or_throttled_for(self, lasting: Option<Duration>) -> Self {
+        match self {
+            Self::Nothing if lasting.is_some() => Self::Throttled(lasting),
+            Self::Throttled(said) => Self::Throttled(said.max(lasting)),
+            said => said,
+        }
+    }
+}
+
+impl BodyRules {
+    pub(in crate::policy) fn read(&self, status: StatusCode, body: Option<&[u8]>) -> BodySays {
+        let Some(body) = body else {
+            return BodySays::Nothing;
+        };
+        if status.is_success() && !self.inspects(status) {
+            return BodySays::Nothing;
+        }
+        if self.has_code(body, &self.final_codes) || self.has_final_phrase(body) {
+            return BodySays::Final;
+        }
+        let mut phrases = self.throttled_phrases.iter();
+        match phrases.find(|(phrase, _)| contains(body, phrase)) {
+            Some((_, lasting)) => BodySays::Throttled(*lasting),
+            None if self.has_code(body, &self.retried_codes) => BodySays::OnlyThisCall,
+            None if self.has_code(body, &self.throttled_codes) => BodySays::Throttled(None),
+            None => BodySays::Nothing,
+        }
+    }
+
+    pub(in crate::policy) fn has_final_phrase(&self, text: &[u8]) -> bool {
+        let mut phrases = self.final_phrases.iter();
+        phrases.any(|phrase| contains(text, phrase))
+    }
+
+    pub(in crate::policy) fn inspects(&self, status: StatusCode) -> bool {
+        self.inspected.contains(&status)
+    }
+
+    pub(super) fn inspects_successes(&self) -> bool {
+        self.inspected.iter().any(|status| status.as_u16() < 400)
+    }
+
+    /// Whether a body may make a refusal final.
+    pub(in crate::policy) fn may_end_a_call(&self) -> bool {
+        !self.final_codes.is_empty() || !self.final_phrases.is_empty()
+    }
+
+    /// Whether a body may make another refusal of what looks final.
+    pub(in crate::policy) fn may_retry_a_call(&self) -> bool {
+        !self.throttled_codes.is_empty()
+            || !self.retried_codes.is_empty()
+            || !self.throttled_phrases.is_empty()
+    }
+
+    fn has_code(&self, body: &[u8], codes: &Words) -> bool {
+        if codes.is_empty() {
+            return false;
+        }
+        let mut known = |value: &str| codes.iter().any(|code| code.eq_ignore_ascii_case(value));
+        if self.code_paths.is_empty() {
+            return json::codes_in(body, &mut known);
+        }
+        let mut paths = self.code_paths.iter();
+        paths.any(|path| json::at(body, path, &mut known))
+    }
+}
+
+/// Whether a phrase stands in a text, in either case.
+pub(in crate::policy) fn contains(text: &[u8], phrase: &str) -> bool {
+    let phrase = phrase.as_bytes();
+    !phrase.is_empty()
+        && text
+            .windows(phrase.len())
+            .any(|window| window.eq_ignore_ascii_case(phrase))
+}
+
+impl Provider {
+    /// Makes any refusal final whose JSON body has one of these codes: out of credits, validation.
+    ///
+    /// A code is a whole value of the body; letter case does not matter. It replaces the codes that were there.
+    #[must_use]
+    pub fn final_codes<C: Into<Cow<'static, str>>>(
+        mut self,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self {
+        self.body_rules.final_codes = words(codes);
+        self
+    }
+
+    /// Adds codes to [`final_codes`](Self::final_codes).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").final_codes(["BROKE"]).add_final_codes(["BANNED"]);
+    /// assert_eq!(acme, Provider::new("acme").final_codes(["BROKE", "BANNED"]));
+    /// ```
+    #[must_use]
+    pub fn add_final_codes<C: Into<Cow<'static, str>>>(
+        mut self,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self {
+        self.body_rules.final_codes.extend(words(codes));
+        self
+    }
+
+    /// Takes back what was said with [`final_codes`](Self::final_codes).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").final_codes(["BROKE"]).without_final_codes();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_final_codes(mut self) -> Self {
+        self.body_rules.final_codes.clear();
+        self
+    }
+
+    /// Treats any status as a refusal by a limit if the JSON body has one of these codes.
+    ///
+    /// It replaces the codes that were there.
+    #[must_use]
+    pub fn throttled_codes<C: Into<Cow<'static, str>>>(
+        mut self,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self {
+        self.body_rules.throttled_codes = words(codes);
+        self
+    }
+
+    /// Adds codes to [`throttled_codes`](Self::throttled_codes).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").throttled_codes(["SLOW"]).add_throttled_codes(["BUSY"]);
+    /// assert_eq!(acme, Provider::new("acme").throttled_codes(["SLOW", "BUSY"]));
+    /// ```
+    #[must_use]
+    pub fn add_throttled_codes<C: Into<Cow<'static, str>>>(
+        mut self,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self {
+        self.body_rules.throttled_codes.extend(words(codes));
+        self
+    }
+
+    /// Takes back what was said with [`throttled_codes`](Self::throttled_codes).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").throttled_codes(["SLOW"]).without_throttled_codes();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_throttled_codes(mut self) -> Self {
+        self.body_rules.throttled_codes.clear();
+        self
+    }
+
+    /// Retries only this call, whatever the method, if the JSON body has one of these codes.
+    ///
+    /// Such a code says that something was locked and nothing was done. The call goes again by its own backoff, and
+    /// no other call waits, also if the status is 429. It replaces the codes that were there.
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Attempt, Policy, Provider, Verdict};
+    ///
+    /// let stripe = Provider::new("stripe").retried_codes(["lock_timeout"]);
+    ///
+    /// let request = http::Request::post("https://api.stripe.com/v1/refunds").body(())?;
+    /// let response = http::Response::builder().status(429).body(())?;
+    /// let body = br#"{"error":{"code":"lock_timeout"}}"#;
+    /// let attempt = Attempt::new(&request, &response).with_body(body);
+    /// assert_eq!(stripe.judge(&attempt), Verdict::retry());
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    pub fn retried_codes<C: Into<Cow<'static, str>>>(
+        mut self,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self {
+        self.body_rules.retried_codes = words(codes);
+        self
+    }
+
+    /// Adds codes to [`retried_codes`](Self::retried_codes).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").retried_codes(["LOCKED"]).add_retried_codes(["IN_USE"]);
+    /// assert_eq!(acme, Provider::new("acme").retried_codes(["LOCKED", "IN_USE"]));
+    /// ```
+    #[must_use]
+    pub fn add_retried_codes<C: Into<Cow<'static, str>>>(
+        mut self,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self {
+        self.body_rules.retried_codes.extend(words(codes));
+        self
+    }
+
+    /// Takes back what was said with [`retried_codes`](Self::retried_codes).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").retried_codes(["LOCKED"]).without_retried_codes();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_retried_codes(mut self) -> Self {
+        self.body_rules.retried_codes.clear();
+        self
+    }
+
+    /// Looks for codes only at these paths of the JSON body. It replaces the paths that were there.
+    ///
+    /// This is for providers whose bodies hold what their users wrote. The segments of a path are parted by dots, and
+    /// `*` is any name or index.
+    ///
+    /// # Default
+    ///
+    /// Any string and any number in the body may be a code.
+    ///
+    /// ```
+    /// use tower_backoff::policy::Provider;
+    ///
+    /// let graphql = Provider::new("acme")
+    ///     .inspect_bodies_of([200])
+    ///     .throttled_codes(["THROTTLED"])
+    ///     .codes_at(["errors.*.extensions.code"]);
+    /// # let _ = graphql;
+    /// ```
+    #[must_use]
+    pub fn codes_at<P: Into<Cow<'static, str>>>(
+        mut self,
+        paths: impl IntoIterator<Item = P>,
+    ) -> Self {
+        self.body_rules.code_paths = words(paths);
+        self
+    }
+
+    /// Takes back what was said with [`codes_at`](Self::codes_at): codes may stand anywhere.
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").codes_at(["error.code"]).without_codes_at();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_codes_at(mut self) -> Self {
+        self.body_rules.code_paths.clear();
+        self
+    }
+
+    /// Inspects the bodies of these statuses, too, for codes and phrases.
+    ///
+    /// It replaces the list that was there. This is for providers that refuse under a 200. Such an answer reaches the caller when its body is complete, or
+    /// larger than 64 KiB, or two seconds late.
+    #[must_use]
+    #[track_caller]
+    pub fn inspect_bodies_of<S>(mut self, statuses: impl IntoIterator<Item = S>) -> Self
+    where
+        S: TryInto<StatusCode>,
+    {
+        self.body_rules.inspected = arguments::statuses(statuses);
+        self
+    }
+
+    /// Adds statuses to [`inspect_bodies_of`](Self::inspect_bodies_of).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").inspect_bodies_of([200]).add_inspect_bodies_of([201]);
+    /// assert_eq!(acme, Provider::new("acme").inspect_bodies_of([200, 201]));
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn add_inspect_bodies_of<S>(mut self, statuses: impl IntoIterator<Item = S>) -> Self
+    where
+        S: TryInto<StatusCode>,
+    {
+        let added = arguments::statuses(statuses);
+        self.body_rules.inspected.extend(added);
+        self
+    }
+
+    /// Takes back what was said with [`inspect_bodies_of`](Self::inspect_bodies_of).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").inspect_bodies_of([200]).without_inspect_bodies_of();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_inspect_bodies_of(mut self) -> Self {
+        self.body_rules.inspected.clear();
+        self
+    }
+}
+
+fn words<W: Into<Cow<'static, str>>>(listed: impl IntoIterator<Item = W>) -> Words {
+    listed.into_iter().map(Into::into).collect()
+}
+
+#[cfg(test)]
+mod tests;
