@@ -117,6 +117,7 @@ pub mod failure;
 pub mod fleet;
 mod future;
 mod gate;
+mod header_name;
 pub mod hint;
 mod inner;
 mod layer;

@@ -1,6 +1,6 @@
-//! Statuses and header names as a caller writes them.
+//! Statuses as a caller writes them.
 
-use http::{HeaderName, StatusCode};
+use http::StatusCode;
 
 /// Checks a list of statuses, which are numbers or `StatusCode`s.
 ///
@@ -18,20 +18,6 @@ where
         Err(_) => {
             panic!("a status has three digits: write it as in the provider's page, such as 503")
         }
-    }
-}
-
-/// Checks the name of a header, which is a text or a `HeaderName`.
-///
-/// # Panics
-///
-/// If it is no legal name.
-#[track_caller]
-pub(super) fn header_name(name: impl TryInto<HeaderName> + AsRef<str>) -> HeaderName {
-    let written = name.as_ref().to_owned();
-    match name.try_into() {
-        Ok(name) => name,
-        Err(_) => panic!("{written:?} is no name of a header: write it such as \"x-retry-in\""),
     }
 }
 

@@ -8,6 +8,7 @@ use super::super::wait::is_wait;
 use super::super::{json, prose};
 use super::midnight::Midnight;
 use super::used_up;
+use crate::header_name::header_name;
 use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -73,28 +74,39 @@ impl Field {
     ///
     /// If `name` is no legal header name, as in all the constructors that take one: a provider is stated when the
     /// program starts, and a misspelt header would otherwise never be noticed.
-    pub fn header(name: &str) -> Field {
-        Field::new(Location::Header(header(name)))
+    #[track_caller]
+    pub fn header(name: impl TryInto<HeaderName> + AsRef<str>) -> Field {
+        Field::new(Location::Header(header_name(name)))
     }
 
     /// A comma list whose items begin with a wait in seconds, up to `:` or `;`; the longest counts.
-    pub fn header_list(name: &str) -> Field {
-        Field::new(Location::HeaderList(header(name)))
+    #[track_caller]
+    pub fn header_list(name: impl TryInto<HeaderName> + AsRef<str>) -> Field {
+        Field::new(Location::HeaderList(header_name(name)))
     }
 
     /// A header with parameters, `remaining=0; resets=41`: the `wait` of a line whose `counter` is 0.
-    pub fn header_params(name: &str, counter: impl Into<Text>, wait: impl Into<Text>) -> Field {
+    #[track_caller]
+    pub fn header_params(
+        name: impl TryInto<HeaderName> + AsRef<str>,
+        counter: impl Into<Text>,
+        wait: impl Into<Text>,
+    ) -> Field {
         Field::new(Location::HeaderParams {
-            name: header(name),
+            name: header_name(name),
             counter: counter.into(),
             wait: wait.into(),
         })
     }
 
     /// A path into the JSON in a header; see [`json`](Field::json).
-    pub fn header_json(name: &str, path: impl Into<Text>) -> Field {
+    #[track_caller]
+    pub fn header_json(
+        name: impl TryInto<HeaderName> + AsRef<str>,
+        path: impl Into<Text>,
+    ) -> Field {
         Field::new(Location::HeaderJson {
-            name: header(name),
+            name: header_name(name),
             path: path.into(),
         })
     }
@@ -112,10 +124,15 @@ impl Field {
     /// let windows = [15 * 60, 24 * 60 * 60].map(Duration::from_secs);
     /// Field::used_up("x-ratelimit-usage", "x-ratelimit-limit", windows);
     /// ```
-    pub fn used_up(usage: &str, limit: &str, windows: impl Into<Vec<Duration>>) -> Field {
+    #[track_caller]
+    pub fn used_up(
+        usage: impl TryInto<HeaderName> + AsRef<str>,
+        limit: impl TryInto<HeaderName> + AsRef<str>,
+        windows: impl Into<Vec<Duration>>,
+    ) -> Field {
         Field::new(Location::UsedUp {
-            usage: header(usage),
-            limit: header(limit),
+            usage: header_name(usage),
+            limit: header_name(limit),
             windows: windows.into(),
         })
     }
@@ -296,10 +313,6 @@ impl Field {
             | Location::Midnight { phrase: text, .. } => Hint::new(wait, Kind::Body, text.clone()),
         }
     }
-}
-
-fn header(name: &str) -> HeaderName {
-    HeaderName::from_bytes(name.as_bytes()).expect("a legal header name")
 }
 
 /// The longest of the numbers that the items of a list begin with.

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName};
 use std::time::SystemTime;
 
 /// How one provider names its waits.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Rules {
     /// What the bare numbers of these headers count.
     pub(crate) units: Vec<(HeaderName, Unit)>,

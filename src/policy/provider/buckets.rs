@@ -3,8 +3,9 @@
 use http::{HeaderMap, HeaderName};
 
 use super::Provider;
+use crate::header_name::header_name;
 use crate::hint::HeaderScan;
-use crate::policy::{RequestHead, Route, Ruling, Verdict, arguments};
+use crate::policy::{RequestHead, Route, Ruling, Verdict};
 
 /// The headers that name buckets, and what they hold for.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,7 +86,7 @@ impl Provider {
     #[must_use]
     #[track_caller]
     pub fn buckets_in(mut self, name: impl TryInto<HeaderName> + AsRef<str>) -> Self {
-        let name = arguments::header_name(name);
+        let name = header_name(name);
         self.counting.buckets = Some(Buckets::new(name));
         self
     }
@@ -122,7 +123,7 @@ impl Provider {
     #[must_use]
     #[track_caller]
     pub fn global_limit_header(mut self, name: impl TryInto<HeaderName> + AsRef<str>) -> Self {
-        self.stated_buckets().global = Some(arguments::header_name(name));
+        self.stated_buckets().global = Some(header_name(name));
         self
     }
 

@@ -6,7 +6,8 @@ use http::HeaderName;
 
 use super::Provider;
 use super::buckets::Buckets;
-use crate::policy::{RequestHead, arguments};
+use crate::header_name::header_name;
+use crate::policy::RequestHead;
 use crate::scope::Scope;
 
 /// What a provider counts together, and what apart.
@@ -75,7 +76,7 @@ impl Provider {
     {
         let mut credentials = Vec::new();
         for name in headers {
-            credentials.push(arguments::header_name(name));
+            credentials.push(header_name(name));
         }
         self.counting.credentials = credentials;
         self

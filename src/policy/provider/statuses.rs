@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::Provider;
+use crate::header_name::header_name;
 use crate::policy::arguments;
 
 /// What the statuses of a provider mean, where they mean something else than usual.
@@ -361,7 +362,7 @@ impl Provider {
     #[must_use]
     #[track_caller]
     pub fn should_retry_header(mut self, name: impl TryInto<HeaderName> + AsRef<str>) -> Self {
-        self.statuses.should_retry_header = Some(arguments::header_name(name));
+        self.statuses.should_retry_header = Some(header_name(name));
         self
     }
 

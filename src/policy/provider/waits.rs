@@ -5,11 +5,12 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName};
 
 use super::Provider;
+use crate::header_name::header_name;
 use crate::hint::{Field, Head, HeaderScan, Hint, Reading, Remaining, Rules, Unit, is_silent};
-use crate::policy::{Attempt, Verdict, arguments};
+use crate::policy::{Attempt, Verdict};
 
 /// Where a provider names its waits, and how long one is that it does not name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in crate::policy) struct Waits {
     pub(in crate::policy) bare: Duration,
     pub(super) rules: Rules,
@@ -26,25 +27,6 @@ impl Default for Waits {
             pauses: Vec::new(),
             attempt_header: None,
         }
-    }
-}
-
-impl PartialEq for Waits {
-    fn eq(&self, other: &Self) -> bool {
-        let Rules {
-            units,
-            fields,
-            usages,
-            retry_after_rounded_down,
-        } = &self.rules;
-        let same_rules = *units == other.rules.units
-            && *fields == other.rules.fields
-            && *usages == other.rules.usages
-            && *retry_after_rounded_down == other.rules.retry_after_rounded_down;
-        same_rules
-            && self.bare == other.bare
-            && self.pauses == other.pauses
-            && self.attempt_header == other.attempt_header
     }
 }
 
@@ -130,7 +112,7 @@ impl Provider {
     #[must_use]
     #[track_caller]
     pub fn header_unit(mut self, name: impl TryInto<HeaderName> + AsRef<str>, unit: Unit) -> Self {
-        let name = arguments::header_name(name);
+        let name = header_name(name);
         let units = &mut self.waits.rules.units;
         units.retain(|(stated, _)| *stated != name);
         units.push((name, unit));
@@ -147,7 +129,7 @@ impl Provider {
     #[must_use]
     #[track_caller]
     pub fn without_header_unit(mut self, name: impl TryInto<HeaderName> + AsRef<str>) -> Self {
-        let name = arguments::header_name(name);
+        let name = header_name(name);
         let units = &mut self.waits.rules.units;
         units.retain(|(stated, _)| *stated != name);
         self
@@ -274,7 +256,7 @@ impl Provider {
         limit: impl TryInto<HeaderName> + AsRef<str>,
         windows: impl Into<Vec<Duration>>,
     ) -> Self {
-        let [usage, limit] = [arguments::header_name(usage), arguments::header_name(limit)];
+        let [usage, limit] = [header_name(usage), header_name(limit)];
         let counters = Field::used_up(usage.as_str(), limit.as_str(), windows);
         self.waits.rules.usages.push(counters);
         self
@@ -356,7 +338,7 @@ impl Provider {
     #[must_use]
     #[track_caller]
     pub fn attempt_header(mut self, name: impl TryInto<HeaderName> + AsRef<str>) -> Self {
-        self.waits.attempt_header = Some(arguments::header_name(name));
+        self.waits.attempt_header = Some(header_name(name));
         self
     }
 
