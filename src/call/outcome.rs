@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderMap, Response, StatusCode, response};
+use http::{Response, StatusCode, response};
 use http_body::Body;
 
 use super::progress::{Ended, Plan, RetryGate};
@@ -11,9 +11,8 @@ use super::{Call, LastOutcome, Next};
 use crate::body::{BodyReader, Replay, ResponseBody, StoredResponse};
 use crate::config::Settings;
 use crate::error::{BoxError, NotBefore};
-use crate::failure::{FailureKind, Redirected};
-use crate::gate::{self, BreakerState, Completion, Permit, RetryReceipt};
-use crate::hint::{Left, is_silent};
+use crate::failure::FailureKind;
+use crate::gate::{BreakerState, Permit, RetryReceipt};
 use crate::inner::Inner;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
 use crate::retry::Budget;
@@ -41,58 +40,6 @@ enum Answer<R: Body> {
 }
 
 impl<S: Inner<B>, B: Replay> Call<S, B> {
-    /// The fast path, which nearly every call takes.
-    ///
-    /// Returns whether the response goes to the caller as it is; the gate has been told then. The long path is
-    /// [`on_response`](Self::on_response), and it would say the same.
-    #[inline]
-    pub(crate) fn try_fast_path(
-        &mut self,
-        outcome: &Poll<Result<Response<S::ResponseBody>, S::Error>>,
-    ) -> bool {
-        let Poll::Ready(Ok(response)) = outcome else {
-            return false;
-        };
-        let plainly = response.status().as_u16() < 400
-            && self.retry_state.is_none()
-            && self.settings.observer.is_none()
-            && self.outgoing.head.extensions.is_empty()
-            && response.extensions().get::<Redirected>().is_none()
-            && self
-                .settings
-                .policy
-                .accepts_success(&self.outgoing.head(), response.headers())
-            && self.complete_plainly(response.headers());
-        if plainly {
-            meter::on_attempt(self.permit.gate().scope(), meter::AttemptKind::Served);
-        }
-        plainly
-    }
-
-    /// Tells the gate that the call was served, and what is left, unless the long path has to look at it.
-    #[inline]
-    fn complete_plainly(&mut self, headers: &HeaderMap) -> bool {
-        if self.permit.gate().counts() || !is_silent(headers) {
-            return self.complete_with_counter(headers);
-        }
-        let now = || self.settings.clock.now();
-        self.permit
-            .complete_plainly(Completion::plain(gate::Outcome::Ok), now)
-    }
-
-    /// The same, where there may be a counter.
-    #[inline(never)]
-    fn complete_with_counter(&mut self, headers: &HeaderMap) -> bool {
-        let clock = &self.settings.clock;
-        let now = clock.now();
-        let completion = match Left::read(headers, || clock.wall_at(now)) {
-            Left::Silent => Completion::plain(gate::Outcome::Ok),
-            Left::Some(counter) => Completion::served(counter, self.settings.max_wait(true)),
-            Left::PerhapsNone => return false,
-        };
-        self.permit.complete_plainly(completion, || now)
-    }
-
     /// Takes the response, or the failure.
     pub(crate) fn on_response(
         &mut self,

@@ -95,7 +95,8 @@ impl Gate {
         self.watches_paths.load(Ordering::Relaxed)
     }
 
-    /// Whether another layer declares other quotas for this scope than the one that made the gate. The first counts.
+    /// Whether another layer declares other quotas for this scope than the one that made the gate.
+    /// The first counts.
     pub(crate) fn declares_otherwise(&self, config: GateConfig<'_>) -> bool {
         self.declared != config.hash_of_quotas()
     }

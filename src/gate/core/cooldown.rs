@@ -1,8 +1,13 @@
 //! The cooldown of a gate: until when it is closed, and how that wait grows.
 
+mod provisional;
+
+pub(crate) use provisional::ProvisionalId;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
+use self::provisional::Provisional;
 use super::breaker::PathHash;
 use crate::retry::positive_jitter;
 use crate::time::{Moment, later};
@@ -49,36 +54,11 @@ pub(crate) struct OpensAt {
     pub(crate) gate: Moment,
 }
 
-/// Names a provisional closing: one by the head of a response whose body is still being read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ProvisionalId(u32);
-
-/// The provisional closings, which a body may still lengthen or take back.
-#[derive(Debug, Default)]
-struct Unsettled {
-    closings: Vec<ByHead>,
-    /// The latest closing that holds whatever becomes of these.
-    settled: Option<ClosedUntil>,
-}
-
-#[derive(Debug)]
-struct ByHead {
-    id: ProvisionalId,
-    closed: ClosedUntil,
-    named: bool,
-    refused: bool,
-    /// The generation that it began.
-    began: Option<u16>,
-    counted: bool,
-    /// The start and the random bits of the generation before.
-    before: (Moment, u64),
-}
-
 #[derive(Debug, Default)]
 pub(crate) struct Cooldown {
     /// The latest of all closings.
     closed: Option<Box<ClosedUntil>>,
-    unsettled: Option<Box<Unsettled>>,
+    provisional: Option<Box<Provisional>>,
     /// The number of the last provisional closing.
     /// Reopening does not reset it: a body that began before it concerns no later closing.
     last_head: u32,
@@ -125,101 +105,6 @@ impl Cooldown {
         self.settle(closing)
     }
 
-    /// Closes by the head of a response whose body is still to be read.
-    /// The body [resolves](Self::resolve) it.
-    pub(crate) fn close_provisionally(
-        &mut self,
-        sent_under: u16,
-        closing: Closing,
-        bits: u64,
-    ) -> ProvisionalId {
-        let before = (self.since, self.bits);
-        let (news, began) = self.begin(sent_under, &closing, bits);
-        let counted = news && closing.refused;
-        self.count(counted);
-        let until = later(closing.received_at, self.wait_length(&closing));
-        let closed = ClosedUntil {
-            until,
-            decided_by: closing.decided_by,
-        };
-        let settled = self.closed.as_deref().cloned();
-        let unsettled = self.unsettled.get_or_insert_with(|| {
-            Box::new(Unsettled {
-                settled,
-                ..Unsettled::default()
-            })
-        });
-        self.last_head = self.last_head.wrapping_add(1);
-        let id = ProvisionalId(self.last_head);
-        unsettled.closings.push(ByHead {
-            id,
-            closed: closed.clone(),
-            named: matches!(closing.wait, Wait::Named(_)),
-            refused: closing.refused,
-            began,
-            counted,
-            before,
-        });
-        lengthen(&mut self.closed, closed);
-        id
-    }
-
-    /// Settles a provisional closing, now that the whole response is known.
-    /// It stands, lasts longer, or is taken back. A wait that the head named is never shortened; one that it did not
-    /// name gives way to what the body says.
-    pub(crate) fn resolve(
-        &mut self,
-        id: ProvisionalId,
-        closing: Option<Closing>,
-        now: Moment,
-    ) -> Option<OpensAt> {
-        let head = self.remove(id)?;
-        let Some(closing) = closing else {
-            self.take_back(&head, now);
-            self.closed = self.latest();
-            self.forget_settled();
-            return None;
-        };
-        if closing.refused {
-            // By its head it was served, and its body makes it a refusal.
-            self.count(!head.refused && head.began == Some(self.generation));
-            self.confirm_streak();
-        }
-        let named = head.named.then_some(head.closed);
-        let opening = self.settle(closing);
-        let own = named
-            .as_ref()
-            .map_or(opening.own, |named| named.until.max(opening.own));
-        if let Some(named) = named {
-            self.hold(named);
-        }
-        self.closed = self.latest();
-        self.forget_settled();
-        let gate = self.closed.as_ref().map_or(own, |closed| closed.until);
-        Some(OpensAt { own, gate })
-    }
-
-    /// Lets a provisional closing stand: the rest of its response will not be read.
-    pub(crate) fn confirm(&mut self, id: ProvisionalId) -> Option<Moment> {
-        let head = self.remove(id)?;
-        if head.refused {
-            self.confirm_streak();
-        }
-        let until = head.closed.until;
-        self.hold(head.closed);
-        self.forget_settled();
-        Some(until)
-    }
-
-    /// Another refusal whose closing is still provisional.
-    pub(crate) fn another_refusal(&self) -> Option<ProvisionalId> {
-        let heads = self.unsettled.iter().flat_map(|rest| &rest.closings);
-        heads
-            .into_iter()
-            .find(|head| head.refused)
-            .map(|head| head.id)
-    }
-
     /// Begins a generation if the closing is news.
     /// Its call was sent in the current one, or the gate is open.
     fn begin(&mut self, sent_under: u16, closing: &Closing, bits: u64) -> (bool, Option<u16>) {
@@ -239,8 +124,8 @@ impl Cooldown {
 
     /// Makes the growth of the streak final: another refusal of the same generation stands.
     fn confirm_streak(&mut self) {
-        if let Some(unsettled) = &mut self.unsettled {
-            for head in &mut unsettled.closings {
+        if let Some(provisional) = &mut self.provisional {
+            for head in &mut provisional.closings {
                 (head.counted, head.began) = (false, None);
             }
         }
@@ -258,68 +143,16 @@ impl Cooldown {
 
     /// Stays closed until then whatever bodies say.
     fn hold(&mut self, closed: ClosedUntil) {
-        if let Some(unsettled) = &mut self.unsettled {
-            if unsettled
+        if let Some(provisional) = &mut self.provisional {
+            if provisional
                 .settled
                 .as_ref()
                 .is_none_or(|settled| settled.until < closed.until)
             {
-                unsettled.settled = Some(closed.clone());
+                provisional.settled = Some(closed.clone());
             }
         }
         lengthen(&mut self.closed, closed);
-    }
-
-    fn remove(&mut self, id: ProvisionalId) -> Option<ByHead> {
-        let closings = &mut self.unsettled.as_mut()?.closings;
-        let at = closings.iter().position(|head| head.id == id)?;
-        Some(closings.swap_remove(at))
-    }
-
-    /// Undoes what a closing did to the generation and the streak.
-    /// Not if another of the same generation did the same.
-    fn take_back(&mut self, head: &ByHead, now: Moment) {
-        let others = self
-            .unsettled
-            .iter_mut()
-            .flat_map(|rest| &mut rest.closings);
-        let heir = others.into_iter().find(|other| other.refused);
-        if let Some(heir) = heir.filter(|_| head.refused) {
-            self.streak -= u32::from(heir.counted && head.counted).min(self.streak);
-            heir.counted |= head.counted;
-            if heir.began.is_none() {
-                (heir.began, heir.before) = (head.began, head.before);
-            }
-            return;
-        }
-        if head.counted {
-            self.streak = self.streak.saturating_sub(1);
-        }
-        // As long as it held, no call was admitted in its generation.
-        if head.began == Some(self.generation) && head.closed.until > now {
-            self.generation = self.generation.wrapping_sub(1);
-            (self.since, self.bits) = head.before;
-        }
-    }
-
-    /// The latest of all closings that hold.
-    fn latest(&self) -> Option<Box<ClosedUntil>> {
-        let Some(unsettled) = &self.unsettled else {
-            return self.closed.clone();
-        };
-        let provisional = unsettled.closings.iter().map(|head| &head.closed);
-        let all = unsettled.settled.iter().chain(provisional);
-        all.max_by_key(|closed| closed.until).cloned().map(Box::new)
-    }
-
-    fn forget_settled(&mut self) {
-        if self
-            .unsettled
-            .as_ref()
-            .is_some_and(|unsettled| unsettled.closings.is_empty())
-        {
-            self.unsettled = None;
-        }
     }
 
     /// The header or the rule behind the last closing.
@@ -332,8 +165,8 @@ impl Cooldown {
 
     /// When the last closing ends that is not provisional.
     pub(crate) fn last_settled(&self) -> Option<Moment> {
-        match &self.unsettled {
-            Some(unsettled) => unsettled.settled.as_ref(),
+        match &self.provisional {
+            Some(provisional) => provisional.settled.as_ref(),
             None => self.closed.as_deref(),
         }
         .map(|closed| closed.until)
@@ -341,8 +174,8 @@ impl Cooldown {
 
     /// The closing that holds now and is not provisional.
     pub(crate) fn settled(&self, now: Moment) -> Option<&ClosedUntil> {
-        match &self.unsettled {
-            Some(unsettled) => unsettled
+        match &self.provisional {
+            Some(provisional) => provisional
                 .settled
                 .as_ref()
                 .filter(|closed| closed.until > now),
@@ -382,7 +215,7 @@ impl Cooldown {
     /// Opens now.
     pub(crate) fn reopen(&mut self) {
         self.closed = None;
-        self.unsettled = None;
+        self.provisional = None;
         self.streak = 0;
     }
 

@@ -1,7 +1,7 @@
 //! Slow start after a refusal: one probe, then one more in flight with every call that is served.
 //!
-//! Where a window was seen to hold a number of calls, it lets as many through in each window, and now and then one more,
-//! to see whether the limit has grown.
+//! Where a window was seen to hold a number of calls, it lets as many through in each window, and now and then one
+//! more, to see whether the limit has grown.
 
 use super::blocked::Reason;
 use crate::time::Moment;

@@ -1,0 +1,89 @@
+//! A call closes its gate: by its response, by the head of it, or because the fleet says so.
+
+use std::sync::Arc;
+
+use super::{Permit, Stage, stage_after};
+use crate::gate::core::{Closing, Completion, OpensAt};
+use crate::gate::gate::WakeList;
+use crate::gate::guards::ProvisionalClosing;
+use crate::time::Moment;
+
+impl Permit {
+    /// Gives the admission back and closes the gate, because the fleet names a later moment.
+    pub(crate) fn revoke(&mut self, closing: Closing) {
+        let wake = self
+            .admitted_at(Stage::Admitted)
+            .map(|admitted| self.gate.lock().close(admitted.generation, closing, 0).1);
+        self.release();
+        wake.into_iter().for_each(WakeList::wake);
+    }
+
+    /// Notes how the call ended, and closes the gate, unless the head of the response did so already.
+    /// Returns when it opens.
+    pub(crate) fn complete_and_close(
+        &mut self,
+        completion: Completion,
+        closing: Closing,
+        provisional: Option<(ProvisionalClosing, Moment)>,
+        bits: u64,
+        now: Moment,
+    ) -> Option<OpensAt> {
+        let admitted = self.admitted_at(Stage::Sent)?;
+        let provisional = provisional.and_then(|(head, now)| {
+            if Arc::ptr_eq(&head.gate, &self.gate) {
+                let was_probe = head.was_probe;
+                return Some((head.id()?, was_probe, now));
+            }
+            head.take_back(now);
+            None
+        });
+        let mut gate = self.gate.lock();
+        let stale = gate.core.is_stale(admitted);
+        self.stage = stage_after(&gate);
+        let freed = gate.complete(admitted, completion, now);
+        let is_news = closing.refused || !stale;
+        let was_probe = match provisional {
+            Some((_, was_probe, _)) => was_probe,
+            None => gate.core.was_probe(admitted),
+        };
+        let behind = (closing.refused && was_probe).then(|| gate.waiters.arrive());
+        let (opens, wake) = match provisional {
+            Some((id, _, now)) => gate.resolve(id, is_news.then_some(closing), now),
+            None if is_news => {
+                let (opens, wake) = gate.close(admitted.generation, closing, bits);
+                (Some(opens), wake)
+            }
+            None => (None, WakeList::default()),
+        };
+        let watches_paths = gate.core.watches_paths();
+        drop(gate);
+        self.gate.set_watches_paths(watches_paths);
+        freed.wake();
+        wake.wake();
+        // A refused probe goes behind the others: an endpoint that is always refused must not starve its host.
+        self.number = behind.unwrap_or(self.number);
+        opens
+    }
+
+    /// Closes the gate by the head of a response whose body is still to be read.
+    pub(crate) fn close_provisionally(
+        &self,
+        closing: Closing,
+        bits: u64,
+    ) -> Option<ProvisionalClosing> {
+        let admitted = self.admitted_at(Stage::Sent)?;
+        let mut gate = self.gate.lock();
+        if !closing.refused && gate.core.is_stale(admitted) {
+            return None;
+        }
+        let was_probe = gate.core.was_probe(admitted);
+        let id = gate.close_provisionally(admitted.generation, closing, bits);
+        self.gate.set_watches_paths(gate.core.watches_paths());
+        drop(gate);
+        Some(ProvisionalClosing {
+            gate: Arc::clone(&self.gate),
+            was_probe,
+            id: Some(id),
+        })
+    }
+}
