@@ -184,7 +184,7 @@ impl Gates {
     fn make_room(&self, registry: &mut Registry, now: Moment) {
         if registry.is_full() {
             self.shared.addresses.clear();
-            registry.forget_idle(now);
+            registry.evict_idle(now);
         }
     }
 
@@ -192,18 +192,18 @@ impl Gates {
     #[inline]
     pub(crate) fn tidy(&self, now: Moment) {
         if self.shared.sweep_due.is_over(now) {
-            self.forget_unused(now);
+            self.evict_unused(now);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn forget_unused(&self, now: Moment) {
+    fn evict_unused(&self, now: Moment) {
         let mut registry = self.lock();
         // Another thread may have done it meanwhile.
         if self.shared.sweep_due.is_over(now) {
             self.shared.addresses.clear();
-            registry.forget_unused(now);
+            registry.evict_unused(now);
             self.shared.sweep_due.set(registry.next_sweep(now));
         }
     }

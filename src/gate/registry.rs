@@ -105,13 +105,13 @@ impl Registry {
     }
 
     /// Forgets the gates that no call holds and that remember nothing that still counts.
-    pub(super) fn forget_idle(&mut self, now: Moment) {
+    pub(super) fn evict_idle(&mut self, now: Moment) {
         self.retain(|gate| !is_idle(gate, now));
         self.sweep_at = self.total * 2;
     }
 
     /// Forgets the idle gates that were not used lately: what was learned may still be of use.
-    pub(super) fn forget_unused(&mut self, now: Moment) {
+    pub(super) fn evict_unused(&mut self, now: Moment) {
         self.retain(|gate| {
             !is_idle(gate, now) || gate.lock().core.was_used_after(now.earlier(UNUSED))
         });

@@ -42,7 +42,7 @@ pub(super) fn unit_of(name: &HeaderName, units: &Units) -> Option<Unit> {
 /// A value that one of the grammars reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Parsed {
-    /// A moment that was over when the head arrived, by more than [`CUT`]: it names no wait.
+    /// A moment that was over when the head arrived, by more than [`MAX_CLOCK_SKEW`]: it names no wait.
     Past,
     /// So long from the arrival of the head, in whole milliseconds.
     Wait(Duration),
@@ -75,7 +75,7 @@ const YEAR: Duration = Duration::from_secs(366 * 86_400);
 ///
 /// Spellings cut off up to a second, `Date` another. Beyond that two clocks disagree, and the moment says
 /// nothing about when to come back.
-const CUT: SignedDuration = SignedDuration::from_secs(2);
+const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(2);
 
 /// What absolute moments are compared with.
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +91,7 @@ impl ReferenceTime {
         date: Option<&[u8]>,
         retry_after_rounded_down: bool,
     ) -> ReferenceTime {
-        let fixed = date.and_then(date::imf_fixdate);
+        let fixed = date.and_then(date::http_date);
         let now = fixed.unwrap_or_else(|| {
             // A local clock beyond the calendar only makes every absolute moment unusable.
             let received = Timestamp::try_from(received()).unwrap_or(Timestamp::MIN);
@@ -180,7 +180,7 @@ impl ReferenceTime {
 
     fn until(self, moment: Timestamp) -> Parsed {
         let left = moment.duration_since(self.now);
-        if left < -CUT {
+        if left < -MAX_CLOCK_SKEW {
             return Parsed::Past;
         }
         Parsed::of(left.max(SignedDuration::ZERO).unsigned_abs())

@@ -157,7 +157,7 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, scan: &HeaderScan<'_>) -> 
     } else if throttled {
         throttle(provider, retried, body_says)
     } else {
-        match kind_of(status, retried, wait.is_some()) {
+        match classify(status, retried, wait.is_some()) {
             StatusKind::Success => Verdict::accept(),
             StatusKind::RateLimited => Verdict::throttled(),
             StatusKind::Retried
@@ -267,7 +267,7 @@ enum StatusKind {
     ClientError,
 }
 
-fn kind_of(status: StatusCode, retried: Option<bool>, hinted: bool) -> StatusKind {
+fn classify(status: StatusCode, retried: Option<bool>, hinted: bool) -> StatusKind {
     let code = status.as_u16();
     let down = status.is_server_error();
     match retried {

@@ -177,7 +177,7 @@ impl Limits {
 
     /// Spends the cost of a call that is admitted. Returns how much had been answered by now.
     #[inline]
-    pub(crate) fn on_admit(&mut self, cost: u32, now: Moment) -> u32 {
+    pub(crate) fn charge(&mut self, cost: u32, now: Moment) -> u32 {
         self.concurrency.acquire();
         self.windows.each(|window| window.reserve(cost, now));
         if let Some(interval) = self.interval_if_paced(cost) {

@@ -167,7 +167,7 @@ impl Core {
     fn admit_past_breaker(&mut self, cost: u32, now: Moment) -> Admitted {
         self.in_flight += 1;
         self.slow_start.on_admit(now);
-        let answered_then = self.limits.on_admit(cost, now);
+        let answered_then = self.limits.charge(cost, now);
         Admitted {
             generation: self.cooldown.generation(),
             cost,

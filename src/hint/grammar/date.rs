@@ -11,13 +11,13 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Reads a moment; `now` settles the century of a two-digit year.
 pub(crate) fn read(text: &[u8], now: Timestamp) -> Option<Timestamp> {
-    imf_fixdate(text).or_else(|| general(text, now))
+    http_date(text).or_else(|| general(text, now))
 }
 
 /// Reads the form that HTTP servers must send, `Sun, 06 Nov 1994 08:49:37 GMT`, by its fixed places.
 ///
 /// `None` leaves all other forms to the general grammar: years before 1970 and leap seconds, too.
-pub(crate) fn imf_fixdate(text: &[u8]) -> Option<Timestamp> {
+pub(crate) fn http_date(text: &[u8]) -> Option<Timestamp> {
     let (weekday, rest) = text.split_first_chunk::<3>()?;
     let [b',', b' ', d0, d1, b' ', rest @ ..] = rest else {
         return None;

@@ -172,7 +172,7 @@ impl Breaker {
             .failures
             .as_mut()
             .and_then(|failures| failures.out.as_mut());
-        let Some(out) = out.filter(|out| now >= out.opens && now >= out.probe_at) else {
+        let Some(out) = out.filter(|out| out.is_half_open(now)) else {
             return false;
         };
         let steps = out.failed.last() == Some(&path) && out.steps_back < STEPS_BACK;
@@ -320,6 +320,11 @@ impl Failures {
 }
 
 impl Suspected {
+    /// Whether the breaker is open and a probe may go now.
+    fn is_half_open(&self, now: Moment) -> bool {
+        now >= self.opens && now >= self.probe_at
+    }
+
     /// Notes that this path has failed, too.
     fn note(&mut self, path: PathHash) {
         self.other_path = None;

@@ -42,7 +42,7 @@ fn next(limits: &mut Limits, cost: u32, now: Moment) -> Moment {
 
 /// Lets a call through, and has it refused under this epoch.
 fn refuse(limits: &mut Limits, generation: u16, now: Moment) {
-    limits.on_admit(1, now);
+    limits.charge(1, now);
     let admitted = Admitted {
         generation,
         ..admitted(now)
@@ -54,7 +54,7 @@ fn refuse(limits: &mut Limits, generation: u16, now: Moment) {
 fn a_call_that_is_sent_late_keeps_the_next_one_at_its_distance() {
     let mut limits = declared(&[Quota::new(11, SECOND * 10).slack(Duration::ZERO).paced()]);
     let now = Moment::now();
-    limits.on_admit(1, now);
+    limits.charge(1, now);
     assert_eq!(next(&mut limits, 1, now), now + SECOND);
     let late = now + SECOND * 5;
     let admitted = admitted(now);
@@ -69,13 +69,13 @@ fn a_call_that_is_sent_late_keeps_the_next_one_at_its_distance() {
 fn a_call_whose_places_are_over_is_sent_if_there_are_others() {
     let mut limits = declared(&[Quota::new(2, SECOND)]);
     let early = Moment::now();
-    limits.on_admit(1, early);
+    limits.charge(1, early);
     let held_up = admitted(early);
     let now = early + SECOND * 5;
     assert!(limits.can_still_send(held_up, now));
-    limits.on_admit(1, now);
+    limits.charge(1, now);
     assert!(limits.can_still_send(held_up, now));
-    limits.on_admit(1, now);
+    limits.charge(1, now);
     assert!(!limits.can_still_send(held_up, now), "two others have them");
     let just_now = Admitted {
         sent: now,
@@ -88,7 +88,7 @@ fn a_call_whose_places_are_over_is_sent_if_there_are_others() {
 fn a_call_that_is_not_sent_gives_its_distance_back() {
     let mut limits = declared(&[Quota::per_hour(2).paced()]);
     let now = Moment::now();
-    limits.on_admit(1, now);
+    limits.charge(1, now);
     let admitted = admitted(now);
     limits.abort(admitted);
     assert!(limits.is_unused(now), "nothing was sent");
@@ -99,7 +99,7 @@ fn what_a_call_truly_costs_is_its_distance() {
     let quota = Quota::new(61, SECOND * 60).slack(Duration::ZERO);
     let mut limits = declared(&[quota.paced()]);
     let now = Moment::now();
-    limits.on_admit(1, now);
+    limits.charge(1, now);
     limits.on_send(1, now);
     let admitted = admitted(now);
     let completion = Completion {
@@ -129,7 +129,7 @@ fn costs_do_not_make_what_was_learned_last() {
         assert!(limits.paced);
         for _ in 0..1_000 {
             now = next(&mut limits, 100, now);
-            limits.on_admit(100, now);
+            limits.charge(100, now);
             let admitted = Admitted {
                 generation: 2,
                 cost: 100,
@@ -150,7 +150,7 @@ fn the_widest_distance_counts() {
     ];
     let mut limits = declared(&quotas);
     let now = Moment::now();
-    limits.on_admit(1, now);
+    limits.charge(1, now);
     assert_eq!(next(&mut limits, 1, now), now + SECOND * 10);
 }
 
@@ -170,7 +170,7 @@ fn a_server_that_says_what_is_left_teaches_nothing_by_refusing() {
                 counter: Some(counter),
                 ..refused()
             };
-            limits.on_admit(1, now);
+            limits.charge(1, now);
             limits.complete(Admitted::default(), completion, now);
         }
         for generation in 0..2 {
