@@ -72,25 +72,28 @@ pub(super) fn may_have_role(name: &str) -> bool {
     name.len() >= SHORTEST && !name.starts_with("content-") && name.as_bytes().windows(3).any(tells)
 }
 
-/// The spellings that most servers use, in a few comparisons.
+/// The spellings that most servers use, each in one comparison.
 fn common(name: &str) -> Option<Name<'_>> {
-    let plain = name.strip_prefix("x-").unwrap_or(name);
-    let rest = plain.strip_prefix("ratelimit")?;
-    let role = match rest {
-        "" => Role::Items,
-        "-limit" => Role::Limit,
-        "-remaining" => Role::Remaining {
-            sure: true,
-            of_calls: true,
-        },
-        "-reset" => Role::Reset {
-            delta: false,
-            sure: true,
-        },
+    let (role, word) = match name {
+        "x-ratelimit" | "ratelimit" => (Role::Items, ""),
+        "x-ratelimit-limit" | "ratelimit-limit" => (Role::Limit, "limit"),
+        "x-ratelimit-remaining" | "ratelimit-remaining" => {
+            let role = Role::Remaining {
+                sure: true,
+                of_calls: true,
+            };
+            (role, "remaining")
+        }
+        "x-ratelimit-reset" | "ratelimit-reset" => {
+            let role = Role::Reset {
+                delta: false,
+                sure: true,
+            };
+            (role, "reset")
+        }
         _ => return None,
     };
-    let separator = rest.len().min(1);
-    let before = &name[..name.len() - rest.len() + separator];
+    let before = &name[..name.len() - word.len()];
     Some(Name::new(role, (before, ""), Unit::Auto))
 }
 

@@ -189,10 +189,10 @@ impl<'h> HeaderScan<'h> {
         self.may_be_exhausted |=
             number.map_or_else(|| !is_positive(entry.value), |number| number.whole == 0);
         let is_bare = entry.value.first().is_some_and(u8::is_ascii_digit);
-        let remaining = if of_calls && is_bare {
-            whole_count(entry.value)
-        } else {
-            None
+        let remaining = match number {
+            _ if !of_calls || !is_bare => None,
+            Some(number) => u32::try_from(number.whole).ok(),
+            None => whole_count(entry.value),
         };
         let so_far = self.tightest.map_or(u32::MAX, |counter| counter.remaining);
         if let Some(remaining) = remaining.filter(|remaining| *remaining <= so_far) {
