@@ -106,7 +106,7 @@ impl Options {
             .method(method)
             .uri("https://api.example.com/")
             .body(())?;
-        let mut attempt = Attempt::new(&request, response).with_received_at(now);
+        let mut attempt = Attempt::new(&request, response).received_at(now);
         let looked_into = policy.wants_body(&attempt);
         if looked_into {
             attempt = attempt.with_body(response.body());

@@ -31,7 +31,7 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn judge(policy: &dyn Policy, request: &Request<()>, response: &Response<()>, body: &[u8]) {
-    let bare = Attempt::new(request, response).with_received_at(lines::received());
+    let bare = Attempt::new(request, response).received_at(lines::received());
     let looked_into = bare
         .with_body(body.trim_ascii_start())
         .with_trailers(response.headers());

@@ -140,7 +140,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             ..Report::default()
         };
         if let Some(retry_state) = &self.retry_state {
-            report.total_wait = retry_state.progress.waited.duration();
+            report.waited = retry_state.progress.waited.duration();
             report.decided_by = retry_state.decided_by.clone();
         }
         if let Some(slot) = slot {

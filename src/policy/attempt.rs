@@ -209,7 +209,7 @@ impl<'a> Attempt<'a> {
 
     /// The same attempt, whose response arrived at this moment of the wall clock.
     #[must_use]
-    pub fn with_received_at(mut self, moment: SystemTime) -> Self {
+    pub fn received_at(mut self, moment: SystemTime) -> Self {
         self.received = Received::Wall(moment);
         self
     }
@@ -310,7 +310,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// When the head of the response arrived, by the wall clock.
-    pub fn received_at(&self) -> SystemTime {
+    pub fn received(&self) -> SystemTime {
         match self.received {
             Received::Wall(moment) => moment,
             Received::Later(clock, moment) => clock.wall_at(moment),
@@ -331,7 +331,7 @@ impl<'a> Attempt<'a> {
     pub fn reading(&self) -> Reading {
         match self.outcome {
             AttemptResult::Response(status, headers) => {
-                crate::hint::read(status, headers, self.received_at())
+                crate::hint::read(status, headers, self.received())
             }
             AttemptResult::Failure(_) => Reading::Nothing,
         }

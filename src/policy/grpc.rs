@@ -261,7 +261,7 @@ impl Grpc {
             let head = Head {
                 status: StatusCode::OK,
                 headers,
-                received: attempt.received_at(),
+                received: attempt.received(),
                 refused: Some(true),
             };
             self.provider.waits.read(head, None)

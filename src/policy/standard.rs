@@ -134,7 +134,7 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, scan: &HeaderScan<'_>) -> 
     let head = Head {
         status,
         headers,
-        received: attempt.received_at(),
+        received: attempt.received(),
         refused: (only_this_call || throttled || retried == Some(true)).then_some(true),
     };
     if served {

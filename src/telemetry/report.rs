@@ -25,7 +25,7 @@ use crate::time::Rounded;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     pub(crate) attempts: u32,
-    pub(crate) total_wait: Duration,
+    pub(crate) waited: Duration,
     pub(crate) decided_by: Option<Cow<'static, str>>,
     pub(crate) stop_reason: Option<StopReason>,
     /// The time by the wall clock, and how long after the end of the call that is.
@@ -68,8 +68,8 @@ impl Report {
     }
 
     /// Returns how long the call waited in total, at the gate and between its attempts.
-    pub fn total_wait(&self) -> Duration {
-        self.total_wait
+    pub fn waited(&self) -> Duration {
+        self.waited
     }
 
     /// Returns what decided the last wait: a header, a field of the body, or a rule.
@@ -96,15 +96,15 @@ impl fmt::Display for Report {
             2 => f.write_str("sent twice"),
             attempts => write!(f, "sent {attempts} times"),
         }?;
-        if !self.total_wait.is_zero() {
-            write!(f, ", waited {}", Rounded(self.total_wait))?;
+        if !self.waited.is_zero() {
+            write!(f, ", waited {}", Rounded(self.waited))?;
         }
         // `decided_by` belongs to the wait that the call did not begin, if there is one.
         let decided_by = |f: &mut fmt::Formatter<'_>| match &self.decided_by {
             Some(decided_by) => write!(f, " ({decided_by})"),
             None => Ok(()),
         };
-        if !self.total_wait.is_zero() && self.not_before.is_none() {
+        if !self.waited.is_zero() && self.not_before.is_none() {
             decided_by(f)?;
         }
         if let Some(reason) = self.stop_reason {

@@ -34,7 +34,7 @@ fn agrees(id: &str, provider: Provider) {
     }
     let now: jiff::Timestamp = entry["now"].as_str().unwrap().parse().unwrap();
     let request = Request::get("https://api.test/").body(()).unwrap();
-    let mut attempt = Attempt::new(&request, &response).with_received_at(now.try_into().unwrap());
+    let mut attempt = Attempt::new(&request, &response).received_at(now.try_into().unwrap());
     let body = entry["body"].as_str().unwrap_or_default();
     if provider.wants_body(&attempt) {
         attempt = attempt.with_body(body.as_bytes());

@@ -92,7 +92,7 @@ impl Table {
             response = response.header(*name, *value);
         }
         let response = response.body(()).unwrap();
-        let mut attempt = Attempt::new(&request, &response).with_received_at(now);
+        let mut attempt = Attempt::new(&request, &response).received_at(now);
         if self.provider.wants_body(&attempt) {
             attempt = attempt.with_body(body.as_bytes());
         }

@@ -153,7 +153,7 @@ async fn a_wait_that_ended_at_the_gate_is_counted() {
     let _ = futures_util::future::join(send(&service, get(A)), send(&service, second)).await;
     assert!(start.elapsed() >= secs(10));
     assert!(
-        slot.report().unwrap().total_wait() >= secs(10),
+        slot.report().unwrap().waited() >= secs(10),
         "{:?}",
         slot.report()
     );
@@ -456,7 +456,7 @@ async fn a_client_that_dies_before_a_retry_is_told() {
         out.err(),
         slot.report()
     );
-    let waited = slot.report().unwrap().total_wait();
+    let waited = slot.report().unwrap().waited();
     assert_between(waited, secs(1), millis(20));
 }
 

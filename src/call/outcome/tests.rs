@@ -161,7 +161,7 @@ proptest! {
         }
         let response = response.body(()).unwrap();
         let now = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_772_452_800);
-        let attempt = Attempt::new(&request, &response).with_received_at(now);
+        let attempt = Attempt::new(&request, &response).received_at(now);
         let headers = response.headers();
         prop_assume!(provider.accepts_success(&attempt.request(), headers));
         let counter = match Left::read(headers, || now) {

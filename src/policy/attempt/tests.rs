@@ -12,7 +12,7 @@ fn an_attempt_tells_what_was_asked_and_what_came_back() {
     let attempt = Attempt::new(&request, &response)
         .with_body(b"down")
         .with_trailers(&trailers)
-        .with_received_at(noon);
+        .received_at(noon);
     assert_eq!(
         (attempt.method(), attempt.uri().path()),
         (&Method::PUT, "/orders/7")
@@ -23,7 +23,7 @@ fn an_attempt_tells_what_was_asked_and_what_came_back() {
         (attempt.body(), attempt.trailers()),
         (Some(&b"down"[..]), Some(&trailers))
     );
-    assert_eq!((attempt.number(), attempt.received_at()), (1, noon));
+    assert_eq!((attempt.number(), attempt.received()), (1, noon));
     assert!(attempt.error().is_none() && matches!(attempt.reading(), Reading::Wait(_)));
 }
 

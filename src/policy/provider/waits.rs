@@ -43,8 +43,7 @@ impl Waits {
         scan: &HeaderScan<'_>,
         attempt: &Attempt<'_>,
     ) -> Option<Remaining> {
-        self.rules
-            .remaining(headers, scan, || attempt.received_at())
+        self.rules.remaining(headers, scan, || attempt.received())
     }
 
     /// The pause that a served answer asks for.

@@ -116,7 +116,7 @@ impl Caller {
     async fn read(&mut self, job: u64, response: Response<ResponseBody<Drip>>) {
         let report = response.extensions().get::<Report>();
         let waited_for_nothing = |report: &&Report| {
-            report.total_wait() > Duration::from_millis(100) && report.decided_by().is_none()
+            report.waited() > Duration::from_millis(100) && report.decided_by().is_none()
         };
         if let Some(report) = report.filter(waited_for_nothing) {
             let mut book = self.book.lock().unwrap();
