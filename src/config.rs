@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, request};
@@ -39,8 +39,6 @@ pub(crate) struct Settings {
     pub(crate) fleet: Option<Arc<dyn Fleet>>,
     pub(crate) clock: Clock,
     pub(crate) rng: Rng,
-    /// Whether the quotas of the layer were compared with those of the gate of its first call.
-    pub(crate) has_checked_quotas: OnceLock<()>,
 }
 
 impl Settings {
@@ -108,19 +106,24 @@ impl Settings {
             },
             (Some(scope), _) => self.gate_of_scope(scope, request),
         };
-        if self.has_checked_quotas.get().is_none() {
-            self.check_quotas(request, &gate);
+        if gate.is_of_another_layer(self.layer_id()) {
+            self.compare_quotas(request, &gate);
         }
         gate
     }
 
-    /// Warns once if another layer has declared other quotas for the gate: they count, and those of this one do not.
+    /// Warns once per gate if the layer that made it declares other quotas: those count, and those of this layer do not.
     #[cold]
-    fn check_quotas(&self, request: &RequestHead<'_>, gate: &Gate) {
-        let is_first = self.has_checked_quotas.set(()).is_ok();
-        if is_first && gate.declares_otherwise(self.gate_config(request)) {
+    fn compare_quotas(&self, request: &RequestHead<'_>, gate: &Gate) {
+        if gate.declares_otherwise(self.gate_config(request)) {
             trace::on_other_quotas(gate.scope());
         }
+    }
+
+    /// Tells layers apart that were made apart; clones of a layer share their policy.
+    #[inline]
+    fn layer_id(&self) -> usize {
+        Arc::as_ptr(&self.policy).cast::<()>().addr()
     }
 
     /// Turns a verdict down if sending the request twice might not be safe behind a redirect.
@@ -186,6 +189,7 @@ impl Settings {
             plans: self.policy.plans(request),
             cold_start: self.policy.cold_start(request),
             circuit_breaker: self.circuit_breaker,
+            layer: self.layer_id(),
         }
     }
 

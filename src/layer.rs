@@ -99,7 +99,6 @@ impl RetryLayer {
             fleet: None,
             clock: Clock::default(),
             rng: Rng::default(),
-            has_checked_quotas: std::sync::OnceLock::new(),
         };
         Self {
             settings: Arc::new(settings),

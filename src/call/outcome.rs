@@ -78,7 +78,10 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                 .redirected_by(response.extensions());
         let by_head = self.settings.policy.judge(&attempt);
         if Timer::is_available() {
-            if let Some(unread) = self.unread(&attempt.judged_by_head(&by_head), status) {
+            if let Some(unread) = self.unread(
+                &attempt.judged_by_head(&*self.settings.policy, &by_head),
+                status,
+            ) {
                 // The gate closes now: the body may come late, or its reader leave.
                 if matches!(unread, Unread::Body) {
                     close_provisionally(
@@ -333,7 +336,9 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
     }
 
     fn after_drain(&mut self) -> Next<S::ResponseBody> {
+        // A slot among concurrent calls is free while the call waits, also that at a bucket or a redirect target.
         self.permit.release();
+        self.release_bucket();
         let Some(until) = self.retry_state().sleep_until.take() else {
             return Next::Admit;
         };

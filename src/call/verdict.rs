@@ -249,7 +249,7 @@ fn target_gate<'a>(
             _ if redirected => Outcome::Ok,
             Outcome::Ok => Outcome::Ok,
             Outcome::RateLimited => Outcome::RateLimitedElsewhere,
-            _ => Outcome::Cancelled,
+            _ => Outcome::Unconcerned,
         },
         counter: None,
         ..completion

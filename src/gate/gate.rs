@@ -32,8 +32,11 @@ pub(crate) struct Gate {
     watches_paths: AtomicBool,
     /// Whether the last response that was looked at had a counter.
     counts: AtomicBool,
-    /// A hash of the quotas that were declared.
+    /// A hash of the quotas that were declared, and the layer that declared them.
     declared: u64,
+    layer: usize,
+    /// Whether the quotas of another layer were compared with these.
+    was_compared: AtomicBool,
 }
 
 /// What the lock of a gate protects.
@@ -80,6 +83,8 @@ impl Gate {
             }),
             scope,
             declared: config.hash_of_quotas(),
+            layer: config.layer,
+            was_compared: AtomicBool::new(false),
             watches_paths: AtomicBool::new(false),
             counts: AtomicBool::new(false),
         }
@@ -95,10 +100,16 @@ impl Gate {
         self.watches_paths.load(Ordering::Relaxed)
     }
 
-    /// Whether another layer declares other quotas for this scope than the one that made the gate.
-    /// The first counts.
+    /// Whether another layer made the gate, and the quotas of the two were not compared yet.
+    #[inline]
+    pub(crate) fn is_of_another_layer(&self, layer: usize) -> bool {
+        self.layer != layer && !self.was_compared.load(Ordering::Relaxed)
+    }
+
+    /// Whether a layer declares other quotas for this scope than the one that made the gate. Compares once.
     pub(crate) fn declares_otherwise(&self, config: GateConfig<'_>) -> bool {
-        self.declared != config.hash_of_quotas()
+        let is_first = !self.was_compared.swap(true, Ordering::Relaxed);
+        is_first && self.declared != config.hash_of_quotas()
     }
 
     /// Whether the server is known to publish counters, so that the next response will have one, too.

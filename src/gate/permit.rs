@@ -247,9 +247,8 @@ impl Permit {
         let mut gate = self.gate.lock();
         self.stage = stage_after(&gate);
         let wake = gate.complete(admitted, completion, now);
-        let watches_paths = gate.core.watches_paths();
+        self.gate.set_watches_paths(gate.core.watches_paths());
         drop(gate);
-        self.gate.set_watches_paths(watches_paths);
         wake.wake();
     }
 

@@ -110,3 +110,27 @@ fn a_scope_has_at_most_1024_buckets_and_the_idle_ones_make_room() {
     assert!(bucket(2_000, start + MINUTE).is_some());
     assert_eq!(known(&gates), 2);
 }
+
+#[test]
+fn a_bucket_that_a_failure_does_not_concern_frees_its_slot_once() {
+    let quotas = [Quota::concurrent(3)];
+    let config = GateConfig {
+        quotas: &quotas,
+        ..GateConfig::default()
+    };
+    let (gates, now) = (Gates::new(), Moment::now());
+    let gate = gates.of(Scope::single(), config, now);
+    let enter = || {
+        let mut permit = Permit::new(Arc::clone(&gate), 1);
+        assert!(permit.try_acquire_now(false, now.instant()).1);
+        permit
+    };
+    let used = || gates.snapshot()[0].quotas[0].used;
+    let other = enter();
+    let mut failed = enter();
+    failed.complete(Completion::plain(Outcome::Unconcerned), now);
+    drop(failed);
+    assert_eq!(used(), 1, "the other call is in flight");
+    drop(other);
+    assert_eq!(used(), 0);
+}

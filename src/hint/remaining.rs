@@ -39,7 +39,7 @@ pub(crate) enum Left {
 impl Left {
     /// Reads the headers of a response that arrived then.
     pub(crate) fn read(headers: &HeaderMap, received: impl FnOnce() -> SystemTime) -> Self {
-        let scan = HeaderScan::of(headers);
+        let scan = HeaderScan::quick(headers);
         if scan.tightest().is_none() && !scan.has_items() && !scan.may_be_exhausted() {
             return Self::Silent;
         }

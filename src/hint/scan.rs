@@ -76,7 +76,21 @@ fn is_counter(name: &str, value: &[u8]) -> bool {
 }
 
 impl<'h> HeaderScan<'h> {
+    /// Scans all headers, whatever their values are. For a refusal, of which each value may matter.
     pub(crate) fn of(headers: &'h HeaderMap) -> HeaderScan<'h> {
+        HeaderScan::where_read(headers, |_, _| true)
+    }
+
+    /// Scans the headers whose values may be read. For a success, which nearly always says that there is something left.
+    pub(crate) fn quick(headers: &'h HeaderMap) -> HeaderScan<'h> {
+        HeaderScan::where_read(headers, may_be_read)
+    }
+
+    #[inline(always)]
+    fn where_read(
+        headers: &'h HeaderMap,
+        may_be_read: impl Fn(&str, &[u8]) -> bool,
+    ) -> HeaderScan<'h> {
         let mut scan = HeaderScan::empty();
         for (header, value) in headers {
             let name = header.as_str();

@@ -48,8 +48,11 @@ pub(super) fn read(
         reference,
         units,
     };
-    if scan.has_overflown() && (class == StatusClass::Refused || scan.may_be_exhausted()) {
-        return longest_of_all(headers, reference, units);
+    if scan.has_overflown() {
+        let is_limited = class == StatusClass::Refused || scan.may_be_exhausted();
+        if is_limited || class == StatusClass::OtherError {
+            return longest_of_all(headers, reference, units, !is_limited);
+        }
     }
     let limited = class == StatusClass::Refused || source.has_exhausted();
     if limited || (class == StatusClass::OtherError && !source.has_counters()) {
@@ -70,7 +73,14 @@ pub(super) fn is_wait(name: &HeaderName) -> bool {
 }
 
 /// The longest wait of a response with more counters than a scan keeps: none of them is cut short.
-fn longest_of_all(headers: &HeaderMap, reference: ReferenceTime, units: &Units) -> Reading {
+///
+/// Where no limit was reached, resets are ignored.
+fn longest_of_all(
+    headers: &HeaderMap,
+    reference: ReferenceTime,
+    units: &Units,
+    resets_ignored: bool,
+) -> Reading {
     let lines = headers.iter().filter_map(|(header, line)| {
         let name = Name::read(header.as_str())?;
         let unit = unit_of(header, units).unwrap_or(name.unit);
@@ -80,6 +90,7 @@ fn longest_of_all(headers: &HeaderMap, reference: ReferenceTime, units: &Units) 
                 .filter(|parsed| counts(header, *parsed))
         };
         let parsed = match name.role {
+            Role::Reset { .. } | Role::Items if resets_ignored => None,
             Role::Wait | Role::Reset { .. } => values(line.as_bytes()).filter_map(read).max(),
             Role::Items => {
                 let items = ratelimit::items(line.as_bytes());
@@ -89,7 +100,13 @@ fn longest_of_all(headers: &HeaderMap, reference: ReferenceTime, units: &Units) 
         };
         Some((parsed?, header))
     });
-    reading(lines.max_by_key(|(parsed, _)| *parsed))
+    let longest = lines.max_by_key(|(parsed, _)| *parsed);
+    match (reading(longest), longest) {
+        (Reading::Wait(hint), Some((_, header))) if !is_wait(header) => {
+            Reading::Wait(Hint::of(hint.wait(), Kind::Reset, header))
+        }
+        (reading, _) => reading,
+    }
 }
 
 /// Whether a value counts that one of several spellings of `Retry-After` states.

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use http::header::CONTENT_TYPE;
 use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri};
 
-use super::{RequestHead, Verdict};
+use super::{Policy, RequestHead, Verdict};
 use crate::failure::{self, Redirected};
 use crate::hint::Reading;
 use crate::time::sys;
@@ -42,7 +42,7 @@ pub struct Attempt<'a> {
     harmless: bool,
     kept_back: bool,
     redirected: Option<&'a Redirected>,
-    by_head: Option<&'a Verdict>,
+    by_head: Option<(&'a dyn Policy, &'a Verdict)>,
 }
 
 pub(super) const GRPC_STATUS: &str = "grpc-status";
@@ -166,14 +166,17 @@ impl<'a> Attempt<'a> {
     }
 
     /// The same attempt with the verdict of the policy on its head.
-    pub(crate) fn judged_by_head(mut self, verdict: &'a Verdict) -> Self {
-        self.by_head = Some(verdict);
+    pub(crate) fn judged_by_head(mut self, policy: &'a dyn Policy, verdict: &'a Verdict) -> Self {
+        self.by_head = Some((policy, verdict));
         self
     }
 
-    /// The verdict of the policy on the head, if there is one.
-    pub(super) fn head_verdict(&self) -> Option<&'a Verdict> {
-        self.by_head
+    /// What this policy says of the head, if it was asked before. A policy around it may have said something else.
+    pub(super) fn head_verdict_of(&self, policy: &dyn Policy) -> Option<&'a Verdict> {
+        let (judge, verdict) = self.by_head?;
+        // A policy may begin where the one around it does: the types have to be the same, too.
+        let is_judge = std::ptr::eq(judge, policy);
+        is_judge.then_some(verdict)
     }
 
     /// The address that answered, if the request was redirected.

@@ -84,8 +84,9 @@ use crate::scope::Scope;
 pub trait Policy: Send + Sync {
     /// Decides about one attempt.
     ///
-    /// It is called once per attempt, and once more with the body if [`wants_body`](Policy::wants_body) or
-    /// [`wants_trailers`](Policy::wants_trailers) returned `true` and the body ended within the bounds.
+    /// It is called for the head of each response and for each failure, and again once the body was read if
+    /// [`wants_body`](Policy::wants_body) or [`wants_trailers`](Policy::wants_trailers) returned `true`. It is not called
+    /// for a success that [`accepts_success`](Policy::accepts_success) takes.
     fn judge(&self, attempt: &Attempt<'_>) -> Verdict;
 
     /// Whether the body is read before the verdict is final.
@@ -239,10 +240,10 @@ pub struct PolicyFn<F> {
 }
 
 impl<F> PolicyFn<F> {
-    /// Accepts every success whose headers say nothing about limits, without a call of the function.
+    /// Accepts a plain success without a call of the function.
     ///
-    /// The function then judges failures, responses of 400 and above, and those whose headers say something about
-    /// limits: see [`Policy::accepts_success`].
+    /// The function then judges failures, responses of 400 and above, and successes with a counter that may be at zero:
+    /// see [`Policy::accepts_success`].
     ///
     /// ```
     /// use tower_backoff::policy::policy_fn;

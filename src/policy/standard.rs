@@ -92,7 +92,11 @@ fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     };
     let served = attempt.status().is_some_and(|status| status.as_u16() < 400);
     let plainly = served && attempt.body().is_none() && !provider.names_successes();
-    let scan = HeaderScan::of(headers);
+    let scan = if served {
+        HeaderScan::quick(headers)
+    } else {
+        HeaderScan::of(headers)
+    };
     let counter = provider.waits.remaining(headers, &scan, attempt);
     let verdict = if plainly && !scan.may_be_exhausted() {
         Verdict::accept()
@@ -216,7 +220,7 @@ fn is_retried(attempt: &Attempt<'_>, status: StatusCode) -> Option<bool> {
 /// Whether the head alone makes the call go again: only then can a body make it final.
 fn goes_again(provider: &Provider, attempt: &Attempt<'_>) -> bool {
     use super::Ruling::{Retry, Throttled};
-    if let Some(verdict) = attempt.head_verdict() {
+    if let Some(verdict) = attempt.head_verdict_of(provider) {
         return matches!(verdict.ruling(), Retry | Throttled);
     }
     let headers = attempt.headers();

@@ -14,6 +14,7 @@ mod places;
 mod prices;
 mod published;
 mod quota;
+mod redirect_slots;
 mod rush;
 mod short_way;
 mod spacing;

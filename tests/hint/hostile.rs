@@ -333,3 +333,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_unreadable_line_pairs_no_other_values() {
+    let mut headers = HeaderMap::new();
+    headers.insert("x-ratelimit-remaining", HeaderValue::from_static("0, 60"));
+    for reset in ["none", "7", "3600"] {
+        headers.append("x-ratelimit-reset", HeaderValue::from_static(reset));
+    }
+    let reading = hint::read(StatusCode::TOO_MANY_REQUESTS, &headers, received());
+    let Reading::Wait(hint) = reading else {
+        panic!("{reading:?}")
+    };
+    let wait = hint.wait().as_secs();
+    assert_eq!(wait, 3_600, "three values of two counters: the longest");
+}
+
+#[test]
+fn a_list_that_begins_with_garbage_keeps_its_other_values() {
+    let reading = refused("x-ratelimit-reset", b"soon (5), 3600");
+    let Reading::Wait(hint) = reading else {
+        panic!("{reading:?}")
+    };
+    assert_eq!(hint.wait().as_secs(), 3_600);
+}

@@ -149,3 +149,21 @@ fn each_recorded_rule_can_be_said() {
         agrees(id, provider);
     }
 }
+
+#[test]
+fn many_headers_do_not_make_a_spent_counter_the_matter_of_one_call() {
+    let request = Request::get("https://api.test/").body(()).unwrap();
+    let closes = |limits: usize| {
+        let mut response = Response::builder()
+            .status(408)
+            .header("x-ratelimit-remaining", "0")
+            .header("x-ratelimit-reset", "60");
+        for _ in 0..limits {
+            response = response.header("x-ratelimit-limit", "100");
+        }
+        let response = response.body(()).unwrap();
+        let verdict = Provider::new("test").judge(&Attempt::new(&request, &response));
+        verdict.closes_gate()
+    };
+    assert!(closes(0) && closes(15));
+}

@@ -176,3 +176,37 @@ proptest! {
         prop_assert_eq!(verdict.counter(), counter);
     }
 }
+
+/// A policy of a user that leaves the body to a provider within it.
+struct ByBody(Provider);
+
+impl Policy for ByBody {
+    fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
+        match attempt.body() {
+            Some(_) => self.0.judge(attempt),
+            None => Verdict::refuse(),
+        }
+    }
+
+    fn wants_body(&self, attempt: &Attempt<'_>) -> bool {
+        self.0.wants_body(attempt)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_within_a_policy_is_asked_for_its_own_verdict() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
+    let policy = ByBody(Provider::new("within").final_codes(["BROKE"]));
+    let client = RetryLayer::new(policy).layer(service_fn(move |_: Request<String>| {
+        let status = match count.fetch_add(1, Relaxed) {
+            0 => 429,
+            _ => 200,
+        };
+        let response = Response::builder().status(status).body(String::new());
+        std::future::ready(response.map_err(BoxError::from))
+    }));
+    let request = Request::get("https://api.test/").body(String::new());
+    let response = client.oneshot(request.unwrap()).await.unwrap();
+    assert_eq!((response.status().as_u16(), calls.load(Relaxed)), (200, 2));
+}

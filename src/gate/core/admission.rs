@@ -21,6 +21,8 @@ pub(crate) struct GateConfig<'a> {
     /// How many calls may be in flight to begin with.
     pub(crate) cold_start: Option<u32>,
     pub(crate) circuit_breaker: CircuitBreaker,
+    /// The layer that asks, told by an address.
+    pub(crate) layer: usize,
 }
 
 impl GateConfig<'_> {
@@ -47,6 +49,8 @@ pub(crate) enum Outcome {
     ServerError,
     /// A status of a server that is out, which the policy takes for an answer.
     UnavailableAccepted,
+    /// Answered, and what the answer says is no matter of this gate.
+    Unconcerned,
     /// Dropped before it was answered.
     Cancelled,
 }

@@ -282,9 +282,8 @@ impl Core {
             Outcome::RateLimited | Outcome::RateLimitedElsewhere | Outcome::ServerError => {
                 self.breaker.on_answer(now);
             }
-            Outcome::UnavailableAccepted | Outcome::Cancelled => {
-                self.breaker.on_cancel(admitted.sent);
-            }
+            Outcome::UnavailableAccepted => self.breaker.on_cancel(admitted.sent),
+            Outcome::Unconcerned | Outcome::Cancelled => {}
         }
     }
 

@@ -55,9 +55,8 @@ impl Permit {
             }
             None => (None, WakeList::default()),
         };
-        let watches_paths = gate.core.watches_paths();
+        self.gate.set_watches_paths(gate.core.watches_paths());
         drop(gate);
-        self.gate.set_watches_paths(watches_paths);
         freed.wake();
         wake.wake();
         // A refused probe goes behind the others: an endpoint that is always refused must not starve its host.

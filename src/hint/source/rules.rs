@@ -36,7 +36,7 @@ impl Rules {
 
     /// Whether counters are read as those of any provider.
     pub(crate) fn are_generic(&self) -> bool {
-        self.units.is_empty() && self.usages.is_empty() && !self.retry_after_rounded_down
+        self.units.is_empty() && self.usages.is_empty()
     }
 
     /// Reads a response; `body` is what has been seen of it, if anybody looked.
@@ -72,7 +72,8 @@ impl Rules {
         scan: &HeaderScan<'_>,
         received: impl FnOnce() -> SystemTime,
     ) -> Option<Remaining> {
-        let reference = || ReferenceTime::of(received, scan.date(), self.retry_after_rounded_down);
+        // A published reset is kept to the letter, also by a server that cuts its `Retry-After`.
+        let reference = || ReferenceTime::of(received, scan.date(), false);
         if self.usages.is_empty() {
             return remaining::read(scan, reference, &self.units);
         }
