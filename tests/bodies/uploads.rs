@@ -379,7 +379,7 @@ async fn trailers_that_never_come_hold_up_nobody_but_their_own_call() {
 }
 
 #[tokio::test]
-async fn a_caller_that_is_dropped_while_it_uploads_gives_its_place_back() {
+async fn a_caller_that_is_dropped_while_it_uploads_releases_its_slot() {
     let mut server = Uploads::start(|_| Does::Answer(200)).await;
     let gates = Gates::new();
     let client = uploader_with(quick().gates(&gates));
