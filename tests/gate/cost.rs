@@ -89,8 +89,8 @@ async fn a_cost_above_the_quota_is_refused_at_once_with_the_reason() {
     let mock = Mock::new(|_, _| status(200));
     let service = around(&mock, layer([Quota::per_minute(10), Quota::per_hour(100)]));
     let error = send(&service, with_cost(11)).await.unwrap_err();
-    let too_dear = error.downcast_ref::<CostAboveQuota>().expect("the reason");
-    assert_eq!((too_dear.cost(), too_dear.limit()), (11, 10));
+    let above_quota = error.downcast_ref::<CostAboveQuota>().expect("the reason");
+    assert_eq!((above_quota.cost(), above_quota.limit()), (11, 10));
     assert_eq!(
         error.to_string(),
         "a cost of 11 is above the quota of 10 of https://api.test"
