@@ -107,8 +107,8 @@ impl Options {
             .uri("https://api.example.com/")
             .body(())?;
         let mut attempt = Attempt::new(&request, response).received_at(now);
-        let looked_into = policy.wants_body(&attempt);
-        if looked_into {
+        let inspected = policy.wants_body(&attempt);
+        if inspected {
             attempt = attempt.with_body(response.body());
         }
         let verdict = policy.judge(&attempt);
@@ -121,7 +121,7 @@ impl Options {
             policy: policy.name().to_owned(),
             hint: verdict.hint().cloned().or(read),
             verdict,
-            looked_into,
+            inspected,
         })
     }
 
@@ -155,8 +155,8 @@ impl Options {
             "status   {}\npolicy   {}{}\nverdict  {}: {}\nwait     {}\n",
             response.status(),
             judged.policy,
-            if judged.looked_into {
-                ", which looked into the body"
+            if judged.inspected {
+                ", which inspected the body"
             } else {
                 ""
             },
@@ -171,7 +171,7 @@ struct Judged {
     policy: String,
     verdict: Verdict,
     hint: Option<Hint>,
-    looked_into: bool,
+    inspected: bool,
 }
 
 impl Judged {

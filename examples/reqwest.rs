@@ -43,9 +43,9 @@ async fn main() -> Result<(), BoxError> {
 
 async fn say(what: &str, response: reqwest::Response) -> Result<(), BoxError> {
     let report = response.extensions().get::<Report>().cloned();
-    let (status, from) = (response.status(), response.remote_addr());
+    let status = response.status();
     println!(
-        "{what:18} {status} from {from:?}: {:?}, {}",
+        "{what:18} {status} {:?}, {}",
         response.text().await?,
         report.unwrap_or_default()
     );

@@ -47,7 +47,7 @@ async fn main() -> Result<(), BoxError> {
     let mut request = put(server, &path)?;
     let again = move || Ok::<_, Infallible>(stream_of(path.clone()));
     request.extensions_mut().insert(BodyFactory::new(again));
-    send("a buffer of 1 KiB, and a remake", 1024, request).await
+    send("a buffer of 1 KiB, and a factory", 1024, request).await
 }
 
 /// Sends a request through layers of its own, and prints the result.

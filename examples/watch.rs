@@ -84,7 +84,7 @@ fn draw(after: Duration, mut gates: Vec<GateStatus>) -> std::io::Result<()> {
     writeln!(out, "after {:.1} s", after.as_secs_f64())?;
     writeln!(
         out,
-        "{:<12} {:>9} {:>7}  {:<12} {:<28} spent",
+        "{:<12} {:>9} {:>7}  {:<12} {:<28} used",
         "scope", "in flight", "waiting", "closed for", "by"
     )?;
     for gate in gates {
@@ -92,17 +92,17 @@ fn draw(after: Duration, mut gates: Vec<GateStatus>) -> std::io::Result<()> {
             || "-".to_owned(),
             |wait| format!("{:.1} s", wait.as_secs_f64()),
         );
-        let spent: Vec<_> = gate
+        let used: Vec<_> = gate
             .quotas
             .iter()
             .map(|quota| format!("{} of {}", quota.used, quota.limit))
             .collect();
-        let (by, spent) = (gate.closed_by.unwrap_or_default(), spent.join(", "));
+        let (by, used) = (gate.closed_by.unwrap_or_default(), used.join(", "));
         let scope = gate.scope.to_string();
         let (in_flight, waiting) = (gate.in_flight, gate.waiting);
         writeln!(
             out,
-            "{scope:<12} {in_flight:>9} {waiting:>7}  {closed_for:<12} {by:<28} {spent}"
+            "{scope:<12} {in_flight:>9} {waiting:>7}  {closed_for:<12} {by:<28} {used}"
         )?;
     }
     writeln!(out)

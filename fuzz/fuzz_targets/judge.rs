@@ -32,10 +32,10 @@ fuzz_target!(|data: &[u8]| {
 
 fn judge(policy: &dyn Policy, request: &Request<()>, response: &Response<()>, body: &[u8]) {
     let bare = Attempt::new(request, response).received_at(lines::received());
-    let looked_into = bare
+    let inspected = bare
         .with_body(body.trim_ascii_start())
         .with_trailers(response.headers());
-    for attempt in [bare, looked_into] {
+    for attempt in [bare, inspected] {
         let _ = policy.wants_body(&attempt);
         let verdict = policy.judge(&attempt);
         if let Some(hint) = verdict.hint() {

@@ -11,7 +11,7 @@ use crate::time::Moment;
 
 impl<S: Inner<B>, B: Replay> Call<S, B> {
     pub(crate) fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
-        let asks = AcquireRequest {
+        let needs = AcquireRequest {
             cost: self.permit.cost(),
             path: path_hash(&self.outgoing.head()),
             deadlines: Deadlines {
@@ -28,7 +28,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                 .as_mut()
                 .and_then(|retry_state| retry_state.bucket.as_mut());
             if let Some(bucket) = bucket.filter(|bucket| !bucket.is_admitted()) {
-                let Poll::Ready(admitted) = bucket.poll_acquire(asks, clock, &mut self.timer, cx)
+                let Poll::Ready(admitted) = bucket.poll_acquire(needs, clock, &mut self.timer, cx)
                 else {
                     // It holds no slot at its scope, nor a place in its queue, while it waits for its bucket.
                     self.permit.release();
@@ -42,7 +42,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             if self.permit.is_admitted() {
                 break;
             }
-            if let Err(why) = ready!(self.permit.poll_acquire(asks, clock, &mut self.timer, cx)) {
+            if let Err(why) = ready!(self.permit.poll_acquire(needs, clock, &mut self.timer, cx)) {
                 let scope = self.permit.gate().scope().clone();
                 return Poll::Ready(Next::End(self.reject(why, scope)));
             }

@@ -21,10 +21,10 @@ impl Gates {
         if of_provider().any(|(_, gates)| gates.as_ptr() == std::sync::Arc::as_ptr(&self.shared)) {
             return false;
         }
-        let has_siblings = of_provider().next().is_some();
+        let has_others = of_provider().next().is_some();
         let gates = std::sync::Arc::downgrade(&self.shared);
         known.push((provider.into(), gates));
-        has_siblings
+        has_others
     }
 }
 
@@ -35,22 +35,22 @@ mod tests {
     #[test]
     fn a_second_set_of_gates_for_a_provider_is_noticed_once() {
         let (first, second) = (Gates::new(), Gates::new());
-        assert!(!first.is_duplicate_layer("siblings-test"));
+        assert!(!first.is_duplicate_layer("duplicate-test"));
         assert!(
-            !first.clone().is_duplicate_layer("siblings-test"),
+            !first.clone().is_duplicate_layer("duplicate-test"),
             "a clone is the same"
         );
-        assert!(second.is_duplicate_layer("siblings-test"));
+        assert!(second.is_duplicate_layer("duplicate-test"));
         assert!(
-            !second.is_duplicate_layer("siblings-test"),
+            !second.is_duplicate_layer("duplicate-test"),
             "it is said once"
         );
-        assert!(!second.is_duplicate_layer("siblings-test-other"));
+        assert!(!second.is_duplicate_layer("duplicate-test-other"));
     }
 
     #[test]
-    fn gates_that_are_gone_are_no_siblings() {
-        assert!(!Gates::new().is_duplicate_layer("siblings-test-gone"));
-        assert!(!Gates::new().is_duplicate_layer("siblings-test-gone"));
+    fn gates_that_were_dropped_are_no_duplicates() {
+        assert!(!Gates::new().is_duplicate_layer("duplicate-test-dropped"));
+        assert!(!Gates::new().is_duplicate_layer("duplicate-test-dropped"));
     }
 }

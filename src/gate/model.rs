@@ -46,7 +46,7 @@ const LEAVES: [Fate; 5] = [
 ];
 
 #[test]
-fn two_callers_for_one_place_in_every_schedule() {
+fn two_callers_for_one_slot_in_every_schedule() {
     let mut schedules = 0;
     for first in LEAVES {
         for second in LEAVES {

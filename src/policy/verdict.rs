@@ -166,8 +166,8 @@ impl Verdict {
     /// });
     /// # let _ = policy;
     /// ```
-    pub const fn with_cost(mut self, price: u32) -> Self {
-        self.cost = Some(price);
+    pub const fn with_cost(mut self, cost: u32) -> Self {
+        self.cost = Some(cost);
         self
     }
 

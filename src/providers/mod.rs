@@ -6,7 +6,7 @@
 //! ```
 //! use tower_backoff::{Quota, providers};
 //!
-//! let ours = providers::wolfeo().quota(Quota::per_minute(1_200)); // a bigger plan, as a cap
+//! let ours = providers::wolfeo().plan(Quota::per_minute(1_200)); // a key with a bigger plan
 //! # let _ = ours;
 //! ```
 //!

@@ -96,7 +96,7 @@ impl Backoff {
     pub const fn max_delay(mut self, max_delay: Duration) -> Self {
         assert!(
             max_delay.as_nanos() >= self.base.as_nanos(),
-            "the cap of a backoff must not be below its base: raise the cap or lower the base"
+            "the longest wait must not be below the base: raise `max_delay` or lower the base"
         );
         self.max_delay = max_delay;
         self

@@ -67,7 +67,7 @@ async fn the_connection_is_reused_after_a_refusal_whose_body_is_no_text() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_of_64_kib_is_looked_into_and_one_byte_more_is_not() {
+async fn a_body_of_64_kib_is_inspected_and_one_byte_more_is_not() {
     for (length, sent) in [(64 * 1024, 1), (64 * 1024 + 1, 2)] {
         let code = r#"{"code":"BROKE"}"#;
         let body = " ".repeat(length - code.len()) + code;

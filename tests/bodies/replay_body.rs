@@ -112,7 +112,7 @@ impl Read {
         match frame {
             Some(Ok(frame)) => {
                 assert!(!said_ended, "a body that says it ended yields nothing more");
-                self.hear(frame, &hint);
+                self.on_frame(frame, &hint);
             }
             Some(Err(error)) => self.error = Some(error.to_string()),
             None => self.ended = true,
@@ -120,7 +120,7 @@ impl Read {
         assert!(!(self.ended && self.error.is_some()), "an error is no end");
     }
 
-    fn hear(&mut self, frame: Frame<Bytes>, hint: &SizeHint) {
+    fn on_frame(&mut self, frame: Frame<Bytes>, hint: &SizeHint) {
         match frame.into_data() {
             Ok(data) => {
                 assert!(hint.upper().is_none_or(|upper| upper >= data.len() as u64));

@@ -379,7 +379,7 @@ async fn trailers_that_never_come_hold_up_nobody_but_their_own_call() {
 }
 
 #[tokio::test]
-async fn a_caller_that_is_dropped_while_it_uploads_gives_its_place_back() {
+async fn a_caller_that_is_dropped_while_it_uploads_releases_its_slot() {
     let mut server = Uploads::start(|_| Does::Answer(200)).await;
     let gates = Gates::new();
     let client = uploader_with(quick().gates(&gates));
@@ -422,8 +422,8 @@ async fn a_body_that_cannot_be_replayed_is_made_anew() -> Result<(), BoxError> {
 async fn a_body_whose_answer_came_early_is_made_anew() -> Result<(), BoxError> {
     let server = first(Does::AnswerUnread(429)).await;
     let mut upload = put(&server, unending(["half"]));
-    let remake = BodyFactory::new(|| Ok::<_, BoxError>(pieces(["half", " and half"])));
-    upload.extensions_mut().insert(remake);
+    let factory = BodyFactory::new(|| Ok::<_, BoxError>(pieces(["half", " and half"])));
+    upload.extensions_mut().insert(factory);
     let response = uploader().oneshot(upload).await?;
     assert_eq!(response.status(), 200);
     assert_eq!(server.received()[1].bytes, "half and half");
@@ -449,8 +449,8 @@ async fn a_body_that_cannot_be_made_anew_ends_the_call_with_the_refusal_in_hand(
 async fn a_body_that_can_be_replayed_is_not_made_anew() -> Result<(), BoxError> {
     let server = first(Does::Answer(503)).await;
     let mut upload = put(&server, pieces(["small"]));
-    let remake = BodyFactory::<Upload>::new(|| -> Result<_, BoxError> { panic!("asked in vain") });
-    upload.extensions_mut().insert(remake);
+    let factory = BodyFactory::<Upload>::new(|| -> Result<_, BoxError> { panic!("asked in vain") });
+    upload.extensions_mut().insert(factory);
     let response = uploader().oneshot(upload).await?;
     assert_eq!(response.status(), 200);
     assert_all(&server, 2, b"small");

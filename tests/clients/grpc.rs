@@ -392,7 +392,7 @@ async fn a_stream_is_judged_by_its_head_and_not_held_up() {
 }
 
 #[tokio::test]
-async fn a_stream_holds_its_place_among_the_calls_at_once() {
+async fn a_stream_holds_its_concurrency_slot() {
     let (sender, watch) = slow_stream();
     let server = Tonic::watching(watch).await;
     let provider = Provider::new("health").quota(Quota::concurrent(1));

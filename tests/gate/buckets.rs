@@ -449,7 +449,7 @@ impl Service<Request<Body>> for Sluice {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_was_not_sent_gives_back_its_place_in_the_bucket() {
+async fn a_call_that_was_not_sent_releases_its_slot_in_the_bucket() {
     let mock = Mock::new(|nth, head| {
         let bucket = match is_search(head) {
             true => ["search", "30", "1", "250"],
@@ -485,7 +485,7 @@ async fn a_call_that_was_not_sent_gives_back_its_place_in_the_bucket() {
 
 #[tokio::test(start_paused = true)]
 async fn refusals_in_flight_that_name_a_bucket_shut_it_once() {
-    // When many calls have come just before, those that follow pass with tickets.
+    // On a fresh gate, and just after many other calls.
     for just_before in [0, 40] {
         let mock = Mock::new(move |nth, head| match is_search(head) {
             true if nth <= just_before + 64 => {
@@ -506,11 +506,11 @@ async fn refusals_in_flight_that_name_a_bucket_shut_it_once() {
         }
         let calls: Vec<_> = (0..64).map(|_| start(&service, get(SEARCH))).collect();
         tokio::time::sleep(secs(5)).await;
-        let shut = gates
+        let closed = gates
             .snapshot()
             .into_iter()
             .filter_map(|gate| gate.closed_for);
-        assert!(shut.max().is_some_and(|shut| shut < secs(57)));
+        assert!(closed.max().is_some_and(|closed| closed < secs(57)));
         for call in calls {
             assert_eq!(status_of(&call.await.unwrap()), 200);
         }
@@ -545,11 +545,14 @@ async fn a_server_that_names_ever_new_buckets_makes_no_more_than_1024_gates() {
         1_025,
         "1,024 buckets, and their scope"
     );
-    assert_eq!(mock.calls().len(), 1_025, "then the scope itself is shut");
+    assert_eq!(mock.calls().len(), 1_025, "then the scope itself is closed");
     let own = gates.snapshot().into_iter();
     let mut own = own.filter(|gate| gate.scope.to_string() == "https://api.test");
-    let shut = own.next().and_then(|gate| gate.closed_for);
-    assert!(shut.is_some_and(|shut| shut >= secs(3_600)), "{shut:?}");
+    let closed = own.next().and_then(|gate| gate.closed_for);
+    assert!(
+        closed.is_some_and(|closed| closed >= secs(3_600)),
+        "{closed:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

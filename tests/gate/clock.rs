@@ -56,7 +56,7 @@ async fn a_gate_that_is_shut_opens_when_it_was_said_whatever_the_clock_says_by_t
             let begun = Instant::now();
             let calls: Vec<_> = (0..100).map(|_| start(&service, get(URI))).collect();
             tokio::time::sleep(secs(20)).await;
-            let closed_for = gates.snapshot()[0].closed_for.expect("it is shut");
+            let closed_for = gates.snapshot()[0].closed_for.expect("it is closed");
             assert_between(closed_for, secs(20), millis(400));
             for call in calls {
                 assert_eq!(status_of(&call.await.unwrap()), 200);

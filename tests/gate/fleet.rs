@@ -21,7 +21,7 @@ const URI: &str = "https://api.lemlist.com/api/campaigns";
 #[derive(Default)]
 struct Ledger {
     takes: Duration,
-    shut: Mutex<Option<Instant>>,
+    closed: Mutex<Option<Instant>>,
     granted: Mutex<Vec<Instant>>,
 }
 
@@ -35,13 +35,13 @@ impl Ledger {
 
     fn decide(&self) -> Reply {
         let now = Instant::now();
-        if let Some(shut) = self.shut.lock().unwrap().filter(|shut| *shut > now) {
-            return Reply::NotBefore(shut - now);
+        if let Some(closed) = self.closed.lock().unwrap().filter(|closed| *closed > now) {
+            return Reply::NotBefore(closed - now);
         }
         let mut granted = self.granted.lock().unwrap();
-        let place = granted.iter().rev().nth(1).map(|before| *before + secs(1));
-        match place.filter(|place| *place > now) {
-            Some(place) => Reply::NotBefore(place - now),
+        let slot = granted.iter().rev().nth(1).map(|before| *before + secs(1));
+        match slot.filter(|slot| *slot > now) {
+            Some(slot) => Reply::NotBefore(slot - now),
             None => {
                 granted.push(now);
                 Reply::Granted
@@ -62,7 +62,7 @@ impl Fleet for Ledger {
     }
 
     fn on_close(&self, _: &Scope, closed_for: Duration) {
-        *self.shut.lock().unwrap() = Some(Instant::now() + closed_for);
+        *self.closed.lock().unwrap() = Some(Instant::now() + closed_for);
     }
 }
 
@@ -158,7 +158,7 @@ const SEARCH_BUCKET: &str = "https://api.test, bucket search";
 #[derive(Default)]
 struct Register {
     takes: Duration,
-    shut: Mutex<HashMap<String, Instant>>,
+    closed: Mutex<HashMap<String, Instant>>,
     asked: Mutex<Vec<(String, u32)>>,
     returned: Mutex<Vec<(String, u32)>>,
 }
@@ -174,33 +174,33 @@ impl Register {
 }
 
 impl Fleet for Register {
-    fn admit(&self, scope: &Scope, price: u32) -> ReplyFuture {
+    fn admit(&self, scope: &Scope, cost: u32) -> ReplyFuture {
         let (scope, now, takes) = (scope.to_string(), Instant::now(), self.takes);
-        let shut = self.shut.lock().unwrap().get(&scope).copied();
-        self.asked.lock().unwrap().push((scope, price));
+        let closed = self.closed.lock().unwrap().get(&scope).copied();
+        self.asked.lock().unwrap().push((scope, cost));
         Box::pin(async move {
             if !takes.is_zero() {
                 tokio::time::sleep(takes).await;
             }
-            match shut.filter(|shut| *shut > now) {
-                Some(shut) => Reply::NotBefore(shut - now),
+            match closed.filter(|closed| *closed > now) {
+                Some(closed) => Reply::NotBefore(closed - now),
                 None => Reply::Granted,
             }
         })
     }
 
-    fn release(&self, scope: &Scope, price: u32) {
+    fn release(&self, scope: &Scope, cost: u32) {
         let mut returned = self.returned.lock().unwrap();
-        returned.push((scope.to_string(), price));
+        returned.push((scope.to_string(), cost));
     }
 
     fn on_close(&self, scope: &Scope, closed_for: Duration) {
         let until = Instant::now() + closed_for;
-        self.shut.lock().unwrap().insert(scope.to_string(), until);
+        self.closed.lock().unwrap().insert(scope.to_string(), until);
     }
 }
 
-/// A process that has five places a minute, and learns the buckets from the answers.
+/// A process that has five slots a minute, and learns the buckets from the answers.
 fn process_with_buckets(mock: &Mock, register: &Arc<Register>) -> (Retry<Mock>, Gates) {
     let gates = Gates::new();
     let provider = Provider::new("buckets")
@@ -234,7 +234,7 @@ fn gate(gates: &Gates, scope: &str) -> GateStatus {
         .expect("a gate")
 }
 
-/// How many of the five places are taken.
+/// How many of the five slots are taken.
 fn taken(gates: &Gates) -> u32 {
     gate(gates, API).quotas[0].used
 }
@@ -280,7 +280,7 @@ async fn a_bucket_that_one_process_has_spent_is_waited_for_by_its_kind_in_all() 
     assert_eq!((bucket.waiting, bucket.in_flight), (1, 0));
     let api = gate(&gates, API);
     assert_eq!((api.closed_by, api.waiting, api.in_flight), (None, 0, 0));
-    assert_eq!(taken(&gates), 1, "the place of the call that waits is free");
+    assert_eq!(taken(&gates), 1, "the slot of the call that waits is free");
 
     send(&another, get(CORE)).await.unwrap();
     assert_eq!(begun.elapsed(), millis(20), "core is not stopped by search");
@@ -397,17 +397,17 @@ async fn what_was_granted_to_a_call_whose_client_is_never_ready_goes_back() {
     let first = tokio::spawn(service.clone().oneshot(get(CORE)));
     tokio::time::sleep(millis(10)).await;
     let waits = tokio::time::timeout(secs(2), service.clone().oneshot(get(CORE))).await;
-    assert!(waits.is_err(), "the first has the only place in the client");
+    assert!(waits.is_err(), "the first has the only slot in the client");
     assert_eq!(register.asked().len(), 2);
     assert_eq!(register.came_back(), [(API.to_owned(), 1)]);
     first.abort();
 }
 
-/// Says "not before 30 s" to the second call, whatever it hears, and keeps what it hears.
+/// Says "not before 30 s" to the second call, whatever it is told, and keeps the closings.
 #[derive(Default)]
 struct Listens {
     asked: Mutex<u32>,
-    heard: Mutex<Vec<Duration>>,
+    closings: Mutex<Vec<Duration>>,
 }
 
 impl Fleet for Listens {
@@ -422,7 +422,7 @@ impl Fleet for Listens {
     }
 
     fn on_close(&self, _: &Scope, closed_for: Duration) {
-        self.heard.lock().unwrap().push(closed_for);
+        self.closings.lock().unwrap().push(closed_for);
     }
 }
 
@@ -442,7 +442,7 @@ async fn what_the_fleet_said_does_not_come_back_to_it_as_a_closing() {
     for call in [refused, told_to_wait] {
         assert_eq!(status_of(&call.await.unwrap()), 200);
     }
-    let heard = fleet.heard.lock().unwrap().clone();
-    assert_eq!(heard.len(), 1);
-    assert_between(heard[0], secs(1), millis(10));
+    let closings = fleet.closings.lock().unwrap().clone();
+    assert_eq!(closings.len(), 1);
+    assert_between(closings[0], secs(1), millis(10));
 }

@@ -4,17 +4,17 @@
 mod support;
 
 mod buckets;
+mod bursts;
 mod circuit_breaker;
 mod clock;
+mod concurrency;
+mod cost;
+mod fast_path;
 mod fleet;
 mod limiters;
-mod loitering;
-mod moving;
-mod places;
-mod prices;
+mod liveness;
+mod pacing;
 mod published;
 mod quota;
 mod redirect_slots;
-mod rush;
-mod short_way;
-mod spacing;
+mod stalled_waiters;

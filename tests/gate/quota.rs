@@ -273,7 +273,7 @@ async fn a_sliding_counter_refuses_nobody_once_it_is_declared() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bucket_smaller_than_the_quota_is_learned_from_two_refusals() {
-    // Each of them is bare, and shuts the gate for a minute.
+    // Each of them is bare, and closes the gate for a minute.
     for (per, ideal) in [(secs(2), secs(30)), (secs(60), secs(885))] {
         let bucket = Bucket {
             size: 5,
@@ -329,13 +329,13 @@ async fn of_two_quotas_the_one_that_refuses_is_learned() {
 }
 
 /// Every call costs this many points.
-struct Dear(Sliding, u32);
+struct EachCosts(Sliding, u32);
 
-impl Limit for Dear {
+impl Limit for EachCosts {
     fn takes(&mut self, now: Duration) -> bool {
-        let Self(sliding, price) = self;
+        let Self(sliding, cost) = self;
         let before = sliding.count;
-        sliding.count += *price - 1;
+        sliding.count += *cost - 1;
         let takes = sliding.takes(now);
         if !takes {
             sliding.count = before;
@@ -347,7 +347,7 @@ impl Limit for Dear {
 #[tokio::test(start_paused = true)]
 async fn a_sliding_counter_of_points_refuses_nobody_once_it_is_declared() {
     for tenth in [0, 3, 7, 8] {
-        let points = Dear(Sliding::new(60, secs(60), secs(6) * tenth), 10);
+        let points = EachCosts(Sliding::new(60, secs(60), secs(6) * tenth), 10);
         let policy = Provider::new("test").quota(Quota::per_minute(60).paced());
         let layer = RetryLayer::new(policy).cost_by(|_| 10);
         let (refused, _) = drain_with(points, layer).await;
@@ -463,7 +463,7 @@ async fn a_quota_is_counted_per_scope() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_dropped_before_it_is_sent_gives_its_place_back() {
+async fn a_call_that_is_dropped_before_it_is_sent_releases_its_slot() {
     let mock = support::mock::Mock::new(|_, _| support::mock::status(200));
     let policy = Provider::new("test").quota(Quota::per_minute(1));
     let busy = tower::ServiceBuilder::new()

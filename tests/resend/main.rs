@@ -10,8 +10,8 @@ mod failure_queue;
 mod failure_race;
 #[cfg(feature = "hyper")]
 mod failure_wire;
-mod kept_back;
 mod keys;
+mod not_sent;
 #[cfg(feature = "reqwest-middleware")]
 mod redirects;
 #[cfg(feature = "hyper")]

@@ -122,13 +122,13 @@ async fn a_post_is_sent_once_if_the_address_behind_its_redirect_refuses() {
         );
         assert_eq!(response.text().await.unwrap(), "not now");
         assert_eq!((server.requests(), refusing.requests()), (1, 1), "{way:?}");
-        // The gate of the address that refused is shut, and no other.
-        let shut: Vec<_> = gates
+        // The gate of the address that refused is closed, and no other.
+        let closed: Vec<_> = gates
             .snapshot()
             .into_iter()
             .filter(|gate| gate.closed_for.is_some())
             .collect();
-        let scopes: Vec<_> = shut.iter().map(|gate| gate.scope.to_string()).collect();
+        let scopes: Vec<_> = closed.iter().map(|gate| gate.scope.to_string()).collect();
         let refused = refusing.uri("").to_string();
         assert_eq!(scopes, [refused.trim_end_matches('/')], "{way:?}");
     }
@@ -190,7 +190,9 @@ async fn a_bare_429_behind_a_redirect_shuts_its_own_address_for_60_seconds() {
             (429, Some(StopReason::PatienceExceeded))
         );
         assert_eq!(get(server.uri("/")).await.unwrap().status(), 200);
-        get(refusing.uri("/")).await.expect_err("its gate is shut");
+        get(refusing.uri("/"))
+            .await
+            .expect_err("its gate is closed");
         assert_eq!((server.requests(), refusing.requests()), (2, 1), "{way:?}");
     }
 }

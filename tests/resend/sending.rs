@@ -605,12 +605,12 @@ async fn failures_behind_a_redirect_are_an_outage_of_their_own_address() {
     for _ in 0..6 {
         paused::send(&service, paused::get(URI)).await.unwrap();
     }
-    let shut: Vec<_> = gates
+    let closed: Vec<_> = gates
         .snapshot()
         .into_iter()
         .filter(|gate| gate.closed_for.is_some())
         .collect();
-    let scopes: Vec<_> = shut.iter().map(|gate| gate.scope.to_string()).collect();
+    let scopes: Vec<_> = closed.iter().map(|gate| gate.scope.to_string()).collect();
     assert_eq!(scopes, ["https://files.test"]);
     paused::assert_nobody_is_left(&gates);
 }

@@ -426,12 +426,12 @@ fn named(form: u64, millis: u64) -> (&'static str, String, u64) {
 #[tokio::test(start_paused = true)]
 async fn a_named_wait_is_never_undercut_by_a_millisecond_over_100_000_random_hints() {
     use tower::Layer;
-    let mut dice = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut bits = 0x9E37_79B9_7F4A_7C15_u64;
     for _ in 0..100_000 {
-        dice ^= dice << 13;
-        dice ^= dice >> 7;
-        dice ^= dice << 17;
-        let (name, value, least) = named(dice, (dice >> 8) % 100_000_000);
+        bits ^= bits << 13;
+        bits ^= bits >> 7;
+        bits ^= bits << 17;
+        let (name, value, least) = named(bits, (bits >> 8) % 100_000_000);
         let refusal = http::Response::builder()
             .status(429)
             .header("date", "Mon, 02 Mar 2026 12:00:00 GMT")

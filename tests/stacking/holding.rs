@@ -1,4 +1,4 @@
-//! What a waiting call must not hold: permits, connections, locks, places.
+//! What a waiting call must not hold: permits, connections, locks, slots.
 
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -68,7 +68,7 @@ async fn a_call_that_finds_the_gate_shut_lets_go_of_the_permit_it_was_readied_wi
         .service(a_refuses_once());
     let first = tokio::spawn(send_owned(service.clone(), A));
     tokio::time::sleep(millis(10)).await;
-    // Readied, so that it holds the only permit, then sent to the shut gate of A.
+    // Readied, so that it holds the only permit, then sent to the closed gate of A.
     let mut readied = service.clone();
     let start = Instant::now();
     let ready = ServiceExt::<Request<Body>>::ready(&mut readied)
@@ -146,7 +146,7 @@ async fn dropping_a_call_in_any_state_leaves_gate_and_counters_right() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_callers_place_is_given_on() {
+async fn the_slot_of_a_dropped_caller_goes_to_the_next() {
     let mock = Mock::new(|nth, _| {
         if nth == 1 {
             answer(429, &[("retry-after", "5")], "")

@@ -109,15 +109,15 @@ impl Fleet for Grants {
 }
 
 /// Ready once: a clone never is.
-struct Once(bool);
+struct ReadyOnce(bool);
 
-impl Clone for Once {
+impl Clone for ReadyOnce {
     fn clone(&self) -> Self {
         Self(false)
     }
 }
 
-impl tower::Service<Request<Body>> for Once {
+impl tower::Service<Request<Body>> for ReadyOnce {
     type Response = http::Response<Body>;
     type Error = BoxError;
     type Future = std::future::Ready<Result<http::Response<Body>, BoxError>>;
@@ -137,7 +137,9 @@ impl tower::Service<Request<Body>> for Once {
 #[test]
 fn a_client_that_is_not_ready_is_waited_for_without_a_timer() {
     let layer = RetryLayer::new(Provider::new("test")).fleet(Grants);
-    let call = layer.layer(Once(true)).oneshot(get("https://api.test/"));
+    let call = layer
+        .layer(ReadyOnce(true))
+        .oneshot(get("https://api.test/"));
     assert!(call.now_or_never().is_none());
 }
 

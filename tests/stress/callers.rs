@@ -32,7 +32,7 @@ fn shuffled(n: u64) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Declared,
-    AtOnce,
+    Concurrent,
     Published,
     /// Refuses beyond a quota that was not declared.
     Unknown,
@@ -42,7 +42,7 @@ enum Kind {
 
 const KINDS: [Kind; 5] = [
     Kind::Declared,
-    Kind::AtOnce,
+    Kind::Concurrent,
     Kind::Published,
     Kind::Unknown,
     Kind::Out,
@@ -57,7 +57,7 @@ impl Kind {
         let provider = Provider::new("stress");
         match self {
             Self::Declared => provider.quota(Quota::per_second(100)),
-            Self::AtOnce => provider.quota(Quota::concurrent(20)),
+            Self::Concurrent => provider.quota(Quota::concurrent(20)),
             _ => provider,
         }
     }
@@ -156,23 +156,23 @@ impl Server {
 type Left = Arc<Mutex<BTreeMap<String, usize>>>;
 
 /// Calls, and goes away at some point.
-async fn call_and_leave<S, R>(mut service: S, request: Request<Body>, dice: u64, left: Left)
+async fn call_and_leave<S, R>(mut service: S, request: Request<Body>, bits: u64, left: Left)
 where
     S: Service<Request<Body>, Response = Response<R>>,
     S::Future: Debug,
     R: http_body::Body,
 {
     let note = |stage: String| *left.lock().unwrap().entry(stage).or_default() += 1;
-    tokio::time::sleep(millis(dice % 80_000)).await;
+    tokio::time::sleep(millis(bits % 80_000)).await;
     let Ok(ready) = service.ready().await else {
         return note("not even called".into());
     };
     let mut call = pin!(ready.call(request));
-    if dice % 23 == 0 {
+    if bits % 23 == 0 {
         return note("before the first poll".into());
     }
     // Many soon, some late.
-    let patience = millis((shuffled(dice) % 70).pow(2) * 2);
+    let patience = millis((shuffled(bits) % 70).pow(2) * 2);
     let Ok(answer) = timeout(patience, call.as_mut()).await else {
         return note(format!("{call:?}"));
     };
@@ -180,7 +180,7 @@ where
         return note("failed".into());
     };
     let body = pin!(answer.into_body().collect());
-    match timeout(millis(dice % 150), body).await {
+    match timeout(millis(bits % 150), body).await {
         Ok(_) => note("the body was read".into()),
         Err(_) => note("in the middle of the body".into()),
     }
@@ -216,10 +216,10 @@ async fn forty_thousand_come_and_go(seed: u64) {
                 server.clone().call()
             }));
         callers.extend((0..8_000).map(|nth| {
-            let dice = shuffled(seed << 32 | (kind as u64) << 16 | nth);
+            let bits = shuffled(seed << 32 | (kind as u64) << 16 | nth);
             let request = get(&kind.uri());
             let left = Arc::clone(&left);
-            tokio::spawn(call_and_leave(service.clone(), request, dice, left))
+            tokio::spawn(call_and_leave(service.clone(), request, bits, left))
         }));
         services.push((kind, service, calm));
     }
@@ -256,7 +256,7 @@ async fn forty_thousand_come_and_go(seed: u64) {
             .into_iter()
             .find(of_kind)
             .expect("its gate");
-        // A place in the window, or the next probe of an outage, may still be ahead.
+        // A slot in the window, or the next probe of an outage, may still be ahead.
         let known = gate.closed_for.unwrap_or_default();
         serves_within(service.clone(), kind, known + secs(9)).await;
         tokio::time::sleep(secs(120)).await;
@@ -312,7 +312,7 @@ async fn two_thousand_callers_on_four_threads_all_get_through() {
     assert_eq!((gate.waiting, gate.in_flight), (0, 0));
 }
 
-/// A server with buckets, a place for two, and all kinds of answers: the refusal of one bucket, of all, a
+/// A server with buckets, two concurrency slots, and all kinds of answers: the refusal of one bucket, of all, a
 /// broken connection.
 fn of_many_minds() -> Mock {
     let answers = |nth, _: &Parts| {
@@ -354,9 +354,9 @@ async fn dropped_at_any_moment_nothing_is_left_behind() {
         }
         assert_nobody_is_left(&gates);
         for gate in gates.snapshot() {
-            let mut places = gate.quotas.iter().filter(|usage| usage.limit == 2);
+            let mut slots = gate.quotas.iter().filter(|usage| usage.limit == 2);
             assert!(
-                places.all(|places| places.used == 0),
+                slots.all(|slots| slots.used == 0),
                 "{dropped_after:?}: {gate:?}"
             );
         }

@@ -24,7 +24,7 @@ pub fn noon() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_772_452_800)
 }
 
-/// The layer around the mock, with set clocks and dice.
+/// The layer around the mock, with a set clock and a seeded generator.
 pub fn around(mock: &Mock, layer: RetryLayer) -> Retry<Mock> {
     layer
         .clock(Clock::starting_at(noon()))

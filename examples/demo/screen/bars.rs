@@ -99,7 +99,7 @@ fn open(gate: &GateStatus) -> String {
         .iter()
         .min_by_key(|quota| quota.limit - quota.used.min(quota.limit));
     match tightest {
-        Some(quota) => format!("open, {} of {} spent", quota.used, quota.limit),
+        Some(quota) => format!("open, {} of {} used", quota.used, quota.limit),
         None => "open".to_owned(),
     }
 }

@@ -129,7 +129,7 @@ impl Core {
     }
 
     /// What matters to the slow start after a closing.
-    /// The limit of one path teaches nothing, and what it has taught is forgotten.
+    /// Nothing is learned from the limit of one path, and what was learned before is forgotten.
     fn restart_after(&mut self, sent_under: u16, closing: &Closing) -> Restart {
         let (path, received_at) = (closing.path, closing.received_at);
         let of_one_path = closing.by_limit

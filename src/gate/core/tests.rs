@@ -10,7 +10,7 @@ enum CoreStep {
     /// One of the calls in flight ends so.
     CallEnd(prop::sample::Index, CallEnd),
     Abort(prop::sample::Index),
-    Pass(u64),
+    Elapse(u64),
     Reopen,
 }
 
@@ -37,8 +37,8 @@ fn steps() -> impl Strategy<Value = Vec<CoreStep>> {
         8 => (1u32..4).prop_map(CoreStep::Admit),
         6 => (any::<prop::sample::Index>(), end).prop_map(|(call, end)| CoreStep::CallEnd(call, end)),
         1 => any::<prop::sample::Index>().prop_map(CoreStep::Abort),
-        4 => (0u64..3_000).prop_map(CoreStep::Pass),
-        1 => (0u64..90_000).prop_map(CoreStep::Pass),
+        4 => (0u64..3_000).prop_map(CoreStep::Elapse),
+        1 => (0u64..90_000).prop_map(CoreStep::Elapse),
         1 => Just(CoreStep::Reopen),
     ];
     prop::collection::vec(step, 1..120)
@@ -125,7 +125,7 @@ proptest! {
                     let admitted = in_flight.swap_remove(call.index(in_flight.len()));
                     core.abort(admitted, false);
                 }
-                CoreStep::Pass(millis) => now += Duration::from_millis(millis),
+                CoreStep::Elapse(millis) => now += Duration::from_millis(millis),
                 CoreStep::Reopen => core.reopen(),
                 CoreStep::CallEnd(..) | CoreStep::Abort(_) => {}
             }

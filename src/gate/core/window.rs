@@ -177,10 +177,10 @@ impl SlidingWindow {
     }
 
     #[cold]
-    fn next_free(&self, places: u32) -> Moment {
+    fn next_free(&self, slots: u32) -> Moment {
         let missing = self
             .reserved
-            .saturating_add(places)
+            .saturating_add(slots)
             .saturating_sub(self.limit);
         // A call that needs more than all of them waits until all are free.
         let mut missing = missing.min(self.reserved);
@@ -204,7 +204,7 @@ impl SlidingWindow {
     /// Notes that the head of the response has arrived: the server has counted the call by now.
     #[inline]
     pub(crate) fn on_response(&mut self, cost: u32, sent: Moment, now: Moment) {
-        let places = self.slots_for(cost);
+        let slots = self.slots_for(cost);
         if now >= sent + self.slack {
             return;
         }
@@ -212,9 +212,9 @@ impl SlidingWindow {
         let held = self.slice_held(sent + self.slack);
         // The caller may have read its clock long ago.
         let earlier = self.slice_held(now).max(self.first);
-        if held >= self.first && self.ring.get(held) >= places {
-            self.ring.subtract(held, places);
-            self.ring.add(earlier, places);
+        if held >= self.first && self.ring.get(held) >= slots {
+            self.ring.subtract(held, slots);
+            self.ring.add(earlier, slots);
         }
     }
 
@@ -224,19 +224,19 @@ impl SlidingWindow {
     }
 
     #[inline]
-    fn still_holds_slots(&self, places: u32, sent: Moment) -> bool {
+    fn still_holds_slots(&self, slots: u32, sent: Moment) -> bool {
         let slice = self.slice_held(sent + self.slack);
-        slice >= self.first && self.ring.get(slice) >= places
+        slice >= self.first && self.ring.get(slice) >= slots
     }
 
     /// Frees the slots of a call that was never sent.
     #[inline]
     pub(crate) fn abort(&mut self, cost: u32, sent: Moment) {
-        let places = self.slots_for(cost);
-        if self.still_holds_slots(places, sent) {
+        let slots = self.slots_for(cost);
+        if self.still_holds_slots(slots, sent) {
             let held = self.slice_held(sent + self.slack);
-            self.ring.subtract(held, places);
-            self.reserved = self.reserved.saturating_sub(places);
+            self.ring.subtract(held, slots);
+            self.reserved = self.reserved.saturating_sub(slots);
         }
     }
 
@@ -277,10 +277,10 @@ impl SlidingWindow {
     }
 
     #[inline]
-    fn add(&mut self, places: u32, counted: Moment) {
+    fn add(&mut self, slots: u32, counted: Moment) {
         let slice = self.slice_held(counted).max(self.first);
-        self.ring.add(slice, places);
-        self.reserved = self.reserved.saturating_add(places);
+        self.ring.add(slice, slots);
+        self.reserved = self.reserved.saturating_add(slots);
     }
 
     /// The slice at whose end a slot is free that the server counted at this moment.

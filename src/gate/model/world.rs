@@ -23,13 +23,13 @@ const FOREVER: Duration = Duration::from_secs(3_600);
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// Dropped before it asks for the first time.
+    /// Dropped before it request for the first time.
     Unasked,
     /// Dropped when it has asked once and has to wait.
     Waiting,
     /// Polled once, and left alone.
     LeftAlone,
-    /// Dropped when it is let through and not sent yet.
+    /// Dropped when it is admitted and not sent yet.
     Admitted,
     /// Dropped on its way.
     OnItsWay,
@@ -247,7 +247,7 @@ impl ModelCaller {
         let mut fate = self.plan.fate;
         let opens = self.world.opens();
         let (now, mut sent) = permit.try_acquire_now(false, self.world.now().instant());
-        assert!(!sent || now >= opens, "sent while the gate is shut");
+        assert!(!sent || now >= opens, "sent while the gate is closed");
         loop {
             if !sent {
                 let Some(waited) = self.wait(permit, fate) else {
@@ -277,7 +277,7 @@ impl ModelCaller {
             return None;
         }
         let latest = self.started + self.plan.patience;
-        let asks = AcquireRequest {
+        let request = AcquireRequest {
             cost: 1,
             path: Default::default(),
             deadlines: Deadlines {
@@ -288,15 +288,15 @@ impl ModelCaller {
         };
         let waker = Waker::from(Arc::clone(&self.bell));
         loop {
-            match permit.acquire(asks, self.world.now(), &mut Context::from_waker(&waker)) {
+            match permit.acquire(request, self.world.now(), &mut Context::from_waker(&waker)) {
                 Admission::Granted(_) => return Some(permit),
                 Admission::Rejected(why) => {
                     self.gives_up(&why, latest);
                     return None;
                 }
                 _ if fate == Fate::Waiting => return None,
-                standing if fate == Fate::LeftAlone => {
-                    if let Admission::WaitUntil(look, _) = standing {
+                admission if fate == Fate::LeftAlone => {
+                    if let Admission::WaitUntil(look, _) = admission {
                         // It rings, and the caller does not come.
                         let rings = (Arc::clone(&self.bell), Some(permit.number));
                         let mut timers = self.world.timers.lock().unwrap();
@@ -339,7 +339,7 @@ impl ModelCaller {
                 permit.complete_and_close(completion(Outcome::RateLimited), closing, None, 0, now);
             let opens = opening.expect("it was sent").gate;
             self.world.closed.lock().unwrap().push((now, opens));
-        } else if !permit.complete_plainly(|| now) {
+        } else if !permit.complete_plainly(completion(Outcome::Ok), || now) {
             permit.complete(completion(Outcome::Ok), now);
         }
         let hold = permit.take_concurrency_permit();

@@ -26,12 +26,12 @@ enum QueueStep {
     /// This many take a number, and a place only later or never.
     Idle(usize),
     /// One of those who have a number, waiting or not, waits until then.
-    WaitsAgain(prop::sample::Index, u64),
-    Leaves(prop::sample::Index),
+    WaitAgain(prop::sample::Index, u64),
+    Leave(prop::sample::Index),
     /// All but one in this many of the waiting calls leave.
-    Thins(usize),
-    PassOver(usize),
-    Ends(u64),
+    Thin(usize),
+    Skip(usize),
+    Expire(u64),
 }
 
 fn few_or_many() -> impl Strategy<Value = usize> {
@@ -43,11 +43,11 @@ fn steps() -> impl Strategy<Value = Vec<QueueStep>> {
         6 => (few_or_many(), 0u64..100).prop_map(|(calls, latest)| QueueStep::Arrive(calls, latest)),
         2 => few_or_many().prop_map(QueueStep::Idle),
         3 => (any::<prop::sample::Index>(), 0u64..100)
-            .prop_map(|(who, latest)| QueueStep::WaitsAgain(who, latest)),
-        4 => any::<prop::sample::Index>().prop_map(QueueStep::Leaves),
-        1 => (2usize..40).prop_map(QueueStep::Thins),
-        1 => (1usize..5).prop_map(QueueStep::PassOver),
-        1 => (0u64..100).prop_map(QueueStep::Ends),
+            .prop_map(|(who, latest)| QueueStep::WaitAgain(who, latest)),
+        4 => any::<prop::sample::Index>().prop_map(QueueStep::Leave),
+        1 => (2usize..40).prop_map(QueueStep::Thin),
+        1 => (1usize..5).prop_map(QueueStep::Skip),
+        1 => (0u64..100).prop_map(QueueStep::Expire),
     ];
     prop::collection::vec(step, 1..60)
 }
@@ -71,7 +71,7 @@ struct Caller {
 enum Place {
     None,
     Present,
-    PassedOver,
+    Skipped,
 }
 
 impl List {
@@ -109,17 +109,17 @@ fn step(waiters: &mut Waiters<Waker>, list: &mut List, step: QueueStep) {
             }
         }
         QueueStep::Idle(calls) => take_numbers(calls, waiters, list),
-        QueueStep::WaitsAgain(who, latest) if !list.callers.is_empty() => {
+        QueueStep::WaitAgain(who, latest) if !list.callers.is_empty() => {
             let at = who.index(list.callers.len());
             park(waiters, &mut list.callers[at], second(latest));
         }
-        QueueStep::Leaves(who) if !list.callers.is_empty() => {
+        QueueStep::Leave(who) if !list.callers.is_empty() => {
             let at = who.index(list.callers.len());
             let caller = &mut list.callers[at];
             let waited = std::mem::replace(&mut caller.place, Place::None) != Place::None;
             assert_eq!(waiters.leave(caller.number).is_some(), waited);
         }
-        QueueStep::Thins(one_in) => {
+        QueueStep::Thin(one_in) => {
             let callers = list.callers.iter_mut();
             let waiting = callers.filter(|caller| caller.place != Place::None);
             for (nth, caller) in waiting.enumerate() {
@@ -129,20 +129,20 @@ fn step(waiters: &mut Waiters<Waker>, list: &mut List, step: QueueStep) {
                 }
             }
         }
-        QueueStep::PassOver(calls) => {
+        QueueStep::Skip(calls) => {
             let callers = list.callers.iter_mut();
             let present = callers.filter(|caller| caller.place == Place::Present);
             let mut expected = Vec::new();
             for caller in present.take(calls) {
-                caller.place = Place::PassedOver;
+                caller.place = Place::Skipped;
                 expected.push(&caller.waker);
             }
             assert!(
                 same(&waiters.skip(calls), &expected),
-                "who is passed over is told"
+                "a skipped caller is told"
             );
         }
-        QueueStep::Ends(before) => {
+        QueueStep::Expire(before) => {
             let told = waiters.expiring_before(second(before));
             for caller in &mut list.callers {
                 let ends = caller.place != Place::None && caller.latest < second(before);
@@ -152,7 +152,7 @@ fn step(waiters: &mut Waiters<Waker>, list: &mut List, step: QueueStep) {
                 assert!(!ends || caller.told, "each caller is told");
             }
         }
-        QueueStep::WaitsAgain(..) | QueueStep::Leaves(..) => {}
+        QueueStep::WaitAgain(..) | QueueStep::Leave(..) => {}
     }
 }
 

@@ -117,7 +117,7 @@ impl Provider {
         push(&mut said, "codes at ", quoted(&self.body_rules.code_paths));
         push(
             &mut said,
-            "looks into ",
+            "inspects bodies of ",
             statuses(&self.body_rules.inspected),
         );
         push(&mut said, "wait: ", listed(&self.waits.rules.fields));
@@ -270,7 +270,7 @@ mod tests {
             &provider,
             "peculiarities",
             "limit: `SLOW`; limit: 418, 2 min; limit: text `slow down`; limit: text `blocked`, 5 min; \
-             codes at `error.code`; looks into 200; wait: `wait` in the body; \
+             codes at `error.code`; inspects bodies of 200; wait: `wait` in the body; \
              used up: the next window when `x-usage` is up to `x-limit`; pause: `x-pause`; \
              `retry-after` in Millis; cuts seconds; begins with 1 in flight",
         );

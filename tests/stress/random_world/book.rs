@@ -38,7 +38,7 @@ pub(crate) struct Book {
 pub(crate) enum Declared {
     Nothing,
     Window(u64, Duration),
-    AtOnce(u64),
+    Concurrent(u64),
 }
 
 impl Book {
@@ -80,7 +80,7 @@ impl Book {
         *on_their_way += 1;
         let on_their_way = *on_their_way;
         match declared {
-            Declared::AtOnce(limit) if on_their_way > limit => {
+            Declared::Concurrent(limit) if on_their_way > limit => {
                 self.violated(|| format!("{on_their_way} of {limit} at once, at {now:?}"));
             }
             Declared::Window(limit, length) => {
@@ -102,7 +102,7 @@ impl Book {
     }
 
     /// The head of an answer has reached the layer.
-    pub(crate) fn hears(&mut self, job: u64, now: Duration) {
+    pub(crate) fn on_response(&mut self, job: u64, now: Duration) {
         self.last_head.insert(job, now);
     }
 

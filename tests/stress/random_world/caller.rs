@@ -15,7 +15,7 @@ use tower_backoff::body::ResponseBody;
 use tower_backoff::{BoxError, Deadline, NotBefore, Patience, Report, Retry};
 
 use super::book::Book;
-use super::dice::Dice;
+use super::rng::Rng;
 use super::server::{Drip, Hosts, ROUTES, order, text};
 
 type Outcome = Result<Response<ResponseBody<Drip>>, BoxError>;
@@ -34,7 +34,7 @@ impl LeftAlone {
 /// Makes a few calls, one after the other.
 pub(crate) struct Caller {
     pub(crate) number: u64,
-    pub(crate) dice: Dice,
+    pub(crate) rng: Rng,
     pub(crate) begun: Instant,
     /// All callers come within this time.
     pub(crate) busy: Duration,
@@ -46,12 +46,12 @@ pub(crate) struct Caller {
 
 impl Caller {
     pub(crate) async fn run(mut self, service: Retry<Hosts>) {
-        let come = self.dice.next() % (self.busy.as_millis() as u64);
+        let come = self.rng.next() % (self.busy.as_millis() as u64);
         sleep(Duration::from_millis(come)).await;
-        for nth in 0..self.dice.within(1..5) {
+        for nth in 0..self.rng.within(1..5) {
             let job = self.number * 10 + nth;
             self.call(job, &service).await;
-            sleep(self.dice.millis(0..2_000)).await;
+            sleep(self.rng.millis(0..2_000)).await;
         }
     }
 
@@ -59,16 +59,16 @@ impl Caller {
         let started = self.begun.elapsed();
         let (request, patience) = self.request(job);
         let mut call: Call = Box::pin(service.clone().oneshot(request));
-        if let Some(left_alone) = self.left_alone.as_ref().filter(|_| self.dice.happens(60)) {
+        if let Some(left_alone) = self.left_alone.as_ref().filter(|_| self.rng.happens(60)) {
             let _ = call
                 .as_mut()
                 .poll(&mut Context::from_waker(std::task::Waker::noop()));
             left_alone.0.lock().unwrap().push(call);
             return;
         }
-        let outcome = if self.dice.happens(100) {
+        let outcome = if self.rng.happens(100) {
             // Goes away at some point.
-            match timeout(self.dice.millis(0..30_000), call).await {
+            match timeout(self.rng.millis(0..30_000), call).await {
                 Ok(outcome) => outcome,
                 Err(_) => return,
             }
@@ -84,23 +84,23 @@ impl Caller {
     }
 
     fn request(&mut self, job: u64) -> (Request<Full<Bytes>>, Duration) {
-        let (host, route) = (self.dice.within(0..self.hosts), self.dice.one_of(&ROUTES));
+        let (host, route) = (self.rng.within(0..self.hosts), self.rng.one_of(&ROUTES));
         let method = self
-            .dice
+            .rng
             .one_of(&[Method::GET.as_str(), "GET", "PUT", "POST", "POST"]);
         let body = if method == "GET" {
             Bytes::new()
         } else {
             order(job)
         };
-        let mut patience = Duration::from_secs(self.dice.one_of(&[1, 5, 30, 120, 600]));
+        let mut patience = Duration::from_secs(self.rng.one_of(&[1, 5, 30, 120, 600]));
         let request = Request::builder()
             .method(method)
             .uri(format!("https://h{host}.test/{route}"))
             .header("x-job", job)
             .extension(Patience::of(patience));
-        let request = if self.dice.happens(100) {
-            let deadline = self.dice.millis(0..20_000);
+        let request = if self.rng.happens(100) {
+            let deadline = self.rng.millis(0..20_000);
             patience = patience.min(deadline);
             request.extension(Deadline::at(Instant::now() + deadline))
         } else {
@@ -123,7 +123,7 @@ impl Caller {
             book.violated(|| format!("job {job} does not know what it waited for: {report}"));
         }
         let about = response.headers()["x-answer"].to_str().unwrap().to_owned();
-        if self.dice.happens(100) {
+        if self.rng.happens(100) {
             return;
         }
         let mut words = about.split(' ');

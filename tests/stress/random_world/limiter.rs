@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::dice::Dice;
+use super::rng::Rng;
 
 /// What a limiter says to a call that arrives.
 #[derive(Clone, Copy, Debug)]
@@ -35,29 +35,29 @@ pub(crate) enum Limiter {
         length: Duration,
         times: VecDeque<Duration>,
     },
-    /// A place is back in so much time.
+    /// A slot is back after this time.
     Bucket {
         burst: u64,
         each: Duration,
         full_at: Duration,
     },
     /// At most this many in flight.
-    AtOnce {
+    Concurrent {
         limit: u64,
         held: u64,
     },
 }
 
 impl Limiter {
-    pub(crate) fn any(dice: &mut Dice) -> Self {
-        let limit = dice.one_of(&[1, 3, 10, 30, 60, 200]);
-        let length = Duration::from_secs(dice.one_of(&[1, 2, 10, 60]));
-        match dice.within(0..6) {
+    pub(crate) fn any(rng: &mut Rng) -> Self {
+        let limit = rng.one_of(&[1, 3, 10, 30, 60, 200]);
+        let length = Duration::from_secs(rng.one_of(&[1, 2, 10, 60]));
+        match rng.within(0..6) {
             0 => Self::None,
             1 | 2 => Self::Window {
                 limit,
                 length,
-                aligned: dice.happens(300),
+                aligned: rng.happens(300),
                 begun: Duration::ZERO,
                 count: 0,
             },
@@ -71,7 +71,7 @@ impl Limiter {
                 each: length / limit as u32,
                 full_at: Duration::ZERO,
             },
-            _ => Self::AtOnce {
+            _ => Self::Concurrent {
                 limit: limit.min(30),
                 held: 0,
             },
@@ -134,7 +134,7 @@ impl Limiter {
                     *burst - (missing.as_nanos().div_ceil(each.as_nanos()) as u64).min(*burst);
                 Ruling::of(allowed, wait, *burst, left, missing)
             }
-            Self::AtOnce { limit, held } => {
+            Self::Concurrent { limit, held } => {
                 let allowed = *held < *limit;
                 *held += u64::from(allowed);
                 let soon = Duration::from_secs(1);
@@ -145,7 +145,7 @@ impl Limiter {
 
     /// A call that was allowed is answered, or its caller has gone.
     pub(crate) fn leaves(&mut self) {
-        if let Self::AtOnce { held, .. } = self {
+        if let Self::Concurrent { held, .. } = self {
             *held = held.saturating_sub(1);
         }
     }

@@ -13,8 +13,8 @@
 
 mod book;
 mod caller;
-mod dice;
 mod limiter;
+mod rng;
 mod server;
 
 use std::sync::{Arc, Mutex};
@@ -28,7 +28,7 @@ use tower_backoff::{Clock, Decision, Gates, Observer, Quota, RetryLayer};
 
 use self::book::{Book, Declared};
 use self::caller::{Caller, LeftAlone};
-use self::dice::Dice;
+use self::rng::Rng;
 use self::server::{Host, Hosts, Temper};
 
 /// No world lasts longer.
@@ -43,29 +43,29 @@ impl Observer for Sees {
 }
 
 /// What was said of the hosts: nothing, what is true, or less than that.
-fn layer(dice: &mut Dice, tempers: &mut [Temper], gates: &Gates, seed: u64) -> RetryLayer {
+fn layer(rng: &mut Rng, tempers: &mut [Temper], gates: &Gates, seed: u64) -> RetryLayer {
     let mut provider = Provider::new("world");
     if tempers.iter().any(|temper| temper.buckets) {
         provider = provider.buckets_in(HeaderName::from_static("x-bucket"));
     }
-    if dice.happens(400) {
+    if rng.happens(400) {
         provider = provider.final_codes(["BROKE"]);
     } else {
         tempers
             .iter_mut()
             .for_each(|temper| temper.final_refusals = 0);
     }
-    let limit = dice.one_of(&[1, 5, 20, 100, 2_000]);
-    let length = dice.millis(500..60_000);
+    let limit = rng.one_of(&[1, 5, 20, 100, 2_000]);
+    let length = rng.millis(500..60_000);
     let quota = Quota::new(limit, length);
-    let declared = match dice.within(0..8) {
+    let declared = match rng.within(0..8) {
         0 => Some((quota, Declared::Window(limit.into(), length))),
         1 => Some((quota.paced(), Declared::Window(limit.into(), length))),
         2 => Some((
             quota.burst(limit.div_ceil(4)),
             Declared::Window(limit.into(), length),
         )),
-        3 => Some((Quota::concurrent(limit), Declared::AtOnce(limit.into()))),
+        3 => Some((Quota::concurrent(limit), Declared::Concurrent(limit.into()))),
         4 => Some((quota, Declared::Nothing)),
         _ => None,
     };
@@ -81,21 +81,21 @@ fn layer(dice: &mut Dice, tempers: &mut [Temper], gates: &Gates, seed: u64) -> R
     }
     let noon = UNIX_EPOCH + Duration::from_secs(1_772_452_800);
     let mut clock = Clock::starting_at(noon);
-    if dice.happens(200) {
-        let jump = Duration::from_secs(dice.within(0..7_200));
-        clock = clock.jumping_to(noon + jump, dice.millis(0..100_000));
+    if rng.happens(200) {
+        let jump = Duration::from_secs(rng.within(0..7_200));
+        clock = clock.jumping_to(noon + jump, rng.millis(0..100_000));
     }
     let layer = RetryLayer::new(provider)
         .gates(gates)
         .clock(clock)
         .seed(seed);
-    let layer = if dice.happens(200) {
+    let layer = if rng.happens(200) {
         layer.observe(Sees)
     } else {
         layer
     };
-    if dice.happens(100) {
-        layer.max_waiting(dice.within(1..100) as usize)
+    if rng.happens(100) {
+        layer.max_waiting(rng.within(1..100) as usize)
     } else {
         layer
     }
@@ -109,28 +109,28 @@ struct Played {
 }
 
 async fn play(seed: u64) -> Played {
-    let mut dice = Dice::new(seed);
+    let mut rng = Rng::new(seed);
     let begun = Instant::now();
     let book = Arc::new(Mutex::new(Book::default()));
     let gates = Gates::new();
-    let number_of_hosts = dice.within(1..3);
+    let number_of_hosts = rng.within(1..3);
     let mut tempers: Vec<_> = (0..number_of_hosts)
-        .map(|_| Temper::any(&mut dice))
+        .map(|_| Temper::any(&mut rng))
         .collect();
-    let layer = layer(&mut dice, &mut tempers, &gates, seed);
+    let layer = layer(&mut rng, &mut tempers, &gates, seed);
     let hosts = tempers.into_iter().enumerate();
-    let hosts = hosts
-        .map(|(number, temper)| Host::new(number, temper, &mut dice, begun, Arc::clone(&book)));
+    let hosts =
+        hosts.map(|(number, temper)| Host::new(number, temper, &mut rng, begun, Arc::clone(&book)));
     let service = layer.layer(Hosts(hosts.collect()));
     let left_alone = LeftAlone::default();
-    let leaves_alone = dice.happens(300);
-    let callers = dice.one_of(&[20, 20, 40, 80, 80, 300]);
-    let busy = dice.millis(1..120_000);
+    let leaves_alone = rng.happens(300);
+    let callers = rng.one_of(&[20, 20, 40, 80, 80, 300]);
+    let busy = rng.millis(1..120_000);
     let callers: Vec<_> = (0..callers)
         .map(|number| {
             let caller = Caller {
                 number,
-                dice: dice.split(),
+                rng: rng.split(),
                 begun,
                 busy,
                 book: Arc::clone(&book),

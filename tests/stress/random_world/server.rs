@@ -16,8 +16,8 @@ use tower_backoff::BoxError;
 use tower_backoff::failure::Unsent;
 
 use super::book::{Book, Declared, Kind};
-use super::dice::Dice;
 use super::limiter::{Limiter, Ruling};
+use super::rng::Rng;
 
 /// How a refusal says when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(crate) struct Temper {
 }
 
 impl Temper {
-    pub(crate) fn any(dice: &mut Dice) -> Self {
+    pub(crate) fn any(rng: &mut Rng) -> Self {
         let says = [
             Says::Nothing,
             Says::Seconds,
@@ -64,27 +64,27 @@ impl Temper {
             Says::Counters,
             Says::CountersWithoutReset,
         ];
-        let outage = dice.millis(1_000..200_000);
-        let lasts = if dice.happens(250) {
-            dice.millis(500..60_000)
+        let outage = rng.millis(1_000..200_000);
+        let lasts = if rng.happens(250) {
+            rng.millis(500..60_000)
         } else {
             Duration::ZERO
         };
         Self {
-            says: dice.one_of(&says),
-            truth: dice.one_of(&[1.0, 1.0, 1.0, 0.25, 0.0, 3.0]),
-            latency: dice.millis(2..400),
-            errors: dice.one_of(&[0, 0, 10, 100]),
-            lost: dice.one_of(&[0, 0, 10, 50]),
-            unsent: dice.one_of(&[0, 0, 20]),
-            slow: dice.one_of(&[0, 0, 10]),
-            down_503: dice.one_of(&[0, 0, 10, 30]),
-            final_refusals: dice.one_of(&[0, 0, 20]),
-            slow_bodies: dice.one_of(&[0, 100, 400]),
-            large_bodies: dice.one_of(&[0, 0, 100]),
+            says: rng.one_of(&says),
+            truth: rng.one_of(&[1.0, 1.0, 1.0, 0.25, 0.0, 3.0]),
+            latency: rng.millis(2..400),
+            errors: rng.one_of(&[0, 0, 10, 100]),
+            lost: rng.one_of(&[0, 0, 10, 50]),
+            unsent: rng.one_of(&[0, 0, 20]),
+            slow: rng.one_of(&[0, 0, 10]),
+            down_503: rng.one_of(&[0, 0, 10, 30]),
+            final_refusals: rng.one_of(&[0, 0, 20]),
+            slow_bodies: rng.one_of(&[0, 100, 400]),
+            large_bodies: rng.one_of(&[0, 0, 100]),
             outage: (outage, outage + lasts),
             declared: Declared::Nothing,
-            buckets: dice.happens(300),
+            buckets: rng.happens(300),
         }
     }
 }
@@ -147,7 +147,7 @@ pub(crate) struct Host {
 }
 
 struct Inner {
-    dice: Dice,
+    rng: Rng,
     scope: Limiter,
     buckets: Vec<Limiter>,
     answers: u64,
@@ -198,11 +198,11 @@ impl Host {
     pub(crate) fn new(
         number: usize,
         temper: Temper,
-        dice: &mut Dice,
+        rng: &mut Rng,
         begun: Instant,
         book: Arc<Mutex<Book>>,
     ) -> Self {
-        let mut own = dice.split();
+        let mut own = rng.split();
         let bucketed = temper.buckets;
         let scope = if bucketed {
             Limiter::None
@@ -213,7 +213,7 @@ impl Host {
             .map(|_| Limiter::any(&mut own))
             .collect();
         let inner = Inner {
-            dice: own,
+            rng: own,
             scope,
             buckets,
             answers: 0,
@@ -249,7 +249,7 @@ impl Host {
         let now = self.now();
         let mut inner = self.inner.lock().unwrap();
         let temper = &self.temper;
-        if inner.dice.happens(temper.unsent) {
+        if inner.rng.happens(temper.unsent) {
             return Fate::Unsent;
         }
         if now >= temper.outage.0 && now < temper.outage.1 {
@@ -262,20 +262,20 @@ impl Host {
         let ruling = limiter.arrives(now);
         call.holds = ruling.allowed;
         if !ruling.allowed {
-            let is_final = inner.dice.happens(temper.final_refusals);
+            let is_final = inner.rng.happens(temper.final_refusals);
             drop(inner);
             return Fate::Answer(self.refusal(&ruling, is_final));
         }
-        if inner.dice.happens(temper.down_503) {
-            let seconds = inner.dice.within(1..20);
+        if inner.rng.happens(temper.down_503) {
+            let seconds = inner.rng.within(1..20);
             let mut answer = Answer::of(503);
             answer.headers.push(("retry-after", seconds.to_string()));
             answer.closes = Some((false, Duration::from_secs(seconds)));
             return Fate::Answer(answer);
         }
         let (lost, error) = (
-            inner.dice.happens(temper.lost),
-            inner.dice.happens(temper.errors),
+            inner.rng.happens(temper.lost),
+            inner.rng.happens(temper.errors),
         );
         drop(inner);
         self.book.lock().unwrap().executes(job, once, now);
@@ -350,14 +350,14 @@ impl Host {
         let mut inner = self.inner.lock().unwrap();
         inner.answers += 1;
         let number = inner.answers;
-        let length = if inner.dice.happens(self.temper.large_bodies) {
-            inner.dice.within(2_000..400_000) as usize
+        let length = if inner.rng.happens(self.temper.large_bodies) {
+            inner.rng.within(2_000..400_000) as usize
         } else {
-            inner.dice.within(60..1_000) as usize
+            inner.rng.within(60..1_000) as usize
         };
-        let slow = inner.dice.happens(self.temper.slow_bodies);
+        let slow = inner.rng.happens(self.temper.slow_bodies);
         let pause = if slow {
-            inner.dice.millis(1..3_000)
+            inner.rng.millis(1..3_000)
         } else {
             Duration::ZERO
         };
@@ -381,7 +381,7 @@ impl Host {
             sleep: None,
         };
         let mut book = self.book.lock().unwrap();
-        book.hears(job, self.now());
+        book.on_response(job, self.now());
         if let Some(bucket) = bucket {
             book.names(self.number, kind, bucket);
         }
@@ -399,7 +399,7 @@ impl Host {
     ) -> Result<Response<Drip>, BoxError> {
         let (head, body) = request.into_parts();
         let (job, kind) = known(&head);
-        let slow = self.inner.lock().unwrap().dice.happens(self.temper.slow);
+        let slow = self.inner.lock().unwrap().rng.happens(self.temper.slow);
         let latency = if slow {
             self.temper.latency * 40
         } else {
@@ -420,11 +420,11 @@ impl Host {
         match fate {
             Fate::Answer(answer) => Ok(self.respond(kind, job, answer)),
             Fate::Lost => {
-                self.book.lock().unwrap().hears(job, self.now());
+                self.book.lock().unwrap().on_response(job, self.now());
                 Err("the connection was lost".into())
             }
             Fate::Unsent => {
-                self.book.lock().unwrap().hears(job, self.now());
+                self.book.lock().unwrap().on_response(job, self.now());
                 Err(Unsent::new("no connection").into())
             }
         }

@@ -57,7 +57,7 @@ struct Failures {
     in_a_row: u32,
     first: Option<Moment>,
     out: Option<Suspected>,
-    pace: Option<RateRamp>,
+    ramp: Option<RateRamp>,
 }
 
 /// A suspected outage, from the fifth failure on.
@@ -141,9 +141,9 @@ impl Breaker {
     /// Whether a call to this path may probe at once.
     /// The path has not failed, and no other such call is in flight.
     pub(crate) fn is_probe_at_once(&self, path: PathHash, now: Moment) -> bool {
-        let asks = |since: Moment| now < since + SILENCE;
+        let unanswered = |since: Moment| now < since + SILENCE;
         let fresh = |out: &Suspected| out.failed.len() < PATHS && !out.failed.contains(&path);
-        let may = |out: &Suspected| fresh(out) && !out.other_path.is_some_and(asks);
+        let may = |out: &Suspected| fresh(out) && !out.other_path.is_some_and(unanswered);
         self.out(now).is_some_and(may)
     }
 
@@ -222,32 +222,32 @@ impl Breaker {
 impl Failures {
     /// Whether nothing has failed lately, and no rate is limited.
     fn is_over(&self) -> bool {
-        self.in_a_row == 0 && self.out.is_none() && self.pace.is_none()
+        self.in_a_row == 0 && self.out.is_none() && self.ramp.is_none()
     }
 
     /// From when one more call may go.
     fn next(&self, now: Moment) -> Moment {
         let out = self.out.as_ref().filter(|out| now >= out.opens);
-        let paced = self.pace.as_ref().map_or(now, RateRamp::next);
+        let paced = self.ramp.as_ref().map_or(now, RateRamp::next);
         out.map_or(paced, |out| out.probe_at)
     }
 
     fn on_admit(&mut self, now: Moment) {
-        self.forget_old_pace(now);
+        self.forget_old_ramp(now);
         if let Some(out) = self.out.as_mut().filter(|out| now >= out.opens) {
             out.probe_at = now + SILENCE;
             out.steps_back = 0;
         }
-        if let Some(pace) = &mut self.pace {
-            pace.on_admit(now);
+        if let Some(ramp) = &mut self.ramp {
+            ramp.on_admit(now);
         }
     }
 
     fn on_failure(&mut self, path: PathHash, sent: Moment, now: Moment) {
         self.in_a_row = self.in_a_row.saturating_add(1);
         let too_fast = self.in_a_row >= TOO_FAST;
-        if let Some(pace) = self.pace.as_mut().filter(|_| too_fast) {
-            pace.on_failure(sent, now);
+        if let Some(ramp) = self.ramp.as_mut().filter(|_| too_fast) {
+            ramp.on_failure(sent, now);
         }
         self.first.get_or_insert(now);
         let Some(out) = &mut self.out else {
@@ -298,22 +298,22 @@ impl Failures {
         }
     }
 
-    fn forget_old_pace(&mut self, now: Moment) {
-        if self.pace.as_ref().is_some_and(|pace| pace.is_idle(now)) {
-            self.pace = None;
+    fn forget_old_ramp(&mut self, now: Moment) {
+        if self.ramp.as_ref().is_some_and(|ramp| ramp.is_idle(now)) {
+            self.ramp = None;
         }
     }
 
     fn on_answer(&mut self, now: Moment) {
-        self.forget_old_pace(now);
+        self.forget_old_ramp(now);
         (self.in_a_row, self.first) = (0, None);
         if self.out.take().is_some_and(|out| out.sure) {
-            self.pace = Some(RateRamp::new(now));
+            self.ramp = Some(RateRamp::new(now));
         }
-        if let Some(pace) = &mut self.pace {
-            pace.on_answer(now);
-            if pace.is_over() {
-                self.pace = None;
+        if let Some(ramp) = &mut self.ramp {
+            ramp.on_answer(now);
+            if ramp.is_over() {
+                self.ramp = None;
             }
         }
     }

@@ -40,7 +40,7 @@ fn next(limits: &mut Limits, cost: u32, now: Moment) -> Moment {
     blocked.max().unwrap_or(now)
 }
 
-/// Lets a call through, and has it refused under this epoch.
+/// Admits a call, and has it refused in this generation.
 fn refuse(limits: &mut Limits, generation: u16, now: Moment) {
     limits.charge(1, now);
     let admitted = Admitted {
@@ -66,7 +66,7 @@ fn a_call_that_is_sent_late_keeps_the_next_one_at_its_distance() {
 }
 
 #[test]
-fn a_call_whose_places_are_over_is_sent_if_there_are_others() {
+fn a_call_whose_slots_have_expired_is_sent_if_there_are_others() {
     let mut limits = declared(&[Quota::new(2, SECOND)]);
     let early = Moment::now();
     limits.charge(1, early);

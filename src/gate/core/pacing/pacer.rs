@@ -72,14 +72,14 @@ fn after(last: Moment, interval: Duration, now: Moment) -> Moment {
 /// There the last window weighs in the one that runs, so that it takes one call less than the quota: in a quota of one,
 /// every other window is empty. On their way calls come closer to each other, those of a whole window by its slack, if
 /// that is not long.
-pub(crate) fn interval_for(limit: u32, places: u32, length: Duration, slack: Duration) -> Duration {
+pub(crate) fn interval_for(limit: u32, slots: u32, length: Duration, slack: Duration) -> Duration {
     let slack = slack.min(length / 8);
     let longest = length.saturating_mul(2).saturating_add(slack);
-    match limit.saturating_sub(places) {
+    match limit.saturating_sub(slots) {
         0 => longest,
         rest => {
             let whole = length.saturating_add(slack);
-            longest.min(whole.saturating_mul(places) / rest)
+            longest.min(whole.saturating_mul(slots) / rest)
         }
     }
 }

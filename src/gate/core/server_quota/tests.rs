@@ -36,8 +36,13 @@ fn may_send(server_quota: &mut ServerQuota, now: Moment) -> u32 {
 fn calls_in_flight_are_counted() {
     let now = Moment::now();
     let mut server_quota = ServerQuota::default();
-    let tickets: Vec<_> = (0..64).map(|_| server_quota.on_admit(1)).collect();
-    on_counter(&mut server_quota, counter(100, 99, 60), tickets[0], now);
+    let answered_then: Vec<_> = (0..64).map(|_| server_quota.on_admit(1)).collect();
+    on_counter(
+        &mut server_quota,
+        counter(100, 99, 60),
+        answered_then[0],
+        now,
+    );
     server_quota.on_finish(1);
     assert_eq!(may_send(&mut server_quota, now), 36);
 }
@@ -46,8 +51,8 @@ fn calls_in_flight_are_counted() {
 fn a_window_that_is_spent_opens_at_its_reset() {
     let now = Moment::now();
     let mut server_quota = ServerQuota::default();
-    let ticket = server_quota.on_admit(1);
-    on_counter(&mut server_quota, counter(20, 0, 60), ticket, now);
+    let answered_then = server_quota.on_admit(1);
+    on_counter(&mut server_quota, counter(20, 0, 60), answered_then, now);
     server_quota.on_finish(1);
     let reset = now + Duration::from_secs(60);
     assert_eq!(server_quota.next(1, now), reset);
@@ -58,11 +63,11 @@ fn a_window_that_is_spent_opens_at_its_reset() {
 fn other_users_of_the_key_are_noticed() {
     let now = Moment::now();
     let mut server_quota = ServerQuota::default();
-    let ticket = server_quota.on_admit(1);
-    on_counter(&mut server_quota, counter(100, 99, 60), ticket, now);
+    let answered_then = server_quota.on_admit(1);
+    on_counter(&mut server_quota, counter(100, 99, 60), answered_then, now);
     server_quota.on_finish(1);
-    let ticket = server_quota.on_admit(1);
-    on_counter(&mut server_quota, counter(100, 3, 60), ticket, now);
+    let answered_then = server_quota.on_admit(1);
+    on_counter(&mut server_quota, counter(100, 3, 60), answered_then, now);
     server_quota.on_finish(1);
     assert_eq!(may_send(&mut server_quota, now), 3);
 }
@@ -72,8 +77,8 @@ fn a_response_from_before_the_window_rolled_over_is_ignored() {
     let now = Moment::now();
     let mut server_quota = ServerQuota::default();
     let late = server_quota.on_admit(1);
-    let ticket = server_quota.on_admit(1);
-    on_counter(&mut server_quota, counter(10, 9, 60), ticket, now);
+    let answered_then = server_quota.on_admit(1);
+    on_counter(&mut server_quota, counter(10, 9, 60), answered_then, now);
     server_quota.on_finish(1);
     on_counter(&mut server_quota, counter(10, 0, 5), late, now);
     server_quota.on_finish(1);
@@ -84,11 +89,11 @@ fn a_response_from_before_the_window_rolled_over_is_ignored() {
 fn a_counter_above_its_own_limit_is_not_believed() {
     let now = Moment::now();
     let mut server_quota = ServerQuota::default();
-    let ticket = server_quota.on_admit(1);
+    let answered_then = server_quota.on_admit(1);
     on_counter(
         &mut server_quota,
         counter(10, 4_000_000_000, 60),
-        ticket,
+        answered_then,
         now,
     );
     assert!(server_quota.window.is_none());
@@ -98,8 +103,8 @@ fn a_counter_above_its_own_limit_is_not_believed() {
 fn a_server_that_refills_bit_by_bit_is_asked_one_call_at_a_time() {
     let mut now = Moment::now();
     let mut server_quota = ServerQuota::default();
-    let ticket = server_quota.on_admit(1);
-    on_counter(&mut server_quota, counter(100, 0, 1), ticket, now);
+    let answered_then = server_quota.on_admit(1);
+    on_counter(&mut server_quota, counter(100, 0, 1), answered_then, now);
     server_quota.on_finish(1);
     now += Duration::from_secs(1);
     assert_eq!(may_send(&mut server_quota, now), 100, "a window, it seems");
@@ -149,9 +154,9 @@ proptest! {
             if on_their_way.is_empty() {
                 break;
             }
-            let (ticket, nth) = on_their_way.swap_remove(index.index(on_their_way.len()));
+            let (answered_then, nth) = on_their_way.swap_remove(index.index(on_their_way.len()));
             if nth <= limit {
-                on_counter(&mut server_quota, counter(limit, limit - nth, 60), ticket, now);
+                on_counter(&mut server_quota, counter(limit, limit - nth, 60), answered_then, now);
             }
             server_quota.on_finish(1);
             while server_quota.window.is_some() && server_quota.next(1, now) <= now {

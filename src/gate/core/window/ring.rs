@@ -35,14 +35,14 @@ impl Ring {
     }
 
     #[inline]
-    pub(super) fn add(&mut self, slice: u64, places: u32) {
-        self.set(slice, self.get(slice).saturating_add(places));
+    pub(super) fn add(&mut self, slice: u64, slots: u32) {
+        self.set(slice, self.get(slice).saturating_add(slots));
     }
 
     /// Takes away no more than there is.
     #[inline]
-    pub(super) fn subtract(&mut self, slice: u64, places: u32) {
-        self.set(slice, self.get(slice).saturating_sub(places));
+    pub(super) fn subtract(&mut self, slice: u64, slots: u32) {
+        self.set(slice, self.get(slice).saturating_sub(slots));
     }
 
     #[inline]
@@ -123,16 +123,16 @@ mod tests {
             )
         ) {
             let (mut burst_window, mut wide) = (Ring::for_limit(10), Ring::for_limit(u32::MAX));
-            for (slice, places, what) in steps {
+            for (slice, slots, what) in steps {
                 for ring in [&mut burst_window, &mut wide] {
                     match what {
-                        0 | 1 => ring.add(slice, places),
-                        2 => ring.subtract(slice, places),
+                        0 | 1 => ring.add(slice, slots),
+                        2 => ring.subtract(slice, slots),
                         _ => {}
                     }
                 }
                 if what == 3 {
-                    let count = u64::from(places % 600);
+                    let count = u64::from(slots % 600);
                     prop_assert_eq!(burst_window.empty(slice, count), wide.empty(slice, count));
                 }
                 prop_assert_eq!(burst_window.get(slice), wide.get(slice));

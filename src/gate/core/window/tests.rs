@@ -1,4 +1,4 @@
-//! A place, from when it is taken until it is free.
+//! A slot, from when it is reserved until it is free.
 
 use super::*;
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ fn window(limit: u32, seconds: u64) -> (SlidingWindow, Moment) {
 }
 
 #[test]
-fn a_place_is_free_one_window_after_the_answer() {
+fn a_slot_is_free_one_window_after_the_answer() {
     let (mut window, now) = window(1, 2);
     window.reserve(1, now);
     let answered = now + Duration::from_millis(60);
@@ -29,7 +29,7 @@ fn a_place_is_free_one_window_after_the_answer() {
 }
 
 #[test]
-fn an_answer_that_is_told_late_frees_its_place_at_once() {
+fn an_answer_that_is_told_late_frees_its_slot_at_once() {
     let (mut window, sent) = window(1, 1);
     window.reserve(1, sent);
     let after = |millis| sent + Duration::from_millis(millis);
@@ -39,7 +39,7 @@ fn an_answer_that_is_told_late_frees_its_place_at_once() {
 }
 
 #[test]
-fn without_an_answer_a_place_is_free_one_window_after_the_slack() {
+fn without_an_answer_a_slot_is_free_one_window_after_the_slack() {
     let (mut window, now) = window(1, 2);
     window.reserve(1, now);
     assert!(!window.has_slot(1, now + Duration::from_millis(2_250)));
@@ -47,7 +47,7 @@ fn without_an_answer_a_place_is_free_one_window_after_the_slack() {
 }
 
 #[test]
-fn a_call_that_was_never_sent_gives_its_place_back_at_once() {
+fn a_call_that_was_never_sent_releases_its_slot_at_once() {
     let (mut window, now) = window(1, 60);
     window.reserve(1, now);
     assert!(!window.has_slot(1, now));
@@ -98,7 +98,7 @@ fn a_published_limit_of_calls_says_nothing_about_a_quota_of_which_calls_cost_mor
 }
 
 #[test]
-fn a_million_places_take_no_more_memory_than_a_hundred_thousand() {
+fn a_million_slots_take_no_more_memory_than_a_hundred_thousand() {
     let (mut window, now) = window(1_000_000, 1);
     (0..1_000_000).for_each(|_| window.reserve(1, now));
     assert!(!window.has_slot(1, now));
@@ -108,7 +108,7 @@ fn a_million_places_take_no_more_memory_than_a_hundred_thousand() {
 proptest! {
     /// The rule of the design, held against a plain list of all that was sent.
     #[test]
-    fn a_place_is_never_given_out_while_it_is_held(
+    fn a_slot_is_never_given_out_while_it_is_held(
         limit in 1u32..40,
         steps in prop::collection::vec((0u64..300, 0u64..600), 1..400),
     ) {

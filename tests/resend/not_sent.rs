@@ -109,15 +109,15 @@ async fn what_was_not_sent_spends_nothing_of_a_quota() {
 struct Counting(Arc<AtomicUsize>);
 
 impl Fleet for Counting {
-    fn admit(&self, _: &Scope, price: u32) -> ReplyFuture {
-        self.0.fetch_add(price as usize, Relaxed);
+    fn admit(&self, _: &Scope, cost: u32) -> ReplyFuture {
+        self.0.fetch_add(cost as usize, Relaxed);
         Box::pin(std::future::ready(Reply::Granted))
     }
 
     fn on_close(&self, _: &Scope, _: std::time::Duration) {}
 
-    fn release(&self, _: &Scope, price: u32) {
-        self.0.fetch_sub(price as usize, Relaxed);
+    fn release(&self, _: &Scope, cost: u32) {
+        self.0.fetch_sub(cost as usize, Relaxed);
     }
 }
 

@@ -1,4 +1,4 @@
-//! How many calls a gate lets run at once, and how many callers may wait.
+//! How many calls a gate lets be in flight, and how many callers may wait.
 
 use crate::support::mock::{Mock, answer, status};
 use crate::support::paused::*;
@@ -10,11 +10,11 @@ use tower_backoff::{Gates, NotBefore, Quota, RetryLayer};
 const URI: &str = "https://api.test/";
 
 fn layer(quotas: impl IntoIterator<Item = Quota>) -> RetryLayer {
-    RetryLayer::new(Provider::new("places").quotas(quotas))
+    RetryLayer::new(Provider::new("concurrency").quotas(quotas))
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_place_is_held_until_the_body_has_ended() {
+async fn a_slot_is_held_until_the_body_has_ended() {
     let mock = Mock::new(|_, _| answer(200, &[], "a body"));
     let service = around(&mock, layer([Quota::concurrent(1)]));
     let first = send(&service, get(URI)).await.unwrap();
@@ -27,7 +27,7 @@ async fn a_place_is_held_until_the_body_has_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_is_dropped_frees_its_place() {
+async fn a_body_that_is_dropped_frees_its_slot() {
     let mock = Mock::new(|_, _| answer(200, &[], "a body"));
     let gates = Gates::new();
     let service = around(&mock, layer([Quota::concurrent(2)]).gates(&gates));
@@ -44,7 +44,7 @@ async fn a_body_that_is_dropped_frees_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_without_a_body_holds_no_place() {
+async fn an_answer_without_a_body_holds_no_slot() {
     let mock = Mock::new(|_, _| status(204));
     let service = around(&mock, layer([Quota::concurrent(1)]));
     let first = send(&service, get(URI)).await;
@@ -53,7 +53,7 @@ async fn an_answer_without_a_body_holds_no_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_refusals_and_dropped_callers_free_their_place() {
+async fn failures_refusals_and_dropped_callers_free_their_slot() {
     let mock = Mock::new(|nth, _| match nth {
         1 => answer(500, &[], "broken"),
         2 => answer(429, &[("retry-after", "3")], "not now"),
@@ -98,7 +98,7 @@ async fn beyond_the_bound_on_waiting_callers_the_next_one_is_told_at_once() {
     let begun = Instant::now();
     let waiting: Vec<_> = (0..2).map(|_| start(&service, get(URI))).collect();
     tokio::time::sleep(millis(1)).await;
-    // The refused one and one more wait: there is no third place.
+    // The refused one and one more wait: there is no third slot.
     let error = send(&service, get(URI)).await.unwrap_err();
     let not_before = error
         .downcast_ref::<NotBefore>()
@@ -128,7 +128,7 @@ async fn a_call_that_was_sent_is_not_sent_away_by_those_who_came_after() {
 
 /// Its body ends, is read past its end, and is dropped.
 #[tokio::test(start_paused = true)]
-async fn a_place_is_freed_once() {
+async fn a_slot_is_freed_once() {
     let mock = Mock::new(|_, _| answer(200, &[], "body"));
     let gates = Gates::new();
     let service = around(&mock, layer([Quota::concurrent(2)]).gates(&gates));

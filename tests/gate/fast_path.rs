@@ -1,4 +1,4 @@
-//! After many answers of one kind the gate reads only some of them: what it must not miss.
+//! The fast path of a call skips nothing that matters: reports, observers, policies, bodies, pauses, closings.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -14,13 +14,13 @@ use tower_backoff::{Decision, Gates, Observer, Quota, ReportSlot, Retry, RetryLa
 const URI: &str = "https://api.test/";
 
 fn layer() -> RetryLayer {
-    RetryLayer::new(Provider::new("short-way"))
+    RetryLayer::new(Provider::new("fast-path"))
 }
 
-/// Enough calls for the gate to learn what answers look like.
+/// Calls before those under test: the gate is in use, and no longer fresh.
 const WARM: usize = 40;
 
-/// Through this very service, which remembers the gate.
+/// Through this very service, which has cached the gate.
 async fn on(service: &mut Retry<Mock>) -> Outcome {
     let service = ServiceExt::<http::Request<Body>>::ready(service).await?;
     service.call(get(URI)).await
@@ -72,7 +72,7 @@ async fn a_refusal_under_200_is_found_in_the_body_after_many_served_answers() {
         41 => answer(200, &[], r#"{"code":"SLOW"}"#),
         _ => answer(200, &[], r#"{"code":"FINE"}"#),
     });
-    let provider = Provider::new("short-way")
+    let provider = Provider::new("fast-path")
         .inspect_bodies_of([200])
         .throttled_codes(["SLOW"]);
     let service = around(&mock, RetryLayer::new(provider));
@@ -88,7 +88,7 @@ async fn a_pause_in_a_header_is_kept_after_many_served_answers() {
         40 => answer(200, &[("slow-down", "7")], ""),
         _ => answer(200, &[("slow-down", "")], ""),
     });
-    let provider = Provider::new("short-way").pause_from(Field::header("slow-down"));
+    let provider = Provider::new("fast-path").pause_from(Field::header("slow-down"));
     let service = around(&mock, RetryLayer::new(provider));
     warm(&service).await;
     let begun = Instant::now();
@@ -97,11 +97,11 @@ async fn a_pause_in_a_header_is_kept_after_many_served_answers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn places_at_once_are_right_with_windows_beside_them() {
+async fn concurrency_slots_are_right_with_windows_beside_them() {
     let gates = Gates::new();
     let mock = Mock::new(|_, _| answer(200, &[], "body")).taking(millis(10));
     let provider =
-        Provider::new("short-way").quotas([Quota::concurrent(3), Quota::per_second(1_000)]);
+        Provider::new("fast-path").quotas([Quota::concurrent(3), Quota::per_second(1_000)]);
     let service = around(&mock, RetryLayer::new(provider).gates(&gates));
     warm(&service).await;
     let mut held = Vec::new();
@@ -115,12 +115,12 @@ async fn places_at_once_are_right_with_windows_beside_them() {
     fourth.await.unwrap().unwrap();
     drop(held);
     tokio::time::sleep(secs(2)).await;
-    let spent: Vec<_> = gates.snapshot()[0]
+    let used: Vec<_> = gates.snapshot()[0]
         .quotas
         .iter()
         .map(|usage| usage.used)
         .collect();
-    assert!(spent.iter().all(|spent| *spent == 0), "{spent:?}");
+    assert!(used.iter().all(|used| *used == 0), "{used:?}");
     assert_nobody_is_left(&gates);
 }
 
@@ -152,9 +152,9 @@ async fn a_call_served_after_a_closing_that_it_was_sent_before_changes_nothing()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gate_that_an_idle_service_remembers_is_not_made_twice() {
+async fn a_gate_that_an_idle_service_has_cached_is_not_made_twice() {
     let gates = Gates::new();
-    let provider = Provider::new("short-way").quota(Quota::new(2, secs(3_600)));
+    let provider = Provider::new("fast-path").quota(Quota::new(2, secs(3_600)));
     let layer = RetryLayer::new(provider).gates(&gates).patience(secs(1));
     let mut idle = around(&Mock::new(|_, _| status(200)), layer.clone());
     on(&mut idle).await.unwrap();
@@ -174,7 +174,7 @@ async fn a_gate_that_an_idle_service_remembers_is_not_made_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reopening_reaches_the_gate_that_a_service_remembers() {
+async fn reopening_reaches_the_gate_that_a_service_has_cached() {
     let gates = Gates::new();
     let mock = Mock::new(|nth, _| match nth {
         41 => answer(429, &[("retry-after", "86400")], ""),

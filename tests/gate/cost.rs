@@ -12,25 +12,25 @@ use tower_backoff::{Cost, CostAboveQuota, Gates, Quota, RetryLayer};
 const URI: &str = "https://api.test/";
 
 fn layer(quotas: impl IntoIterator<Item = Quota>) -> RetryLayer {
-    RetryLayer::new(Provider::new("prices").quotas(quotas))
+    RetryLayer::new(Provider::new("cost").quotas(quotas))
 }
 
-fn priced(price: u32) -> Request<Body> {
+fn with_cost(cost: u32) -> Request<Body> {
     let mut request = get(URI);
-    request.extensions_mut().insert(Cost::new(price));
+    request.extensions_mut().insert(Cost::new(cost));
     request
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_takes_as_many_places_as_it_costs() {
+async fn a_call_takes_as_many_slots_as_it_costs() {
     let mock = Mock::new(|_, _| status(200));
     let service = around(&mock, layer([Quota::per_minute(10)]));
     let begun = Instant::now();
-    for price in [5, 5, 0, 1] {
-        send(&service, priced(price)).await.unwrap();
+    for cost in [5, 5, 0, 1] {
+        send(&service, with_cost(cost)).await.unwrap();
     }
     let sent = offsets(&mock, begun);
-    assert_eq!(sent[..3], [secs(0); 3], "a free call needs no place");
+    assert_eq!(sent[..3], [secs(0); 3], "a free call needs no slot");
     assert_between(sent[3], secs(60), secs(1));
 }
 
@@ -41,32 +41,32 @@ async fn a_closure_may_price_requests_and_a_request_knows_better() {
     let service = around(&mock, layer);
     let begun = Instant::now();
     send(&service, get(URI)).await.unwrap();
-    send(&service, priced(4)).await.unwrap();
+    send(&service, with_cost(4)).await.unwrap();
     assert_eq!(begun.elapsed(), secs(0));
     send(&service, get(URI)).await.unwrap();
     assert_between(begun.elapsed(), secs(60), secs(1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quota_per_call_counts_one_whatever_the_price() {
+async fn a_quota_per_call_counts_one_whatever_the_cost() {
     let mock = Mock::new(|_, _| status(200));
     let quotas = [Quota::per_minute(1_000), Quota::per_minute(2).per_call()];
     let service = around(&mock, layer(quotas));
     let begun = Instant::now();
     for _ in 0..2 {
-        send(&service, priced(100)).await.unwrap();
+        send(&service, with_cost(100)).await.unwrap();
     }
     assert_eq!(begun.elapsed(), secs(0));
-    send(&service, priced(100)).await.unwrap();
+    send(&service, with_cost(100)).await.unwrap();
     assert_between(begun.elapsed(), secs(60), secs(1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_is_one_of_those_at_once_whatever_its_price() {
+async fn a_call_is_one_of_those_at_once_whatever_its_cost() {
     let mock = Mock::new(|_, _| status(200)).taking(secs(1));
     let service = around(&mock, layer([Quota::concurrent(2)]));
     let begun = Instant::now();
-    let calls: Vec<_> = (0..3).map(|_| start(&service, priced(100))).collect();
+    let calls: Vec<_> = (0..3).map(|_| start(&service, with_cost(100))).collect();
     for call in calls {
         call.await.unwrap().unwrap();
     }
@@ -76,39 +76,39 @@ async fn a_call_is_one_of_those_at_once_whatever_its_price() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_price_above_the_burst_is_no_reason_to_end_a_call() {
+async fn a_cost_above_the_burst_is_no_reason_to_end_a_call() {
     let mock = Mock::new(|_, _| status(200));
     let service = around(&mock, layer([Quota::per_minute(600).burst(10)]));
-    send(&service, priced(50)).await.unwrap();
-    send(&service, priced(50)).await.unwrap();
+    send(&service, with_cost(50)).await.unwrap();
+    send(&service, with_cost(50)).await.unwrap();
     assert_eq!(mock.calls().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_price_above_the_quota_is_refused_at_once_with_the_reason() {
+async fn a_cost_above_the_quota_is_refused_at_once_with_the_reason() {
     let mock = Mock::new(|_, _| status(200));
     let service = around(&mock, layer([Quota::per_minute(10), Quota::per_hour(100)]));
-    let error = send(&service, priced(11)).await.unwrap_err();
-    let too_dear = error.downcast_ref::<CostAboveQuota>().expect("the reason");
-    assert_eq!((too_dear.cost(), too_dear.limit()), (11, 10));
+    let error = send(&service, with_cost(11)).await.unwrap_err();
+    let above_quota = error.downcast_ref::<CostAboveQuota>().expect("the reason");
+    assert_eq!((above_quota.cost(), above_quota.limit()), (11, 10));
     assert_eq!(
         error.to_string(),
         "a cost of 11 is above the quota of 10 of https://api.test"
     );
     assert!(mock.calls().is_empty());
-    assert_eq!(status_of(&send(&service, priced(10)).await), 200);
+    assert_eq!(status_of(&send(&service, with_cost(10)).await), 200);
 }
 
 #[tokio::test(start_paused = true)]
 async fn cheap_calls_do_not_overtake_a_dear_one_that_waits() {
     let mock = Mock::new(|_, _| status(200));
     let service = around(&mock, layer([Quota::per_minute(10)]));
-    send(&service, priced(5)).await.unwrap();
-    let mut dear = priced(10);
+    send(&service, with_cost(5)).await.unwrap();
+    let mut dear = with_cost(10);
     *dear.method_mut() = http::Method::PUT;
     let dear = start(&service, dear);
     tokio::task::yield_now().await;
-    let cheap: Vec<_> = (0..5).map(|_| start(&service, priced(1))).collect();
+    let cheap: Vec<_> = (0..5).map(|_| start(&service, with_cost(1))).collect();
     dear.await.unwrap().unwrap();
     assert_eq!(mock.calls()[1].method, http::Method::PUT);
     for call in cheap {
@@ -144,17 +144,17 @@ fn charging(cost: &'static str) -> Mock {
 async fn what_a_call_has_cost_in_truth_corrects_what_it_had_said() {
     let dearer = around(&charging("9"), ten_a_minute());
     let begun = Instant::now();
-    send(&dearer, priced(2)).await.unwrap();
-    send(&dearer, priced(2)).await.unwrap();
+    send(&dearer, with_cost(2)).await.unwrap();
+    send(&dearer, with_cost(2)).await.unwrap();
     assert_between(begun.elapsed(), secs(60), secs(1));
 
     let cheaper = around(&charging("1"), ten_a_minute());
     let begun = Instant::now();
     for _ in 0..5 {
-        send(&cheaper, priced(6)).await.unwrap();
+        send(&cheaper, with_cost(6)).await.unwrap();
     }
     assert_eq!(begun.elapsed(), secs(0));
-    send(&cheaper, priced(6)).await.unwrap();
+    send(&cheaper, with_cost(6)).await.unwrap();
     assert_between(begun.elapsed(), secs(60), secs(1));
 }
 
@@ -174,7 +174,7 @@ async fn a_cheaper_call_gives_back_though_its_answer_took_longer_than_the_slack(
     let service = around(&mock, ten_a_minute());
     let begun = Instant::now();
     for _ in 0..3 {
-        send(&service, priced(8)).await.unwrap();
+        send(&service, with_cost(8)).await.unwrap();
     }
     assert!(begun.elapsed() < secs(5), "{:?}", offsets(&mock, begun));
 }
@@ -187,16 +187,16 @@ fn as_told() -> Mock {
         .taking_each(move |_, head| millis(said(head, "takes").parse().unwrap()))
 }
 
-/// A call with a price, its true cost, and the milliseconds that its answer takes.
-fn told(price: u32, cost: u32, takes: u64) -> Request<Body> {
-    let mut request = priced(price);
+/// A call with an estimate, its true cost, and the milliseconds that its answer takes.
+fn told(estimate: u32, cost: u32, takes: u64) -> Request<Body> {
+    let mut request = with_cost(estimate);
     request.headers_mut().insert("cost", cost.into());
     request.headers_mut().insert("takes", takes.into());
     request
 }
 
 /// One says 5, costs 1 and is answered after 4 s; another says and costs 5 and is answered just before. Of the
-/// five places of the other, four must not be free with the first, at 10.25 s, but at 14 s.
+/// five slots of the other, four must not be free with the first, at 10.25 s, but at 14 s.
 #[tokio::test(start_paused = true)]
 async fn a_slow_cheaper_call_frees_nothing_that_others_hold_for_longer() {
     let mock = as_told();
@@ -263,7 +263,7 @@ async fn a_published_count_of_calls_is_spent_by_calls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_published_count_of_requests_is_not_spent_by_prices_in_tokens() {
+async fn a_published_count_of_requests_is_not_spent_by_costs_in_tokens() {
     let mock = Mock::new(|nth, _| {
         let left = (500 - nth).to_string();
         let headers = [
@@ -280,13 +280,13 @@ async fn a_published_count_of_requests_is_not_spent_by_prices_in_tokens() {
     let service = around(&mock, layer(quotas));
     let begun = Instant::now();
     for _ in 0..5 {
-        send(&service, priced(1_000)).await.unwrap();
+        send(&service, with_cost(1_000)).await.unwrap();
     }
     assert!(begun.elapsed() < secs(1), "{:?}", offsets(&mock, begun));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_price_of_the_largest_number_does_not_break_the_published_count() {
+async fn a_cost_of_the_largest_number_does_not_break_the_published_count() {
     let mock = Mock::new(|_, _| {
         answer(
             200,
@@ -301,7 +301,9 @@ async fn a_price_of_the_largest_number_does_not_break_the_published_count() {
     .taking(millis(50));
     let gates = Gates::new();
     let service = around(&mock, layer([]).gates(&gates));
-    let calls: Vec<_> = (0..5).map(|_| start(&service, priced(u32::MAX))).collect();
+    let calls: Vec<_> = (0..5)
+        .map(|_| start(&service, with_cost(u32::MAX)))
+        .collect();
     for call in calls {
         call.await.unwrap().unwrap();
     }

@@ -1,4 +1,4 @@
-//! Calls at a distance from each other, because the quota is paced or because refusals have taught it.
+//! Calls at an even interval, because the quota is paced or because refusals have shown the need.
 
 use std::pin::pin;
 use std::task::{Context, Poll};
@@ -18,11 +18,11 @@ fn limited() -> Answer {
 }
 
 fn layer(quotas: impl IntoIterator<Item = Quota>) -> RetryLayer {
-    RetryLayer::new(Provider::new("spacing").quotas(quotas)).patience(secs(36_000))
+    RetryLayer::new(Provider::new("pacing").quotas(quotas)).patience(secs(36_000))
 }
 
 /// The first call and the third are refused, all others are served as `rest` says.
-fn taught(
+fn paced_by_refusals(
     layer: RetryLayer,
     rest: impl Fn(usize) -> Answer + Send + Sync + 'static,
 ) -> (Mock, Retry<Mock>) {
@@ -34,9 +34,9 @@ fn taught(
     (mock, service)
 }
 
-fn priced(price: u32) -> http::Request<Body> {
+fn with_cost(cost: u32) -> http::Request<Body> {
     let mut request = get(URI);
-    request.extensions_mut().insert(Cost::new(price));
+    request.extensions_mut().insert(Cost::new(cost));
     request
 }
 
@@ -58,11 +58,11 @@ async fn burst(mock: &Mock, service: &Retry<Mock>, calls: usize) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_priced_call_does_not_keep_calls_spread_for_ever() {
-    let (mock, service) = taught(layer([Quota::new(20, secs(2))]), |_| status(200));
+async fn one_costly_call_does_not_keep_calls_spread_for_ever() {
+    let (mock, service) = paced_by_refusals(layer([Quota::new(20, secs(2))]), |_| status(200));
     serve(&service, 50).await;
     assert_eq!(burst(&mock, &service, 20).await, 1);
-    send(&service, priced(2)).await.unwrap();
+    send(&service, with_cost(2)).await.unwrap();
     serve(&service, 1_000).await;
     assert_eq!(burst(&mock, &service, 20).await, 20);
 }
@@ -73,9 +73,9 @@ async fn a_published_limit_corrects_the_pace_of_a_plan() {
         ("600", "590", Quota::per_minute(20), 600, 55, 130),
         ("6", "5", Quota::per_minute(60), 3, 15, 30),
     ] {
-        let plan = RetryLayer::new(Provider::new("spacing").plan(quota));
+        let plan = RetryLayer::new(Provider::new("pacing").plan(quota));
         let plan = plan.patience(secs(36_000));
-        let (_mock, service) = taught(plan, move |nth| match nth {
+        let (_mock, service) = paced_by_refusals(plan, move |nth| match nth {
             ..20 => status(200),
             _ => answer(
                 200,
@@ -102,7 +102,7 @@ async fn a_published_limit_corrects_the_pace_of_a_plan() {
 #[tokio::test(start_paused = true)]
 async fn a_fast_quota_is_not_slowed_by_the_timer() {
     let fast = Quota::per_second(10_000);
-    let (_, learned) = taught(layer([fast]), |_| status(200));
+    let (_, learned) = paced_by_refusals(layer([fast]), |_| status(200));
     serve(&learned, 30).await;
     tokio::time::sleep(secs(130)).await;
     let declared = around(&Mock::new(|_, _| status(200)), layer([fast.paced()]));
@@ -131,7 +131,7 @@ async fn the_order_of_quotas_does_not_matter_to_what_is_learned() {
     let calls = Quota::new(20, secs(2)).per_call();
     for quotas in [[calls, tokens], [tokens, calls]] {
         let layer = layer(quotas).cost_by(|_| 100);
-        let (mock, service) = taught(layer, |_| status(200));
+        let (mock, service) = paced_by_refusals(layer, |_| status(200));
         serve(&service, 100).await;
         assert_eq!(burst(&mock, &service, 20).await, 1, "{quotas:?}");
     }
@@ -141,9 +141,9 @@ async fn the_order_of_quotas_does_not_matter_to_what_is_learned() {
 async fn a_dear_call_knows_when_its_turn_is() {
     let layer = layer([Quota::per_minute(10).paced()]).patience(secs(3));
     let service = around(&Mock::new(|_, _| status(200)), layer);
-    send(&service, priced(3)).await.unwrap();
+    send(&service, with_cost(3)).await.unwrap();
     let begun = Instant::now();
-    let error = send(&service, priced(3)).await.unwrap_err();
+    let error = send(&service, with_cost(3)).await.unwrap_err();
     assert!(begun.elapsed().is_zero());
     let not_before = error.downcast_ref::<NotBefore>().unwrap();
     assert!(not_before.wait() > secs(18), "{not_before}");
@@ -157,9 +157,9 @@ async fn a_dear_call_that_waits_looks_a_few_times_and_not_all_the_time() {
         Quota::per_minute(10).burst(2),
     ] {
         let service = around(&Mock::new(|_, _| status(200)), layer([quota]));
-        send(&service, priced(3)).await.unwrap();
+        send(&service, with_cost(3)).await.unwrap();
         let mut polls = 0;
-        let mut call = pin!(send(&service, priced(3)));
+        let mut call = pin!(send(&service, with_cost(3)));
         let counted = std::future::poll_fn(|cx| {
             polls += 1;
             call.as_mut().poll(cx)

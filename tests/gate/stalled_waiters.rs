@@ -19,7 +19,7 @@ use tower_backoff::{Cost, Gates, Patience, Quota, Retry, RetryLayer, Scope};
 const URI: &str = "https://api.test/";
 
 fn patient(quota: Quota) -> RetryLayer {
-    RetryLayer::new(Provider::new("loitering").quota(quota)).patience(secs(3_600))
+    RetryLayer::new(Provider::new("stalled-waiters").quota(quota)).patience(secs(3_600))
 }
 
 /// A call with a name, which the server sees.
@@ -65,29 +65,29 @@ async fn all_served(calls: Vec<JoinHandle<Outcome>>) {
 
 #[tokio::test(start_paused = true)]
 async fn a_first_waiter_that_is_never_polled_stops_none_of_200_behind_it() {
-    for loiterers in [1, 2, 5, 40] {
+    for stalled in [1, 2, 5, 40] {
         let mock = Mock::new(|_, _| status(200));
         let service = around(&mock, patient(Quota::per_second(10)));
         all_served(start_all(&service, 0..10).await).await;
-        let stuck: Vec<_> = (0..loiterers)
+        let stuck: Vec<_> = (0..stalled)
             .map(|_| left_alone(&service, named("stuck")))
             .collect();
         let begun = Instant::now();
         all_served(start_all(&service, 10..210).await).await;
         // Twenty-one seconds, and a few in which no call came.
         assert!(begun.elapsed() <= secs(30), "{:?}", begun.elapsed());
-        // Some are passed over with the loiterers, and come back at once.
-        for (place, name) in names(&mock).iter().enumerate() {
+        // Some are skipped with the stalled ones, and come back at once.
+        for (position, name) in names(&mock).iter().enumerate() {
             let number: usize = name.parse().unwrap();
-            let out_of_order = number.abs_diff(place);
-            assert!(out_of_order <= 2 * loiterers, "{name} is sent as {place}");
+            let out_of_order = number.abs_diff(position);
+            assert!(out_of_order <= 2 * stalled, "{name} is sent as {position}");
         }
         drop(stuck);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn nor_when_nobody_knows_when_a_place_is_free() {
+async fn nor_when_nobody_knows_when_a_slot_is_free() {
     for (callers, waits) in [(20, 20), (200, 40)] {
         let mock = Mock::new(|_, _| status(200)).taking(millis(100));
         let service = around(&mock, patient(Quota::concurrent(1)));
@@ -109,7 +109,7 @@ async fn nor_when_the_gate_is_opened_by_hand() {
         _ => status(200),
     });
     let gates = Gates::new();
-    let layer = RetryLayer::new(Provider::new("loitering")).patience(secs(100_000));
+    let layer = RetryLayer::new(Provider::new("stalled-waiters")).patience(secs(100_000));
     let service = around(&mock, layer.gates(&gates));
     let mut stuck = Box::pin(send(&service, named("stuck")));
     assert!(stuck.as_mut().now_or_never().is_none(), "it was refused");
@@ -121,7 +121,7 @@ async fn nor_when_the_gate_is_opened_by_hand() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_that_was_passed_over_goes_first_when_it_asks_again() {
+async fn a_caller_that_was_skipped_goes_first_when_it_asks_again() {
     let mock = Mock::new(|_, _| status(200));
     let service = around(&mock, patient(Quota::per_second(1)));
     send(&service, named("first")).await.unwrap();
@@ -137,24 +137,24 @@ async fn a_caller_that_was_passed_over_goes_first_when_it_asks_again() {
 
 #[tokio::test(start_paused = true)]
 async fn callers_that_come_and_go_do_not_let_cheap_calls_overtake_a_dear_one() {
-    fn priced(name: &str, price: u32) -> Request<Body> {
+    fn with_cost(name: &str, cost: u32) -> Request<Body> {
         let mut request = named(name);
-        request.extensions_mut().insert(Cost::new(price));
+        request.extensions_mut().insert(Cost::new(cost));
         request
     }
     let mock = Mock::new(|_, _| status(200));
     let service = around(&mock, patient(Quota::per_minute(10)));
-    send(&service, priced("first", 5)).await.unwrap();
-    let dear = start(&service, priced("dear", 10));
+    send(&service, with_cost("first", 5)).await.unwrap();
+    let dear = start(&service, with_cost("dear", 10));
     tokio::task::yield_now().await;
     // A caller that leaves makes the gate forget what the first one needs, until that one has asked again.
-    drop(left_alone(&service, priced("gone", 1)));
-    drop(left_alone(&service, priced("cheap", 1)));
-    // And when there are places for all, another caller looks before the expensive one does.
+    drop(left_alone(&service, with_cost("brief", 1)));
+    drop(left_alone(&service, with_cost("cheap", 1)));
+    // And when there are slots for all, another caller looks before the expensive one does.
     tokio::time::sleep(secs(59)).await;
     for _ in 0..1_500 {
         tokio::time::sleep(millis(1)).await;
-        drop(left_alone(&service, priced("cheap", 1)));
+        drop(left_alone(&service, with_cost("cheap", 1)));
     }
     assert_eq!(names(&mock), ["first", "dear"]);
     dear.await.unwrap().unwrap();
@@ -194,7 +194,7 @@ async fn patience_ends_in_time_though_the_task_with_the_timers_is_never_polled_a
         let patience = secs(300);
         let never = std::time::Duration::from_secs(100_000);
         let mock = Mock::new(|_, _| status(200)).taking(never);
-        let layer = RetryLayer::new(Provider::new("loitering").quota(Quota::concurrent(1)));
+        let layer = RetryLayer::new(Provider::new("stalled-waiters").quota(Quota::concurrent(1)));
         let service = around(&mock, layer.patience(patience));
         let hangs = start(&service, named("hangs"));
         tokio::task::yield_now().await;

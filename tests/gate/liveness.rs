@@ -185,7 +185,7 @@ async fn a_paced_quota_over_an_endless_window_is_no_panic() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_that_is_dropped_gives_its_turn_on() {
+async fn a_probe_that_is_dropped_passes_its_turn_on() {
     let start = Instant::now();
     let mock = Mock::new(move |_, _| {
         if start.elapsed() < secs(3) {
@@ -296,8 +296,8 @@ async fn a_call_that_waits_in_an_outage_ends_with_its_patience_for_failures() {
 async fn nothing_is_sent_early_whatever_is_answered() {
     for seed in 0..60u64 {
         let start = Instant::now();
-        let shut: Arc<Mutex<Vec<(Instant, Instant)>>> = Arc::default();
-        let sh = shut.clone();
+        let closed: Arc<Mutex<Vec<(Instant, Instant)>>> = Arc::default();
+        let log = closed.clone();
         let mock = Mock::new(move |nth, _| {
             let x = (nth as u64)
                 .wrapping_mul(6364136223846793005)
@@ -305,26 +305,26 @@ async fn nothing_is_sent_early_whatever_is_answered() {
                 .rotate_left(23)
                 .wrapping_mul(0x9E3779B97F4A7C15)
                 >> 33;
-            let heard = Instant::now() + millis(100);
+            let received = Instant::now() + millis(100);
             match x % 23 {
                 0 => {
                     let w = x / 23 % 40;
-                    sh.lock().unwrap().push((heard, heard + secs(w)));
+                    log.lock().unwrap().push((received, received + secs(w)));
                     answer(429, &[("retry-after", &w.to_string())], "")
                 }
                 1 => {
-                    sh.lock().unwrap().push((heard, heard + secs(60)));
+                    log.lock().unwrap().push((received, received + secs(60)));
                     status(429)
                 }
                 2 => {
                     let w = 1 + x / 23 % 9;
-                    sh.lock().unwrap().push((heard, heard + secs(w)));
+                    log.lock().unwrap().push((received, received + secs(w)));
                     answer(503, &[("retry-after", &w.to_string())], "")
                 }
                 3 | 4 => status(500),
                 5 => {
                     let w = 1 + x / 23 % 20;
-                    sh.lock().unwrap().push((heard, heard + secs(w)));
+                    log.lock().unwrap().push((received, received + secs(w)));
                     answer(
                         200,
                         &[
@@ -363,13 +363,13 @@ async fn nothing_is_sent_early_whatever_is_answered() {
             }
         };
         let ok = tokio::time::timeout(secs(90_000), all).await.is_ok();
-        let shut = shut.lock().unwrap();
+        let closed = closed.lock().unwrap();
         for c in mock.calls() {
-            for (h, u) in shut.iter() {
+            for (from, until) in closed.iter() {
                 assert!(
-                    !(c.at > *h && c.at < *u),
+                    !(c.at > *from && c.at < *until),
                     "seed {seed}: sent {:?} early, at {:?}",
-                    *u - c.at,
+                    *until - c.at,
                     c.at - start
                 );
             }
@@ -438,14 +438,14 @@ async fn a_service_that_calls_two_hosts_in_turn_waits_for_each_by_itself() {
     });
     let mut s = around(&mock, long().patience(secs(10)));
     for _ in 0..3 {
-        let shut = (&mut s).oneshot(get("http://a/")).await;
-        assert!(shut.is_err() || shut.unwrap().status() == 429);
+        let closed = (&mut s).oneshot(get("http://a/")).await;
+        assert!(closed.is_err() || closed.unwrap().status() == 429);
         let open = (&mut s).oneshot(get("http://b/")).await;
         assert_eq!(open.unwrap().status(), 200);
     }
     assert_eq!(
         mock.calls().len(),
         4,
-        "one to the shut host, three to the open one"
+        "one to the closed host, three to the open one"
     );
 }
