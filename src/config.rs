@@ -112,7 +112,9 @@ impl Settings {
         gate
     }
 
-    /// Warns once per gate if the layer that made it declares other quotas: those count, and those of this layer do not.
+    /// Warns once per gate if the layer that made it declares other quotas.
+    ///
+    /// Those count, and those of this layer do not.
     #[cold]
     fn compare_quotas(&self, request: &RequestHead<'_>, gate: &Gate) {
         if gate.declares_otherwise(self.gate_config(request)) {

@@ -1,4 +1,4 @@
-//! The story of one call, told by the one hand-written poll of this crate.
+//! The future of one call, and the only hand-written `poll` of this crate.
 
 use std::fmt;
 use std::future::Future;
@@ -19,7 +19,7 @@ use crate::inner::Inner;
 pin_project! {
     /// The response of a [`Retry`](crate::Retry) service.
     ///
-    /// Dropping it at any point gives back its place at the gate and what it had paid for.
+    /// Dropping it at any point frees its place at the gate and the slots of a call that was not sent.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, B>
     where
@@ -34,7 +34,7 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<F> {
-        /// Waits at the gate for its turn. Holds no permit and no connection.
+        /// Waits at the gate. Holds no permit and no connection.
         Admitting,
         /// Let through, and polls the inner service for readiness.
         Readying,
@@ -46,7 +46,7 @@ pin_project! {
         Draining,
         /// Waits by itself: polls its own timer.
         Sleeping,
-        /// Over.
+        /// Has returned its result.
         Done,
     }
 }

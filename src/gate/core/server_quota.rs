@@ -45,7 +45,7 @@ struct ServerWindow {
     is_unused: bool,
     limit: Option<u32>,
     left: i64,
-    max_wait: i64,
+    most_left: i64,
     /// Calls that were sent after this many answers knew of it.
     known_from: u32,
     /// How many responses in a row to such calls named an earlier reset.
@@ -85,7 +85,7 @@ impl ServerWindow {
     }
 
     /// Whether there is enough left. A call that costs more than the whole window needs all of it.
-    fn check_cost(&self, cost: u32) -> bool {
+    fn affords(&self, cost: u32) -> bool {
         let most = self.limit.unwrap_or(u32::MAX).max(1);
         self.left >= i64::from(cost.min(most))
     }
@@ -103,7 +103,7 @@ impl ServerQuota {
         }
         self.roll(now);
         match &self.window {
-            Some(window) if !window.check_cost(cost) => window.resets,
+            Some(window) if !window.affords(cost) => window.resets,
             _ => now,
         }
     }
@@ -142,7 +142,7 @@ impl ServerQuota {
         self.sent = self.sent.wrapping_add(cost);
         if let Some(window) = &mut self.window {
             window.left -= i64::from(cost);
-            window.max_wait -= i64::from(cost);
+            window.most_left -= i64::from(cost);
         }
         self.answered
     }
@@ -166,7 +166,7 @@ impl ServerQuota {
     /// Where the end of the last window was a guess, two more may follow.
     pub(crate) fn on_silent_success(&mut self) {
         if let Some(window) = self.window.as_mut().filter(|window| window.is_a_guess()) {
-            window.left = (window.left + 2).min(window.max_wait);
+            window.left = (window.left + 2).min(window.most_left);
         }
     }
 
@@ -180,7 +180,7 @@ impl ServerQuota {
         self.answered = self.answered.wrapping_add(cost);
         if let Some(window) = &mut self.window {
             window.left += i64::from(cost);
-            window.max_wait += i64::from(cost);
+            window.most_left += i64::from(cost);
         }
     }
 
@@ -218,7 +218,7 @@ impl ServerQuota {
         let is_over = known.is_some_and(|window| window.is_after(resets, answered_then));
         match &mut self.window {
             Some(window) if over && self.refills => {
-                (window.left, window.max_wait) = (at_least, remaining);
+                (window.left, window.most_left) = (at_least, remaining);
             }
             _ if over => {}
             _ if is_over => {}
@@ -232,7 +232,7 @@ impl ServerQuota {
                     is_unused: false,
                     limit: counter.limit.or(window.limit),
                     left: at_least,
-                    max_wait: remaining,
+                    most_left: remaining,
                     known_from,
                     earlier: 0,
                 };
@@ -243,8 +243,8 @@ impl ServerQuota {
                 window.reset_told = reset_told;
                 window.told = resets_in;
                 window.limit = counter.limit.or(window.limit);
-                window.max_wait = window.max_wait.min(remaining);
-                window.left = window.left.max(at_least).min(window.max_wait);
+                window.most_left = window.most_left.min(remaining);
+                window.left = window.left.max(at_least).min(window.most_left);
             }
             window => {
                 *window = Some(ServerWindow {
@@ -255,7 +255,7 @@ impl ServerQuota {
                     is_unused: false,
                     limit: counter.limit,
                     left: remaining - i64::from(on_their_way),
-                    max_wait: remaining,
+                    most_left: remaining,
                     known_from,
                     earlier: 0,
                 });
@@ -275,10 +275,10 @@ impl ServerQuota {
         let at_least = remaining - i64::from(unknown);
         if window.guessed {
             self.refills &= window.began_less_than_whole(remaining, unknown + cost);
-            (window.left, window.max_wait, window.guessed) = (at_least, remaining, false);
+            (window.left, window.most_left, window.guessed) = (at_least, remaining, false);
         } else {
-            window.max_wait = window.max_wait.min(remaining);
-            window.left = window.left.max(at_least).min(window.max_wait);
+            window.most_left = window.most_left.min(remaining);
+            window.left = window.left.max(at_least).min(window.most_left);
         }
     }
 
@@ -304,7 +304,7 @@ impl ServerQuota {
                 } else {
                     (i64::from(limit) - on_their_way).max(1)
                 },
-                max_wait: i64::from(limit),
+                most_left: i64::from(limit),
                 ..over
             });
     }

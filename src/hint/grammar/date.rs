@@ -1,4 +1,6 @@
-//! Absolute moments: the three dates of HTTP, RFC 3339 with its variants, JavaScript's `Date.toString()`.
+//! Absolute moments in all their spellings.
+//!
+//! They are the three dates of HTTP, RFC 3339 with its variants, and JavaScript's `Date.toString()`.
 //!
 //! The scanner is ours because no library reads all of these forms, least of all with a wrong weekday or without
 //! seconds; what the calendar makes of them is `jiff`'s work.

@@ -12,7 +12,7 @@ pub(crate) struct RateRamp {
     per_second: u32,
     next: Moment,
     second: Moment,
-    admit: u32,
+    admitted: u32,
     /// Whether the second before needed the limit.
     used_before: bool,
     answered: u32,
@@ -38,7 +38,7 @@ impl RateRamp {
             per_second: Self::FIRST,
             next: now,
             second: now,
-            admit: 0,
+            admitted: 0,
             used_before: false,
             answered: 0,
             answered_before: 0,
@@ -55,7 +55,7 @@ impl RateRamp {
 
     pub(crate) fn on_admit(&mut self, now: Moment) {
         self.roll(now);
-        self.admit += 1;
+        self.admitted += 1;
         self.next = self.next.max(now) + Self::SECOND / self.per_second;
     }
 
@@ -74,14 +74,14 @@ impl RateRamp {
         let least = Self::FIRST.min(self.per_second);
         self.per_second = (held - held.div_ceil(20)).clamp(least, self.per_second);
         self.calm = 0;
-        (self.answered, self.answered_before, self.admit) = (0, 0, 0);
+        (self.answered, self.answered_before, self.admitted) = (0, 0, 0);
         self.second = now + Self::SECOND;
         self.changed = self.second;
         self.next = self.second;
     }
 
     fn is_used(&self) -> bool {
-        self.admit * 2 > self.per_second
+        self.admitted * 2 > self.per_second
     }
 
     fn roll(&mut self, now: Moment) {
@@ -102,7 +102,7 @@ impl RateRamp {
         self.per_second = self.per_second.max(more);
         let at_rest = !used || self.too_fast.is_some();
         self.calm = if at_rest { self.calm + 1 } else { 0 };
-        (self.answered_before, self.answered, self.admit) = (self.answered, 0, 0);
+        (self.answered_before, self.answered, self.admitted) = (self.answered, 0, 0);
         self.used_before = used;
         self.second = now;
     }

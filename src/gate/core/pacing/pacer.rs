@@ -67,9 +67,9 @@ fn after(last: Moment, interval: Duration, now: Moment) -> Moment {
     since + interval
 }
 
-/// The interval after a call that takes this many slots of a quota, so that a sliding counter refuses none.
+/// The interval after a call that takes this many slots of a quota.
 ///
-/// There the last window weighs in the one that runs, so that it takes one call less than the quota: in a quota of one,
+/// It is such that a sliding counter refuses none. There the last window weighs in the one that runs, so that it takes one call less than the quota: in a quota of one,
 /// every other window is empty. On their way calls come closer to each other, those of a whole window by its slack, if
 /// that is not long.
 pub(crate) fn interval_for(limit: u32, slots: u32, length: Duration, slack: Duration) -> Duration {

@@ -3,7 +3,9 @@
 /// How many slots there are.
 pub(super) const SLOTS: usize = 512;
 
-/// One counter for each slot. 512 bytes for a small quota, two or four times as many once one of them needs more.
+/// One counter for each slot.
+///
+/// 512 bytes for a small quota, two or four times as many once one of them needs more.
 #[derive(Debug)]
 pub(super) enum Ring {
     Narrow(Box<[u8; SLOTS]>),
