@@ -47,7 +47,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         if self.permit.gate().counts() || !is_silent(headers) {
             return self.complete_with_counter(headers);
         }
-        let now = || self.settings.clock.now();
+        let now = self.settings.clock.now();
         self.permit
             .complete_plainly(Completion::plain(gate::Outcome::Ok), now)
     }
@@ -62,6 +62,6 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             Left::Some(counter) => Completion::served(counter, self.settings.max_wait(true)),
             Left::PerhapsNone => return false,
         };
-        self.permit.complete_plainly(completion, || now)
+        self.permit.complete_plainly(completion, now)
     }
 }

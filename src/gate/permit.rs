@@ -218,11 +218,7 @@ impl Permit {
     /// Returns whether that was all: a call may hold a slot until its body has ended, and after a refusal the gate
     /// asks for the path, too.
     #[inline]
-    pub(crate) fn complete_plainly(
-        &mut self,
-        completion: Completion,
-        now: impl FnOnce() -> Moment,
-    ) -> bool {
+    pub(crate) fn complete_plainly(&mut self, completion: Completion, now: Moment) -> bool {
         if self.stage != Stage::Sent {
             return false;
         }
@@ -231,7 +227,7 @@ impl Permit {
         if gate.core.limits_concurrency() || gate.core.watches_paths() {
             return false;
         }
-        let wake = gate.complete(admitted, completion, now());
+        let wake = gate.complete(admitted, completion, now);
         drop(gate);
         self.gate.set_counts(completion.counter.is_some());
         self.stage = Stage::Out;

@@ -117,6 +117,7 @@ impl World {
             plans: &[],
             cold_start: None,
             circuit_breaker: Default::default(),
+            layer: 0,
         };
         let limit = |concurrency| {
             let mut of_kind = quotas
@@ -339,7 +340,7 @@ impl ModelCaller {
                 permit.complete_and_close(completion(Outcome::RateLimited), closing, None, 0, now);
             let opens = opening.expect("it was sent").gate;
             self.world.closed.lock().unwrap().push((now, opens));
-        } else if !permit.complete_plainly(completion(Outcome::Ok), || now) {
+        } else if !permit.complete_plainly(completion(Outcome::Ok), now) {
             permit.complete(completion(Outcome::Ok), now);
         }
         let hold = permit.take_concurrency_permit();
