@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use super::provider::{BodySays, Provider};
 use super::{Attempt, Policy, RequestHead, Route, Verdict};
 use crate::gate::Quota;
-use crate::hint::{self, Head, HeaderScan, Reading};
+use crate::hint::{Head, HeaderScan, Hint, Kind, Reading};
 use crate::scope::Scope;
 
 /// The 5xx that another try does not mend; every other one counts as a 500 (RFC 9110, 15).
@@ -114,54 +114,34 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, scan: &HeaderScan<'_>) -> 
     let Some((status, headers)) = attempt.status().zip(attempt.headers()) else {
         return judge_failure(attempt);
     };
-    let body_says = provider.body_rules.read(status, attempt.body());
-    let body_says = body_says.or_throttled_for(provider.statuses.throttled_for(status));
-    let header_says = provider.statuses.header_says(status, headers);
-    let is_final = provider.statuses.is_final(status);
-    let limited = status == StatusCode::TOO_MANY_REQUESTS;
-    if body_says == BodySays::Final || is_final || (header_says == Some(false) && !limited) {
+    let Some(findings) = Findings::of(provider, attempt, status, headers) else {
         return Verdict::refuse();
-    }
-    let stated = header_says.or_else(|| provider.statuses.should_retry(status));
-    let retried = stated.or_else(|| is_retried(attempt, status));
-    let body_says = match body_says {
-        BodySays::OnlyThisCall if header_says == Some(false) => BodySays::Nothing,
-        found => found,
     };
-    let only_this_call = body_says == BodySays::OnlyThisCall;
-    let throttled = !only_this_call && (limited || body_says != BodySays::Nothing);
-    let served = !only_this_call && !throttled && retried != Some(true) && status.as_u16() < 400;
-    let pauses = provider.waits.have_pauses();
-    if served && !pauses && !scan.may_be_exhausted() {
-        return Verdict::accept();
-    }
     let head = Head {
         status,
         headers,
         received: attempt.received(),
-        refused: (only_this_call || throttled || retried == Some(true)).then_some(true),
+        refused: findings.is_refused().then_some(true),
     };
-    if served {
-        if let Some(pause) = provider.waits.pause(head, attempt.body()) {
-            return Verdict::accept().close_gate_for(pause);
+    if findings.subject == Subject::Success {
+        if let Some(verdict) = judge_success(provider, attempt, head, scan) {
+            return verdict;
         }
     }
+    let is_error = findings.subject == Subject::Limit || status.as_u16() >= 400;
     let wait = match provider.waits.read(head, attempt.body()) {
-        Reading::Never(_) if throttled || status.as_u16() >= 400 => {
-            return Verdict::refuse()
-                .close_gate()
-                .bare_wait(body_says.bare_wait(provider.waits.bare));
+        Reading::Never(_) if is_error => {
+            let bare = findings.body_says.bare_wait(provider.waits.bare);
+            return Verdict::refuse().close_gate().bare_wait(bare);
         }
-        Reading::Never(_) => None,
         Reading::Wait(hint) => Some(hint),
-        Reading::Nothing => None,
+        Reading::Never(_) | Reading::Nothing => None,
     };
-    let verdict = if only_this_call {
-        Verdict::retry()
-    } else if throttled {
-        throttle(provider, retried, body_says)
-    } else {
-        match classify(status, retried, wait.is_some()) {
+    let verdict = match findings.subject {
+        Subject::Success => Verdict::accept(),
+        Subject::OnlyThisCall => Verdict::retry(),
+        Subject::Limit => throttle(provider, findings.retried, findings.body_says),
+        Subject::Status => match classify(status, findings.retried, wait.is_some()) {
             StatusKind::Success => Verdict::accept(),
             StatusKind::RateLimited => Verdict::throttled(),
             StatusKind::Retried
@@ -174,14 +154,101 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, scan: &HeaderScan<'_>) -> 
             StatusKind::ServerError => Verdict::refuse(),
             // It is about this request alone: the others wait only for an exhausted counter.
             StatusKind::ClientError => return refuse_answer(provider, head),
+        },
+    };
+    match wait {
+        Some(hint) => wait_for(verdict, hint, findings.subject, status),
+        None => verdict,
+    }
+}
+
+/// What a response is about, before its wait is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subject {
+    Success,
+    /// A refusal that concerns no other call.
+    OnlyThisCall,
+    /// A refusal by a limit, which concerns all calls.
+    Limit,
+    /// Whatever the status says.
+    Status,
+}
+
+/// What the status, the headers that a provider names and the body say together.
+#[derive(Clone, Copy)]
+struct Findings {
+    subject: Subject,
+    body_says: BodySays,
+    /// Whether the status is retried; `None` leaves it to a wait that is named.
+    retried: Option<bool>,
+}
+
+impl Findings {
+    /// `None` if the response is final.
+    fn of(
+        provider: &Provider,
+        attempt: &Attempt<'_>,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Option<Self> {
+        let statuses = &provider.statuses;
+        let body_says = provider.body_rules.read(status, attempt.body());
+        let body_says = body_says.or_throttled_for(statuses.throttled_for(status));
+        let header_says = statuses.header_says(status, headers);
+        let limited = status == StatusCode::TOO_MANY_REQUESTS;
+        let final_by_header = header_says == Some(false) && !limited;
+        if body_says == BodySays::Final || statuses.is_final(status) || final_by_header {
+            return None;
         }
-    };
-    let Some(hint) = wait else {
-        return verdict;
-    };
+        let stated = header_says.or_else(|| statuses.should_retry(status));
+        let retried = stated.or_else(|| is_retried(attempt, status));
+        let body_says = match body_says {
+            BodySays::OnlyThisCall if header_says == Some(false) => BodySays::Nothing,
+            found => found,
+        };
+        let subject = match body_says {
+            BodySays::OnlyThisCall => Subject::OnlyThisCall,
+            BodySays::Throttled(_) => Subject::Limit,
+            _ if limited => Subject::Limit,
+            _ if retried != Some(true) && status.as_u16() < 400 => Subject::Success,
+            _ => Subject::Status,
+        };
+        Some(Self {
+            subject,
+            body_says,
+            retried,
+        })
+    }
+
+    /// Whether it is a refusal whatever its wait may be.
+    fn is_refused(self) -> bool {
+        match self.subject {
+            Subject::Success => false,
+            Subject::OnlyThisCall | Subject::Limit => true,
+            Subject::Status => self.retried == Some(true),
+        }
+    }
+}
+
+/// The verdict on a success that says nothing of an exhausted counter, or asks for a pause.
+fn judge_success(
+    provider: &Provider,
+    attempt: &Attempt<'_>,
+    head: Head<'_>,
+    scan: &HeaderScan<'_>,
+) -> Option<Verdict> {
+    if !provider.waits.have_pauses() && !scan.may_be_exhausted() {
+        return Some(Verdict::accept());
+    }
+    let pause = provider.waits.pause(head, attempt.body())?;
+    Some(Verdict::accept().close_gate_for(pause))
+}
+
+/// Adds the wait that is named, for the call alone or for all.
+fn wait_for(verdict: Verdict, hint: Hint, subject: Subject, status: StatusCode) -> Verdict {
     let of_one_call = OF_ONE_CALL.contains(&status.as_u16()) && !verdict.closes_gate();
     // A reset is that of an exhausted counter, which holds all calls whatever the status.
-    if only_this_call || (of_one_call && hint.kind() != hint::Kind::Reset) {
+    if subject == Subject::OnlyThisCall || (of_one_call && hint.kind() != Kind::Reset) {
         verdict.after(hint)
     } else {
         verdict.close_gate_for(hint)
