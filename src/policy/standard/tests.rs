@@ -173,3 +173,19 @@ fn what_would_go_again_if_it_were_safe_is_not_final() {
         assert_eq!(said, (Ruling::Refuse, not_safe), "{status}");
     }
 }
+
+#[test]
+fn a_code_about_one_call_makes_that_call_alone_wait() {
+    let request = Request::post("https://api.test/").body(()).unwrap();
+    for status in [400, 429, 503] {
+        let response = Response::builder().status(status);
+        let response = response.header("retry-after", "5").body(()).unwrap();
+        let attempt = Attempt::new(&request, &response).with_body(br#"{"code":"locked"}"#);
+        let verdict = Provider::new("test").retried_codes(["locked"]);
+        let verdict = verdict.judge(&attempt);
+        let found = (verdict.ruling(), verdict.closes_gate());
+        assert_eq!(found, (Ruling::Retry, false), "{status}");
+        let wait = verdict.hint().map(|hint| hint.wait());
+        assert_eq!(wait, Some(Duration::from_secs(5)), "{status}");
+    }
+}
