@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::contender::Contender;
 use crate::run::Run;
+use crate::scenario::Scenario;
+use crate::zoo::Figures;
+
+/// The most refusals of the first salvo that a requests ratio leaves out.
+const MAX_SALVO: u32 = 256;
 
 /// One row of a table.
 #[derive(Clone, Debug, Serialize)]
@@ -21,15 +27,18 @@ pub struct Cell {
     pub p50_s: f64,
     pub p99_s: f64,
     pub peak_per_s: f64,
+    /// What is measured in the zoo only.
+    #[serde(flatten)]
+    pub zoo: Option<Figures>,
 }
 
 impl Cell {
     /// Takes the median of each figure over all runs.
-    pub fn new(scenario: &str, contender: &'static str, runs: &[Run]) -> Self {
+    pub fn new(scenario: &Scenario, contender: &Contender, runs: &[Run]) -> Self {
         let median = |figure: fn(&Run) -> f64| median(runs.iter().map(figure).collect());
         Self {
-            scenario: scenario.to_owned(),
-            contender,
+            scenario: scenario.name.clone(),
+            contender: contender.name,
             time_ratio: median(|run| run.makespan.as_secs_f64() / run.minimum.as_secs_f64()),
             requests_ratio: median(|run| run.record.arrivals.len() as f64 / f64::from(run.needed)),
             refusals: median(|run| run.record.refusals.into()),
@@ -40,8 +49,24 @@ impl Cell {
             p50_s: median(|run| percentile(run, 50)),
             p99_s: median(|run| percentile(run, 99)),
             peak_per_s: median(peak),
+            zoo: zoo_figures(scenario, contender, runs),
         }
     }
+}
+
+/// The figures of a cell of the zoo.
+fn zoo_figures(scenario: &Scenario, contender: &Contender, runs: &[Run]) -> Option<Figures> {
+    let specimen = scenario.specimen.as_ref()?;
+    let figures = |figure: fn(&Run) -> f64| median(runs.iter().map(figure).collect());
+    Some(Figures {
+        class: specimen.class(),
+        goal: specimen.goal(contender.is_declared, runs[0].minimum),
+        requests_less_salvo: figures(|run| {
+            let salvo = run.record.salvo_refusals.min(MAX_SALVO) as usize;
+            (run.record.arrivals.len() - salvo) as f64 / f64::from(run.needed)
+        }),
+        salvo_refusals: figures(|run| run.record.salvo_refusals.into()),
+    })
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {

@@ -20,6 +20,8 @@ pub type Client = Arc<dyn Fn(u32) -> Pin<Box<dyn Future<Output = Outcome> + Send
 #[derive(Clone, Copy)]
 pub struct Contender {
     pub name: &'static str,
+    /// Whether it declares the limit of the server.
+    pub is_declared: bool,
     pub takes_part: fn(&Scenario) -> bool,
     pub client: fn(&Setup) -> Client,
 }
@@ -29,6 +31,7 @@ impl Contender {
     pub fn peer(name: &'static str, client: fn(&Setup) -> Client) -> Self {
         Self {
             name,
+            is_declared: false,
             takes_part: |scenario| scenario.is_one_of_eight,
             client,
         }

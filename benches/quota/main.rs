@@ -4,6 +4,8 @@
 //! cargo bench --bench quota
 //! cargo bench --bench quota -- --only eight
 //! cargo bench --bench quota -- --only wolfeo,lemlist/ --contender ours,ours+preset --seeds 1
+//! cargo bench --bench quota -- --only zoo/laravel/
+//! cargo bench --bench quota -- --only zoo --zoo
 //! cargo bench --bench quota -- --json
 //! cargo bench --bench quota -- --svg docs/quota.svg
 //! ```
@@ -23,7 +25,9 @@ mod rng;
 mod run;
 mod scenario;
 mod server;
+mod summary;
 mod table;
+mod zoo;
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -32,7 +36,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use cell::Cell;
 use contender::Contender;
 use options::{Options, names};
-use run::Run;
 use scenario::Scenario;
 
 fn main() {
@@ -46,9 +49,17 @@ fn main() {
         std::fs::write(path, drawing::draw()).expect("a path that can be written");
         return;
     }
+    let specimens = if options.plays_whole_zoo {
+        zoo::all()
+    } else {
+        zoo::small()
+    };
+    zoo::check(&specimens);
+    eprintln!("oracle of the zoo ok");
     let chosen: Vec<_> = eight
         .into_iter()
         .chain(scenario::extra())
+        .chain(specimens.into_iter().map(Scenario::of_specimen))
         .filter(|each| options.selects(each))
         .collect();
     let cells = simulate(&options, &chosen);
@@ -56,7 +67,7 @@ fn main() {
         cells.iter().for_each(print_json);
         return;
     }
-    for scenario in &chosen {
+    for scenario in chosen.iter().filter(|each| options.has_table(each)) {
         let minimum = minimum::of(scenario, 1).as_secs_f64();
         let cells: Vec<_> = cells
             .iter()
@@ -67,40 +78,37 @@ fn main() {
         }
     }
     table::print_legend();
+    summary::print(&cells);
 }
 
 fn print_json(cell: &Cell) {
     println!("{}", serde_json::to_string(cell).expect("figures are JSON"));
 }
 
-/// Simulates every run, on all cores. Each has a thread, a runtime and a virtual time of its own.
+/// Simulates every cell, on all cores. Each run has a runtime and a virtual time of its own.
 fn simulate(options: &Options, scenarios: &[Scenario]) -> Vec<Cell> {
     let pairs = pairs(options, scenarios);
-    let seeds = options.seeds as usize;
-    let runs: Vec<Mutex<Option<Run>>> =
-        (0..pairs.len() * seeds).map(|_| Mutex::default()).collect();
+    let cells: Vec<Mutex<Option<Cell>>> = pairs.iter().map(|_| Mutex::default()).collect();
     let next = AtomicUsize::new(0);
     let work = || {
         loop {
             let n = next.fetch_add(1, Relaxed);
-            let Some(slot) = runs.get(n) else { return };
-            let (scenario, contender) = &pairs[n / seeds];
-            let run = run::simulate(scenario, contender, (n % seeds) as u64 + 1);
-            *slot.lock().expect("each slot has one writer") = Some(run);
+            let Some(slot) = cells.get(n) else { return };
+            let (scenario, contender) = &pairs[n];
+            let seeds = 1..=options.seeds(scenario);
+            let runs: Vec<_> = seeds
+                .map(|seed| run::simulate(scenario, contender, seed))
+                .collect();
+            let cell = Cell::new(scenario, contender, &runs);
+            *slot.lock().expect("each slot has one writer") = Some(cell);
         }
     };
     std::thread::scope(|scope| {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         (0..cores).for_each(|_| drop(scope.spawn(work)));
     });
-    let mut runs = runs.into_iter().filter_map(|run| run.into_inner().ok()?);
-    pairs
-        .iter()
-        .map(|(scenario, contender)| {
-            let runs: Vec<Run> = runs.by_ref().take(seeds).collect();
-            Cell::new(&scenario.name, contender.name, &runs)
-        })
-        .collect()
+    let cells = cells.into_iter();
+    cells.filter_map(|cell| cell.into_inner().ok()?).collect()
 }
 
 fn pairs<'a>(options: &Options, scenarios: &'a [Scenario]) -> Vec<(&'a Scenario, Contender)> {

@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use crate::rng;
 use crate::scenario::{Algorithm, Load, Scenario, WORKERS, first_window};
+use crate::zoo;
 
 const HALF_LATENCY: Duration = Duration::from_millis(25);
 const LATENCY: Duration = Duration::from_millis(50);
 
 /// The least time from the start of a run to its last response.
 pub fn of(scenario: &Scenario, seed: u64) -> Duration {
+    if let Some(specimen) = &scenario.specimen {
+        return zoo::minimum(specimen, seed);
+    }
     let drained = match scenario.algorithm {
         Algorithm::Unlimited => by_latency(scenario, seed),
         Algorithm::FixedWindow(limit, length) if scenario.hosts > 1 => {

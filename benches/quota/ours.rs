@@ -9,18 +9,32 @@ use tower_backoff::{Clock, Quota, RetryLayer};
 
 use crate::contender::{Client, Contender, Setup};
 use crate::minimum;
-use crate::response_format::noon;
 use crate::scenario::Algorithm;
 
-pub fn all() -> [Contender; 4] {
+pub fn all() -> [Contender; 5] {
     [
         Contender {
             name: "ours",
-            takes_part: |_| true,
+            is_declared: false,
+            takes_part: |scenario| {
+                let specimen = scenario.specimen.as_ref();
+                specimen.is_none_or(|specimen| !specimen.needs_words())
+            },
             client: |setup| client(setup, Provider::new("plain")),
         },
         Contender {
+            name: "ours+quota",
+            is_declared: true,
+            takes_part: |scenario| scenario.specimen.is_some(),
+            client: |setup| {
+                let specimen = setup.scenario.specimen.as_ref();
+                let specimen = specimen.expect("takes part only in the zoo");
+                client(setup, specimen.provider())
+            },
+        },
+        Contender {
             name: "ours+preset",
+            is_declared: true,
             takes_part: |scenario| scenario.preset.is_some(),
             client: |setup| {
                 let preset = setup.scenario.preset.expect("takes part only with one");
@@ -29,6 +43,7 @@ pub fn all() -> [Contender; 4] {
         },
         Contender {
             name: "ours+paced",
+            is_declared: true,
             takes_part: |scenario| matches!(scenario.algorithm, Algorithm::SlidingCounter(..)),
             client: |setup| {
                 let (limit, length) = setup.scenario.algorithm.rate().expect("a counter");
@@ -38,6 +53,7 @@ pub fn all() -> [Contender; 4] {
         },
         Contender {
             name: "ours+cold",
+            is_declared: false,
             takes_part: |scenario| scenario.name == "penalty",
             client: |setup| client(setup, Provider::new("plain").cold_start(1)),
         },
@@ -49,7 +65,7 @@ fn client(setup: &Setup, policy: Provider) -> Client {
     let patience = 40 * minimum::of(&setup.scenario, setup.seed);
     let layer = RetryLayer::new(policy)
         .patience(patience)
-        .clock(Clock::starting_at(noon()))
+        .clock(Clock::starting_at(setup.scenario.clock(setup.seed)))
         .seed(setup.seed);
     let layer = if setup.scenario.outage.is_zero() {
         layer

@@ -22,6 +22,9 @@ pub struct Record {
     pub early: u32,
     /// Retries that arrived within 60 s of a bare 429 to the same job.
     pub bare_early: u32,
+    /// Refusals of calls that were sent before the first answer.
+    pub salvo_refusals: u32,
+    has_response: bool,
     /// Calls sent before the moment that an earlier response to any job had named.
     pub in_block: u32,
     /// The latest moment that each host has named in a response to any job.
@@ -36,6 +39,8 @@ pub struct Record {
 #[derive(Clone, Copy, Debug, Default)]
 struct JobState {
     attempts: u32,
+    /// Whether the last attempt was sent before the first answer.
+    is_in_salvo: bool,
     not_before: Duration,
     not_before_bare: Duration,
 }
@@ -57,6 +62,7 @@ impl Record {
         self.in_block += u32::from(now < *self.closed_until(job));
         let state = &mut self.jobs[job as usize];
         state.attempts += 1;
+        state.is_in_salvo = !self.has_response;
         state.attempts
     }
 
@@ -72,6 +78,7 @@ impl Record {
         self.early += u32::from(now < state.not_before);
         self.bare_early += u32::from(now < state.not_before_bare);
         self.refusals += u32::from(hint.is_some());
+        self.salvo_refusals += u32::from(hint.is_some() && state.is_in_salvo);
         self.arrivals.push((now, status));
         match hint {
             Some(RefusalHint::NotBefore(moment)) => state.not_before = moment,
@@ -82,6 +89,7 @@ impl Record {
 
     /// Records that a response reaches the client.
     pub fn on_response(&mut self, job: u32, hint: Option<RefusalHint>) {
+        self.has_response = true;
         if let Some(RefusalHint::NotBefore(moment)) = hint {
             let closed_until = self.closed_until(job);
             *closed_until = moment.max(*closed_until);

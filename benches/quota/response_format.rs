@@ -98,6 +98,24 @@ impl ResponseFormat {
     }
 }
 
+/// A response with these headers, and with the usual body of its status unless it has its own.
+pub fn with_headers(
+    status: StatusCode,
+    clock: SystemTime,
+    headers: Vec<(&'static str, String)>,
+    text: Option<String>,
+) -> ServerResponse {
+    let mut head = Response::builder()
+        .status(status)
+        .header("date", http_date(clock));
+    for (name, value) in headers {
+        head = head.header(name, value);
+    }
+    let bytes = text.map_or_else(|| Bytes::from_static(body(status).as_bytes()), Bytes::from);
+    head.body(Full::from(bytes))
+        .expect("headers of digits and dates are valid")
+}
+
 fn body(status: StatusCode) -> &'static str {
     match status {
         StatusCode::OK => r#"{"done":true}"#,
@@ -112,11 +130,13 @@ fn counters(head: response::Builder, count: Count, reset: String) -> response::B
         .header("x-ratelimit-reset", reset)
 }
 
-fn rounded_up(wait: Duration) -> u64 {
+/// A wait in whole seconds, rounded up.
+pub fn rounded_up(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
-fn epoch(moment: SystemTime) -> u64 {
+/// A moment in epoch seconds, rounded up.
+pub fn epoch(moment: SystemTime) -> u64 {
     rounded_up(moment.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 

@@ -21,7 +21,7 @@ pub fn uniform(salt: u64, seed: u64, draw: u64) -> f64 {
 }
 
 /// Applies the finalizer of SplitMix64 once per word, so that each input bit moves all output bits.
-fn hash(salt: u64, seed: u64, job: u32, attempt: u32) -> u64 {
+pub fn hash(salt: u64, seed: u64, job: u32, attempt: u32) -> u64 {
     let attempt = u64::from(job) << 32 | u64::from(attempt);
     mix(mix(mix(salt) ^ seed) ^ attempt)
 }

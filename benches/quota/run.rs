@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::contender::{Client, Contender, Setup};
 use crate::minimum;
 use crate::record::Record;
-use crate::scenario::{Load, Scenario, WORKERS};
+use crate::scenario::{Load, Scenario};
 use crate::server::Server;
 
 /// A run ends at this multiple of its minimum, even if jobs are unfinished.
@@ -52,7 +52,7 @@ pub fn simulate(scenario: &Scenario, contender: &Contender, seed: u64) -> Run {
         };
         let client = (contender.client)(&setup);
         let minimum = minimum::of(scenario, seed);
-        let work = work(scenario.load, &client, &setup.server);
+        let work = work(scenario, &client, &setup.server);
         // The record shows whether all jobs finished.
         let _ = timeout(MAX_TIME_RATIO * minimum, work).await;
         Run {
@@ -64,12 +64,12 @@ pub fn simulate(scenario: &Scenario, contender: &Contender, seed: u64) -> Run {
     })
 }
 
-async fn work(load: Load, client: &Client, server: &Server) {
+async fn work(scenario: &Scenario, client: &Client, server: &Server) {
     let mut tasks = JoinSet::new();
-    match load {
+    match scenario.load {
         Load::Closed(jobs) => {
             let next = Arc::new(AtomicU32::new(0));
-            for _ in 0..WORKERS {
+            for _ in 0..scenario.workers() {
                 let worker = worker(client.clone(), server.clone(), Arc::clone(&next), jobs);
                 tasks.spawn(worker);
             }

@@ -13,8 +13,12 @@ use tower::Service;
 
 use crate::limit::Limit;
 use crate::record::Record;
-use crate::response_format::{RefusalHint, ResponseFormat, ServerResponse, noon};
+use crate::response_format::{RefusalHint, ResponseFormat, ServerResponse, with_headers};
 use crate::scenario::Scenario;
+use crate::zoo::Specimen;
+
+/// A response, what a refusal says, and how long the server holds the call.
+type Decision = (ServerResponse, Option<RefusalHint>, Duration);
 
 /// The empty body of every request.
 pub type Empty = http_body_util::Empty<bytes::Bytes>;
@@ -76,10 +80,13 @@ impl State {
     /// Delays a request, decides on it at its arrival, and delays the response as long.
     async fn serve(&self, job: u32) -> ServerResponse {
         let attempt = self.lock().1.on_send(job, self.start.elapsed());
-        let half = self.scenario.half_latency(self.seed, job, attempt);
-        sleep(half).await;
-        let (response, hint) = self.decide(job, attempt);
-        sleep(half).await;
+        let (there, back) = self.scenario.latency(self.seed, job, attempt);
+        sleep(there).await;
+        let (response, hint, delay) = match &self.scenario.specimen {
+            Some(specimen) => self.reply(specimen, job),
+            None => self.decide(job, attempt),
+        };
+        sleep(delay + back).await;
         self.lock().1.on_response(job, hint);
         response
     }
@@ -88,14 +95,26 @@ impl State {
     fn clock(&self, now: Duration) -> SystemTime {
         let ahead = self.scenario.clock_ahead;
         let offset = Duration::from_secs(ahead.unsigned_abs().into());
+        let clock = self.scenario.clock(self.seed) + now;
         if ahead < 0 {
-            noon() + now - offset
+            clock - offset
         } else {
-            noon() + now + offset
+            clock + offset
         }
     }
 
-    fn decide(&self, job: u32, attempt: u32) -> (ServerResponse, Option<RefusalHint>) {
+    /// Answers as a limiter of the zoo.
+    fn reply(&self, specimen: &Specimen, job: u32) -> Decision {
+        let now = self.start.elapsed();
+        let clock = self.clock(now);
+        let (limit, record) = &mut *self.lock();
+        let reply = specimen.reply(&mut **limit, job, now, clock);
+        record.on_arrival(job, now, reply.status, reply.hint);
+        let response = with_headers(reply.status, clock, reply.headers, reply.body);
+        (response, reply.hint, reply.delay)
+    }
+
+    fn decide(&self, job: u32, attempt: u32) -> Decision {
         let now = self.start.elapsed();
         let clock = self.clock(now);
         let (limit, record) = &mut *self.lock();
@@ -107,7 +126,8 @@ impl State {
         if now < self.scenario.outage {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             record.on_arrival(job, now, status, None);
-            return (format.response(status, None, now, clock), None);
+            let response = format.response(status, None, now, clock);
+            return (response, None, Duration::ZERO);
         }
         let count = limit.on_arrival(job, now);
         let (status, hint) = if !count.admitted {
@@ -119,7 +139,8 @@ impl State {
             (StatusCode::OK, None)
         };
         record.on_arrival(job, now, status, hint);
-        (format.response(status, Some(count), now, clock), hint)
+        let response = format.response(status, Some(count), now, clock);
+        (response, hint, Duration::ZERO)
     }
 }
 

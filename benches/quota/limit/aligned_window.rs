@@ -22,14 +22,18 @@ impl AlignedWindow {
             count: 0,
         }
     }
-}
 
-impl Limit for AlignedWindow {
-    fn on_arrival(&mut self, _: u32, now: Duration) -> Count {
+    fn advance(&mut self, now: Duration) {
         while now >= self.ends {
             self.ends += self.length;
             self.count = 0;
         }
+    }
+}
+
+impl Limit for AlignedWindow {
+    fn on_arrival(&mut self, _: u32, now: Duration) -> Count {
+        self.advance(now);
         let admitted = self.count < self.limit;
         self.count += u32::from(admitted);
         Count {
@@ -37,6 +41,15 @@ impl Limit for AlignedWindow {
             limit: self.limit,
             remaining: self.limit - self.count,
             resets_at: self.ends,
+        }
+    }
+
+    fn opens(&mut self, now: Duration) -> Duration {
+        self.advance(now);
+        if self.count < self.limit {
+            now
+        } else {
+            self.ends
         }
     }
 }

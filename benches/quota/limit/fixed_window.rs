@@ -12,6 +12,8 @@ pub struct FixedWindow {
     ends: Duration,
     count: u32,
     penalty: Duration,
+    /// Whether each refused call starts the window anew.
+    is_renewed: bool,
     /// Whether a call of this window has been refused.
     is_refusing: bool,
 }
@@ -24,6 +26,7 @@ impl FixedWindow {
             ends: Duration::ZERO,
             count: 0,
             penalty: Duration::ZERO,
+            is_renewed: false,
             is_refusing: false,
         }
     }
@@ -32,6 +35,22 @@ impl FixedWindow {
     pub fn with_penalty(mut self, penalty: Duration) -> Self {
         self.penalty = penalty;
         self
+    }
+
+    /// Each refused call starts the window anew, as with `continueExceeding` of fastify.
+    pub fn renewed_by_refusals(mut self) -> Self {
+        self.is_renewed = true;
+        self
+    }
+
+    /// The state of the window.
+    pub(super) fn count(&self, admitted: bool) -> Count {
+        Count {
+            admitted,
+            limit: self.limit,
+            remaining: self.limit - self.count,
+            resets_at: self.ends,
+        }
     }
 
     /// Starts a new window if the last one has ended.
@@ -56,14 +75,19 @@ impl Limit for FixedWindow {
         let admitted = self.has_room();
         if admitted {
             self.count += 1;
+        } else if self.is_renewed {
+            self.ends = now + self.length;
         } else if std::mem::replace(&mut self.is_refusing, true) {
             self.ends += self.penalty;
         }
-        Count {
-            admitted,
-            limit: self.limit,
-            remaining: self.limit - self.count,
-            resets_at: self.ends,
+        self.count(admitted)
+    }
+
+    fn opens(&mut self, now: Duration) -> Duration {
+        if now >= self.ends || self.has_room() {
+            now
+        } else {
+            self.ends
         }
     }
 }

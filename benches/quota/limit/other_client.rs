@@ -28,4 +28,24 @@ impl Limit for OtherClient {
         }
         self.limit.on_arrival(job, now)
     }
+
+    fn opens(&mut self, mut now: Duration) -> Duration {
+        loop {
+            let opens = self.limit.opens(now);
+            if self.next > opens {
+                return opens;
+            }
+            self.limit.on_arrival(0, self.next);
+            now = now.max(self.next);
+            self.next += self.every;
+        }
+    }
+
+    fn delay(&self) -> Duration {
+        self.limit.delay()
+    }
+
+    fn parts(&self) -> Vec<Count> {
+        self.limit.parts()
+    }
 }

@@ -11,6 +11,8 @@ pub struct SlidingCounter {
     starts: Duration,
     last: u32,
     count: u32,
+    /// Whether refused calls count, as in HAProxy.
+    counts_refusals: bool,
 }
 
 impl SlidingCounter {
@@ -21,7 +23,14 @@ impl SlidingCounter {
             starts: Duration::ZERO,
             last: 0,
             count: 0,
+            counts_refusals: false,
         }
+    }
+
+    /// Counts refused calls like admitted ones.
+    pub fn counting_refusals(mut self) -> Self {
+        self.counts_refusals = true;
+        self
     }
 
     fn advance(&mut self, now: Duration) {
@@ -32,8 +41,12 @@ impl SlidingCounter {
     }
 
     /// The moment from which a further call is admitted, if no other call arrives.
-    fn opens(&self) -> Duration {
+    fn next_place(&self) -> Duration {
         let room = self.limit.saturating_sub(self.count);
+        if self.count > self.limit {
+            let weight = f64::from(self.limit - 1) / f64::from(self.count);
+            return self.starts + self.length + self.length.mul_f64(1.0 - weight);
+        }
         if room == 0 {
             // The full count of this window still weighs at the start of the next one.
             return self.starts + self.length + self.length / self.limit;
@@ -50,14 +63,17 @@ impl Limit for SlidingCounter {
         let weighed = f64::from(self.last) * (1.0 - passed) + f64::from(self.count);
         // The tolerance absorbs floating-point rounding.
         let admitted = weighed + 1.0 <= f64::from(self.limit) + 1e-6;
-        if admitted {
-            self.count += 1;
-        }
+        self.count += u32::from(admitted || self.counts_refusals);
         Count {
             admitted,
             limit: self.limit,
             remaining: (f64::from(self.limit) - weighed - 1.0).max(0.0) as u32,
-            resets_at: self.opens().max(now + Duration::from_millis(1)),
+            resets_at: self.next_place().max(now + Duration::from_millis(1)),
         }
+    }
+
+    fn opens(&mut self, now: Duration) -> Duration {
+        self.advance(now);
+        self.next_place().max(now)
     }
 }

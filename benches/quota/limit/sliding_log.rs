@@ -20,10 +20,8 @@ impl SlidingLog {
             admitted: VecDeque::new(),
         }
     }
-}
 
-impl Limit for SlidingLog {
-    fn on_arrival(&mut self, _: u32, now: Duration) -> Count {
+    fn forget_before(&mut self, now: Duration) {
         while self
             .admitted
             .front()
@@ -31,6 +29,12 @@ impl Limit for SlidingLog {
         {
             self.admitted.pop_front();
         }
+    }
+}
+
+impl Limit for SlidingLog {
+    fn on_arrival(&mut self, _: u32, now: Duration) -> Count {
+        self.forget_before(now);
         let admitted = self.admitted.len() < self.limit as usize;
         if admitted {
             self.admitted.push_back(now);
@@ -41,6 +45,14 @@ impl Limit for SlidingLog {
             limit: self.limit,
             remaining: self.limit - self.admitted.len() as u32,
             resets_at: oldest + self.length,
+        }
+    }
+
+    fn opens(&mut self, now: Duration) -> Duration {
+        self.forget_before(now);
+        match self.admitted.front() {
+            Some(oldest) if self.admitted.len() >= self.limit as usize => *oldest + self.length,
+            _ => now,
         }
     }
 }

@@ -11,6 +11,8 @@ pub struct TokenBucket {
     token: Duration,
     level: Duration,
     at: Duration,
+    /// Whether calls wait in the server until the queue before them has drained.
+    delays: bool,
 }
 
 impl TokenBucket {
@@ -21,7 +23,23 @@ impl TokenBucket {
             token: length / size,
             level: length,
             at: Duration::ZERO,
+            delays: false,
         }
+    }
+
+    /// A bucket of `size` tokens, one of which refills in `token`.
+    pub fn of(size: u32, token: Duration) -> Self {
+        Self {
+            token,
+            level: token * size,
+            ..Self::new(size, token * size)
+        }
+    }
+
+    /// Delays calls to the pace at which the bucket refills, as `limit_req` of nginx without `nodelay`.
+    pub fn delaying(mut self) -> Self {
+        self.delays = true;
+        self
     }
 }
 
@@ -38,6 +56,19 @@ impl Limit for TokenBucket {
             limit: self.size,
             remaining: (self.level.as_nanos() / self.token.as_nanos()) as u32,
             resets_at: now + self.token.saturating_sub(self.level),
+        }
+    }
+
+    fn opens(&mut self, now: Duration) -> Duration {
+        let level = self.level + (now - self.at);
+        now + self.token.saturating_sub(level)
+    }
+
+    fn delay(&self) -> Duration {
+        if self.delays {
+            self.token * (self.size - 1) - self.level.min(self.token * (self.size - 1))
+        } else {
+            Duration::ZERO
         }
     }
 }

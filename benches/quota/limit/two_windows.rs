@@ -36,4 +36,16 @@ impl Limit for TwoWindows {
             second
         }
     }
+
+    fn opens(&mut self, now: Duration) -> Duration {
+        let [first, second] = self.windows.each_mut().map(|window| window.opens(now));
+        first.max(second)
+    }
+
+    fn parts(&self) -> Vec<Count> {
+        self.windows
+            .iter()
+            .map(|window| window.count(window.has_room()))
+            .collect()
+    }
 }

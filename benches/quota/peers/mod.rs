@@ -15,6 +15,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::contender::Contender;
+use crate::scenario::Scenario;
 
 /// The attempts of a patient client.
 const MAX_ATTEMPTS: u32 = 50;
@@ -29,6 +30,14 @@ pub fn all() -> Vec<Contender> {
     peers.extend(backon::all());
     peers.extend(reqwest_retry::all());
     peers
+}
+
+/// The eight scenarios, and the cells of the zoo in which a client can be told nothing.
+fn plays_in_the_zoo(scenario: &Scenario) -> bool {
+    match &scenario.specimen {
+        Some(specimen) => !specimen.needs_words(),
+        None => scenario.is_one_of_eight,
+    }
 }
 
 fn is_transient(status: StatusCode) -> bool {

@@ -32,9 +32,12 @@ pub(super) fn all() -> [Contender; 4] {
         Contender::peer("tower-retry+retry-after", |setup| {
             client(setup, Standard::budgeted(setup).reading_retry_after())
         }),
-        Contender::peer("tower-retry+retry-after+patient", |setup| {
-            client(setup, Standard::patient(setup).reading_retry_after())
-        }),
+        Contender {
+            takes_part: super::plays_in_the_zoo,
+            ..Contender::peer("tower-retry+retry-after+patient", |setup| {
+                client(setup, Standard::patient(setup).reading_retry_after())
+            })
+        },
     ]
 }
 

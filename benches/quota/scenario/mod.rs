@@ -6,7 +6,8 @@ mod extra;
 pub use eight::eight;
 pub use extra::extra;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use tower_backoff::policy::Provider;
 
@@ -14,8 +15,9 @@ use crate::limit::{
     AlignedWindow, FixedWindow, Limit, OtherClient, PerHost, SlidingCounter, SlidingLog,
     TokenBucket, TwoWindows, Unlimited,
 };
-use crate::response_format::ResponseFormat;
+use crate::response_format::{ResponseFormat, noon};
 use crate::rng;
+use crate::zoo::Specimen;
 
 /// The number of tasks that drain a closed queue.
 pub const WORKERS: u32 = 64;
@@ -45,6 +47,8 @@ pub struct Scenario {
     pub slow: Option<Duration>,
     /// The number of hosts, which the jobs address in turn.
     pub hosts: u32,
+    /// The limiter, latency and clock of a cell of the zoo, in place of those above.
+    pub specimen: Option<Arc<Specimen>>,
 }
 
 /// How a server counts: a number of calls in a length of time.
@@ -92,6 +96,17 @@ impl Scenario {
             omits_headers: false,
             slow: None,
             hosts: 1,
+            specimen: None,
+        }
+    }
+
+    /// The scenario of one cell of the zoo.
+    pub fn of_specimen(specimen: Specimen) -> Self {
+        Self {
+            is_one_of_eight: false,
+            load: Load::Closed(specimen.jobs()),
+            specimen: Some(Arc::new(specimen.clone())),
+            ..Self::closed(&specimen.name, Algorithm::Unlimited, ResponseFormat::Bare)
         }
     }
 
@@ -115,7 +130,25 @@ impl Scenario {
         }
     }
 
+    /// The number of tasks that drain a closed queue.
+    pub fn workers(&self) -> u32 {
+        let specimen = self.specimen.as_ref();
+        specimen.map_or(WORKERS, |specimen| specimen.workers())
+    }
+
+    /// What the clock of the client shows at the start of the run.
+    pub fn clock(&self, seed: u64) -> SystemTime {
+        if self.specimen.is_some() {
+            Specimen::clock(seed)
+        } else {
+            noon()
+        }
+    }
+
     pub fn limit(&self, seed: u64) -> Box<dyn Limit> {
+        if let Some(specimen) = &self.specimen {
+            return specimen.limit(seed);
+        }
         let limit: Box<dyn Limit> = match self.algorithm {
             Algorithm::Unlimited => Box::new(Unlimited),
             Algorithm::FixedWindow(limit, length) if self.hosts > 1 => {
@@ -155,8 +188,18 @@ impl Scenario {
         job % self.hosts
     }
 
-    /// The one-way latency of an attempt.
-    pub fn half_latency(&self, seed: u64, job: u32, attempt: u32) -> Duration {
+    /// The latency of an attempt there and back.
+    pub fn latency(&self, seed: u64, job: u32, attempt: u32) -> (Duration, Duration) {
+        if let Some(specimen) = &self.specimen {
+            let latency = specimen.latency();
+            let there = latency.there(seed, job, attempt);
+            return (there, latency.back(seed, job, attempt));
+        }
+        let half = self.half_latency(seed, job, attempt);
+        (half, half)
+    }
+
+    fn half_latency(&self, seed: u64, job: u32, attempt: u32) -> Duration {
         match self.slow {
             Some(latency) if job % 10 == 0 => latency / 2,
             _ => rng::half_latency(seed, job, attempt),
