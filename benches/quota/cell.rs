@@ -61,6 +61,7 @@ fn zoo_figures(scenario: &Scenario, contender: &Contender, runs: &[Run]) -> Opti
     Some(Figures {
         class: specimen.class(),
         goal: specimen.goal(contender.is_declared, runs[0].minimum),
+        is_short: specimen.is_short(runs[0].minimum),
         requests_less_salvo: figures(|run| {
             let salvo = run.record.salvo_refusals.min(MAX_SALVO) as usize;
             (run.record.arrivals.len() - salvo) as f64 / f64::from(run.needed)

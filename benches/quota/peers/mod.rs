@@ -8,6 +8,7 @@
 mod backon;
 mod reqwest_retry;
 mod resilience;
+mod throttle_net;
 mod tower_retry;
 
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub fn all() -> Vec<Contender> {
     peers.extend(resilience::all());
     peers.extend(backon::all());
     peers.extend(reqwest_retry::all());
+    peers.extend(throttle_net::all());
     peers
 }
 

@@ -47,6 +47,8 @@ impl Goal {
 pub struct Figures {
     pub class: Class,
     pub goal: Goal,
+    /// Whether the job is too short for the goals of most classes.
+    pub is_short: bool,
     /// Requests over needed, without the refusals of the first salvo.
     pub requests_less_salvo: f64,
     /// Refusals of calls that were sent before the first answer.
@@ -72,6 +74,11 @@ pub struct Traits<'a> {
 
 /// The least time of a cell that is not short. 3,000 jobs of a base take a little less than 250 s.
 const LONG_ENOUGH: Duration = Duration::from_secs(235);
+
+/// Whether a job of this minimum is too short for the goals of most classes.
+pub fn is_short(minimum: Duration) -> bool {
+    minimum < LONG_ENOUGH
+}
 
 impl Class {
     /// All classes, in the order of the table.
@@ -144,10 +151,10 @@ impl Class {
     pub fn told_nothing(self, cell: &Traits<'_>) -> Goal {
         let window = cell.regime.window.as_secs_f64();
         let is_cut = cell.tells == Tells::CutWaits;
-        let is_short = cell.minimum < LONG_ENOUGH;
+        let is_short = is_short(cell.minimum);
         match self {
             Self::LongWindow => Goal::of(1.05, 1.05),
-            Self::ShortWindow if cell.jobs <= 300 => Goal::of(1.11, 1.35),
+            Self::ShortWindow if is_short || cell.jobs <= 300 => Goal::of(1.11, 1.35),
             Self::ShortWindow if is_cut => Goal::of(1.31, 1.10),
             Self::ShortWindow => Goal::of(1.10, 1.06),
             Self::WholeSecondResets => Goal::of((window + 1.0) / window + 0.05, 1.05),
@@ -158,6 +165,7 @@ impl Class {
             Self::StrictBucket if cell.spread_in_intervals() < 1.0 => {
                 Goal::of(1.10 * (1.0 + cell.spread_in_intervals()), 1.05)
             }
+            Self::Concurrency if cell.is_far() => Goal::default(),
             Self::Concurrency => Goal::of(1.50, 1.08),
             Self::Bare429 if is_short || cell.is_strict_beyond(0.2) => Goal::default(),
             Self::Bare429 if cell.is_counter() => Goal::of(3.3, 1.10),
@@ -188,6 +196,7 @@ impl Class {
             Self::SlidingCounter => Goal::of(1.16, 1.00),
             Self::Bucket | Self::Bare503 => Goal::of(1.03, 1.00),
             Self::StrictBucket if cell.spread_in_intervals() < 1.0 => Goal::of(strict, 1.01),
+            Self::Concurrency if cell.is_far() => Goal::default(),
             Self::Concurrency => Goal::of(1.25, 1.00),
             Self::Bare429 if cell.is_strict_beyond(1.0) => Goal::default(),
             Self::Bare429 if cell.limiter.is_strict(cell.regime.limit) => Goal::of(strict, 1.01),
@@ -212,6 +221,11 @@ impl Traits<'_> {
 
     fn is_strict_beyond(&self, intervals: f64) -> bool {
         self.limiter.is_strict(self.regime.limit) && self.spread_in_intervals() >= intervals
+    }
+
+    /// Whether calls at once are on their way for longer than a fourth of what they take.
+    fn is_far(&self) -> bool {
+        self.regime.latency.mean() > self.regime.window / 4
     }
 
     fn is_counter(&self) -> bool {

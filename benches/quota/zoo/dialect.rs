@@ -28,8 +28,12 @@ pub enum Dialect {
     Koa,
     /// `Retry-After` rounded up; nothing on served answers.
     RetryAfter,
-    /// `Retry-After` cut to whole seconds, as tower_governor and Django REST framework write it.
+    /// `Retry-After` cut to whole seconds; nothing on served answers.
     Cut,
+    /// tower_governor: the same, and once more as `x-ratelimit-after`.
+    Governor,
+    /// Django REST framework: the same, and rounded up in the body.
+    RestFramework,
     /// Limit and remaining calls on served answers without a reset, and `Retry-After` rounded up.
     Counters,
     /// The fixed `Retry-After: 5` of vsthrottle.
@@ -61,7 +65,7 @@ impl Dialect {
         match self {
             Self::Laravel | Self::RackAttack | Self::Koa => Tells::Waits,
             Self::RetryAfter | Self::Counters | Self::Five => Tells::Waits,
-            Self::Cut => Tells::CutWaits,
+            Self::Cut | Self::Governor | Self::RestFramework => Tells::CutWaits,
             Self::Legacy | Self::Flexible | Self::FlexibleMillis => Tells::WholeSeconds,
             Self::Draft6 | Self::Draft7 | Self::Draft8 => Tells::WholeSeconds,
             Self::Fastify | Self::NestNamed => Tells::WholeSeconds,
@@ -89,7 +93,7 @@ impl Dialect {
                 reset.duration_since(clock).unwrap_or_default()
             }
             Self::Koa | Self::Flexible | Self::FlexibleMillis => rest,
-            Self::Cut => Duration::from_secs(rest.as_secs()),
+            Self::Cut | Self::Governor | Self::RestFramework => Duration::from_secs(rest.as_secs()),
             Self::Five => Duration::from_secs(5),
             _ => Duration::from_secs(rounded_up(rest)),
         };
@@ -159,6 +163,9 @@ impl Dialect {
                 legacy(Some(format!("{:.3}", exact.as_secs_f64())))
             }
             Self::Counters => legacy(None),
+            Self::Governor if is_refusal => {
+                vec![("x-ratelimit-after", rest.as_secs().to_string())]
+            }
             _ => Vec::new(),
         };
         if is_refusal {
@@ -170,7 +177,9 @@ impl Dialect {
     fn retry_after(self, rest: Duration) -> Option<Header> {
         let value = match self {
             Self::RackAttack | Self::NestNamed | Self::Bare(_) | Self::Words => return None,
-            Self::Koa | Self::Cut => rest.as_secs().to_string(),
+            Self::Koa | Self::Cut | Self::Governor | Self::RestFramework => {
+                rest.as_secs().to_string()
+            }
             Self::Flexible => format!("{:.3}", rest.as_secs_f64()),
             Self::FlexibleMillis => rest.as_millis().to_string(),
             Self::Five => "5".to_owned(),
@@ -180,9 +189,15 @@ impl Dialect {
     }
 
     /// The body of a refusal.
-    pub fn body(self, count: Count, window: Duration) -> String {
+    pub fn body(self, count: Count, window: Duration, now: Duration) -> String {
+        let rest = count.resets_at.saturating_sub(now);
         match self {
             Self::Laravel => r#"{"message":"Too Many Attempts."}"#.to_owned(),
+            Self::Governor => format!("Too Many Requests! Wait for {}s", rest.as_secs()),
+            Self::RestFramework => format!(
+                r#"{{"detail":"Request was throttled. Expected available in {} seconds."}}"#,
+                rounded_up(rest)
+            ),
             Self::Words => format!(
                 "You have exceeded {} request(s) per {} seconds",
                 count.limit,

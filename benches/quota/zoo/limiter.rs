@@ -78,7 +78,7 @@ impl Limiter {
             Self::Concurrent => Box::new(Concurrency::new(limit, window)),
             Self::Two => {
                 let windows =
-                    both(limit, window).map(|(calls, length)| FixedWindow::new(calls, length));
+                    two(limit, window).map(|(calls, length)| FixedWindow::new(calls, length));
                 Box::new(TwoWindows::new(windows))
             }
             Self::Renewed => Box::new(FixedWindow::new(limit, window).renewed_by_refusals()),
@@ -94,10 +94,20 @@ impl Limiter {
             Self::Bucket(burst) | Self::Queue(burst) => vec![quota().burst(burst.calls(limit))],
             Self::WholeTokens => vec![quota().burst(limit)],
             Self::Concurrent => vec![Quota::concurrent(limit)],
-            Self::Two => both(limit, window)
-                .map(|(calls, length)| Quota::new(calls, length))
-                .to_vec(),
-            _ => vec![quota()],
+            _ => {
+                let windows = self.windows(limit, window).into_iter();
+                windows
+                    .map(|(calls, length)| Quota::new(calls, length))
+                    .collect()
+            }
+        }
+    }
+
+    /// The calls and the length of each window.
+    pub fn windows(self, limit: u32, window: Duration) -> Vec<(u32, Duration)> {
+        match self {
+            Self::Two => two(limit, window).to_vec(),
+            _ => vec![(limit, window)],
         }
     }
 
@@ -116,6 +126,6 @@ impl Limiter {
 }
 
 /// The short and the long one of two limits at once.
-fn both(limit: u32, window: Duration) -> [(u32, Duration); 2] {
+fn two(limit: u32, window: Duration) -> [(u32, Duration); 2] {
     [(limit.div_ceil(4), window / 5), (limit, window)]
 }

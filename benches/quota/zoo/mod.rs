@@ -10,6 +10,7 @@ mod species;
 mod specimen;
 
 pub use class::{Class, Figures};
+pub use limiter::Limiter;
 pub use oracle::{check, minimum};
 pub use species::{all, small};
 pub use specimen::Specimen;

@@ -131,7 +131,7 @@ impl Regime {
     /// The same with one difference.
     pub fn with(&self, factor: Factor) -> Self {
         let mut regime = self.clone();
-        regime.is_pair = self.name.contains('/');
+        regime.is_pair = !self.is_base();
         regime.name = format!("{}/{}", self.name, factor.name());
         match factor {
             Factor::Workers(workers) => regime.workers = workers,
@@ -153,6 +153,11 @@ impl Regime {
             Factor::Lies(lie) => regime.lies = Some(lie),
         }
         regime
+    }
+
+    /// Whether no factor differs.
+    pub fn is_base(&self) -> bool {
+        !self.name.contains('/')
     }
 
     /// The calls per second that the limit allows.

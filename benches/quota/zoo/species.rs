@@ -53,7 +53,7 @@ const SPECIES: [Species; 51] = [
     species("retry-after", Limiter::Fixed, Dialect::RetryAfter),
     species("retry-after-cut", Limiter::Fixed, Dialect::Cut),
     species("continue", Limiter::Renewed, Dialect::RetryAfter),
-    species("drf", Limiter::Log, Dialect::Cut),
+    species("drf", Limiter::Log, Dialect::RestFramework),
     representative("fastapi-limiter", Limiter::Log, Dialect::RetryAfter),
     species("log-counters", Limiter::Log, Dialect::Counters),
     species("flask-moving", Limiter::Log, Dialect::Legacy),
@@ -61,14 +61,14 @@ const SPECIES: [Species; 51] = [
     representative("symfony-sliding", Limiter::Counter, Dialect::RetryAfter),
     species("symfony-counters", Limiter::Counter, Dialect::Counters),
     species("sliding-cut", Limiter::Counter, Dialect::Cut),
-    species("governor", Limiter::Bucket(Burst::Whole), Dialect::Cut),
-    representative("governor-tenth", TENTH, Dialect::Cut),
+    species("governor", Limiter::Bucket(Burst::Whole), Dialect::Governor),
+    representative("governor-tenth", TENTH, Dialect::Governor),
     species("bucket-tenth", TENTH, Dialect::RetryAfter),
     species("bucket-tenth-counters", TENTH, Dialect::Counters),
     species("bucket-2", TWO, Dialect::RetryAfter),
     species("bucket-2-cut", TWO, Dialect::Cut),
     species("bucket-2-counters", TWO, Dialect::Counters),
-    species("governor-1", ONE, Dialect::Cut),
+    species("governor-1", ONE, Dialect::Governor),
     species("gcra-1", ONE, Dialect::RetryAfter),
     species("nginx-strict-503", ONE, Dialect::Bare(503)),
     representative("nginx-strict-429", ONE, Dialect::Bare(429)),
@@ -157,6 +157,7 @@ impl Species {
             name: format!("zoo/{}/{}", self.name, regime.name),
             limiter: self.limiter,
             dialect: self.dialect,
+            has_all_peers: regime.is_base(),
             regime,
         }
     }
@@ -211,5 +212,8 @@ pub fn all() -> Vec<Specimen> {
             }
         }
     }
+    specimens
+        .iter_mut()
+        .for_each(|specimen| specimen.has_all_peers = !specimen.regime.is_pair);
     specimens
 }

@@ -6,8 +6,8 @@ use http::StatusCode;
 use tower_backoff::hint::Unit;
 use tower_backoff::policy::Provider;
 
-use super::class::{Class, Goal, Traits};
-use super::dialect::{Dialect, Header};
+use super::class::{self, Class, Goal, Traits};
+use super::dialect::{Dialect, Header, Tells};
 use super::latency::Latency;
 use super::limiter::{BLOCK, Limiter};
 use super::regime::{Change, Lie, Regime};
@@ -18,9 +18,10 @@ use crate::rng;
 /// How long the jobs of a cell should keep a client busy.
 const TIME: f64 = 250.0;
 /// The longest time of a cell, which slow limits reach with fewer jobs.
-const MAX_TIME: f64 = 9_000.0;
+const MAX_TIME: f64 = 3_000.0;
 /// The number of jobs, unless the limit is too high or too low for it.
 const JOBS: f64 = 3_000.0;
+const MIN_JOBS: f64 = 150.0;
 const MAX_JOBS: f64 = 30_000.0;
 /// The percentage of the limit that another client uses.
 const OTHER_CLIENT_PERCENT: u32 = 30;
@@ -33,6 +34,8 @@ pub struct Specimen {
     pub limiter: Limiter,
     pub dialect: Dialect,
     pub regime: Regime,
+    /// Whether peers that are not compared cell by cell play as well.
+    pub has_all_peers: bool,
 }
 
 /// What a limiter answers to one call.
@@ -50,7 +53,7 @@ impl Specimen {
     pub fn jobs(&self) -> u32 {
         let rate = self.regime.rate();
         let jobs = (TIME * rate).ceil().clamp(JOBS, MAX_JOBS);
-        jobs.min((MAX_TIME * rate).ceil()) as u32
+        jobs.min((MAX_TIME * rate).ceil().max(MIN_JOBS)) as u32
     }
 
     /// The calls at once of the clients of this cell.
@@ -119,7 +122,7 @@ impl Specimen {
         Reply {
             status: status.expect("a valid status"),
             headers: self.dialect.headers(count, &parts, window, now, clock),
-            body: Some(self.dialect.body(count, window)),
+            body: Some(self.dialect.body(count, window, now)),
             hint: Some(self.dialect.hint(count, now, clock)),
             delay: Duration::ZERO,
         }
@@ -152,13 +155,18 @@ impl Specimen {
             Dialect::Bare(403) => provider.throttled_on([403], window),
             Dialect::Bare(503) => provider.throttled_on([503], Duration::from_secs(1)),
             Dialect::FlexibleMillis => provider.header_unit("retry-after", Unit::Millis),
-            Dialect::Cut => provider.retry_after_rounded_down(),
+            _ if self.dialect.tells() == Tells::CutWaits => provider.retry_after_rounded_down(),
             _ => provider,
         }
     }
 
     pub fn class(&self) -> Class {
         Class::of(self.limiter, self.dialect.tells(), &self.regime)
+    }
+
+    /// Whether a job of this minimum is too short for the goals of most classes.
+    pub fn is_short(&self, minimum: Duration) -> bool {
+        class::is_short(minimum)
     }
 
     /// The figures to reach, told nothing or with the limit declared.
