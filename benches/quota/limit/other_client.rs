@@ -18,27 +18,31 @@ impl OtherClient {
             next: every / 2,
         }
     }
+
+    /// Lets the other client make its calls up to this moment.
+    fn advance(&mut self, now: Duration) {
+        while self.next <= now {
+            self.limit.on_arrival(0, self.next);
+            self.next += self.every;
+        }
+    }
 }
 
 impl Limit for OtherClient {
     fn on_arrival(&mut self, job: u32, now: Duration) -> Count {
-        while self.next <= now {
-            self.limit.on_arrival(job, self.next);
-            self.next += self.every;
-        }
+        self.advance(now);
         self.limit.on_arrival(job, now)
     }
 
-    fn opens(&mut self, mut now: Duration) -> Duration {
-        loop {
-            let opens = self.limit.opens(now);
-            if self.next > opens {
-                return opens;
-            }
-            self.limit.on_arrival(0, self.next);
-            now = now.max(self.next);
-            self.next += self.every;
+    fn opens(&mut self, now: Duration) -> Duration {
+        self.advance(now);
+        let mut opens = self.limit.opens(now);
+        while self.next <= opens {
+            let calls_at = self.next;
+            self.advance(calls_at);
+            opens = self.limit.opens(calls_at);
         }
+        opens
     }
 
     fn delay(&self) -> Duration {

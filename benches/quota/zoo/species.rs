@@ -134,6 +134,8 @@ impl Species {
         let common = Factor::COMMON.into_iter();
         let matters = |factor: &Factor| match factor {
             Factor::Lies(_) => !self.is_silent(),
+            // Its refused calls would keep the block of all up for ever.
+            Factor::OtherClient if self.is_prolonged_by_refusals() => false,
             Factor::Window(_) | Factor::OtherClient | Factor::Changes(_) => {
                 self.limiter != Limiter::Concurrent
             }
@@ -143,6 +145,10 @@ impl Species {
             .filter(matters)
             .chain(self.limits(base).iter().copied())
             .collect()
+    }
+
+    fn is_prolonged_by_refusals(&self) -> bool {
+        matches!(self.limiter, Limiter::Renewed | Limiter::Blocking)
     }
 
     fn is_silent(&self) -> bool {
