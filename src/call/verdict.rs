@@ -44,7 +44,6 @@ pub(super) fn apply_verdict<R: Body>(
             .counter()
             .filter(|_| verdict.bucket().is_none() || !is_failure(outcome)),
         cost: verdict.cost(),
-        by_limit: verdict.ruling() == Ruling::Throttled,
         max_reset: settings.max_wait(is_served(verdict, attempt.status())),
     };
     let mut completion = completion;

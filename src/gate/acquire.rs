@@ -47,7 +47,8 @@ impl Guarded {
             Vec::new()
         };
         if may_go && self.waiters.is_first(number) {
-            if let Ok(admitted) = self.core.admit(cost, now) {
+            let others = self.waiters.len();
+            if let Ok(admitted) = self.core.admit(cost, others, now) {
                 self.waiters.on_admit();
                 self.waiters.first_came();
                 return (

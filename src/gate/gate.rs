@@ -143,7 +143,7 @@ impl Guarded {
         if !self.waiters.is_empty() {
             return None;
         }
-        let admitted = self.core.admit(cost, now).ok()?;
+        let admitted = self.core.admit(cost, 0, now).ok()?;
         self.waiters.on_admit();
         self.core.on_send(cost, now);
         Some(admitted)
@@ -151,12 +151,11 @@ impl Guarded {
 
     pub(super) fn adopt(&mut self, cost: u32, sent: Moment, now: Moment) -> Admitted {
         self.waiters.on_admit();
-        let others_wait = !self.waiters.is_empty();
-        self.core.adopt(cost, sent, others_wait, now)
+        self.core.adopt(cost, sent, now)
     }
 
     pub(super) fn abort(&mut self, admitted: Admitted) -> WakeList {
-        self.core.abort(admitted, !self.waiters.is_empty());
+        self.core.abort(admitted);
         self.wake_first()
     }
 

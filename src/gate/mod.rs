@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Gates ── scope ──► Gate ── lock ──► Waiters   the calls that wait, in order
-//!                      ▲              Core      all decisions, told the time: cooldown, quotas, slow start, breaker
+//!                      ▲              Core      all decisions, told the time: cooldown, quotas, learning, breaker
 //!                    Permit           (one per call: acquires, is completed, and releases what it holds when dropped)
 //! ```
 
@@ -25,7 +25,7 @@ mod status;
 mod timer_waker;
 mod waiters;
 
-pub use self::core::{Quota, QuotaUsage};
+pub use self::core::{LearnedLimit, Quota, QuotaUsage};
 pub use status::GateStatus;
 
 pub(crate) use self::core::{

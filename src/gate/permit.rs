@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::core::{
-    AcquireRequest, Admission, Admitted, BreakerState, Completion, Reason, Rejected,
+    AcquireRequest, Admission, Admitted, BreakerState, Completion, Reason, Rejected, Ticket,
 };
 use super::gate::{Gate, Guarded};
 use super::guards::{ConcurrencyPermit, RetryReceipt};
@@ -23,7 +23,7 @@ pub(crate) struct Permit {
     pub(super) number: u64,
     cost: u32,
     // The record of its admission, in pieces: a hundred thousand waiting calls hold one.
-    answered_then: u32,
+    ticket: Ticket,
     sent: Moment,
     generation: u16,
     waits_for: Option<Reason>,
@@ -49,7 +49,7 @@ impl Permit {
             gate,
             number: 0,
             cost,
-            answered_then: 0,
+            ticket: Ticket::default(),
             sent: Moment::START,
             generation: 0,
             waits_for: None,
@@ -66,14 +66,14 @@ impl Permit {
         Admitted {
             generation: self.generation,
             cost: self.cost,
-            answered_then: self.answered_then,
+            ticket: self.ticket,
             sent: self.sent,
         }
     }
 
     fn store(&mut self, admitted: Admitted, stage: Stage) {
         self.generation = admitted.generation;
-        self.answered_then = admitted.answered_then;
+        self.ticket = admitted.ticket;
         self.sent = admitted.sent;
         self.stage = stage;
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::core::QuotaUsage;
+use super::core::{LearnedLimit, QuotaUsage};
 use super::gate::Gate;
 use crate::scope::Scope;
 use crate::time::Moment;
@@ -25,6 +25,8 @@ pub struct GateStatus {
     pub in_flight: u32,
     /// What is spent of its quotas, the declared and the published ones.
     pub quotas: Vec<QuotaUsage>,
+    /// What was learned of its limiter from refusals, if anything was.
+    pub learned: Option<LearnedLimit>,
 }
 
 impl GateStatus {
@@ -40,6 +42,7 @@ impl GateStatus {
             waiting: guarded.waiters.len(),
             in_flight: guarded.core.in_flight(),
             quotas: guarded.core.usage(now),
+            learned: guarded.core.learned(),
         }
     }
 }

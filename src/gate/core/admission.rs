@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::blocked::Reason;
 use super::breaker::PathHash;
 use super::cooldown::ClosedUntil;
+use super::learning::Ticket;
 use super::quota::Quota;
 use crate::hint::Remaining;
 use crate::retry::CircuitBreaker;
@@ -26,6 +27,13 @@ pub(crate) struct GateConfig<'a> {
 }
 
 impl GateConfig<'_> {
+    /// The longest of the declared windows, and how many calls it holds.
+    pub(crate) fn longest_window(&self) -> Option<(u32, Duration)> {
+        let quotas = self.quotas.iter().chain(self.plans);
+        let windows = quotas.filter_map(|quota| Some((quota.limit(), quota.window()?)));
+        windows.max_by_key(|(_, length)| *length)
+    }
+
     /// A hash of the declared quotas, the same within one process.
     pub(crate) fn hash_of_quotas(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -64,8 +72,6 @@ pub(crate) struct Completion {
     pub(crate) counter: Option<Remaining>,
     /// The true cost of the call, if the response says so.
     pub(crate) cost: Option<u32>,
-    /// Whether it was a limit that refused it.
-    pub(crate) by_limit: bool,
     /// The reset of a counter is believed for this long and no longer.
     pub(crate) max_reset: Duration,
 }
@@ -88,7 +94,6 @@ impl Completion {
             path: PathHash::UNKNOWN,
             counter: None,
             cost: None,
-            by_limit: false,
             max_reset: Duration::MAX,
         }
     }
@@ -118,8 +123,8 @@ pub(crate) struct Admitted {
     /// The number of closings when it was admitted.
     pub(crate) generation: u16,
     pub(crate) cost: u32,
-    /// How much of what was sent before it had been answered when it was sent.
-    pub(crate) answered_then: u32,
+    /// What the gate remembers of it for learning.
+    pub(crate) ticket: Ticket,
     pub(crate) sent: Moment,
 }
 

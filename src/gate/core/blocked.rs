@@ -36,7 +36,6 @@ pub(crate) enum Reason {
     /// A window was seen to hold no more calls.
     LearnedWindow,
     CircuitBreaker,
-    RecoveryRate,
 }
 
 impl Reason {
@@ -60,7 +59,6 @@ impl Reason {
             Self::SlowStart => "the slow start after a refusal",
             Self::LearnedWindow => "what a window was seen to hold",
             Self::CircuitBreaker => "an outage",
-            Self::RecoveryRate => "the pace after an outage",
         }
     }
 }

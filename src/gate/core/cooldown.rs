@@ -15,6 +15,9 @@ use crate::time::{Moment, later};
 /// The wait after a bare 429 grows up to this.
 const LONGEST_BARE: Duration = Duration::from_secs(15 * 60);
 
+/// The wait after refusals that name none to speak of grows up to this.
+const LONGEST_SHORT: Duration = Duration::from_secs(30);
+
 /// A closing, as a response asks for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Closing {
@@ -195,7 +198,11 @@ impl Cooldown {
 
     fn bare_wait(&self, least: Duration) -> Duration {
         let doublings = self.streak.saturating_sub(1).min(31);
-        let longest = LONGEST_BARE.max(least);
+        let longest = if least < Duration::from_secs(1) {
+            LONGEST_SHORT
+        } else {
+            LONGEST_BARE.max(least)
+        };
         least.saturating_mul(1 << doublings).min(longest)
     }
 

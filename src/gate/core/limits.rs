@@ -1,15 +1,13 @@
-//! All limits that a call is counted against: declared quotas, concurrency, the server's counter.
+//! The declared limits that a call is counted against: quotas and concurrency.
 
 use std::time::Duration;
 
-use super::admission::{Admitted, Completion, GateConfig, Outcome};
+use super::admission::{Admitted, Completion, GateConfig};
 use super::blocked::{Blocked, Reason};
 use super::concurrency::ConcurrencyLimit;
-use super::pacing::{LearnableQuota, Pacer, PacingDetector};
+use super::pacer::Pacer;
 use super::quota::QuotaUsage;
-use super::server_quota::{CounterReading, ServerQuota};
 use super::window::SlidingWindow;
-use crate::hint::Remaining;
 use crate::time::Moment;
 
 /// Everything that is spent before sending.
@@ -17,13 +15,9 @@ use crate::time::Moment;
 pub(crate) struct Limits {
     windows: SlidingWindows,
     concurrency: ConcurrencyLimit,
-    server_quota: ServerQuota,
     pacer: Pacer,
-    /// Whether calls are paced now.
+    /// Whether a quota says that calls are paced.
     paced: bool,
-    detector: PacingDetector,
-    /// What the detector learns about, for a call that costs one.
-    learnable: Option<LearnableQuota>,
 }
 
 /// The windows of the declared quotas: hardly ever more than one, which is at hand.
@@ -61,25 +55,11 @@ impl SlidingWindows {
         hold(first) && self.more.iter_mut().all(hold)
     }
 
-    /// The quota of which refusals can teach that its calls have to be paced.
-    /// Of the longest ones it is the one that holds the fewest calls of this cost.
-    fn learnable(&self, cost: u32) -> Option<LearnableQuota> {
-        let may_learn = |window: &&SlidingWindow| window.may_learn();
-        let lengths = self.iter().filter(may_learn).map(SlidingWindow::length);
-        let length = lengths.max()?;
-        let longest = self.iter().filter(may_learn);
-        let longest = longest.filter(|window| window.length() == length);
-        let limit = longest.map(|window| window.capacity_for(cost)).min()?;
-        Some(LearnableQuota { limit, length })
-    }
-
     /// Corrects the only quota by what the server says: of several it is not known which one is meant.
-    /// Returns whether its limit may have changed.
-    fn publish(&mut self, limit: u32, resets_in: Duration) -> bool {
+    fn publish(&mut self, limit: u32, resets_in: Duration) {
         let mut wide = self.iter_mut().filter(|window| !window.is_burst_window());
-        match (wide.next(), wide.next()) {
-            (Some(window), None) => window.publish(limit, resets_in),
-            _ => false,
+        if let (Some(window), None) = (wide.next(), wide.next()) {
+            window.publish(limit, resets_in);
         }
     }
 
@@ -96,15 +76,11 @@ impl Limits {
     pub(crate) fn of(config: GateConfig<'_>) -> Self {
         let windows = SlidingWindows::of(config);
         let paced = windows.iter().any(SlidingWindow::is_paced);
-        let learnable = windows.learnable(1);
         Self {
             paced,
-            learnable,
             windows,
             concurrency: ConcurrencyLimit::of(config),
-            server_quota: ServerQuota::default(),
             pacer: Pacer::default(),
-            detector: PacingDetector::default(),
         }
     }
 
@@ -120,10 +96,6 @@ impl Limits {
         let declared = slots.max().unwrap_or(now);
         let all = [
             (declared, Reason::DeclaredQuota),
-            (
-                self.server_quota.next(cost.min(1), now),
-                Reason::ServerQuota,
-            ),
             (self.paced_until(now), Reason::Pacing),
             (self.concurrency.next(now), Reason::ConcurrencyLimit),
         ];
@@ -137,7 +109,6 @@ impl Limits {
     pub(crate) fn has_slot(&mut self, cost: u32, now: Moment) -> bool {
         self.concurrency.has_slot()
             && self.paced_until(now) <= now
-            && self.server_quota.has_slot(cost.min(1), now)
             && self.windows.all(|window| window.has_slot(cost, now))
     }
 
@@ -161,9 +132,8 @@ impl Limits {
 
     /// How long after a call of this cost the next one follows.
     fn interval(&self, cost: u32) -> Option<Duration> {
-        let detected = self.detector.is_pacing();
         let windows = self.windows.iter();
-        let intervals = windows.filter_map(|window| window.interval(cost, detected));
+        let intervals = windows.filter_map(|window| window.interval(cost));
         intervals.max()
     }
 
@@ -175,15 +145,14 @@ impl Limits {
         limits.min().map_or(Ok(()), Err)
     }
 
-    /// Spends the cost of a call that is admitted. Returns how much had been answered by now.
+    /// Spends the cost of a call that is admitted.
     #[inline]
-    pub(crate) fn charge(&mut self, cost: u32, now: Moment) -> u32 {
+    pub(crate) fn charge(&mut self, cost: u32, now: Moment) {
         self.concurrency.acquire();
         self.windows.each(|window| window.reserve(cost, now));
         if let Some(interval) = self.interval_if_paced(cost) {
             self.pacer.on_admit(interval, now);
         }
-        self.server_quota.on_admit(cost.min(1))
     }
 
     /// Whether an admitted call may still be sent now: its slots may have expired and been given to others.
@@ -216,13 +185,11 @@ impl Limits {
         if let Some(interval) = self.interval_if_paced(admitted.cost) {
             self.pacer.abort(interval);
         }
-        self.server_quota.abort(admitted.cost.min(1));
         self.concurrency.release();
     }
 
     /// Notes that a sent call was dropped. The server may have counted it, so its slots stay taken.
-    pub(crate) fn cancel(&mut self, admitted: Admitted) {
-        self.server_quota.on_finish(admitted.cost.min(1));
+    pub(crate) fn cancel(&mut self) {
         self.concurrency.release();
     }
 
@@ -236,20 +203,11 @@ impl Limits {
         if let Some(cost) = completion.cost {
             self.correct_cost(admitted, cost, now);
         }
-        if let Some(counter) = completion.counter {
-            self.on_counter(counter, admitted, completion.max_reset, now);
+        let counter = completion.counter;
+        let published = counter.and_then(|counter| counter.limit.zip(counter.resets_in));
+        if let Some((limit, resets_in)) = published {
+            self.windows.publish(limit, resets_in);
         }
-        match completion.outcome {
-            Outcome::Ok => {
-                self.on_success(admitted.cost, now);
-                if completion.counter.is_none() {
-                    self.server_quota.on_silent_success();
-                }
-            }
-            Outcome::RateLimited => self.on_refusal(admitted, completion.by_limit, now),
-            _ => {}
-        }
-        self.server_quota.on_finish(admitted.cost.min(1));
     }
 
     /// Spends or gives back the difference between what a call said that it costs and its true cost.
@@ -266,69 +224,6 @@ impl Limits {
         }
     }
 
-    fn on_refusal(&mut self, admitted: Admitted, by_limit: bool, now: Moment) {
-        self.server_quota.on_refusal(admitted.answered_then);
-        // A server that says what is left needs no guessing.
-        if !by_limit || self.server_quota.is_known() {
-            return;
-        }
-        if let Some(quota) = self.learnable_quota(admitted.cost) {
-            self.detector.on_refusal(admitted.generation, quota, now);
-            self.update_pacing();
-        }
-    }
-
-    #[inline]
-    fn on_success(&mut self, cost: u32, now: Moment) {
-        if let Some(quota) = self.learnable_quota(cost) {
-            self.detector.on_success(quota, now);
-            self.update_pacing();
-        }
-    }
-
-    #[inline]
-    fn learnable_quota(&self, cost: u32) -> Option<LearnableQuota> {
-        match cost {
-            1 => self.learnable,
-            _ => self.windows.learnable(cost),
-        }
-    }
-
-    #[inline]
-    fn update_pacing(&mut self) {
-        if self.paced != self.detector.is_pacing() {
-            let declared = self.windows.iter().any(SlidingWindow::is_paced);
-            self.paced = declared || self.detector.is_pacing();
-        }
-    }
-
-    fn on_counter(
-        &mut self,
-        counter: Remaining,
-        admitted: Admitted,
-        max_reset: Duration,
-        now: Moment,
-    ) {
-        let reading = CounterReading {
-            counter,
-            answered_then: admitted.answered_then,
-            cost: admitted.cost.min(1),
-            max_reset,
-        };
-        self.server_quota.on_counter(reading, now);
-        let Some((limit, resets_in)) = counter.limit.zip(counter.resets_in) else {
-            return;
-        };
-        if self.windows.publish(limit, resets_in) {
-            self.learnable = self.windows.learnable(1);
-        }
-    }
-
-    /// Forgets what the server has published.
-    pub(crate) fn reopen(&mut self) {
-        self.server_quota.forget();
-    }
-
     /// Frees the slot of an answered call among the concurrent ones.
     pub(crate) fn release_concurrency(&mut self) {
         self.concurrency.release();
@@ -339,19 +234,12 @@ impl Limits {
         self.concurrency.is_limited()
     }
 
-    /// Whether the server says how much a window holds, so that a reopened gate needs no probe.
-    pub(crate) fn has_server_quota(&self) -> bool {
-        self.server_quota.is_known()
-    }
-
     /// What is spent of each quota.
     pub(crate) fn usage(&mut self, now: Moment) -> Vec<QuotaUsage> {
         let windows = self.windows.iter_mut();
         let wide = windows.filter(|window| !window.is_burst_window());
         let declared = wide.map(|window| window.usage(now));
-        let others = self.concurrency.usage().into_iter();
-        let published = self.server_quota.usage(now);
-        declared.chain(others).chain(published).collect()
+        declared.chain(self.concurrency.usage()).collect()
     }
 
     /// Whether nothing is spent that still counts.
@@ -359,7 +247,6 @@ impl Limits {
         let concurrency = self.concurrency.usage();
         self.windows.all(|window| window.usage(now).used == 0)
             && self.paced_until(now) <= now
-            && self.server_quota.next(1, now) <= now
             && concurrency.is_none_or(|concurrency| concurrency.used == 0)
     }
 }

@@ -11,13 +11,13 @@ mod breaker;
 mod closing;
 mod concurrency;
 mod cooldown;
+mod learning;
 mod limits;
-mod pacing;
+mod pacer;
 mod quota;
-mod server_quota;
-mod slow_start;
 mod window;
 
+pub use learning::LearnedLimit;
 pub use quota::{Quota, QuotaUsage};
 
 pub(crate) use admission::{
@@ -27,15 +27,16 @@ pub(crate) use blocked::{Blocked, Reason};
 pub(crate) use breaker::{BreakerState, PathHash};
 pub(crate) use closing::Closed;
 pub(crate) use cooldown::{ClosedUntil, Closing, OpensAt, ProvisionalId, Wait};
+pub(crate) use learning::Ticket;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use self::breaker::{Breaker, RefusedPaths};
-use self::closing::Interrupted;
 use self::cooldown::Cooldown;
+use self::learning::Learner;
 use self::limits::Limits;
-use self::slow_start::SlowStart;
+use crate::hint::Remaining;
 use crate::retry::{Budget, PaidRetry, RetryLedger};
 use crate::time::Moment;
 
@@ -45,18 +46,14 @@ use crate::time::Moment;
 #[repr(C)]
 pub(crate) struct Core {
     in_flight: u32,
-    /// The first generation of this slow start: calls from before belong to another.
-    slow_start_generation: u16,
     breaker: Breaker,
     /// When the youngest of the served calls was sent.
     youngest_served: Moment,
     last_served: Moment,
     cooldown: Cooldown,
     budget: RetryLedger,
-    slow_start: SlowStart,
     limits: Limits,
-    /// The slow start that a provisional closing has interrupted, as long as that may be taken back.
-    interrupted: Option<Box<Interrupted>>,
+    learner: Learner,
     refused_paths: RefusedPaths,
 }
 
@@ -66,21 +63,15 @@ const STALE: Duration = Duration::from_millis(500);
 
 impl Core {
     pub(crate) fn new(config: GateConfig<'_>) -> Self {
-        let slow_start = match config.cold_start {
-            Some(calls) => SlowStart::cold(calls),
-            None => SlowStart::open(),
-        };
         Self {
             in_flight: 0,
-            slow_start_generation: 0,
             breaker: Breaker::with(config.circuit_breaker),
             youngest_served: Moment::START,
             last_served: Moment::START,
             cooldown: Cooldown::default(),
             budget: RetryLedger::default(),
-            slow_start,
+            learner: Learner::new(config.cold_start, config.longest_window()),
             limits: Limits::of(config),
-            interrupted: None,
             refused_paths: RefusedPaths::default(),
         }
     }
@@ -106,11 +97,10 @@ impl Core {
             reason: Reason::Closing,
         });
         let others = closed.is_none().then(|| {
-            let by_breaker = Blocked::until(self.breaker.next(now), self.breaker.reason(now), now);
-            let by_slow_start =
-                Blocked::until(self.slow_start.next(now), self.slow_start.reason(), now);
+            let by_breaker = Blocked::until(self.breaker.next(now), Reason::CircuitBreaker, now);
+            let learned = self.learner.blocked(cost.min(1), self.in_flight, now);
             let by_limits = self.limits.blocked(cost, now);
-            by_limits.chain(by_breaker).chain(by_slow_start)
+            by_limits.chain(by_breaker).chain(learned)
         });
         by_closing.into_iter().chain(others.into_iter().flatten())
     }
@@ -120,7 +110,7 @@ impl Core {
     #[inline]
     fn is_open(&mut self, cost: u32, now: Moment) -> bool {
         self.cooldown.closed(now).is_none()
-            && self.slow_start.is_open()
+            && self.learner.is_open(cost.min(1), self.in_flight, now)
             && self.breaker.is_calm()
             && self.limits.has_slot(cost, now)
     }
@@ -140,14 +130,19 @@ impl Core {
 
     /// Admits a call if nothing keeps it.
     #[inline]
-    pub(crate) fn admit(&mut self, cost: u32, now: Moment) -> Result<Admitted, Blocked> {
+    pub(crate) fn admit(
+        &mut self,
+        cost: u32,
+        waiting: usize,
+        now: Moment,
+    ) -> Result<Admitted, Blocked> {
         if !self.is_open(cost, now) {
             if let Some(blocked) = self.blocked(cost, now) {
                 return Err(blocked);
             }
         }
         self.breaker.on_admit(now);
-        Ok(self.admit_past_breaker(cost, now))
+        Ok(self.admit_past_breaker(cost, waiting, now))
     }
 
     /// Admits a call past an open circuit breaker if its path has not failed, and nothing else keeps it.
@@ -155,24 +150,29 @@ impl Core {
         let may_probe = self.breaker.is_probe_at_once(request.path, now)
             && now <= request.deadlines.latest
             && self.cooldown.closed(now).is_none()
-            && self.slow_start.next(now) <= now
-            && self.limits.blocked(request.cost, now).next().is_none();
+            && self.limits.blocked(request.cost, now).next().is_none()
+            && self
+                .learner
+                .blocked(request.cost.min(1), self.in_flight, now)
+                .is_none();
         may_probe.then(|| {
             self.breaker.probe_at_once(now);
-            self.admit_past_breaker(request.cost, now)
+            self.admit_past_breaker(request.cost, 0, now)
         })
     }
 
     #[inline]
-    fn admit_past_breaker(&mut self, cost: u32, now: Moment) -> Admitted {
+    fn admit_past_breaker(&mut self, cost: u32, waiting: usize, now: Moment) -> Admitted {
+        let ticket = self
+            .learner
+            .on_admit(cost.min(1), self.in_flight, waiting, now);
         self.in_flight += 1;
-        self.slow_start.on_admit(now);
-        let answered_then = self.limits.charge(cost, now);
+        self.limits.charge(cost, now);
         Admitted {
             generation: self.cooldown.generation(),
             cost,
             sent: now,
-            answered_then,
+            ticket,
         }
     }
 
@@ -184,23 +184,13 @@ impl Core {
 
     /// Registers a call admitted by another gate whose response named this one.
     /// If this gate has closed since the call was sent, the call belongs to the generation before.
-    pub(crate) fn adopt(
-        &mut self,
-        cost: u32,
-        sent: Moment,
-        others_wait: bool,
-        now: Moment,
-    ) -> Admitted {
+    pub(crate) fn adopt(&mut self, cost: u32, sent: Moment, now: Moment) -> Admitted {
         self.breaker.on_admit(now);
-        let admitted = self.admit_past_breaker(cost, now);
+        let admitted = self.admit_past_breaker(cost, 0, now);
         self.limits.on_send(cost, now);
-        let generation = self.cooldown.generation_at(sent);
-        if !self.is_of_this_slow_start(generation) {
-            self.slow_start.on_finish(false, others_wait);
-        }
         Admitted {
             sent,
-            generation,
+            generation: self.cooldown.generation_at(sent),
             ..admitted
         }
     }
@@ -227,10 +217,12 @@ impl Core {
     }
 
     /// Takes an admitted call back that was never sent.
-    pub(crate) fn abort(&mut self, admitted: Admitted, others_wait: bool) {
+    pub(crate) fn abort(&mut self, admitted: Admitted) {
         self.limits.abort(admitted);
         self.breaker.on_cancel(admitted.sent);
-        self.finish(admitted, false, others_wait);
+        self.learner
+            .on_abort(admitted.cost.min(1), admitted.ticket, admitted.sent);
+        self.in_flight = self.in_flight.saturating_sub(1);
     }
 
     /// Notes how a call ended that was sent.
@@ -243,24 +235,34 @@ impl Core {
         others_wait: bool,
         now: Moment,
     ) {
+        self.in_flight = self.in_flight.saturating_sub(1);
         if completion.outcome == Outcome::Cancelled {
-            self.limits.cancel(admitted);
+            self.limits.cancel();
             self.breaker.on_cancel(admitted.sent);
-            return self.finish(admitted, false, others_wait);
-        }
-        let mut completion = completion;
-        if completion.by_limit {
-            // A limit of one path alone says nothing about the quota.
-            completion.by_limit = !self.refused_paths.is_limited_itself(completion.path);
-        }
-        if completion.counter.is_some() && self.is_stale(admitted) {
-            completion.counter = None;
+            return self.learner.on_cancel(admitted.ticket);
         }
         self.limits.complete(admitted, completion, now);
         self.tell_breaker(admitted, completion, now);
-        self.finish(admitted, completion.outcome == Outcome::Ok, others_wait);
-        if self.in_flight == 0 {
-            self.slow_start.idle_since(now);
+        if let Some(counter) = completion.counter.filter(|_| !self.is_stale(admitted)) {
+            let max_reset = completion.max_reset;
+            let counter = Remaining {
+                resets_in: counter.resets_in.map(|resets_in| resets_in.min(max_reset)),
+                ..counter
+            };
+            self.learner
+                .on_counter(counter, admitted.sent, self.in_flight, now);
+        }
+        if completion.outcome == Outcome::Ok {
+            if completion.counter.is_none() {
+                self.learner.on_silent_success(admitted.sent);
+            }
+            self.youngest_served = self.youngest_served.max(admitted.sent);
+            self.cooldown.on_success(admitted.generation);
+            let ticket = admitted.ticket;
+            self.learner
+                .on_success(ticket, admitted.sent, others_wait, now);
+        } else {
+            self.learner.on_answer(admitted.ticket, now);
         }
     }
 
@@ -277,31 +279,21 @@ impl Core {
                     self.refused_paths.on_success(path, now);
                 }
                 self.last_served = self.last_served.max(now);
-                self.breaker.on_answer(now);
+                self.on_answer();
             }
             Outcome::RateLimited | Outcome::RateLimitedElsewhere | Outcome::ServerError => {
-                self.breaker.on_answer(now);
+                self.on_answer();
             }
             Outcome::UnavailableAccepted => self.breaker.on_cancel(admitted.sent),
             Outcome::Unconcerned | Outcome::Cancelled => {}
         }
     }
 
+    /// Notes that the server works. After an outage it is asked slowly at first.
     #[inline]
-    fn finish(&mut self, admitted: Admitted, served: bool, others_wait: bool) {
-        self.in_flight = self.in_flight.saturating_sub(1);
-        if served {
-            self.youngest_served = self.youngest_served.max(admitted.sent);
-            self.cooldown.on_success(admitted.generation);
-        }
-        if self.is_of_this_slow_start(admitted.generation) {
-            return self.slow_start.on_finish(served, others_wait);
-        }
-        if let Some(before) = &mut self.interrupted {
-            before.slow_start.on_finish(served, others_wait);
-        }
-        if served {
-            self.slow_start.on_late_success();
+    fn on_answer(&mut self) {
+        if self.breaker.on_answer() {
+            self.learner.on_outage();
         }
     }
 
@@ -320,12 +312,6 @@ impl Core {
     /// Then this response says what was left before.
     pub(crate) fn is_stale(&self, admitted: Admitted) -> bool {
         admitted.sent + STALE < self.youngest_served
-    }
-
-    /// Generations wrap around; no call is in flight for half of them.
-    #[inline]
-    fn is_of_this_slow_start(&self, generation: u16) -> bool {
-        generation.wrapping_sub(self.slow_start_generation) < u16::MAX / 2
     }
 
     /// What the circuit breaker makes a retry wait for, if the whole scope seems to be out.
@@ -365,13 +351,26 @@ impl Core {
         self.budget.refund(paid);
     }
 
+    /// What was learned of the limiter, if anything was.
+    pub(crate) fn learned(&self) -> Option<LearnedLimit> {
+        self.learner.learned()
+    }
+
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight
     }
 
     /// What is spent of each quota.
     pub(crate) fn usage(&mut self, now: Moment) -> Vec<QuotaUsage> {
-        self.limits.usage(now)
+        let published = self.learner.published(self.in_flight, now);
+        let published = published.map(|(used, limit)| QuotaUsage {
+            used,
+            limit,
+            window: None,
+        });
+        let mut usage = self.limits.usage(now);
+        usage.extend(published);
+        usage
     }
 
     /// Whether a call that was sent after this moment has been served.
@@ -385,6 +384,7 @@ impl Core {
         self.in_flight == 0
             && self.cooldown.is_idle(now)
             && self.limits.is_unused(now)
+            && self.learner.is_idle(now)
             && self.breaker.next(now) <= now
     }
 }

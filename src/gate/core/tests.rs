@@ -65,7 +65,7 @@ fn end(core: &mut Core, admitted: Admitted, end: CallEnd, now: Moment) {
         CallEnd::Cancelled => Outcome::Cancelled,
     };
     let counter = match end {
-        CallEnd::Counted(remaining, reset) => Some(crate::hint::Remaining {
+        CallEnd::Counted(remaining, reset) => Some(Remaining {
             limit: Some(30),
             remaining,
             resets_in: Some(Duration::from_secs(reset)),
@@ -75,7 +75,6 @@ fn end(core: &mut Core, admitted: Admitted, end: CallEnd, now: Moment) {
     let completion = Completion {
         counter,
         path: PathHash(1),
-        by_limit: outcome == Outcome::RateLimited,
         ..Completion::plain(outcome)
     };
     core.complete(admitted, completion, true, now);
@@ -92,6 +91,7 @@ fn end(core: &mut Core, admitted: Admitted, end: CallEnd, now: Moment) {
             decided_by: "retry-after".into(),
             max_wait: None,
         };
+        core.learn(admitted, &closing);
         core.close(admitted.generation, closing, 0);
     }
 }
@@ -113,7 +113,7 @@ proptest! {
                     let open = core.is_open(cost, now);
                     let blocked = core.blocked(cost, now);
                     prop_assert!(!open || blocked.is_none(), "{blocked:?}");
-                    let admitted = core.admit(cost, now);
+                    let admitted = core.admit(cost, 0, now);
                     prop_assert_eq!(admitted.err(), blocked);
                     in_flight.extend(admitted);
                 }
@@ -123,7 +123,7 @@ proptest! {
                 }
                 CoreStep::Abort(call) if !in_flight.is_empty() => {
                     let admitted = in_flight.swap_remove(call.index(in_flight.len()));
-                    core.abort(admitted, false);
+                    core.abort(admitted);
                 }
                 CoreStep::Elapse(millis) => now += Duration::from_millis(millis),
                 CoreStep::Reopen => core.reopen(),

@@ -7,7 +7,7 @@ use ring::{Ring, SLOTS};
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use super::pacing::interval_for;
+use super::pacer::interval_for;
 use super::quota::{Quota, QuotaUsage, Spread};
 use crate::time::{Length, Moment, Slices, nanos};
 
@@ -102,39 +102,20 @@ impl SlidingWindow {
     }
 
     /// How long after a call of this cost the next one is sent, if calls are paced.
-    /// Because the quota was declared so, or because refusals have `detected` that it is needed.
-    pub(super) fn interval(&self, cost: u32, detected: bool) -> Option<Duration> {
-        let spread = self.is_paced() || detected && self.may_learn();
+    pub(super) fn interval(&self, cost: u32) -> Option<Duration> {
         let (length, slack) = (self.length.duration(), self.slack.duration());
-        spread.then(|| interval_for(self.limit, self.slots_for(cost), length, slack))
+        self.is_paced()
+            .then(|| interval_for(self.limit, self.slots_for(cost), length, slack))
     }
 
     pub(super) fn is_paced(&self) -> bool {
         self.spread == Spread::Evenly
     }
 
-    /// Whether it can be detected that its calls have to be paced.
-    /// In a window of an hour they would be far apart, and a refusal means a shorter limit.
-    pub(super) fn may_learn(&self) -> bool {
-        const LONGEST: Duration = Duration::from_secs(60);
-        self.spread == Spread::Anyhow && self.length.duration() <= LONGEST
-    }
-
-    /// The length of the window.
-    pub(super) fn length(&self) -> Duration {
-        self.length.duration()
-    }
-
     /// How many slots a call of this cost takes.
     #[inline]
     fn slots_for(&self, cost: u32) -> u32 {
         if self.per_call { cost.min(1) } else { cost }
-    }
-
-    /// How many calls of this cost it holds.
-    #[inline]
-    pub(super) fn capacity_for(&self, cost: u32) -> u32 {
-        (self.limit / self.slots_for(cost).max(1)).max(1)
     }
 
     /// Whether a call of this cost can ever be sent.
@@ -259,10 +240,9 @@ impl SlidingWindow {
     }
 
     /// Corrects the limit of a plan by what the server says that a window of about this length holds.
-    /// Returns whether the limit may have changed.
-    pub(crate) fn publish(&mut self, limit: u32, resets_in: Duration) -> bool {
+    pub(crate) fn publish(&mut self, limit: u32, resets_in: Duration) {
         if !self.is_plan {
-            return false;
+            return;
         }
         const ROUNDED: Duration = Duration::from_millis(1_500);
         let length = self.length.duration();
@@ -273,7 +253,6 @@ impl SlidingWindow {
         } else if is_mine && !self.counts_costs && self.of_another != Some(limit) {
             self.limit = limit.max(1);
         }
-        true
     }
 
     #[inline]

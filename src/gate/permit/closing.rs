@@ -46,6 +46,9 @@ impl Permit {
             Some((_, was_probe, _)) => was_probe,
             None => gate.core.was_probe(admitted),
         };
+        if is_news {
+            gate.core.learn(admitted, &closing);
+        }
         let behind = (closing.refused && was_probe).then(|| gate.waiters.arrive());
         let (opens, wake) = match provisional {
             Some((id, _, now)) => gate.resolve(id, is_news.then_some(closing), now),

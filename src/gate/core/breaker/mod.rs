@@ -1,23 +1,18 @@
-//! The circuit breaker of a gate, and the rate at which it recovers.
+//! The circuit breaker of a gate.
 //!
 //! One failure is a call's own affair. Five in a row, over at least a second, while no call of the scope was served
 //! in the last ten seconds, open the breaker: one probe at growing intervals asks whether the server is back, and
 //! when it is, the rate ramps up from a few calls a second. A broken route never opens it while the good ones are
 //! served; and where those are called rarely, a call to a path that has not failed is a probe at once.
 
-mod rate_ramp;
 mod refused_paths;
 
 pub(crate) use refused_paths::RefusedPaths;
 
-use super::blocked::Reason;
 use crate::retry::CircuitBreaker;
 use crate::time::Moment;
-use rate_ramp::RateRamp;
 use std::time::Duration;
 
-/// After an outage, three failures in a row mean that the rate is too high; one is a hiccup.
-const TOO_FAST: u32 = 3;
 const FIRST_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(8);
 /// A probe that is not answered for this long is followed by another.
@@ -57,7 +52,6 @@ struct Failures {
     in_a_row: u32,
     first: Option<Moment>,
     out: Option<Suspected>,
-    ramp: Option<RateRamp>,
 }
 
 /// A suspected outage, from the fifth failure on.
@@ -91,7 +85,7 @@ impl Breaker {
         self.failures = None;
     }
 
-    /// Whether nothing has failed lately, and no rate is limited: the rule.
+    /// Whether nothing has failed lately: the rule.
     #[inline]
     pub(crate) fn is_calm(&self) -> bool {
         self.failures.is_none()
@@ -104,23 +98,9 @@ impl Breaker {
         failures.map_or(now, |failures| failures.next(now))
     }
 
-    /// The reason of a wait, if this keeps calls.
-    pub(crate) fn reason(&self, now: Moment) -> Reason {
-        if self.is_open(now) {
-            Reason::CircuitBreaker
-        } else {
-            Reason::RecoveryRate
-        }
-    }
-
     /// Whether it is an outage and not a hiccup.
     pub(crate) fn is_sure(&self, now: Moment) -> bool {
         self.out(now).is_some_and(|out| out.sure)
-    }
-
-    /// Whether all calls wait for a probe.
-    fn is_open(&self, now: Moment) -> bool {
-        self.out(now).is_some()
     }
 
     fn out(&self, now: Moment) -> Option<&Suspected> {
@@ -208,47 +188,30 @@ impl Breaker {
     }
 
     /// Notes that a call was served, or refused: the server works.
+    /// Returns whether that ends an outage.
     #[inline]
-    pub(crate) fn on_answer(&mut self, now: Moment) {
-        if let Some(failures) = &mut self.failures {
-            failures.on_answer(now);
-            if failures.is_over() {
-                self.failures = None;
-            }
-        }
+    pub(crate) fn on_answer(&mut self) -> bool {
+        let failures = self.failures.take();
+        failures.is_some_and(|failures| failures.out.is_some_and(|out| out.sure))
     }
 }
 
 impl Failures {
-    /// Whether nothing has failed lately, and no rate is limited.
-    fn is_over(&self) -> bool {
-        self.in_a_row == 0 && self.out.is_none() && self.ramp.is_none()
-    }
-
     /// From when one more call may go.
     fn next(&self, now: Moment) -> Moment {
         let out = self.out.as_ref().filter(|out| now >= out.opens);
-        let paced = self.ramp.as_ref().map_or(now, RateRamp::next);
-        out.map_or(paced, |out| out.probe_at)
+        out.map_or(now, |out| out.probe_at)
     }
 
     fn on_admit(&mut self, now: Moment) {
-        self.forget_old_ramp(now);
         if let Some(out) = self.out.as_mut().filter(|out| now >= out.opens) {
             out.probe_at = now + SILENCE;
             out.steps_back = 0;
-        }
-        if let Some(ramp) = &mut self.ramp {
-            ramp.on_admit(now);
         }
     }
 
     fn on_failure(&mut self, path: PathHash, sent: Moment, now: Moment) {
         self.in_a_row = self.in_a_row.saturating_add(1);
-        let too_fast = self.in_a_row >= TOO_FAST;
-        if let Some(ramp) = self.ramp.as_mut().filter(|_| too_fast) {
-            ramp.on_failure(sent, now);
-        }
         self.first.get_or_insert(now);
         let Some(out) = &mut self.out else {
             return;
@@ -295,26 +258,6 @@ impl Failures {
             out.other_path = None;
         } else if sent >= out.opens {
             out.probe_at = out.probe_at.min(sent + out.interval);
-        }
-    }
-
-    fn forget_old_ramp(&mut self, now: Moment) {
-        if self.ramp.as_ref().is_some_and(|ramp| ramp.is_idle(now)) {
-            self.ramp = None;
-        }
-    }
-
-    fn on_answer(&mut self, now: Moment) {
-        self.forget_old_ramp(now);
-        (self.in_a_row, self.first) = (0, None);
-        if self.out.take().is_some_and(|out| out.sure) {
-            self.ramp = Some(RateRamp::new(now));
-        }
-        if let Some(ramp) = &mut self.ramp {
-            ramp.on_answer(now);
-            if ramp.is_over() {
-                self.ramp = None;
-            }
         }
     }
 }

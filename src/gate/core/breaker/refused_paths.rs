@@ -65,12 +65,6 @@ impl RefusedPaths {
         known.is_limited_itself()
     }
 
-    /// Whether the limit that refuses this path seems to be its own.
-    pub(crate) fn is_limited_itself(&self, path: PathHash) -> bool {
-        let mut same = self.paths.iter().filter(|known| known.path == path);
-        same.any(RefusedPath::is_limited_itself)
-    }
-
     /// Whether a call to this path lets the others go first.
     pub(crate) fn should_yield(&mut self, path: PathHash) -> bool {
         let paths = self.paths.iter_mut();
@@ -117,9 +111,9 @@ mod tests {
         assert!(!paths.on_refusal(BAD, 0, now));
         paths.on_success(GOOD, now);
         assert!(!paths.on_refusal(BAD, 0, now), "of the same salvo");
-        assert!(paths.on_refusal(BAD, 1, now) && paths.is_limited_itself(BAD));
+        assert!(paths.on_refusal(BAD, 1, now));
         paths.on_success(BAD, now);
-        assert!(paths.is_empty() && !paths.is_limited_itself(BAD));
+        assert!(paths.is_empty());
     }
 
     #[test]

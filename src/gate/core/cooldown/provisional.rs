@@ -104,24 +104,18 @@ impl Cooldown {
     }
 
     /// Lets a provisional closing stand: the rest of its response will not be read.
-    pub(crate) fn confirm(&mut self, id: ProvisionalId) -> Option<Moment> {
-        let head = self.remove(id)?;
-        if head.refused {
+    /// Returns whether it was a refusal.
+    pub(crate) fn confirm(&mut self, id: ProvisionalId) -> bool {
+        let Some(head) = self.remove(id) else {
+            return false;
+        };
+        let refused = head.refused;
+        if refused {
             self.confirm_streak();
         }
-        let until = head.closed.until;
         self.hold(head.closed);
         self.forget_settled();
-        Some(until)
-    }
-
-    /// Another refusal whose closing is still provisional.
-    pub(crate) fn another_refusal(&self) -> Option<ProvisionalId> {
-        let heads = self.provisional.iter().flat_map(|rest| &rest.closings);
-        heads
-            .into_iter()
-            .find(|head| head.refused)
-            .map(|head| head.id)
+        refused
     }
 
     fn remove(&mut self, id: ProvisionalId) -> Option<ByHead> {

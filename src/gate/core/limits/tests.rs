@@ -1,9 +1,9 @@
-//! What holds for several quotas, or for a quota and what was learned of it.
+//! What holds for several quotas.
 
 use std::time::Duration;
 
 use super::*;
-use crate::gate::Quota;
+use crate::gate::{Outcome, Quota};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -12,17 +12,6 @@ fn declared(quotas: &[Quota]) -> Limits {
         quotas,
         ..GateConfig::default()
     })
-}
-
-fn refused() -> Completion {
-    Completion {
-        outcome: Outcome::RateLimited,
-        counter: None,
-        cost: None,
-        by_limit: true,
-        max_reset: Duration::MAX,
-        path: Default::default(),
-    }
 }
 
 /// Of a call that costs one.
@@ -38,16 +27,6 @@ fn admitted(sent: Moment) -> Admitted {
 fn next(limits: &mut Limits, cost: u32, now: Moment) -> Moment {
     let blocked = limits.blocked(cost, now).map(|blocked| blocked.until);
     blocked.max().unwrap_or(now)
-}
-
-/// Admits a call, and has it refused in this generation.
-fn refuse(limits: &mut Limits, generation: u16, now: Moment) {
-    limits.charge(1, now);
-    let admitted = Admitted {
-        generation,
-        ..admitted(now)
-    };
-    limits.complete(admitted, refused(), now);
 }
 
 #[test]
@@ -103,42 +82,11 @@ fn what_a_call_truly_costs_is_its_distance() {
     limits.on_send(1, now);
     let admitted = admitted(now);
     let completion = Completion {
-        outcome: Outcome::Ok,
         cost: Some(30),
-        by_limit: false,
-        ..refused()
+        ..Completion::plain(Outcome::Ok)
     };
     limits.complete(admitted, completion, now);
     assert_eq!(next(&mut limits, 1, now), now + SECOND * 60 * 30 / 31);
-}
-
-#[test]
-fn costs_do_not_make_what_was_learned_last() {
-    let (tokens, many) = (
-        Quota::new(3_000, SECOND * 2),
-        Quota::new(30_000, SECOND * 2),
-    );
-    let calls = Quota::new(20, SECOND * 2).per_call();
-    for quotas in [vec![calls, many], vec![many, calls], vec![tokens]] {
-        let mut limits = declared(&quotas);
-        let mut now = Moment::now();
-        for generation in 0..2 {
-            now += SECOND * 5;
-            refuse(&mut limits, generation, now);
-        }
-        assert!(limits.paced);
-        for _ in 0..1_000 {
-            now = next(&mut limits, 100, now);
-            limits.charge(100, now);
-            let admitted = Admitted {
-                generation: 2,
-                cost: 100,
-                ..admitted(now)
-            };
-            limits.complete(admitted, Completion::plain(Outcome::Ok), now);
-        }
-        assert!(!limits.paced, "{quotas:?}");
-    }
 }
 
 #[test]
@@ -152,31 +100,4 @@ fn the_widest_distance_counts() {
     let now = Moment::now();
     limits.charge(1, now);
     assert_eq!(next(&mut limits, 1, now), now + SECOND * 10);
-}
-
-#[test]
-fn a_server_that_says_what_is_left_teaches_nothing_by_refusing() {
-    for publishes in [false, true] {
-        let mut limits = declared(&[Quota::new(20, SECOND)]);
-        let mut now = Moment::now();
-        if publishes {
-            let counter = Remaining {
-                limit: Some(20),
-                remaining: 19,
-                resets_in: Some(SECOND * 60),
-            };
-            let completion = Completion {
-                outcome: Outcome::Ok,
-                counter: Some(counter),
-                ..refused()
-            };
-            limits.charge(1, now);
-            limits.complete(Admitted::default(), completion, now);
-        }
-        for generation in 0..2 {
-            now += SECOND * 3;
-            refuse(&mut limits, generation, now);
-        }
-        assert_eq!(limits.paced, !publishes);
-    }
 }

@@ -1,0 +1,449 @@
+//! What a limiter allows, learned from refusals, named waits and counters.
+//!
+//! The belief is a [`Pattern`]: at most `n` calls in a cycle, and `c` at once. A window is such a pattern, and a
+//! pace is one of few calls in a short cycle. `docs/learning.md` explains how it is found.
+
+mod counters;
+mod cycle;
+mod learned_limit;
+mod lesson;
+mod pattern;
+mod round_trip;
+
+pub(crate) use cycle::Ticket;
+pub use learned_limit::LearnedLimit;
+
+use std::time::Duration;
+
+use self::counters::Counters;
+use self::cycle::Cycle;
+use self::lesson::Lesson;
+use self::pattern::Pattern;
+use self::round_trip::RoundTrip;
+use super::blocked::{Blocked, Reason};
+use crate::hint::Remaining;
+use crate::time::Moment;
+
+/// If no call in flight is answered for this long, one more may go: a probe that hangs must not hold up the others.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// A scope without a call for this long is idle.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// The first calls to a scope of which nothing is known, sent at once. Half are answered before another leaves.
+const FIRST_SALVO: u32 = 64;
+
+/// The most calls in flight as long as nothing is known.
+const MOST_UNKNOWN: u32 = 256;
+
+/// After this many served calls without a refusal, nothing bounds those in flight.
+const KNOWN_AFTER: u32 = 4_096;
+
+/// Learns what a limiter allows, and keeps calls accordingly.
+#[derive(Debug)]
+pub(crate) struct Learner {
+    /// How many calls were admitted; wraps around.
+    sequence: u32,
+    answered: u32,
+    served: u32,
+    ramp: Ramp,
+    round_trip: RoundTrip,
+    last_sent: Moment,
+    last_answered: Moment,
+    cycle: Cycle,
+    /// The start of the cycle before, and how many calls were served in it, as long as nothing is learned.
+    before: (Moment, u32),
+    counters: Counters,
+    /// What was learned, from the first refusal on.
+    pattern: Option<Box<Pattern>>,
+    /// The refusals of a closing that is not over.
+    lesson: Option<Box<Lesson>>,
+    /// Refusals of calls from before this one are settled.
+    settled_before: u32,
+    /// The longest window that was declared.
+    declared: Option<(u32, Duration)>,
+}
+
+/// Calls at once after a closing: one, and one more with each that is served.
+#[derive(Clone, Copy, Debug)]
+struct Ramp {
+    most: u32,
+    /// Calls in flight that were sent since.
+    in_flight: u32,
+    /// The number of the first call since.
+    from: u32,
+}
+
+impl Ramp {
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.in_flight >= self.most
+    }
+
+    fn restart(&mut self, sequence: u32) {
+        *self = Self {
+            most: 1,
+            in_flight: 0,
+            from: sequence,
+        };
+    }
+
+    /// Whether a call was sent since the closing.
+    #[inline]
+    fn has(&self, ticket: Ticket) -> bool {
+        ticket.sequence.wrapping_sub(self.from) < u32::MAX / 2
+    }
+
+    #[inline]
+    fn on_end(&mut self, ticket: Ticket) {
+        if self.has(ticket) {
+            self.in_flight = self.in_flight.saturating_sub(1);
+        }
+    }
+
+    /// Lets one more go; without a bound where nothing needs it.
+    #[inline]
+    fn on_success(&mut self, ticket: Ticket, others_wait: bool) {
+        if self.most < u32::MAX && self.has(ticket) {
+            let is_used = others_wait || self.most <= self.in_flight + 1;
+            self.most = if is_used { self.most + 1 } else { u32::MAX };
+        }
+    }
+}
+
+/// How long a refusal closes the gate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RefusalWait {
+    /// As the server says.
+    Named(Duration),
+    /// For a floor of our own, which says nothing about the server.
+    Floor(Duration),
+}
+
+impl Learner {
+    /// Knows nothing. `declared` is the longest of the declared windows.
+    pub(crate) fn new(cold_start: Option<u32>, declared: Option<(u32, Duration)>) -> Self {
+        Self {
+            sequence: 0,
+            answered: 0,
+            served: 0,
+            ramp: Ramp {
+                most: cold_start.unwrap_or(u32::MAX),
+                in_flight: 0,
+                from: 0,
+            },
+            round_trip: RoundTrip::default(),
+            last_sent: Moment::START,
+            last_answered: Moment::START,
+            cycle: Cycle::default(),
+            before: (Moment::START, 0),
+            counters: Counters::default(),
+            pattern: None,
+            lesson: None,
+            settled_before: 0,
+            declared,
+        }
+    }
+
+    /// The mean round trip of the calls; zero before the first.
+    pub(crate) fn round_trip(&self) -> Duration {
+        self.round_trip.mean()
+    }
+
+    /// What is believed of the limiter, if anything was learned.
+    pub(crate) fn learned(&self) -> Option<LearnedLimit> {
+        self.pattern.as_deref().and_then(Pattern::learned)
+    }
+
+    /// What is left of the published quota, and of how much.
+    pub(crate) fn published(&mut self, in_flight: u32, now: Moment) -> Option<(u32, u32)> {
+        self.counters.roll(in_flight, now);
+        self.counters.usage()
+    }
+
+    /// Whether nothing that was published holds a call back.
+    pub(crate) fn is_idle(&mut self, now: Moment) -> bool {
+        self.counters.roll(0, now);
+        self.counters.left().is_none_or(|left| left > 0)
+    }
+
+    /// Whether [`blocked`](Self::blocked) would say `None`, told quickly.
+    /// It may say no where that is not so.
+    #[inline]
+    pub(crate) fn is_open(&self, cost: u32, in_flight: u32, now: Moment) -> bool {
+        self.pattern.is_none()
+            && self.lesson.is_none()
+            && !self.ramp.is_full()
+            && in_flight < self.opening()
+            && self.counters.has_slot(cost, now)
+    }
+
+    /// Until when one more call is kept, as far as is known, and by what.
+    pub(crate) fn blocked(&mut self, cost: u32, in_flight: u32, now: Moment) -> Option<Blocked> {
+        if self.lesson.is_some() {
+            self.settle(now);
+        }
+        self.counters.roll(in_flight, now);
+        let until = |until, reason| Blocked::until(until, reason, now);
+        let answer = self.last_sent + SILENCE;
+        if self.ramp.is_full() || in_flight >= self.opening() {
+            return until(answer, Reason::SlowStart);
+        }
+        let Some(pattern) = self.pattern.as_deref() else {
+            return self.blocked_by_counters(cost, in_flight, now);
+        };
+        if in_flight >= pattern.at_once() {
+            self.cycle.held_by_at_once |= pattern.is_over(&self.cycle, now);
+            return until(answer, Reason::ConcurrencyLimit);
+        }
+        if let Some(blocked) = self.blocked_by_counters(cost, in_flight, now) {
+            return Some(blocked);
+        }
+        let promises = self.counters.promises();
+        let pattern = self.pattern.as_deref()?;
+        let (moment, reason) = pattern.next(&self.cycle, answer, promises, self.round_trip, now)?;
+        until(moment, reason)
+    }
+
+    /// Until when the counters of the server keep a call.
+    fn blocked_by_counters(&mut self, cost: u32, in_flight: u32, now: Moment) -> Option<Blocked> {
+        if self.counters.left()? >= i64::from(cost) {
+            return None;
+        }
+        let (until, reason) = match (self.counters.resets(), &mut self.pattern) {
+            (Some(resets), _) => (resets, Reason::ServerQuota),
+            (None, _) if in_flight > 0 => (self.last_sent + SILENCE, Reason::ServerQuota),
+            (None, Some(pattern)) if !pattern.is_over(&self.cycle, now) => {
+                pattern.on_counter_spent(&self.cycle);
+                (pattern.end(&self.cycle), Reason::LearnedWindow)
+            }
+            // Nothing says when there is more: one call asks.
+            (None, _) => return None,
+        };
+        Blocked::until(until, reason, now)
+    }
+
+    /// How many may be in flight as long as nothing is known.
+    #[inline]
+    fn opening(&self) -> u32 {
+        if self.served >= KNOWN_AFTER || self.pattern.is_some() || self.declared.is_some() {
+            u32::MAX
+        } else if self.answered < FIRST_SALVO / 2 {
+            FIRST_SALVO - self.answered
+        } else {
+            MOST_UNKNOWN.min(FIRST_SALVO / 2 + self.answered)
+        }
+    }
+
+    /// Notes that a call is admitted. `in_flight` and `waiting` are the numbers of the others.
+    #[inline]
+    pub(crate) fn on_admit(
+        &mut self,
+        cost: u32,
+        in_flight: u32,
+        waiting: usize,
+        now: Moment,
+    ) -> Ticket {
+        self.begin_if_over(in_flight, waiting, now);
+        let is_promised = self.counters.promises();
+        let pattern = self.pattern.as_deref();
+        let is_beyond = pattern.is_some_and(|pattern| pattern.is_beyond_limit(&self.cycle));
+        let ticket = Ticket {
+            sequence: self.sequence,
+            in_flight: u16::try_from(in_flight).unwrap_or(u16::MAX),
+            is_extra: !is_promised && is_beyond,
+            is_promised,
+        };
+        self.counters.on_admit(cost);
+        self.sequence = self.sequence.wrapping_add(1);
+        self.last_sent = now;
+        self.ramp.in_flight += 1;
+        self.cycle.on_admit(ticket);
+        if let Some(pattern) = &mut self.pattern {
+            pattern.on_admit(in_flight, now);
+        }
+        ticket
+    }
+
+    #[inline]
+    fn begin_if_over(&mut self, in_flight: u32, waiting: usize, now: Moment) {
+        let is_idle = || in_flight == 0 && now >= self.last_answered.max(self.last_sent) + IDLE;
+        let is_over = match &self.pattern {
+            Some(pattern) if pattern.has_limit() => pattern.is_over(&self.cycle, now),
+            _ => !self.cycle.is_running || is_idle(),
+        };
+        if is_over {
+            self.begin(waiting, now);
+        }
+    }
+
+    fn begin(&mut self, waiting: usize, now: Moment) {
+        let next = Cycle::beginning(self.sequence, now);
+        let last = std::mem::replace(&mut self.cycle, next);
+        let Some(pattern) = &mut self.pattern else {
+            if last.served() > 0 {
+                self.before = (last.start, last.served());
+            }
+            return;
+        };
+        if pattern.begin(
+            &last,
+            &mut self.cycle,
+            self.served,
+            waiting,
+            self.round_trip,
+            now,
+        ) {
+            match pattern.is_tested() {
+                true => self.ramp.most = u32::MAX,
+                false => self.ramp.restart(self.sequence),
+            }
+        }
+    }
+
+    /// Takes back an admitted call that was never sent.
+    pub(crate) fn on_abort(&mut self, cost: u32, ticket: Ticket, sent: Moment) {
+        self.counters.on_abort(cost);
+        self.ramp.on_end(ticket);
+        if self.cycle.has(ticket) {
+            self.cycle.on_abort(ticket);
+        }
+        if let Some(pattern) = &mut self.pattern {
+            pattern.forget_call(sent);
+        }
+    }
+
+    /// Notes that a call was dropped. The server may have counted it.
+    pub(crate) fn on_cancel(&mut self, ticket: Ticket) {
+        self.on_answer(ticket, self.last_answered);
+    }
+
+    /// Notes that a call was answered.
+    #[inline]
+    pub(crate) fn on_answer(&mut self, ticket: Ticket, now: Moment) {
+        self.answered = self.answered.saturating_add(1);
+        self.ramp.on_end(ticket);
+        self.last_answered = self.last_answered.max(now);
+        if self.cycle.has(ticket) {
+            self.cycle.answered += 1;
+        }
+    }
+
+    /// Notes that a call was served.
+    #[inline]
+    pub(crate) fn on_success(
+        &mut self,
+        ticket: Ticket,
+        sent: Moment,
+        others_wait: bool,
+        now: Moment,
+    ) {
+        self.on_answer(ticket, now);
+        self.round_trip.add(now.since(sent));
+        self.served = self.served.saturating_add(1);
+        self.ramp.on_success(ticket, others_wait);
+        let is_new = ticket.sequence.wrapping_sub(self.settled_before) < u32::MAX / 2;
+        let Some(pattern) = &mut self.pattern else {
+            return;
+        };
+        if is_new {
+            pattern.on_served_again(sent);
+        }
+        if self.cycle.has(ticket) {
+            if ticket.is_extra {
+                self.cycle.on_extra_served();
+            }
+            pattern.give_up_limit_if_at_once(&self.cycle);
+        }
+    }
+
+    /// Notes that an answer says nothing of what is left.
+    #[inline]
+    pub(crate) fn on_silent_success(&mut self, sent: Moment) {
+        self.counters.on_silent_success(sent);
+    }
+
+    /// Notes what an answer says of what is left, while `others` are in flight.
+    #[inline]
+    pub(crate) fn on_counter(
+        &mut self,
+        counter: Remaining,
+        sent: Moment,
+        others: u32,
+        now: Moment,
+    ) {
+        self.counters.on_counter(counter, sent, others, now);
+    }
+
+    /// Notes that a limit refused a call, which has closed the gate.
+    pub(crate) fn on_refusal(
+        &mut self,
+        ticket: Ticket,
+        sent: Moment,
+        wait: RefusalWait,
+        now: Moment,
+    ) {
+        if self.round_trip.mean().is_zero() {
+            self.round_trip.add(now.since(sent));
+        }
+        if ticket.is_promised {
+            self.counters.on_contradiction();
+        }
+        if ticket.sequence.wrapping_sub(self.settled_before) > u32::MAX / 2 {
+            return; // it belongs to a closing that is over
+        }
+        let (start, served) = self.before;
+        let pattern = self.pattern.get_or_insert_with(|| {
+            let before = Cycle::of_served(start, served);
+            Box::new(Pattern::new(before, self.declared, now))
+        });
+        let since = self.sequence.wrapping_sub(ticket.sequence);
+        let beside = since
+            .saturating_sub(1)
+            .saturating_add(ticket.in_flight.into());
+        if self.cycle.has(ticket) {
+            self.cycle.on_refusal(ticket);
+        }
+        pattern.forget_call(sent);
+        let seen = Lesson::of(ticket, sent, wait, beside, &self.cycle, pattern);
+        match &mut self.lesson {
+            Some(lesson) => lesson.join(seen),
+            None => self.lesson = Some(Box::new(seen)),
+        }
+    }
+
+    /// Learns from the refusals of a closing that has ended.
+    fn settle(&mut self, now: Moment) {
+        let Some((lesson, pattern)) = self.lesson.take().zip(self.pattern.as_deref_mut()) else {
+            return;
+        };
+        let cycle = std::mem::take(&mut self.cycle);
+        self.settled_before = self.sequence;
+        let next = pattern.learn(&lesson, &cycle, self.round_trip, now);
+        self.cycle = next.goes_on.unwrap_or_default();
+        if next.slowly {
+            self.ramp.restart(self.sequence);
+        }
+    }
+
+    /// Begins with one call after an outage, or a refusal that teaches nothing.
+    pub(crate) fn on_outage(&mut self) {
+        self.ramp.restart(self.sequence);
+    }
+
+    /// Forgets what refusals have taught.
+    pub(crate) fn forget(&mut self) {
+        (self.pattern, self.lesson) = (None, None);
+        self.cycle = Cycle::default();
+    }
+
+    /// Begins anew with one call: the user has opened the gate.
+    pub(crate) fn reopen(&mut self) {
+        self.forget();
+        self.counters = Counters::default();
+        self.ramp.restart(self.sequence);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,503 @@
+//! The belief: how many calls a cycle holds at most, and how many may be in flight at once.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::Reason;
+use super::cycle::Cycle;
+use super::learned_limit::LearnedLimit;
+use super::round_trip::RoundTrip;
+use crate::time::Moment;
+
+/// What is believed of a limiter, and how far it is tested.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    /// At most this many calls in a cycle. `None` if only calls at once are limited, or nothing was served yet.
+    pub(super) limit: Option<u32>,
+    pub(super) length: Duration,
+    /// The longest window that was declared.
+    pub(super) declared: Option<(u32, Duration)>,
+    pub(super) too_short: TooShort,
+    /// Whether a limit was learned before.
+    pub(super) has_learned: bool,
+    /// Whether a whole cycle passed without a refusal.
+    pub(super) is_confirmed: bool,
+    /// Whether a cycle that began when the one before was over passed without a refusal.
+    pub(super) is_tested: bool,
+    /// Whether the last refusal was taken for one that came too early.
+    pub(super) was_early: bool,
+    pub(super) at_once: AtOnce,
+    pub(super) price: Price,
+    /// Since the last refusal that was no probe's.
+    pub(super) calm_since: Moment,
+    pub(super) last_probe: Moment,
+    pub(super) probes_refused: u32,
+    /// The last cycle in which calls were served.
+    pub(super) before: Cycle,
+    cycles: u32,
+    pub(super) misses: Misses,
+    /// By how many calls the limit grew in the last cycle.
+    grown: u32,
+    has_asked_for_more: bool,
+    pub(super) growth: Growth,
+    /// By how much the server opens later than it says.
+    pub(super) understated: Duration,
+    /// Whether the last refusal named an end before the shortest length that is possible.
+    pub(super) was_cut_short: bool,
+    /// When the last calls were sent, as many as the limit, and 1,024 at most.
+    sent: VecDeque<Moment>,
+}
+
+/// The longest length that was too short for a number of calls.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TooShort {
+    pub(super) length: Duration,
+    pub(super) calls: u32,
+    pub(super) since: Moment,
+}
+
+/// How many calls at once are believed to be the limit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AtOnce {
+    pub(super) limit: u32,
+    /// This many have proved harmless.
+    pub(super) safe: u32,
+    /// Calls at the limit since it was changed, or refused.
+    pub(super) used: u32,
+    /// How often in a row one more was refused.
+    pub(super) failures: u32,
+    /// How many were served when the limit was lowered last.
+    pub(super) served: u32,
+}
+
+/// What became of calls beyond the limit that were served.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Growth {
+    /// Whether the limit has grown, and no cycle has confirmed it since.
+    pub(super) is_new: bool,
+    /// How often in a row it had grown too far: they were served out of what had been saved up.
+    pub(super) failures: u32,
+}
+
+/// Cycles that began too early, in a row.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Misses {
+    pub(super) count: u32,
+    /// The number of the last cycle that did.
+    pub(super) last: u32,
+    /// Refusals of calls that came alone, before anything was learned.
+    pub(super) quiet: u32,
+    /// Closings in a row in which no call was served.
+    pub(super) empty: u32,
+    /// The start of the last cycle that was served before these.
+    pub(super) opens_from: Option<Moment>,
+}
+
+/// How long a refused probe closes the gate.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Price {
+    /// For a floor of our own.
+    Floor(Duration),
+    /// Until the moment that the server names, rounded up to whole seconds or not.
+    Rest { whole_seconds: bool },
+}
+
+impl AtOnce {
+    const UNLIMITED: Self = Self {
+        limit: u32::MAX,
+        safe: u32::MAX,
+        used: 0,
+        failures: 0,
+        served: 0,
+    };
+
+    pub(super) fn is_limited(self) -> bool {
+        self.limit < u32::MAX
+    }
+
+    pub(super) fn of(limit: u32) -> Self {
+        Self {
+            limit,
+            safe: limit,
+            ..Self::UNLIMITED
+        }
+    }
+
+    pub(super) fn give_up(&mut self) {
+        *self = Self::UNLIMITED;
+    }
+}
+
+impl Pattern {
+    /// The longest wait behind a named reset that is tried as a matter of course.
+    const LONG: Duration = Duration::from_secs(50);
+    /// The numbers that are remembered at most, one for each call of a cycle.
+    const MOST_REMEMBERED: usize = 1_024;
+
+    pub(super) fn new(before: Cycle, declared: Option<(u32, Duration)>, now: Moment) -> Self {
+        Self {
+            limit: None,
+            length: Duration::ZERO,
+            declared,
+            too_short: TooShort {
+                length: Duration::ZERO,
+                calls: 1,
+                since: now,
+            },
+            has_learned: false,
+            is_confirmed: false,
+            is_tested: false,
+            was_early: false,
+            at_once: AtOnce::UNLIMITED,
+            price: Price::Floor(Duration::ZERO),
+            calm_since: now,
+            last_probe: now,
+            probes_refused: 0,
+            before,
+            cycles: 0,
+            misses: Misses::default(),
+            grown: 0,
+            has_asked_for_more: false,
+            growth: Growth::default(),
+            understated: Duration::ZERO,
+            was_cut_short: false,
+            sent: VecDeque::new(),
+        }
+    }
+
+    /// What is believed, if anything was learned.
+    pub(super) fn learned(&self) -> Option<LearnedLimit> {
+        match self.limit {
+            Some(calls) => Some(LearnedLimit {
+                calls,
+                window: Some(self.length),
+                is_sure: self.is_confirmed,
+            }),
+            None => self.at_once.is_limited().then_some(LearnedLimit {
+                calls: self.at_once.limit,
+                window: None,
+                is_sure: self.at_once.used >= self.at_once.limit,
+            }),
+        }
+    }
+
+    pub(super) fn at_once(&self) -> u32 {
+        self.at_once.limit
+    }
+
+    pub(super) fn has_limit(&self) -> bool {
+        self.limit.is_some()
+    }
+
+    pub(super) fn is_tested(&self) -> bool {
+        self.is_tested
+    }
+
+    /// Whether one more call goes beyond the limit.
+    pub(super) fn is_beyond_limit(&self, cycle: &Cycle) -> bool {
+        self.limit.is_some_and(|limit| cycle.sent >= limit)
+    }
+
+    /// When a cycle ends.
+    pub(super) fn end(&self, cycle: &Cycle) -> Moment {
+        cycle.start + cycle.length(self.length)
+    }
+
+    /// Whether the next call begins another cycle.
+    pub(super) fn is_over(&self, cycle: &Cycle, now: Moment) -> bool {
+        let is_asking = self.at_once.is_limited()
+            && cycle.extras.served > 0
+            && cycle.refused + cycle.extras.refused == 0
+            && !cycle.is_spent;
+        self.limit.is_none() || !cycle.is_running || now >= self.end(cycle) && !is_asking
+    }
+
+    /// From when one more call may go, and what keeps it. `None` if nothing does.
+    pub(super) fn next(
+        &self,
+        cycle: &Cycle,
+        answer: Moment,
+        promises: bool,
+        round_trip: RoundTrip,
+        now: Moment,
+    ) -> Option<(Moment, Reason)> {
+        let limit = self.limit?;
+        if self.is_over(cycle, now) {
+            return None;
+        }
+        let end = (self.end(cycle), Reason::LearnedWindow);
+        if cycle.is_spent {
+            return Some(end);
+        }
+        if cycle.trial.is_some() && cycle.sent > 0 && cycle.answered == 0 {
+            return Some((answer, Reason::SlowStart)); // the first call of a trial goes alone
+        }
+        if cycle.sent < limit {
+            let free = self.next_in_any_window(limit, cycle, round_trip);
+            return free.map(|free| (free, Reason::LearnedWindow));
+        }
+        if promises && self.length >= Duration::from_secs(1) {
+            return None;
+        }
+        let own_are_back = cycle.answered >= cycle.sent && cycle.refused == 0;
+        match cycle.extras.allowed {
+            0 => Some(end),
+            _ if own_are_back || cycle.extras.sent > 0 => None,
+            _ => Some((end.0.min(answer), end.1)),
+        }
+    }
+
+    /// When the call that is as many before as the limit was sent one length ago: right for sliding logs, too.
+    fn next_in_any_window(
+        &self,
+        limit: u32,
+        cycle: &Cycle,
+        round_trip: RoundTrip,
+    ) -> Option<Moment> {
+        let margin = 2 * round_trip.deviation();
+        let before = self.sent.len().checked_sub(limit as usize)?;
+        let sent = *self.sent.get(before)?;
+        Some(sent + (cycle.length(self.length) + margin))
+    }
+
+    pub(super) fn on_admit(&mut self, in_flight: u32, now: Moment) {
+        if in_flight + 1 >= self.at_once.limit {
+            self.on_use_of_at_once(now);
+        }
+        let Some(limit) = self.limit else { return };
+        self.sent.push_back(now);
+        let most = (limit as usize).clamp(1, Self::MOST_REMEMBERED);
+        while self.sent.len() > most {
+            self.sent.pop_front();
+        }
+    }
+
+    /// Allows one more at once after enough calls at the limit.
+    fn on_use_of_at_once(&mut self, now: Moment) {
+        let at_once = &mut self.at_once;
+        at_once.used = at_once.used.saturating_add(1);
+        let calm = now.since(self.calm_since);
+        let price = self.price.floor() * (1 << at_once.failures.min(4));
+        let is_worth = calm / 2 / at_once.limit.saturating_add(1) >= price;
+        if at_once.used >= at_once.limit.saturating_mul(4) && is_worth {
+            if at_once.safe < at_once.limit {
+                at_once.failures = 0;
+            }
+            at_once.safe = at_once.limit;
+            at_once.limit += 1;
+            at_once.used = 0;
+        }
+    }
+
+    /// Forgets a call that was refused, or never sent: it takes no place in the window.
+    pub(super) fn forget_call(&mut self, sent: Moment) {
+        if let Some(at) = self.sent.iter().rposition(|at| *at == sent) {
+            self.sent.remove(at);
+        }
+    }
+
+    pub(super) fn forget_calls(&mut self) {
+        self.sent.clear();
+    }
+
+    /// Notes that the counters of the server have nothing left.
+    pub(super) fn on_counter_spent(&mut self, cycle: &Cycle) {
+        self.limit = self.limit.map(|limit| limit.min(cycle.sent.max(1)));
+    }
+
+    /// Notes that a call was served that was sent after the last closing.
+    pub(super) fn on_served_again(&mut self, sent: Moment) {
+        self.misses.empty = 0;
+        if let Some(start) = self.misses.opens_from.take() {
+            let took = sent.since(start);
+            self.understated = self.understated.max(took.saturating_sub(self.length));
+            self.length = self.length.max(took);
+        }
+    }
+
+    /// Gives the limit up if twice as many calls were served in one cycle: then it is the calls at once that are limited.
+    pub(super) fn give_up_limit_if_at_once(&mut self, cycle: &Cycle) {
+        let refused = cycle.refused + cycle.extras.refused;
+        let served = cycle.answered.saturating_sub(refused);
+        if self.limit.is_some()
+            && self.at_once.is_limited()
+            && served >= cycle.limit * 2 + 3
+            && cycle.most_in_flight >= self.at_once.limit
+        {
+            self.limit = None;
+            self.forget_calls();
+        }
+    }
+
+    /// Begins a cycle. Returns whether the last one was used up and is confirmed by that.
+    pub(super) fn begin(
+        &mut self,
+        last: &Cycle,
+        next: &mut Cycle,
+        served: u32,
+        waiting: usize,
+        round_trip: RoundTrip,
+        now: Moment,
+    ) -> bool {
+        self.cycles = self.cycles.wrapping_add(1);
+        if last.is_running {
+            self.before = *last;
+        }
+        let Some(limit) = self.limit else {
+            return false;
+        };
+        let used_up = last.is_running && last.sent >= limit && last.refused == 0;
+        let confirms = used_up && !last.is_spent;
+        if confirms {
+            self.confirm(last, limit);
+        }
+        let limit = self.limit.unwrap_or(limit);
+        next.limit = limit;
+        next.follows = last.is_running;
+        let is_long_ago = now.since(last.start) > self.length * 2;
+        next.trial = last.ends_early.filter(|_| !is_long_ago);
+        if next.trial.is_none() {
+            if used_up && self.is_confirmed && !last.held_by_at_once {
+                next.ends_early = self.shorter(limit, served, waiting, round_trip, now);
+            }
+            if next.ends_early.is_none() {
+                next.extras.allowed = self.extras(limit, served, round_trip, now);
+            }
+        }
+        self.grown = 0;
+        confirms
+    }
+
+    fn confirm(&mut self, last: &Cycle, limit: u32) {
+        self.is_confirmed = true;
+        self.was_early = false;
+        self.was_cut_short = false;
+        self.is_tested |= last.follows;
+        if let Some(short) = last.trial {
+            self.length = short;
+            self.understated /= 2;
+        }
+        if std::mem::take(&mut self.growth.is_new) {
+            self.growth.failures = 0;
+        }
+        if last.sent > limit {
+            self.limit = Some(last.sent);
+            self.grown = last.sent - limit;
+            self.growth.is_new = true;
+        }
+    }
+
+    /// Whether the pattern allows as many calls as was declared, so that there is nothing to ask for.
+    fn is_as_dense_as_declared(&self, limit: u32) -> bool {
+        self.declared.is_some_and(|(calls, length)| {
+            let declared = f64::from(calls) / length.as_secs_f64();
+            f64::from(limit) / self.length.as_secs_f64().max(1e-9) >= 0.95 * declared
+        })
+    }
+
+    /// How long a cycle of `served` calls is at the declared rate, if they are fewer than half of what was declared.
+    pub(super) fn length_as_declared(&self, served: u32) -> Option<Duration> {
+        let (calls, length) = self.declared?;
+        let part = f64::from(served) / f64::from(calls.max(1));
+        Some(if part < 0.5 {
+            length.mul_f64(1.05 * part)
+        } else {
+            length
+        })
+    }
+
+    /// A shorter length that is worth a trial.
+    fn shorter(
+        &self,
+        limit: u32,
+        served: u32,
+        waiting: usize,
+        round_trip: RoundTrip,
+        now: Moment,
+    ) -> Option<Duration> {
+        let length = self.length;
+        let low = self.faded_too_short(round_trip, now);
+        let is_dense = self.is_as_dense_as_declared(limit);
+        if is_dense || low >= length.mul_f64(0.93) || length.is_zero() {
+            return None;
+        }
+        let short = if low < length / 16 {
+            length / 4
+        } else {
+            Duration::from_secs_f64((low.as_secs_f64() * length.as_secs_f64()).sqrt())
+        };
+        let calm = now.since(self.calm_since);
+        // That a refusal without a wait means a minute is likely.
+        let calm = if length >= Self::LONG {
+            calm / 20
+        } else {
+            calm / 2
+        };
+        let known = length.mul_f64(waiting as f64 / f64::from(limit.max(1)));
+        let gain = 1.0 - short.as_secs_f64() / length.as_secs_f64();
+        let is_worth = calm.max(known).mul_f64(gain) >= self.probe_price(short, round_trip);
+        (is_worth && self.probes_refused < served / 50 + 8).then_some(short)
+    }
+
+    /// The longest length that is too short; the older that is, the shorter, since servers change.
+    fn faded_too_short(&self, round_trip: RoundTrip, now: Moment) -> Duration {
+        let too_short = self.too_short;
+        let price = self.probe_price(too_short.length, round_trip);
+        let half_life = (price * 6_000).max(self.length * 3_000);
+        let half_lives =
+            now.since(too_short.since).as_secs_f64() / half_life.as_secs_f64().max(1.0);
+        too_short.length.mul_f64(0.5_f64.powf(half_lives))
+    }
+
+    /// What a refusal at this age of a cycle costs, beyond the end of the cycle.
+    fn probe_price(&self, age: Duration, round_trip: RoundTrip) -> Duration {
+        let closed = match self.price {
+            Price::Floor(floor) => floor,
+            Price::Rest { whole_seconds } => {
+                let rest = self.length.saturating_sub(age);
+                let whole =
+                    Duration::from_secs(rest.as_secs() + u64::from(rest.subsec_nanos() > 0));
+                if whole_seconds { whole } else { rest }
+            }
+        };
+        (closed + age + round_trip.mean()).saturating_sub(self.length)
+    }
+
+    /// How many calls beyond the limit ask for more in a cycle.
+    fn extras(&mut self, limit: u32, served: u32, round_trip: RoundTrip, now: Moment) -> u32 {
+        if !self.has_asked_for_more {
+            self.has_asked_for_more = true;
+            return 1;
+        }
+        let is_pace = self.length < Duration::from_secs(1) && limit < 2;
+        if is_pace && !self.is_as_dense_as_declared(limit) {
+            return 0; // a shorter cycle finds out whether there is more
+        }
+        let since = now.since(self.calm_since.max(self.last_probe));
+        let price = self.probe_price(round_trip.mean(), round_trip);
+        let is_cheap = price * (1 << self.growth.failures.min(5)) <= since / 25;
+        if self.probes_refused >= served / 50 || !is_cheap {
+            return 0;
+        }
+        if self.grown > limit / 5 {
+            1 + limit / 4
+        } else {
+            1
+        }
+    }
+
+    /// The number of the cycle that runs.
+    pub(super) fn cycle_number(&self) -> u32 {
+        self.cycles
+    }
+}
+
+impl Price {
+    /// How long a refusal closes the gate at least.
+    fn floor(self) -> Duration {
+        match self {
+            Self::Floor(floor) => floor,
+            Self::Rest { .. } => Duration::from_secs(1),
+        }
+    }
+}
