@@ -66,6 +66,8 @@ pub(crate) struct Completion {
     pub(crate) cost: Option<u32>,
     /// Whether it was a limit that refused it.
     pub(crate) by_limit: bool,
+    /// Whether it was answered with a 503 that names no wait: a failure, or a refusal by a limit.
+    pub(crate) bare_503: bool,
     /// The reset of a counter is believed for this long and no longer.
     pub(crate) max_reset: Duration,
 }
@@ -89,6 +91,7 @@ impl Completion {
             counter: None,
             cost: None,
             by_limit: false,
+            bare_503: false,
             max_reset: Duration::MAX,
         }
     }

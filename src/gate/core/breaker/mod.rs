@@ -7,8 +7,10 @@
 
 mod rate_ramp;
 mod refused_paths;
+mod shedding_paths;
 
 pub(crate) use refused_paths::RefusedPaths;
+pub(crate) use shedding_paths::SheddingPaths;
 
 use super::blocked::Reason;
 use crate::retry::CircuitBreaker;

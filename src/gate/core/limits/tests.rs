@@ -22,6 +22,7 @@ fn refused() -> Completion {
         by_limit: true,
         max_reset: Duration::MAX,
         path: Default::default(),
+        bare_503: false,
     }
 }
 
