@@ -218,6 +218,25 @@ async fn ten_seconds_later_a_bare_503_is_a_failure_again() {
     assert_eq!(report.stop_reason(), Some(StopReason::RetriesExhausted));
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_outage_that_begins_while_calls_are_served_is_no_limit() {
+    let begun = Instant::now();
+    let mock = scripted(move |nth| match begun.elapsed() {
+        at if at > secs(5) || nth == 100 => 503,
+        _ => 200,
+    });
+    let gates = Gates::new();
+    let service = around(&mock, standard().gates(&gates));
+    let jobs = tokio::spawn(async move { drain(&service, 10_000, 16).await });
+    for _ in 0..40 {
+        tokio::time::sleep(millis(500)).await;
+        let by = gates.snapshot()[0].closed_by.clone();
+        assert_ne!(by.as_deref(), Some("a bare 503"));
+    }
+    assert_eq!(gates.snapshot()[0].closed_by.as_deref(), Some("an outage"));
+    jobs.abort();
+}
+
 /// Once the path is not served for two minutes, the server is out, and the circuit breaker takes over.
 #[tokio::test(start_paused = true)]
 async fn a_limiter_behind_which_the_server_goes_out_is_an_outage_in_the_end() {

@@ -20,13 +20,15 @@ struct SheddingPath {
     now: Tally,
     before: Tally,
     since: Moment,
+    /// The bare 503s since a call was served: an outage begins like this, too.
+    unsettled: u32,
     served_at: Moment,
     refused_at: Moment,
     /// Whether the last answer was a refusal by a limit, so that the closings follow each other.
     is_limited: bool,
 }
 
-/// How many calls were served, and how many answered with a bare 503.
+/// How many calls were served, and how many of the bare 503s were followed by one that was.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     served: u32,
@@ -71,7 +73,7 @@ impl SheddingPaths {
             None => SheddingPath::new(path, now),
         };
         known.turn(now);
-        known.now.refused += 1;
+        known.unsettled = known.unsettled.saturating_add(1);
         (known.refused_at, known.is_limited) = (now, is_limit);
         if self.paths.len() == Self::MOST {
             self.paths.remove(0);
@@ -85,7 +87,11 @@ impl SheddingPaths {
         let mut same = self.paths.iter_mut().filter(|known| known.path == path);
         if let Some(known) = same.next() {
             known.turn(now);
-            known.now.served += 1;
+            known.now.served = known.now.served.saturating_add(1);
+            let settled = std::mem::take(&mut known.unsettled);
+            if now < known.refused_at + Self::UNLEARNED_AFTER {
+                known.now.refused = known.now.refused.saturating_add(settled);
+            }
             (known.served_at, known.is_limited) = (now, false);
         }
     }
@@ -103,6 +109,7 @@ impl SheddingPath {
             now: Tally::default(),
             before: Tally::default(),
             since: now,
+            unsettled: 0,
             served_at: Moment::START,
             refused_at: now,
             is_limited: false,
@@ -198,6 +205,18 @@ mod tests {
             assert!(!paths.is_limit(PATH, None, now));
             paths.on_bare_503(PATH, false, now);
             (0..60).for_each(|_| paths.on_success(PATH, now));
+        }
+    }
+
+    #[test]
+    fn an_outage_that_begins_after_a_stray_503_is_no_limit() {
+        let now = Moment::now();
+        let mut paths = SheddingPaths::default();
+        paths.on_bare_503(PATH, false, now);
+        (0..60).for_each(|_| paths.on_success(PATH, now));
+        for _ in 0..100 {
+            assert!(!paths.is_limit(PATH, None, now + SECOND));
+            paths.on_bare_503(PATH, false, now + SECOND);
         }
     }
 
