@@ -50,6 +50,7 @@
 //! |---|---|
 //! | use an API that has a preset | [`providers`] |
 //! | describe another API | [`policy::Provider`] |
+//! | know what to say about nginx, HAProxy, Laravel, Django and others | `docs/servers.md` in the repository |
 //! | decide by code | [`policy`], "write your own in 20 lines" |
 //! | change a setting, or see its default | [`RetryLayer`] |
 //! | set something for one request | [`Patience`], [`Deadline`], [`Idempotent`], [`ReportSlot`] |
@@ -150,6 +151,10 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/waiting.md")]
 struct Waiting;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/servers.md")]
+struct Servers;
 
 // It comes from reqwest and goes to it.
 #[cfg(all(doctest, feature = "reqwest-middleware"))]

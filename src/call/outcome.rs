@@ -98,15 +98,14 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         }
         // Also what cannot be waited for is judged by its head.
         let verdict = self.settings.unless_redirected(by_head, &attempt);
-        let opens = apply_verdict(
-            &verdict,
+        Ok(apply_verdict(
+            verdict,
             &attempt,
             &mut self.permit,
             &mut self.retry_state,
             &self.settings,
             received_at,
-        );
-        Ok((verdict, opens))
+        ))
     }
 
     /// What of a response the policy, or an observer, wants to see beyond its head.
@@ -173,15 +172,14 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             attempt = attempt.with_trailers(trailers);
         }
         let verdict = self.settings.judge(&attempt);
-        let opens = apply_verdict(
-            &verdict,
+        apply_verdict(
+            verdict,
             &attempt,
             &mut self.permit,
             &mut self.retry_state,
             &self.settings,
             received_at,
-        );
-        (verdict, opens)
+        )
     }
 
     /// Goes again or ends, as follows from the verdict.
@@ -235,8 +233,8 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         .with_content_if(self.outgoing.has_body())
         .kept_back_if(self.settings.is_local_failure(&*error));
         let verdict = self.settings.judge(&attempt);
-        let opens = apply_verdict(
-            &verdict,
+        let (verdict, opens) = apply_verdict(
+            verdict,
             &attempt,
             &mut self.permit,
             &mut self.retry_state,

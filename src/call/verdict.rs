@@ -16,15 +16,18 @@ use crate::telemetry::{meter, trace};
 use crate::time::Moment;
 
 /// Tells the gate, the observer and the log what the verdict is.
-/// Returns when the gate opens, if the verdict closes it.
+/// Returns the verdict as the gate has changed it, and when the gate opens, if it is closed.
 pub(super) fn apply_verdict<R: Body>(
-    verdict: &Verdict,
+    judged: Verdict,
     attempt: &Attempt<'_>,
     own: &mut Permit,
     retry_state: &mut Option<Box<RetryState<R>>>,
     settings: &Settings,
     received_at: Moment,
-) -> Option<Moment> {
+) -> (Verdict, Option<Moment>) {
+    let bare_503 = is_bare_503(&judged, attempt);
+    let settled = shed_if_limited(judged, attempt, own, settings, received_at);
+    let verdict = &settled;
     let outcome = match verdict.ruling() {
         _ if is_failed(verdict, attempt) && !verdict.closes_gate() => failure(verdict, attempt),
         Ruling::Accept => Outcome::Ok,
@@ -44,6 +47,7 @@ pub(super) fn apply_verdict<R: Body>(
             .counter()
             .filter(|_| verdict.bucket().is_none() || !is_failure(outcome)),
         cost: verdict.cost(),
+        bare_503,
         max_reset: settings.max_wait(is_served(verdict, attempt.status())),
     };
     let mut completion = completion;
@@ -115,7 +119,7 @@ pub(super) fn apply_verdict<R: Body>(
     if opens.is_some() {
         meter::on_close(scope, verdict.hint().is_some());
     }
-    opens
+    (settled, opens)
 }
 
 /// Closes the gate as the head of a response says, while its body is still to be read.
@@ -127,6 +131,7 @@ pub(super) fn close_provisionally<R: Body>(
     settings: &Settings,
     received_at: Moment,
 ) {
+    let verdict = &shed_if_limited(verdict.clone(), attempt, own, settings, received_at);
     if !verdict.closes_gate() {
         return;
     }
@@ -141,6 +146,36 @@ pub(super) fn close_provisionally<R: Body>(
     let permit = bucket.unwrap_or(own);
     let closed = permit.close_provisionally(closing, settings.rng.bits());
     retry_state.provisional = closed.map(Box::new);
+}
+
+/// Whether it is a 503 that names no wait, and that the policy takes neither for an answer nor for a refusal by a limit.
+fn is_bare_503(verdict: &Verdict, attempt: &Attempt<'_>) -> bool {
+    attempt.status() == Some(StatusCode::SERVICE_UNAVAILABLE)
+        && (verdict.ruling() == Ruling::Retry || verdict.is_not_safe())
+        && verdict.hint().is_none()
+        && verdict.grpc_status().is_none()
+        && !verdict.closes_gate()
+        && !verdict.is_failure()
+}
+
+/// Makes a bare 503 a refusal by a limit, if its path is served meanwhile.
+fn shed_if_limited(
+    verdict: Verdict,
+    attempt: &Attempt<'_>,
+    own: &Permit,
+    settings: &Settings,
+    received_at: Moment,
+) -> Verdict {
+    if !is_bare_503(&verdict, attempt) {
+        return verdict;
+    }
+    let redirected = settings.redirected_gate(attempt, own.gate());
+    let gate = redirected.as_ref().unwrap_or_else(|| own.gate());
+    if gate.is_shedding(path_hash(&attempt.request()), received_at) {
+        verdict.shed()
+    } else {
+        verdict
+    }
 }
 
 /// Joins the bucket that the response names. Returns whether there is one, and room for its gate.
@@ -251,6 +286,7 @@ fn target_gate<'a>(
             _ => Outcome::Unconcerned,
         },
         counter: None,
+        bare_503: completion.bare_503 && !redirected,
         ..completion
     };
     if about_bucket {
@@ -273,11 +309,12 @@ fn closing(
         path: path_hash(&attempt.request()),
         wait: match verdict.hint() {
             Some(hint) => Wait::Named(hint.wait()),
+            None if verdict.is_shed() => Wait::SHED,
             None => Wait::Bare(verdict.bare()),
         },
         received_at,
         refused: verdict.ruling() != Ruling::Accept,
-        by_limit: verdict.ruling() == Ruling::Throttled,
+        by_limit: verdict.is_by_limit(),
         decided_by: decided_by(verdict, status),
         max_wait: Some(settings.max_wait(is_served(verdict, status))),
     }

@@ -10,7 +10,8 @@ use std::task::Waker;
 use shuttle::sync::{Mutex, MutexGuard};
 
 use super::core::{
-    Admitted, Closed, Closing, Completion, Core, GateConfig, OpensAt, Outcome, ProvisionalId,
+    Admitted, Closed, Closing, Completion, Core, GateConfig, OpensAt, Outcome, PathHash,
+    ProvisionalId,
 };
 use super::waiters::Waiters;
 use crate::scope::Scope;
@@ -127,6 +128,11 @@ impl Gate {
 
     pub(super) fn set_watches_paths(&self, watches: bool) {
         self.watches_paths.store(watches, Ordering::Relaxed);
+    }
+
+    /// Whether a bare 503 that this path answers now is a refusal by a limit.
+    pub(crate) fn is_shedding(&self, path: PathHash, now: Moment) -> bool {
+        self.lock().core.is_shedding(path, now)
     }
 
     /// Nothing under the lock can panic halfway, so a poisoned one is as good as any.

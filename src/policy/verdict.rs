@@ -31,6 +31,7 @@ pub struct Verdict {
     bucket: Option<Arc<str>>,
     failure: bool,
     not_safe: bool,
+    shed: bool,
     grpc_status: Option<u16>,
 }
 
@@ -59,6 +60,7 @@ impl Verdict {
             bucket: None,
             failure: false,
             not_safe: false,
+            shed: false,
             grpc_status: None,
         }
     }
@@ -237,6 +239,25 @@ impl Verdict {
             self.not_safe = true;
         }
         self
+    }
+
+    /// The same verdict on a bare 503 that is a refusal by a limit.
+    /// Whether sending the request twice is safe stays as it is.
+    pub(crate) fn shed(mut self) -> Self {
+        if self.ruling == Ruling::Retry {
+            self.ruling = Ruling::Throttled;
+        }
+        self.shed = true;
+        self.close_gate()
+    }
+
+    pub(crate) const fn is_shed(&self) -> bool {
+        self.shed
+    }
+
+    /// Whether a limit refused the call.
+    pub(crate) fn is_by_limit(&self) -> bool {
+        self.shed || self.ruling == Ruling::Throttled
     }
 
     /// The wait of the verdict, if one was named.

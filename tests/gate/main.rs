@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bare_503;
 mod buckets;
 mod bursts;
 mod circuit_breaker;

@@ -9,4 +9,5 @@ mod house;
 mod index;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod servers;
 mod telling;

@@ -72,6 +72,8 @@ pub(crate) struct Completion {
     pub(crate) counter: Option<Remaining>,
     /// The true cost of the call, if the response says so.
     pub(crate) cost: Option<u32>,
+    /// Whether it was answered with a 503 that names no wait: a failure, or a refusal by a limit.
+    pub(crate) bare_503: bool,
     /// The reset of a counter is believed for this long and no longer.
     pub(crate) max_reset: Duration,
 }
@@ -94,6 +96,7 @@ impl Completion {
             path: PathHash::UNKNOWN,
             counter: None,
             cost: None,
+            bare_503: false,
             max_reset: Duration::MAX,
         }
     }

@@ -44,7 +44,7 @@ impl Core {
         let round_trip = self.learner.round_trip();
         match closing.wait {
             Wait::Named(wait) if closing.refused && wait < round_trip => Closing {
-                wait: Wait::Bare(round_trip),
+                wait: Wait::Short(round_trip),
                 ..closing
             },
             _ => closing,
@@ -92,7 +92,7 @@ impl Core {
             Wait::Named(wait) => {
                 RefusalWait::Named(closing.max_wait.map_or(wait, |most| wait.min(most)))
             }
-            Wait::Bare(least) => RefusalWait::Floor(least),
+            Wait::Bare(least) | Wait::Short(least) => RefusalWait::Floor(least),
         };
         self.learner
             .on_refusal(admitted.ticket, admitted.sent, wait, received_at);

@@ -14,8 +14,7 @@ use crate::time::{Moment, later};
 
 /// The wait after a bare 429 grows up to this.
 const LONGEST_BARE: Duration = Duration::from_secs(15 * 60);
-
-/// The wait after refusals that name none to speak of grows up to this.
+/// The wait after refusals that name none to speak of grows up to this, so that windows of a minute are found out.
 const LONGEST_SHORT: Duration = Duration::from_secs(30);
 
 /// A closing, as a response asks for it.
@@ -38,7 +37,15 @@ pub(crate) struct Closing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
     Named(Duration),
+    /// A bare 429: at least this long.
     Bare(Duration),
+    /// No time to speak of: at least this long, and not much longer.
+    Short(Duration),
+}
+
+impl Wait {
+    /// After a bare 503 of a limiter: nginx counts by the second.
+    pub(crate) const SHED: Self = Self::Short(Duration::from_secs(1));
 }
 
 /// The moment from which the scope may be called, and which header or rule said so.
@@ -189,21 +196,18 @@ impl Cooldown {
     fn wait_length(&self, closing: &Closing) -> Duration {
         let wait = match closing.wait {
             Wait::Named(wait) => closing.max_wait.map_or(wait, |most| wait.min(most)),
-            Wait::Bare(least) => self.bare_wait(least),
+            Wait::Bare(least) => self.doubled(least, LONGEST_BARE),
+            Wait::Short(least) => self.doubled(least, LONGEST_SHORT),
         };
         // A quota that was spent as planned is no refusal: its callers are not spread.
         let spread = if closing.refused { self.bits } else { 0 };
         wait.saturating_add(positive_jitter(wait, spread))
     }
 
-    fn bare_wait(&self, least: Duration) -> Duration {
+    /// Doubled with each closing in a row, up to the longest.
+    fn doubled(&self, least: Duration, longest: Duration) -> Duration {
         let doublings = self.streak.saturating_sub(1).min(31);
-        let longest = if least < Duration::from_secs(1) {
-            LONGEST_SHORT
-        } else {
-            LONGEST_BARE.max(least)
-        };
-        least.saturating_mul(1 << doublings).min(longest)
+        least.saturating_mul(1 << doublings).min(longest.max(least))
     }
 
     /// Whether a call of this generation asks if the limit is lifted.

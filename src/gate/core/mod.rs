@@ -32,7 +32,7 @@ pub(crate) use learning::Ticket;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use self::breaker::{Breaker, RefusedPaths};
+use self::breaker::{Breaker, RefusedPaths, SheddingPaths};
 use self::cooldown::Cooldown;
 use self::learning::Learner;
 use self::limits::Limits;
@@ -55,6 +55,7 @@ pub(crate) struct Core {
     limits: Limits,
     learner: Learner,
     refused_paths: RefusedPaths,
+    shedding_paths: SheddingPaths,
 }
 
 /// A response that overtook a call sent this much later may describe a window that is over.
@@ -73,6 +74,7 @@ impl Core {
             learner: Learner::new(config.cold_start, config.longest_window()),
             limits: Limits::of(config),
             refused_paths: RefusedPaths::default(),
+            shedding_paths: SheddingPaths::default(),
         }
     }
 
@@ -271,21 +273,32 @@ impl Core {
         let path = completion.path;
         match completion.outcome {
             Outcome::Unavailable => {
+                self.note_bare_503(completion, now);
                 self.breaker
                     .on_failure(path, admitted.sent, self.last_served, now);
             }
             Outcome::Ok => {
                 if path != PathHash::UNKNOWN {
                     self.refused_paths.on_success(path, now);
+                    self.shedding_paths.on_success(path, now);
                 }
                 self.last_served = self.last_served.max(now);
                 self.on_answer();
             }
             Outcome::RateLimited | Outcome::RateLimitedElsewhere | Outcome::ServerError => {
+                self.note_bare_503(completion, now);
                 self.on_answer();
             }
             Outcome::UnavailableAccepted => self.breaker.on_cancel(admitted.sent),
             Outcome::Unconcerned | Outcome::Cancelled => {}
+        }
+    }
+
+    fn note_bare_503(&mut self, completion: Completion, now: Moment) {
+        if completion.bare_503 {
+            let is_limit = completion.outcome != Outcome::Unavailable;
+            self.shedding_paths
+                .on_bare_503(completion.path, is_limit, now);
         }
     }
 
@@ -325,6 +338,12 @@ impl Core {
             || self.cooldown.closed(now).is_none() && self.refused_paths.should_yield(path)
     }
 
+    /// Whether a bare 503 that this path answers now is a refusal by a limit: it is served meanwhile.
+    pub(crate) fn is_shedding(&self, path: PathHash, now: Moment) -> bool {
+        let opens = self.cooldown.last_settled();
+        self.shedding_paths.is_limit(path, opens, now)
+    }
+
     /// Whether an outage is certain, so that calls wait with the patience for failures.
     pub(crate) fn is_out(&self, now: Moment) -> bool {
         self.breaker.is_sure(now)
@@ -333,7 +352,7 @@ impl Core {
     /// Whether the path of a served call has to be told to [`complete`](Self::complete).
     #[inline]
     pub(crate) fn watches_paths(&self) -> bool {
-        !self.refused_paths.is_empty()
+        !self.refused_paths.is_empty() || !self.shedding_paths.is_empty()
     }
 
     /// Notes that a call begins, for the retry budget.

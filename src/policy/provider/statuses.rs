@@ -273,6 +273,27 @@ impl Provider {
     ///
     /// A wait that the response names counts for more. It replaces the list that was there.
     ///
+    /// Such a refusal closes the gate for all calls, and longer each time that the next one is refused, too. The call is
+    /// sent again whatever its method, because a limit refuses before any work is done, and until its
+    /// [`Patience`](crate::Patience) ends: `max_retries` and the [`Budget`](crate::Budget) are for failures.
+    ///
+    /// nginx refuses with a bare 503 unless it is told otherwise:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_backoff::policy::{Attempt, Policy, Provider, Ruling};
+    ///
+    /// let behind_nginx = Provider::new("acme").throttled_on([503], Duration::from_secs(1));
+    ///
+    /// let request = http::Request::get("https://api.example.com/").body(())?;
+    /// let response = http::Response::builder().status(503).body(())?;
+    /// let verdict = behind_nginx.judge(&Attempt::new(&request, &response));
+    /// assert!(verdict.ruling() == Ruling::Throttled && verdict.closes_gate());
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    ///
+    /// A ban:
+    ///
     /// ```
     /// use std::time::Duration;
     /// use tower_backoff::policy::{Attempt, Policy, Provider, Verdict};

@@ -6,8 +6,10 @@
 //! served; and where those are called rarely, a call to a path that has not failed is a probe at once.
 
 mod refused_paths;
+mod shedding_paths;
 
 pub(crate) use refused_paths::RefusedPaths;
+pub(crate) use shedding_paths::SheddingPaths;
 
 use crate::retry::CircuitBreaker;
 use crate::time::Moment;
