@@ -5,7 +5,7 @@
 
 use super::name::{Role, Stem};
 use super::scan::{Entry, HeaderScan, Tightest};
-use super::value::{Parsed, ReferenceTime, Unit, Units, unit_of, whole_count};
+use super::value::{Parsed, ReferenceTime, Unit, Units, coarseness, unit_of, whole_count};
 use http::HeaderMap;
 use std::cmp::Reverse;
 use std::time::{Duration, SystemTime};
@@ -17,6 +17,8 @@ pub(crate) struct Remaining {
     pub(crate) remaining: u32,
     /// `None` if the response names no moment, or one that cannot be read.
     pub(crate) resets_in: Option<Duration>,
+    /// The reset may be earlier by less than this, since it is written in whole seconds, or compared with a `Date`.
+    pub(crate) coarseness: Duration,
 }
 
 impl Remaining {
@@ -81,10 +83,14 @@ fn named(
         let unit = unit_of(reset.header, units).unwrap_or(reset.name.unit);
         wait(reference().read(reset.value, unit)?)
     });
+    let coarseness = reset
+        .zip(resets_in)
+        .map(|(reset, wait)| coarseness(reset.value, wait));
     Remaining {
         limit: related.limit.and_then(|limit| whole_count(limit.value)),
         remaining: tightest.remaining,
         resets_in,
+        coarseness: coarseness.unwrap_or_default(),
     }
 }
 
@@ -93,10 +99,14 @@ fn listed(scan: &HeaderScan<'_>, reference: impl FnOnce() -> ReferenceTime) -> O
     let items = scan.items().filter_map(|item| item.budget());
     let (remaining, reset) = items.min_by_key(|(remaining, _)| *remaining)?;
     let resets_in = reset.and_then(|reset| wait(reference().read(reset, Unit::Auto)?));
+    let coarseness = reset
+        .zip(resets_in)
+        .map(|(reset, wait)| coarseness(reset, wait));
     Some(Remaining {
         limit: None,
         remaining,
         resets_in,
+        coarseness: coarseness.unwrap_or_default(),
     })
 }
 
@@ -151,6 +161,7 @@ mod tests {
             limit,
             remaining,
             resets_in: (seconds > 0).then_some(Duration::from_secs(seconds)),
+            coarseness: found.map(|found| found.coarseness).unwrap_or_default(),
         });
         assert_eq!(found, expected, "{lines:?}");
     }

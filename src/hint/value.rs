@@ -68,6 +68,23 @@ impl Parsed {
     }
 }
 
+/// How much earlier than written a moment may be: by less than a second for whole seconds, and by less than another one
+/// if it is an absolute moment that was compared with a `Date`, which is cut to seconds.
+pub(super) fn coarseness(text: &[u8], wait: Duration) -> Duration {
+    /// From this many digits on, a number is an epoch in milliseconds.
+    const MILLIS: usize = 12;
+    let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let is_number = digits == text.len();
+    let is_delta = is_number && digits < 9;
+    let is_whole = wait.subsec_nanos() == 0;
+    match (is_delta, is_whole) {
+        (true, true) => Duration::from_secs(1),
+        _ if is_delta || text.contains(&b'.') || is_number && digits >= MILLIS => Duration::ZERO,
+        (_, true) => Duration::from_secs(2),
+        (_, false) => Duration::from_secs(1),
+    }
+}
+
 /// The longest wait that is believed. A leap year is a year, too.
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 

@@ -373,3 +373,46 @@ async fn an_answer_is_not_old_because_a_call_that_was_sent_just_after_it_is_answ
     let closed = gates.snapshot()[0].closed_for;
     assert!(closed.is_some_and(|closed| closed > secs(50)), "{closed:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn single_calls_of_a_bucket_are_sent_so_far_apart_that_the_network_brings_none_too_close() {
+    // One call in 100 ms; on their way calls come up to 10 ms closer to each other.
+    let last = Arc::new(Mutex::new(None::<Instant>));
+    let refused = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&refused);
+    let ways = tower::service_fn(move |request: Request<Body>| {
+        let (last, counted) = (Arc::clone(&last), Arc::clone(&counted));
+        async move {
+            let nth = last
+                .lock()
+                .unwrap()
+                .map_or(0, |last| last.elapsed().as_micros() as u64);
+            let way = millis(20 + (nth * 7_919 + request.uri().path().len() as u64) % 11);
+            tokio::time::sleep(way).await;
+            let now = Instant::now();
+            let before = last.lock().unwrap().replace(now);
+            let is_close = before.is_some_and(|before| now < before + millis(100));
+            if is_close {
+                *last.lock().unwrap() = before;
+            }
+            counted.fetch_add(usize::from(is_close), Relaxed);
+            tokio::time::sleep(way).await;
+            let status = if is_close { 429 } else { 200 };
+            let response = Response::builder().status(status).body(Body::default());
+            Ok::<_, std::convert::Infallible>(response.unwrap())
+        }
+    });
+    let quota = Quota::per_minute(600).burst(1);
+    let layer = RetryLayer::new(Provider::new("bursts").quota(quota)).patience(secs(3_600));
+    let service = tower::util::BoxCloneSyncService::new(layer.layer(ways));
+    let begun = Instant::now();
+    let calls: Vec<_> = (0..500)
+        .map(|_| tokio::spawn(service.clone().oneshot(get(URI))))
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap().unwrap().status(), 200);
+    }
+    assert_eq!(refused.load(Relaxed), 0);
+    let took = begun.elapsed();
+    assert!(took < secs(60), "{took:?}: 50 s if the ways were even");
+}

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use crate::support::mock::{Mock, answer, status};
 use crate::support::paused::*;
 use http::HeaderName;
+use std::time::Duration;
 use tokio::time::Instant;
 use tower_backoff::hint::Unit;
 use tower_backoff::policy::Provider;
@@ -327,4 +328,83 @@ async fn beside_an_endpoint_with_plenty_left_one_with_little_is_noticed() {
         ]
     });
     assert_eq!(refused.await, 0);
+}
+
+/// How long the third call waits behind two that spent a quota of two in 10 s, if the second answer names this reset.
+async fn waits_behind_a_spent_quota(provider: Provider, reset: &'static str) -> Duration {
+    let mock = Mock::new(move |nth, _| {
+        let left = 2usize.saturating_sub(nth).to_string();
+        let headers = [
+            ("ratelimit-limit", "2"),
+            ("ratelimit-remaining", &*left),
+            ("ratelimit-reset", reset),
+        ];
+        answer(200, &headers, "")
+    })
+    .taking(millis(20));
+    let service = around(&mock, RetryLayer::new(provider));
+    let begun = Instant::now();
+    for _ in 0..3 {
+        send(&service, get(URI)).await.unwrap();
+    }
+    begun.elapsed()
+}
+
+fn two_in_ten_seconds() -> Provider {
+    Provider::new("published").quota(Quota::new(2, secs(10)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_declared_window_counts_within_the_last_second_of_a_published_one() {
+    for (reset, least, most) in [
+        // The declared window ends 10 s after the first answer, at 10.02 s.
+        ("10", millis(10_020), millis(10_060)),
+        ("10.5", millis(10_540), millis(10_600)),
+        ("11", millis(11_040), millis(11_100)),
+    ] {
+        let took = waits_behind_a_spent_quota(two_in_ten_seconds(), reset).await;
+        let most = most + millis(40);
+        assert!((least..most).contains(&took), "{reset}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_declaration_a_published_reset_is_kept_to_the_letter() {
+    let took = waits_behind_a_spent_quota(Provider::new("published"), "10").await;
+    assert!(took >= millis(10_040), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_refusal_the_published_end_counts_again() {
+    // Two calls in each window of 10.03 s that the server rounds up to seconds; it refuses what comes sooner.
+    let window = Arc::new(Mutex::new((Instant::now(), 0)));
+    let refused = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&refused);
+    let mock = Mock::new(move |_, _| {
+        let mut window = window.lock().unwrap();
+        let now = Instant::now();
+        if now >= window.0 {
+            *window = (now + millis(10_030), 0);
+        }
+        window.1 += 1;
+        let left = window.0 - now;
+        let seconds = (left.as_secs() + u64::from(left.subsec_nanos() > 0)).to_string();
+        let remaining = 2usize.saturating_sub(window.1).to_string();
+        let headers = [
+            ("ratelimit-limit", "2"),
+            ("ratelimit-remaining", &*remaining),
+            ("ratelimit-reset", &*seconds),
+        ];
+        let is_refused = window.1 > 2;
+        counted.fetch_add(usize::from(is_refused), Relaxed);
+        answer(if is_refused { 429 } else { 200 }, &headers, "")
+    })
+    .taking(millis(2));
+    let layer = RetryLayer::new(two_in_ten_seconds()).patience(secs(600));
+    let service = around(&mock, layer);
+    for _ in 0..20 {
+        send(&service, get(URI)).await.unwrap();
+    }
+    let refused = refused.load(Relaxed);
+    assert!((1..=2).contains(&refused), "{refused} in ten windows");
 }

@@ -19,6 +19,11 @@ impl Core {
         self.cooldown.is_probe(admitted.generation)
     }
 
+    /// Whether no response has closed the gate since the call was sent.
+    pub(crate) fn is_of_this_closing(&self, admitted: Admitted) -> bool {
+        self.cooldown.generation() == admitted.generation
+    }
+
     /// Closes the gate. The call that was refused belongs to the generation `sent_under`.
     pub(crate) fn close(&mut self, sent_under: u16, closing: Closing, bits: u64) -> Closed {
         let closing = self.with_floor(closing);
@@ -39,7 +44,8 @@ impl Core {
         self.cooldown.close_provisionally(sent_under, closing, bits)
     }
 
-    /// A refusal that names no time to speak of closes the gate for a round trip, twice that, and so on.
+    /// A refusal that names no time to speak of closes the gate for a round trip, twice that, and so on. A served answer
+    /// closes it until the end of the declared window, if that is as good as the published one.
     fn with_floor(&self, closing: Closing) -> Closing {
         let round_trip = self.learner.round_trip();
         match closing.wait {
@@ -47,6 +53,14 @@ impl Core {
                 wait: Wait::Short(round_trip),
                 ..closing
             },
+            Wait::Named(wait) if !closing.refused => {
+                let published = closing.received_at + wait;
+                let end = self.declared_end.of(published).unwrap_or(published);
+                Closing {
+                    wait: Wait::Named(end.since(closing.received_at)),
+                    ..closing
+                }
+            }
             _ => closing,
         }
     }
@@ -70,8 +84,9 @@ impl Core {
         }
     }
 
-    /// Learns from a refusal that has closed the gate.
-    pub(crate) fn learn(&mut self, admitted: Admitted, closing: &Closing) {
+    /// Learns from a refusal that closes the gate, or has closed it by its head.
+    /// `is_first` is one after calls were served: an outage is none.
+    pub(crate) fn learn(&mut self, admitted: Admitted, closing: &Closing, is_first: bool) {
         if !closing.refused {
             return;
         }
@@ -85,7 +100,11 @@ impl Core {
             // It is no limit on all calls, and what its refusals have taught is wrong.
             self.learner.forget();
         }
-        if !closing.by_limit || of_one_path {
+        self.declared_end.on_refusal(admitted.sent, received_at);
+        if closing.by_limit && is_first {
+            self.limits.on_refusal();
+        }
+        if !closing.by_limit || of_one_path || self.limits.explains_refusals() {
             return self.learner.on_outage();
         }
         let wait = match closing.wait {

@@ -18,6 +18,10 @@ pub(crate) struct Limits {
     pacer: Pacer,
     /// Whether a quota says that calls are paced.
     paced: bool,
+    /// Whether a quota says that bursts are small.
+    bursts: bool,
+    /// How many deviations of the round trip refusals have added to the margin between bursts.
+    refused: f32,
 }
 
 /// The windows of the declared quotas: hardly ever more than one, which is at hand.
@@ -73,11 +77,23 @@ impl SlidingWindows {
 }
 
 impl Limits {
+    /// The margin between single calls: where ways take evenly spread times, no two differ by more than this many mean
+    /// deviations of the round trip.
+    const DEVIATIONS: f32 = 3.0;
+    const MOST_REFUSED: f32 = 8.0;
+    /// After more refusals than this the declaration is wrong, or the key has another user.
+    const EXPLAINED: f32 = 3.0;
+    /// Served calls narrow the margin again, by one deviation in 500.
+    const FORGOTTEN: f32 = 0.002;
+
     pub(crate) fn of(config: GateConfig<'_>) -> Self {
         let windows = SlidingWindows::of(config);
         let paced = windows.iter().any(SlidingWindow::is_paced);
+        let bursts = windows.iter().any(SlidingWindow::is_burst_window);
         Self {
             paced,
+            bursts,
+            refused: 0.0,
             windows,
             concurrency: ConcurrencyLimit::of(config),
             pacer: Pacer::default(),
@@ -135,6 +151,20 @@ impl Limits {
         let windows = self.windows.iter();
         let intervals = windows.filter_map(|window| window.interval(cost));
         intervals.max()
+    }
+
+    /// When the first slot of the declared window is free, if there is one window. And how long that is.
+    pub(crate) fn first_end(&mut self, now: Moment) -> Option<(Moment, Duration)> {
+        let mut wide = self
+            .windows
+            .iter_mut()
+            .filter(|window| !window.is_burst_window());
+        let (window, others) = (wide.next()?, wide.next());
+        let length = window.length();
+        window
+            .first_end(now)
+            .filter(|_| others.is_none())
+            .map(|end| (end, length))
     }
 
     /// Whether there can ever be enough for this cost. If not, returns how much there is.
@@ -208,6 +238,38 @@ impl Limits {
         if let Some((limit, resets_in)) = published {
             self.windows.publish(limit, resets_in);
         }
+    }
+
+    /// Whether bursts are kept apart by a margin that follows the round trip.
+    #[inline]
+    pub(crate) fn has_margin(&self) -> bool {
+        self.bursts
+    }
+
+    /// Follows the mean deviation of the round trip: calls come closer to each other on their way.
+    pub(crate) fn on_round_trip(&mut self, deviation: Duration) {
+        self.refused = (self.refused - Self::FORGOTTEN).max(0.0);
+        let refused = deviation.mul_f32(self.refused);
+        let alone = deviation.mul_f32(Self::DEVIATIONS);
+        self.windows.each(|window| {
+            // Of more than one call the last have had time to be refilled.
+            let least = if window.limit() == 1 {
+                alone
+            } else {
+                Duration::ZERO
+            };
+            window.set_margin(least + refused);
+        });
+    }
+
+    /// Widens the margin: a call was refused although the bursts were kept.
+    pub(crate) fn on_refusal(&mut self) {
+        self.refused = (self.refused + 1.0).min(Self::MOST_REFUSED);
+    }
+
+    /// Whether a wider margin may explain the refusals, since it is declared how calls are spread.
+    pub(crate) fn explains_refusals(&self) -> bool {
+        (self.bursts || self.paced) && self.refused <= Self::EXPLAINED
     }
 
     /// Spends or gives back the difference between what a call said that it costs and its true cost.

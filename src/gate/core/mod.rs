@@ -11,6 +11,7 @@ mod breaker;
 mod closing;
 mod concurrency;
 mod cooldown;
+mod declared_end;
 mod learning;
 mod limits;
 mod pacer;
@@ -34,6 +35,7 @@ use std::time::Duration;
 
 use self::breaker::{Breaker, RefusedPaths, SheddingPaths};
 use self::cooldown::Cooldown;
+use self::declared_end::DeclaredEnd;
 use self::learning::Learner;
 use self::limits::Limits;
 use crate::hint::Remaining;
@@ -53,6 +55,7 @@ pub(crate) struct Core {
     cooldown: Cooldown,
     budget: RetryLedger,
     limits: Limits,
+    declared_end: DeclaredEnd,
     learner: Learner,
     refused_paths: RefusedPaths,
     shedding_paths: SheddingPaths,
@@ -73,6 +76,7 @@ impl Core {
             budget: RetryLedger::default(),
             learner: Learner::new(config.cold_start, config.longest_window()),
             limits: Limits::of(config),
+            declared_end: DeclaredEnd::default(),
             refused_paths: RefusedPaths::default(),
             shedding_paths: SheddingPaths::default(),
         }
@@ -247,10 +251,14 @@ impl Core {
         self.tell_breaker(admitted, completion, now);
         if let Some(counter) = completion.counter.filter(|_| !self.is_stale(admitted)) {
             let max_reset = completion.max_reset;
-            let counter = Remaining {
+            let mut counter = Remaining {
                 resets_in: counter.resets_in.map(|resets_in| resets_in.min(max_reset)),
                 ..counter
             };
+            if completion.outcome == Outcome::Ok && counter.remaining <= self.in_flight {
+                self.declared_end
+                    .replace(&mut counter, &mut self.limits, now);
+            }
             self.learner
                 .on_counter(counter, admitted.sent, self.in_flight, now);
         }
@@ -263,6 +271,9 @@ impl Core {
             let ticket = admitted.ticket;
             self.learner
                 .on_success(ticket, admitted.sent, others_wait, now);
+            if self.limits.has_margin() {
+                self.limits.on_round_trip(self.learner.deviation());
+            }
         } else {
             self.learner.on_answer(admitted.ticket, now);
         }

@@ -137,7 +137,9 @@ impl Quota {
 
     /// Allows bursts of `calls`, refilled evenly: a token bucket smaller than the quota.
     ///
-    /// A call whose [`Cost`](crate::Cost) is higher is sent alone.
+    /// A call whose [`Cost`](crate::Cost) is higher is sent alone. On their way calls come closer to each other: single
+    /// calls, `burst(1)`, are kept apart by a margin that follows the round trip, and after a refusal larger bursts are,
+    /// too. The margin is at most the [`slack`](Self::slack).
     ///
     /// ```
     /// use tower_backoff::Quota;

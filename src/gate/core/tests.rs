@@ -69,6 +69,7 @@ fn end(core: &mut Core, admitted: Admitted, end: CallEnd, now: Moment) {
             limit: Some(30),
             remaining,
             resets_in: Some(Duration::from_secs(reset)),
+            coarseness: Duration::from_secs(1),
         }),
         _ => None,
     };
@@ -91,7 +92,7 @@ fn end(core: &mut Core, admitted: Admitted, end: CallEnd, now: Moment) {
             decided_by: "retry-after".into(),
             max_wait: None,
         };
-        core.learn(admitted, &closing);
+        core.learn(admitted, &closing, true);
         core.close(admitted.generation, closing, 0);
     }
 }

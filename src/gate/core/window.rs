@@ -26,7 +26,10 @@ pub(crate) struct SlidingWindow {
     /// When that slice ends.
     turns: Moment,
     length: Length,
+    /// How long after it was sent the server may still count a call.
     slack: Length,
+    /// The same where bursts are kept small: by how much calls come closer to each other on their way.
+    margin: Length,
     ring: Ring,
     /// Whether it counts calls, and not their cost.
     per_call: bool,
@@ -61,6 +64,7 @@ impl SlidingWindow {
             turns: Moment::START,
             length: Length::of(length),
             slack: Length::of(slack),
+            margin: Length::default(),
             ring: Ring::for_limit(limit),
             per_call: false,
             counts_costs: false,
@@ -80,9 +84,19 @@ impl SlidingWindow {
             Spread::Bursts(burst) if burst < limit => length.map(|length| (burst, length)),
             _ => None,
         };
-        let burst_window = burst.map(|(burst, length)| Self {
-            burst_window: true,
-            ..Self::new(burst, length.saturating_mul(burst) / limit, Duration::ZERO)
+        let burst_window = burst.map(|(burst, length)| {
+            let window = Self::new(burst, length.saturating_mul(burst) / limit, quota.slack);
+            // Of a single call, all of the slack, until a round trip is known.
+            let margin = if burst == 1 {
+                window.slack
+            } else {
+                window.margin
+            };
+            Self {
+                burst_window: true,
+                margin,
+                ..window
+            }
         });
         let spread = quota.spread();
         let per_call = quota.per_call;
@@ -110,6 +124,11 @@ impl SlidingWindow {
 
     pub(super) fn is_paced(&self) -> bool {
         self.spread == Spread::Evenly
+    }
+
+    /// The length of the window.
+    pub(super) fn length(&self) -> Duration {
+        self.length.duration()
     }
 
     /// How many slots a call of this cost takes.
@@ -173,20 +192,28 @@ impl SlidingWindow {
         self.slices.end(over.unwrap_or(self.first))
     }
 
+    /// When the first of the slots that are taken is free.
+    pub(super) fn first_end(&mut self, now: Moment) -> Option<Moment> {
+        self.advance_to(now);
+        let mut slices = self.first..self.first + SLOTS as u64;
+        let first = slices.find(|slice| self.ring.get(*slice) > 0)?;
+        Some(self.slices.end(first))
+    }
+
     /// Reserves the slots of a call that is sent.
     /// Until its response arrives, they are held as if the server had counted it only at the end of the slack.
     #[inline]
     pub(crate) fn reserve(&mut self, cost: u32, now: Moment) {
         self.advance_to(now);
         self.counts_costs |= self.slots_for(cost) > 1;
-        self.add(self.slots_for(cost), now + self.slack);
+        self.add(self.slots_for(cost), now + self.held_after_sending());
     }
 
     /// Notes that the head of the response has arrived: the server has counted the call by now.
     #[inline]
     pub(crate) fn on_response(&mut self, cost: u32, sent: Moment, now: Moment) {
         let slots = self.slots_for(cost);
-        if now >= sent + self.slack {
+        if self.burst_window || now >= sent + self.slack {
             return;
         }
         self.advance_to(now);
@@ -206,7 +233,7 @@ impl SlidingWindow {
 
     #[inline]
     fn still_holds_slots(&self, slots: u32, sent: Moment) -> bool {
-        let slice = self.slice_held(sent + self.slack);
+        let slice = self.slice_held(sent + self.held_after_sending());
         slice >= self.first && self.ring.get(slice) >= slots
     }
 
@@ -215,7 +242,7 @@ impl SlidingWindow {
     pub(crate) fn abort(&mut self, cost: u32, sent: Moment) {
         let slots = self.slots_for(cost);
         if self.still_holds_slots(slots, sent) {
-            let held = self.slice_held(sent + self.slack);
+            let held = self.slice_held(sent + self.held_after_sending());
             self.ring.subtract(held, slots);
             self.reserved = self.reserved.saturating_sub(slots);
         }
@@ -230,13 +257,28 @@ impl SlidingWindow {
             self.add(truly - said, now);
         } else {
             // Where its own slots are: a response that took longer than the slack has not moved them.
-            let slice = self.slice_held(now.min(sent + self.slack));
+            let slice = self.slice_held(now.min(sent + self.held_after_sending()));
             if slice >= self.first {
                 let back = (said - truly).min(self.ring.get(slice));
                 self.ring.subtract(slice, back);
                 self.reserved = self.reserved.saturating_sub(back);
             }
         }
+    }
+
+    /// How long a slot is held beyond the length of the window, as long as no response has come.
+    #[inline]
+    fn held_after_sending(&self) -> Length {
+        if self.burst_window {
+            self.margin
+        } else {
+            self.slack
+        }
+    }
+
+    /// Keeps bursts apart by this margin, and by no more than the slack.
+    pub(super) fn set_margin(&mut self, margin: Duration) {
+        self.margin = Length::of(margin).min(self.slack);
     }
 
     /// Corrects the limit of a plan by what the server says that a window of about this length holds.

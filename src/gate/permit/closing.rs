@@ -46,8 +46,10 @@ impl Permit {
             Some((_, was_probe, _)) => was_probe,
             None => gate.core.was_probe(admitted),
         };
+        let head_closed = provisional.is_some();
         if is_news {
-            gate.core.learn(admitted, &closing);
+            let is_first = !was_probe && (head_closed || gate.core.is_of_this_closing(admitted));
+            gate.core.learn(admitted, &closing, is_first);
         }
         let behind = (closing.refused && was_probe).then(|| gate.waiters.arrive());
         let (opens, wake) = match provisional {

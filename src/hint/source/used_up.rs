@@ -20,6 +20,7 @@ pub(super) fn left<'h>(
             limit: Some(limit),
             remaining: limit.saturating_sub(used),
             resets_in: Some(reference.next(*window)?),
+            coarseness: Duration::ZERO,
         })
     })
 }

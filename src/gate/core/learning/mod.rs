@@ -150,6 +150,11 @@ impl Learner {
         self.round_trip.mean()
     }
 
+    /// The mean deviation of the round trips.
+    pub(crate) fn deviation(&self) -> Duration {
+        self.round_trip.deviation()
+    }
+
     /// What is believed of the limiter, if anything was learned.
     pub(crate) fn learned(&self) -> Option<LearnedLimit> {
         self.pattern.as_deref().and_then(Pattern::learned)

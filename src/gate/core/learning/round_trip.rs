@@ -9,6 +9,8 @@ use crate::time::nanos;
 pub(crate) struct RoundTrip {
     mean: u64,
     deviation: u64,
+    /// The highest deviation of late; it falls by a 512th with each round trip.
+    peak: u64,
 }
 
 impl RoundTrip {
@@ -18,6 +20,7 @@ impl RoundTrip {
         let took = nanos(took);
         if self.mean == 0 {
             (self.mean, self.deviation) = (took.max(1), took / 8);
+            self.peak = self.deviation;
             return;
         }
         let most = self
@@ -27,6 +30,7 @@ impl RoundTrip {
         let off = took.abs_diff(self.mean);
         self.deviation = self.deviation - self.deviation / 8 + off / 8;
         self.mean = self.mean - self.mean / 16 + took / 16;
+        self.peak = self.deviation.max(self.peak - self.peak / 512);
     }
 
     /// The mean; zero before the first one.
@@ -34,8 +38,8 @@ impl RoundTrip {
         Duration::from_nanos(self.mean)
     }
 
-    /// The mean deviation, at least 1 ms: timers know no finer time.
+    /// The mean deviation at its highest of late, at least 1 ms: timers know no finer time.
     pub(crate) fn deviation(self) -> Duration {
-        Duration::from_nanos(self.deviation).max(Duration::from_millis(1))
+        Duration::from_nanos(self.peak).max(Duration::from_millis(1))
     }
 }

@@ -10,6 +10,7 @@ fn counter(limit: u32, remaining: u32, seconds: u64) -> Remaining {
         limit: Some(limit),
         remaining,
         resets_in: Some(Duration::from_secs(seconds)),
+        coarseness: Duration::ZERO,
     }
 }
 
