@@ -272,7 +272,7 @@ impl Core {
             self.learner
                 .on_success(ticket, admitted.sent, others_wait, now);
             if self.limits.has_margin() {
-                self.limits.on_round_trip(self.learner.deviation());
+                self.limits.on_round_trip(self.learner.peak_deviation());
             }
         } else {
             self.learner.on_answer(admitted.ticket, now);

@@ -150,9 +150,9 @@ impl Learner {
         self.round_trip.mean()
     }
 
-    /// The mean deviation of the round trips.
-    pub(crate) fn deviation(&self) -> Duration {
-        self.round_trip.deviation()
+    /// The mean deviation of the round trips at its highest of late.
+    pub(crate) fn peak_deviation(&self) -> Duration {
+        self.round_trip.peak_deviation()
     }
 
     /// What is believed of the limiter, if anything was learned.

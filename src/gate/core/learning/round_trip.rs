@@ -38,8 +38,13 @@ impl RoundTrip {
         Duration::from_nanos(self.mean)
     }
 
-    /// The mean deviation at its highest of late, at least 1 ms: timers know no finer time.
+    /// The mean deviation, at least 1 ms: timers know no finer time.
     pub(crate) fn deviation(self) -> Duration {
+        Duration::from_nanos(self.deviation).max(Duration::from_millis(1))
+    }
+
+    /// The mean deviation at its highest of late, at least 1 ms.
+    pub(crate) fn peak_deviation(self) -> Duration {
         Duration::from_nanos(self.peak).max(Duration::from_millis(1))
     }
 }
