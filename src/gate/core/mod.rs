@@ -259,12 +259,11 @@ impl Core {
                 self.declared_end
                     .replace(&mut counter, &mut self.limits, now);
             }
-            self.learner
-                .on_counter(counter, admitted.sent, self.in_flight, now);
+            self.learner.on_counter(counter, admitted.ticket, now);
         }
         if completion.outcome == Outcome::Ok {
             if completion.counter.is_none() {
-                self.learner.on_silent_success(admitted.sent);
+                self.learner.on_silent_success(admitted.ticket);
             }
             self.youngest_served = self.youngest_served.max(admitted.sent);
             self.cooldown.on_success(admitted.generation);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::hint::Remaining;
 use crate::time::Moment;
 
-/// What the latest counters leave: what the call sent last was told, less the calls that it may not have counted.
+/// What the counters leave: the lowest of a window, less the calls in flight, which it may not count.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     known: Option<Known>,
@@ -15,15 +15,15 @@ pub(crate) struct Counters {
     distrust: u32,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Known {
-    /// At least this many calls are left.
-    left: i64,
-    /// At most this many calls are left.
+    /// The lowest counter of this window. All calls that were answered are counted in it.
+    lowest: i64,
+    /// The lowest counter, less what was sent since.
     most: i64,
     limit: Option<u32>,
-    /// When the call was sent that was told so.
-    as_of: Moment,
+    /// Calls of this number and later ones were sent when the lowest counter was known.
+    since: u32,
     resets: Option<Moment>,
     /// Whether an answer has spoken of this window.
     told: bool,
@@ -33,14 +33,31 @@ struct Known {
 const SAME: Duration = Duration::from_millis(1_200);
 
 impl Known {
-    /// Whether a counter speaks of the window that is known.
-    fn is_same_window(&self, new: &Self) -> bool {
-        match (self.resets, new.resets) {
-            (Some(known), Some(new)) => known.max(new) <= known.min(new) + SAME,
-            // Without a reset, more left than was possible shows that another window runs.
-            (None, None) => self.told && new.most <= self.most,
-            _ => false,
+    /// How many calls are left at least, while so many are in flight.
+    #[inline]
+    fn left(&self, in_flight: u32) -> i64 {
+        if self.told {
+            self.most.min(self.lowest - i64::from(in_flight))
+        } else {
+            self.most
         }
+    }
+
+    /// Whether a counter of a call with this number speaks of a window after the one that is known.
+    fn is_before(&self, new: &Self, sequence: u32) -> bool {
+        let knew = sequence.wrapping_sub(self.since) < u32::MAX / 2;
+        let is_later = self
+            .resets
+            .zip(new.resets)
+            .is_some_and(|(known, new)| new > known + SAME);
+        // Within a window counters only fall.
+        !self.told || is_later || knew && new.lowest > self.lowest && self.resets.is_none()
+    }
+
+    /// Whether a counter speaks of a window before the one that is known, or of one that was a mistake.
+    fn is_after(&self, new: &Self) -> bool {
+        let resets = self.resets.zip(new.resets);
+        resets.is_some_and(|(known, new)| new + SAME < known)
     }
 }
 
@@ -48,44 +65,47 @@ impl Counters {
     const FIRST_DISTRUST: u32 = 200;
 
     /// Whether an answer has said that one more call will be served.
-    pub(crate) fn promises(&self) -> bool {
-        let left = |known: &Known| known.told && known.left > 0;
+    pub(crate) fn promises(&self, in_flight: u32) -> bool {
+        let left = |known: &Known| known.told && known.left(in_flight) > 0;
         self.known.as_ref().is_some_and(left)
     }
 
     /// How many more calls may be sent, if a counter says so.
     #[inline]
-    pub(crate) fn left(&self) -> Option<i64> {
-        self.known.as_ref().map(|known| known.left)
+    pub(crate) fn left(&self, in_flight: u32) -> Option<i64> {
+        self.known.as_ref().map(|known| known.left(in_flight))
     }
 
-    /// When all is back, if nothing is left and an answer has said when.
+    /// When all is back, if an answer has said when.
     pub(crate) fn resets(&self) -> Option<Moment> {
         self.known.as_ref().and_then(|known| known.resets)
     }
 
     /// Forgets a window that has ended, and begins the next one if it is known what that holds.
     #[inline]
-    pub(crate) fn roll(&mut self, in_flight: u32, now: Moment) {
+    pub(crate) fn roll(&mut self, in_flight: u32, sequence: u32, now: Moment) {
         let Some(known) = &mut self.known else { return };
         if known.resets.is_none_or(|resets| resets > now) {
             return;
         }
-        match known.limit {
-            Some(limit) if known.told => {
+        self.known = match known.limit {
+            Some(limit) if known.told => Some(Known {
+                lowest: i64::from(limit),
                 // Always one: a call that hangs must not hold the others up for ever.
-                known.left = (i64::from(limit) - i64::from(in_flight)).max(1);
-                known.most = i64::from(limit);
-                (known.resets, known.told, known.as_of) = (None, false, now);
-            }
-            _ => self.known = None,
-        }
+                most: (i64::from(limit) - i64::from(in_flight)).max(1),
+                limit: Some(limit),
+                since: sequence,
+                resets: None,
+                told: false,
+            }),
+            _ => None,
+        };
     }
 
+    /// Notes that a call is sent.
     #[inline]
     pub(crate) fn on_admit(&mut self, cost: u32) {
         if let Some(known) = &mut self.known {
-            known.left -= i64::from(cost);
             known.most -= i64::from(cost);
         }
     }
@@ -93,38 +113,36 @@ impl Counters {
     /// Gives back what a call has spent that was never sent.
     pub(crate) fn on_abort(&mut self, cost: u32) {
         if let Some(known) = &mut self.known {
-            known.left += i64::from(cost);
             known.most += i64::from(cost);
+        }
+    }
+
+    /// Notes that a call was dropped, which the server may count all the same.
+    pub(crate) fn on_cancel(&mut self) {
+        if let Some(known) = &mut self.known {
+            known.lowest -= 1;
         }
     }
 
     /// Whether there is something left for one more call in the window that runs, if one is known.
     #[inline]
-    pub(crate) fn has_slot(&self, cost: u32, now: Moment) -> bool {
+    pub(crate) fn has_slot(&self, cost: u32, in_flight: u32, now: Moment) -> bool {
         self.known.as_ref().is_none_or(|known| {
-            known.left >= i64::from(cost) && known.resets.is_none_or(|resets| resets > now)
+            known.left(in_flight) >= i64::from(cost)
+                && known.resets.is_none_or(|resets| resets > now)
         })
     }
 
     /// How much is used, and of how much.
-    pub(crate) fn usage(&self) -> Option<(u32, u32)> {
+    pub(crate) fn usage(&self, in_flight: u32) -> Option<(u32, u32)> {
         let known = self.known.as_ref()?;
         let limit = known.limit?;
-        let used = (i64::from(limit) - known.left).clamp(0, limit.into());
+        let used = (i64::from(limit) - known.left(in_flight)).clamp(0, limit.into());
         Some((used as u32, limit))
     }
 
-    /// Notes what an answer says to a call that was sent then, while `others` are in flight.
-    ///
-    /// Within a window counters only fall. So what is left is bounded on both sides: by what an answer said, less what
-    /// was sent since; and by the same, less all that the server may not have counted by then.
-    pub(crate) fn on_counter(
-        &mut self,
-        counter: Remaining,
-        sent: Moment,
-        others: u32,
-        now: Moment,
-    ) {
+    /// Notes what the answer says to the call with this number. `sent` is how many were sent by now.
+    pub(crate) fn on_counter(&mut self, counter: Remaining, sequence: u32, sent: u32, now: Moment) {
         if self.distrusted > 0 {
             self.distrusted -= 1;
             return;
@@ -132,44 +150,49 @@ impl Counters {
         if counter.limit.is_some_and(|limit| counter.remaining > limit) {
             return; // a counter that cannot be true
         }
-        let is_over = counter.resets_in.is_some_and(|reset| reset.is_zero());
-        let most = i64::from(counter.remaining);
-        let mut new = Known {
-            left: most - i64::from(others),
-            most,
+        let new = Known {
+            lowest: counter.remaining.into(),
+            most: counter.remaining.into(),
             limit: counter.limit,
-            as_of: sent,
+            since: sent,
             resets: counter.resets_in.map(|resets_in| now + resets_in),
             told: true,
         };
-        if let Some(known) = &self.known {
-            let is_another = known
-                .limit
-                .zip(new.limit)
-                .is_some_and(|(one, other)| one != other);
-            if sent < known.as_of && !is_another {
-                return; // a later call knows better
+        let is_over = counter
+            .resets_in
+            .is_some_and(|resets_in| resets_in.is_zero());
+        let Some(known) = self.known.as_mut().filter(|_| !is_over) else {
+            // Of a window that is over nothing is left but what the next answer says.
+            self.known = Some(new).filter(|_| !is_over);
+            return;
+        };
+        let is_another = known
+            .limit
+            .zip(new.limit)
+            .is_some_and(|(one, other)| one != other);
+        let knew = sequence.wrapping_sub(known.since) < u32::MAX / 2;
+        if is_another || known.is_before(&new, sequence) || knew && known.is_after(&new) {
+            *known = Known {
+                limit: new.limit.or(known.limit),
+                ..new
+            };
+        } else if !known.is_after(&new) {
+            known.most = known.most.min(new.most);
+            if new.lowest <= known.lowest {
+                (known.lowest, known.since) = (new.lowest, new.since);
             }
-            if !is_another && known.is_same_window(&new) {
-                new.most = most.min(known.most);
-                new.left = new.left.max(known.left).min(new.most);
-                new.resets = known.resets.into_iter().chain(new.resets).min();
-            }
-            new.limit = new.limit.or(known.limit);
+            known.resets = known.resets.into_iter().chain(new.resets).min();
+            known.limit = known.limit.or(new.limit);
         }
-        // Of a window that is over nothing is left but what the next answer says.
-        self.known = Some(new).filter(|_| !is_over);
     }
 
-    /// Notes that a call was served that was sent then, without a word of what is left.
+    /// Notes that the call with this number was served, without a word of what is left.
     /// A window that is only guessed is forgotten: the server speaks of it in refusals alone.
     #[inline]
-    pub(crate) fn on_silent_success(&mut self, sent: Moment) {
-        if self
-            .known
-            .as_ref()
-            .is_some_and(|known| !known.told && sent >= known.as_of)
-        {
+    pub(crate) fn on_silent_success(&mut self, sequence: u32) {
+        let is_guess =
+            |known: &Known| !known.told && sequence.wrapping_sub(known.since) < u32::MAX / 2;
+        if self.known.as_ref().is_some_and(is_guess) {
             self.known = None;
         }
     }

@@ -162,14 +162,14 @@ impl Learner {
 
     /// What is left of the published quota, and of how much.
     pub(crate) fn published(&mut self, in_flight: u32, now: Moment) -> Option<(u32, u32)> {
-        self.counters.roll(in_flight, now);
-        self.counters.usage()
+        self.counters.roll(in_flight, self.sequence, now);
+        self.counters.usage(in_flight)
     }
 
     /// Whether nothing that was published holds a call back.
     pub(crate) fn is_idle(&mut self, now: Moment) -> bool {
-        self.counters.roll(0, now);
-        self.counters.left().is_none_or(|left| left > 0)
+        self.counters.roll(0, self.sequence, now);
+        self.counters.left(0).is_none_or(|left| left > 0)
     }
 
     /// Whether [`blocked`](Self::blocked) would say `None`, told quickly.
@@ -180,7 +180,7 @@ impl Learner {
             && self.lesson.is_none()
             && !self.ramp.is_full()
             && in_flight < self.opening()
-            && self.counters.has_slot(cost, now)
+            && self.counters.has_slot(cost, in_flight, now)
     }
 
     /// Until when one more call is kept, as far as is known, and by what.
@@ -188,7 +188,7 @@ impl Learner {
         if self.lesson.is_some() {
             self.settle(now);
         }
-        self.counters.roll(in_flight, now);
+        self.counters.roll(in_flight, self.sequence, now);
         let until = |until, reason| Blocked::until(until, reason, now);
         let answer = self.last_sent + SILENCE;
         if self.ramp.is_full() || in_flight >= self.opening() {
@@ -204,7 +204,7 @@ impl Learner {
         if let Some(blocked) = self.blocked_by_counters(cost, in_flight, now) {
             return Some(blocked);
         }
-        let promises = self.counters.promises();
+        let promises = self.counters.promises(in_flight);
         let pattern = self.pattern.as_deref()?;
         let (moment, reason) = pattern.next(&self.cycle, answer, promises, self.round_trip, now)?;
         until(moment, reason)
@@ -212,7 +212,7 @@ impl Learner {
 
     /// Until when the counters of the server keep a call.
     fn blocked_by_counters(&mut self, cost: u32, in_flight: u32, now: Moment) -> Option<Blocked> {
-        if self.counters.left()? >= i64::from(cost) {
+        if self.counters.left(in_flight)? >= i64::from(cost) {
             return None;
         }
         let (until, reason) = match (self.counters.resets(), &mut self.pattern) {
@@ -250,7 +250,7 @@ impl Learner {
         now: Moment,
     ) -> Ticket {
         self.begin_if_over(in_flight, waiting, now);
-        let is_promised = self.counters.promises();
+        let is_promised = self.counters.promises(in_flight);
         let pattern = self.pattern.as_deref();
         let is_beyond = pattern.is_some_and(|pattern| pattern.is_beyond_limit(&self.cycle));
         let ticket = Ticket {
@@ -320,6 +320,7 @@ impl Learner {
 
     /// Notes that a call was dropped. The server may have counted it.
     pub(crate) fn on_cancel(&mut self, ticket: Ticket) {
+        self.counters.on_cancel();
         self.on_answer(ticket, self.last_answered);
     }
 
@@ -364,20 +365,23 @@ impl Learner {
 
     /// Notes that an answer says nothing of what is left.
     #[inline]
-    pub(crate) fn on_silent_success(&mut self, sent: Moment) {
-        self.counters.on_silent_success(sent);
+    pub(crate) fn on_silent_success(&mut self, ticket: Ticket) {
+        self.counters.on_silent_success(ticket.sequence);
     }
 
-    /// Notes what an answer says of what is left, while `others` are in flight.
+    /// Notes what an answer says of what is left.
     #[inline]
-    pub(crate) fn on_counter(
-        &mut self,
-        counter: Remaining,
-        sent: Moment,
-        others: u32,
-        now: Moment,
-    ) {
-        self.counters.on_counter(counter, sent, others, now);
+    pub(crate) fn on_counter(&mut self, counter: Remaining, ticket: Ticket, now: Moment) {
+        self.counters
+            .on_counter(counter, ticket.sequence, self.sequence, now);
+    }
+
+    /// How many other calls were in flight when this one was sent, and how many were sent since.
+    fn beside(&self, ticket: Ticket) -> u32 {
+        let since = self.sequence.wrapping_sub(ticket.sequence);
+        since
+            .saturating_sub(1)
+            .saturating_add(ticket.in_flight.into())
     }
 
     /// Notes that a limit refused a call, which has closed the gate.
@@ -397,15 +401,12 @@ impl Learner {
         if ticket.sequence.wrapping_sub(self.settled_before) > u32::MAX / 2 {
             return; // it belongs to a closing that is over
         }
+        let beside = self.beside(ticket);
         let (start, served) = self.before;
         let pattern = self.pattern.get_or_insert_with(|| {
             let before = Cycle::of_served(start, served);
             Box::new(Pattern::new(before, self.declared, now))
         });
-        let since = self.sequence.wrapping_sub(ticket.sequence);
-        let beside = since
-            .saturating_sub(1)
-            .saturating_add(ticket.in_flight.into());
         if self.cycle.has(ticket) {
             self.cycle.on_refusal(ticket);
         }
