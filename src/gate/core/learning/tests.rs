@@ -1,5 +1,11 @@
 //! What refusals, waits and counters teach, as conversations.
 
+mod answers;
+mod drains;
+mod limiters;
+mod liveness;
+mod world;
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
