@@ -42,7 +42,7 @@ pub(super) enum WordedWait {
 }
 
 impl Wording {
-    pub(super) fn answer(self, wait: Duration, left: u32) -> LimiterAnswer {
+    pub(super) fn answer(self, wait: Duration, left: Option<u32>) -> LimiterAnswer {
         let up = |wait: Duration, unit: u64| {
             Duration::from_millis(wait.as_micros().div_ceil(u128::from(unit) * 1_000) as u64 * unit)
         };
@@ -57,11 +57,13 @@ impl Wording {
         };
         LimiterAnswer {
             refused: (!wait.is_zero()).then_some(named),
-            counter: (self == Self::Left).then_some(Remaining {
-                limit: None,
-                remaining: left,
-                resets_in: None,
-            }),
+            counter: left
+                .filter(|_| self == Self::Left)
+                .map(|remaining| Remaining {
+                    limit: None,
+                    remaining,
+                    resets_in: None,
+                }),
         }
     }
 }

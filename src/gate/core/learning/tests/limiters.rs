@@ -16,9 +16,9 @@ pub(super) trait Limiter {
     /// Serves a call that arrives now.
     fn serve(&mut self, now: Duration);
 
-    /// How many more calls would be served now.
-    fn left(&mut self, _now: Duration) -> u32 {
-        0
+    /// How many more calls would be served now, if that can be said.
+    fn left(&mut self, _now: Duration) -> Option<u32> {
+        None
     }
 
     /// How long serving a call takes.
@@ -88,9 +88,9 @@ impl Limiter for FixedWindow {
         self.used += 1;
     }
 
-    fn left(&mut self, now: Duration) -> u32 {
+    fn left(&mut self, now: Duration) -> Option<u32> {
         let used = if now < self.end { self.used } else { 0 };
-        self.limit - used
+        Some(self.limit - used)
     }
 }
 
@@ -130,8 +130,8 @@ impl Limiter for SlidingLog {
         self.served.push_back(now);
     }
 
-    fn left(&mut self, _now: Duration) -> u32 {
-        (self.limit - self.served.len()) as u32
+    fn left(&mut self, _now: Duration) -> Option<u32> {
+        Some((self.limit - self.served.len()) as u32)
     }
 }
 
@@ -164,6 +164,14 @@ impl SlidingCounter {
     }
 }
 
+impl SlidingCounter {
+    /// How many calls count now: those of the last window by the part of it that lies within a length.
+    fn weighted(&self, now: Duration) -> f64 {
+        let part = 1.0 - (now - self.start).div_duration_f64(self.length);
+        f64::from(self.used) + f64::from(self.used_before) * part
+    }
+}
+
 impl Limiter for SlidingCounter {
     fn wait(&mut self, now: Duration) -> Duration {
         self.roll(now);
@@ -180,6 +188,11 @@ impl Limiter for SlidingCounter {
     fn serve(&mut self, now: Duration) {
         self.roll(now);
         self.used += 1;
+    }
+
+    fn left(&mut self, now: Duration) -> Option<u32> {
+        self.roll(now);
+        Some((f64::from(self.limit) - self.weighted(now)).max(0.0) as u32)
     }
 }
 
@@ -212,9 +225,9 @@ impl Limiter for TokenBucket {
         self.full = self.full.max(now) + self.interval;
     }
 
-    fn left(&mut self, now: Duration) -> u32 {
+    fn left(&mut self, now: Duration) -> Option<u32> {
         let missing = self.full.saturating_sub(now).as_nanos() / self.interval.as_nanos();
-        self.burst - (missing as u32).min(self.burst)
+        Some(self.burst - (missing as u32).min(self.burst))
     }
 }
 
@@ -269,8 +282,8 @@ impl<A: Limiter, B: Limiter> Limiter for BothLimits<A, B> {
         self.1.serve(now);
     }
 
-    fn left(&mut self, now: Duration) -> u32 {
-        self.0.left(now).min(self.1.left(now))
+    fn left(&mut self, now: Duration) -> Option<u32> {
+        self.0.left(now).into_iter().chain(self.1.left(now)).min()
     }
 }
 
@@ -301,7 +314,7 @@ impl<A: Limiter, B: Limiter> Limiter for ChangingLimit<A, B> {
         self.current(now).serve(now);
     }
 
-    fn left(&mut self, now: Duration) -> u32 {
+    fn left(&mut self, now: Duration) -> Option<u32> {
         self.current(now).left(now)
     }
 }
