@@ -4,6 +4,7 @@ mod answers;
 mod drains;
 mod limiters;
 mod liveness;
+mod unsteady;
 mod world;
 
 use super::*;
