@@ -4,11 +4,13 @@
 //! cargo run --example watch
 //! ```
 //!
-//! Three APIs live in this process: one takes 20 calls in two seconds, one limits calls at once, and one breaks
-//! for a while. Forty tasks call them for six seconds, and the table shows why they wait.
+//! Four APIs live in this process: one takes 20 calls in two seconds, one limits calls at once, one breaks for a
+//! while, and one takes 10 calls a second, which its gate has to learn. Forty tasks call each of them for six
+//! seconds, and the table shows why they wait.
 
 use std::convert::Infallible;
 use std::io::{IsTerminal, Write, stdout};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
@@ -32,6 +34,19 @@ async fn main() -> Result<(), BoxError> {
         let broken = (1..4).contains(&begun.elapsed().as_secs());
         if broken { 503 } else { 200 }
     });
+    let (untold, window) = (Provider::new("untold"), Arc::new(Mutex::new((begun, 0))));
+    work(
+        &gates,
+        untold.bare_429_wait(Duration::from_secs(1)),
+        move || {
+            let (start, calls) = &mut *window.lock().expect("a counter");
+            if start.elapsed() >= Duration::from_secs(1) {
+                (*start, *calls) = (Instant::now(), 0);
+            }
+            *calls += 1;
+            if *calls > 10 { 429 } else { 200 }
+        },
+    );
     while begun.elapsed() < LASTS {
         tokio::time::sleep(Duration::from_millis(500)).await;
         draw(begun.elapsed(), gates.snapshot())?;
@@ -84,8 +99,8 @@ fn draw(after: Duration, mut gates: Vec<GateStatus>) -> std::io::Result<()> {
     writeln!(out, "after {:.1} s", after.as_secs_f64())?;
     writeln!(
         out,
-        "{:<12} {:>9} {:>7}  {:<12} {:<28} used",
-        "scope", "in flight", "waiting", "closed for", "by"
+        "{:<12} {:>9} {:>7}  {:<12} {:<31} {:<12} learned",
+        "scope", "in flight", "waiting", "closed for", "by", "used"
     )?;
     for gate in gates {
         let closed_for = gate.closed_for.map_or_else(
@@ -100,9 +115,12 @@ fn draw(after: Duration, mut gates: Vec<GateStatus>) -> std::io::Result<()> {
         let (by, used) = (gate.closed_by.unwrap_or_default(), used.join(", "));
         let scope = gate.scope.to_string();
         let (in_flight, waiting) = (gate.in_flight, gate.waiting);
+        let learned = gate
+            .learned
+            .map_or_else(String::new, |limit| limit.to_string());
         writeln!(
             out,
-            "{scope:<12} {in_flight:>9} {waiting:>7}  {closed_for:<12} {by:<28} {used}"
+            "{scope:<12} {in_flight:>9} {waiting:>7}  {closed_for:<12} {by:<31} {used:<12} {learned}"
         )?;
     }
     writeln!(out)

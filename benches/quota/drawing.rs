@@ -53,8 +53,8 @@ const BAR: f64 = 54.0;
 /// Calls per second in a bar of full height: as many as there are workers.
 const FULL: f64 = 64.0;
 
-const SERVED: &str = "#2b6cb0";
-const REFUSED: &str = "#d62728";
+pub const SERVED: &str = "#2b6cb0";
+pub const REFUSED: &str = "#d62728";
 
 /// Returns the whole file.
 pub fn draw() -> String {
@@ -209,14 +209,16 @@ fn x(second: f64) -> f64 {
     LEFT as f64 + second * width / SHOWN.as_secs_f64()
 }
 
-fn text(svg: &mut String, x: usize, y: usize, style: &str, words: &str) {
+/// Writes words at a point.
+pub fn text(svg: &mut String, x: usize, y: usize, style: &str, words: &str) {
     line(
         svg,
         &format!(r#"<text x="{x}" y="{y}" {style}>{words}</text>"#),
     );
 }
 
-fn line(svg: &mut String, line: &str) {
+/// Adds an element.
+pub fn line(svg: &mut String, line: &str) {
     writeln!(svg, "{line}").expect("a string takes everything");
 }
 

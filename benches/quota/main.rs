@@ -8,11 +8,13 @@
 //! cargo bench --bench quota -- --only zoo --zoo
 //! cargo bench --bench quota -- --json
 //! cargo bench --bench quota -- --svg docs/quota.svg
+//! cargo bench --bench quota -- --svg-learning docs/learning.svg
 //! ```
 
 mod cell;
 mod contender;
 mod drawing;
+mod drawing_learning;
 mod limit;
 mod lineup;
 mod minimum;
@@ -43,10 +45,14 @@ fn main() {
     let eight = scenario::eight();
     minimum::check(&eight);
     eprintln!("minimum ok");
-    if let Some(path) = &options.svg {
-        // The working directory of a bench is its package, not the root.
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
-        std::fs::write(path, drawing::draw()).expect("a path that can be written");
+    let is_picture = options.svg.is_some() || options.svg_learning.is_some();
+    options
+        .svg
+        .iter()
+        .for_each(|path| write(path, drawing::draw()));
+    let learning = options.svg_learning.iter();
+    learning.for_each(|path| write(path, drawing_learning::draw()));
+    if is_picture {
         return;
     }
     let specimens = if options.plays_whole_zoo {
@@ -79,6 +85,13 @@ fn main() {
     }
     table::print_legend();
     summary::print(&cells);
+}
+
+/// Writes a picture to a path that is relative to the root.
+fn write(path: &str, picture: String) {
+    // The working directory of a bench is its package.
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    std::fs::write(path, picture).expect("a path that can be written");
 }
 
 fn print_json(cell: &Cell) {

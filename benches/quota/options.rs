@@ -8,6 +8,8 @@ pub struct Options {
     pub json: bool,
     /// The path of the picture, relative to the root of the repository.
     pub svg: Option<String>,
+    /// The path of the picture of learning.
+    pub svg_learning: Option<String>,
     /// The seeds of each cell; 5, and 3 in the zoo, if nothing is said.
     seeds: Option<u64>,
     /// Whether the zoo plays all species in every regime, and pairs of factors.
@@ -19,7 +21,7 @@ pub struct Options {
 }
 
 const USAGE: &str = "\
-cargo bench --bench quota -- [--json] [--only eight|zoo|wolfeo,lemlist,lemlist/] [--contender ours,ours+preset] [--seeds 5] [--zoo] [--svg docs/quota.svg]";
+cargo bench --bench quota -- [--json] [--only eight|zoo|wolfeo,lemlist,lemlist/] [--contender ours,ours+preset] [--seeds 5] [--zoo] [--svg docs/quota.svg] [--svg-learning docs/learning.svg]";
 
 impl Options {
     /// Whether the options select this scenario.
@@ -46,6 +48,7 @@ impl Options {
         let mut options = Self {
             json: false,
             svg: None,
+            svg_learning: None,
             seeds: None,
             plays_whole_zoo: false,
             only: Vec::new(),
@@ -59,6 +62,7 @@ impl Options {
                 "--bench" => {}
                 "--json" => options.json = true,
                 "--svg" => options.svg = Some(value()),
+                "--svg-learning" => options.svg_learning = Some(value()),
                 "--zoo" => options.plays_whole_zoo = true,
                 "--seeds" => options.seeds = Some(value().parse().unwrap_or_else(|_| usage(&word))),
                 "--only" => options.only = list(&value()),

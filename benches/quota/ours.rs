@@ -60,18 +60,26 @@ pub fn all() -> [Contender; 5] {
     ]
 }
 
-/// The defaults, with enough patience to finish.
 fn client(setup: &Setup, policy: Provider) -> Client {
+    through(setup, layer(setup, policy))
+}
+
+/// The defaults, with enough patience to finish.
+pub fn layer(setup: &Setup, policy: Provider) -> RetryLayer {
     let patience = 40 * minimum::of(&setup.scenario, setup.seed);
     let layer = RetryLayer::new(policy)
         .patience(patience)
         .clock(Clock::starting_at(setup.scenario.clock(setup.seed)))
         .seed(setup.seed);
-    let layer = if setup.scenario.outage.is_zero() {
+    if setup.scenario.outage.is_zero() {
         layer
     } else {
         layer.failure_patience(Duration::from_secs(60 * 60))
-    };
+    }
+}
+
+/// Sends the jobs through this layer.
+pub fn through(setup: &Setup, layer: RetryLayer) -> Client {
     let service = layer.layer(setup.server.clone());
     let server = setup.server.clone();
     Arc::new(move |job| {

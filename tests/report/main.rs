@@ -5,6 +5,7 @@ mod support;
 
 #[cfg(feature = "tracing")]
 mod events;
+mod explain;
 mod house;
 mod index;
 #[cfg(feature = "metrics")]

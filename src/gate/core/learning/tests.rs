@@ -1,5 +1,12 @@
 //! What refusals, waits and counters teach, as conversations.
 
+mod answers;
+mod drains;
+mod limiters;
+mod liveness;
+mod unsteady;
+mod world;
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -2,16 +2,26 @@
 //!
 //! ```text
 //! curl -si https://api.example.com/ | cargo run --example explain
+//! for i in $(seq 30); do curl -si https://api.example.com/; echo; done | cargo run --example explain
 //! cargo run --example explain -- --provider lemlist --now 2021-02-16T08:02:40Z response.txt
 //! cargo run --example explain -- --json tests/corpus/responses.json
 //! ```
 //!
 //! It reads a response as `curl -i` prints it, from a file or from standard input, and says the
-//! verdict, the wait, and which header decided. With `--json` it reads an array of recorded responses
+//! verdict, the wait, and which header decided.
+//!
+//! Several responses of one server, in one file after the other or in a file each, are played through a
+//! `RetryLayer` in virtual time, one call at a time and each as late as its `Date` says. The last line
+//! is what the gate believes of the limiter after them.
+//!
+//! With `--json` it reads an array of recorded responses
 //! and prints one line of JSON for each, by the preset that `provider` names, if there is one.
 
+mod belief;
+
+use std::fmt::Write as _;
 use std::io::Read;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderName, HeaderValue, Request, Response};
 use serde::Deserialize;
@@ -21,14 +31,14 @@ use tower_backoff::policy::{Attempt, Policy, Provider, Ruling, Verdict};
 use tower_backoff::{BoxError, providers};
 
 const USAGE: &str =
-    "usage: explain [--provider NAME] [--now RFC3339] [--method NAME] [--json] [FILE]";
+    "usage: explain [--provider NAME] [--now RFC3339] [--method NAME] [--json] [FILE...]";
 
 fn main() -> Result<(), BoxError> {
     let options = Options::from_args(std::env::args().skip(1))?;
     options.policy(None)?; // an unknown name is told before anything is read
     let text = options.read()?;
     if options.json {
-        let recorded: Vec<Recorded> = serde_json::from_slice(&text)?;
+        let recorded: Vec<Recorded> = serde_json::from_slice(&text.concat())?;
         for response in recorded {
             println!("{}", options.line_about(&response)?);
         }
@@ -39,16 +49,16 @@ fn main() -> Result<(), BoxError> {
 }
 
 #[derive(Default)]
-struct Options {
+pub(crate) struct Options {
     provider: Option<String>,
     now: Option<SystemTime>,
     method: Option<String>,
     json: bool,
-    file: Option<String>,
+    files: Vec<String>,
 }
 
 impl Options {
-    fn from_args(mut args: impl Iterator<Item = String>) -> Result<Self, BoxError> {
+    pub(crate) fn from_args(mut args: impl Iterator<Item = String>) -> Result<Self, BoxError> {
         let mut options = Self::default();
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or(USAGE);
@@ -57,21 +67,23 @@ impl Options {
                 "--now" => options.now = Some(moment(&value()?)?),
                 "--method" => options.method = Some(value()?),
                 "--json" => options.json = true,
-                "-" => options.file = None,
+                "-" => options.files.clear(),
                 flag if flag.starts_with('-') => return Err(USAGE.into()),
-                file => options.file = Some(file.to_owned()),
+                file => options.files.push(file.to_owned()),
             }
         }
         Ok(options)
     }
 
-    fn read(&self) -> Result<Vec<u8>, BoxError> {
-        let mut text = Vec::new();
-        match &self.file {
-            Some(file) => text = std::fs::read(file).map_err(|error| format!("{file}: {error}"))?,
-            None => _ = std::io::stdin().read_to_end(&mut text)?,
+    /// The texts of all files, or of standard input.
+    fn read(&self) -> Result<Vec<Vec<u8>>, BoxError> {
+        if self.files.is_empty() {
+            let mut text = Vec::new();
+            std::io::stdin().read_to_end(&mut text)?;
+            return Ok(vec![text]);
         }
-        Ok(text)
+        let read = |file| std::fs::read(file).map_err(|error| format!("{file}: {error}").into());
+        self.files.iter().map(read).collect()
     }
 
     /// Returns the requested preset; the second value says whether there is one.
@@ -147,10 +159,21 @@ impl Options {
         }))
     }
 
-    fn explain(&self, text: &[u8]) -> Result<String, BoxError> {
-        let response = as_curl_prints_it(text)?;
+    /// Explains a response, or several of one server.
+    pub(crate) fn explain(&self, texts: &[Vec<u8>]) -> Result<String, BoxError> {
+        let texts = texts.iter().flat_map(|text| apart(text));
+        let responses: Vec<_> = texts
+            .map(|text| as_curl_prints_it(&text))
+            .collect::<Result<_, _>>()?;
+        match &responses[..] {
+            [response] => self.explain_one(response),
+            _ => self.explain_all(responses),
+        }
+    }
+
+    fn explain_one(&self, response: &Response<Vec<u8>>) -> Result<String, BoxError> {
         let now = self.now.unwrap_or_else(SystemTime::now);
-        let judged = self.judge(None, &response, now)?;
+        let judged = self.judge(None, response, now)?;
         Ok(format!(
             "status   {}\npolicy   {}{}\nverdict  {}: {}\nwait     {}\n",
             response.status(),
@@ -164,6 +187,35 @@ impl Options {
             judged.meaning(),
             judged.wait(),
         ))
+    }
+
+    fn explain_all(&self, responses: Vec<Response<Vec<u8>>>) -> Result<String, BoxError> {
+        let dates: Vec<_> = responses.iter().map(belief::date).collect();
+        let first = dates.iter().flatten().next().copied();
+        let start = self.now.or(first).unwrap_or_else(SystemTime::now);
+        let mut since = Duration::ZERO;
+        let (mut text, mut recorded) = (String::new(), Vec::new());
+        for (number, (response, date)) in responses.into_iter().zip(dates).enumerate() {
+            let later = first
+                .zip(date)
+                .map(|(first, date)| date.duration_since(first));
+            since = since.max(later.and_then(Result::ok).unwrap_or_default());
+            let judged = self.judge(None, &response, start + since)?;
+            let (status, ruling, wait) = (response.status(), judged.ruling(), judged.wait());
+            let number = number + 1;
+            writeln!(
+                text,
+                "{number:>6}  {}  {ruling:<9}  {wait}",
+                status.as_u16()
+            )?;
+            recorded.push((since, response));
+        }
+        let (policy, _) = self.policy(None)?;
+        match belief::after(policy, start, recorded)? {
+            Some(learned) => writeln!(text, "learned  {learned}")?,
+            None => writeln!(text, "learned  nothing: no refusal shows a limit")?,
+        }
+        Ok(text)
     }
 }
 
@@ -262,7 +314,6 @@ fn response<'a>(
 }
 
 fn as_curl_prints_it(text: &[u8]) -> Result<Response<Vec<u8>>, BoxError> {
-    let text = &as_curl_verbose_prints_it(text);
     let (head, body) = split_head(text);
     let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let first = String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
@@ -271,14 +322,33 @@ fn as_curl_prints_it(text: &[u8]) -> Result<Response<Vec<u8>>, BoxError> {
         .and_then(|rest| rest.split_whitespace().nth(1))
         .and_then(|status| status.parse().ok())
         .ok_or("the first line should be a status line, such as HTTP/1.1 429 Too Many Requests")?;
-    if status < 200 && body.starts_with(b"HTTP/") {
-        return as_curl_prints_it(body); // 100 Continue, then the answer
-    }
     let headers = lines.filter_map(|line| {
         let colon = line.iter().position(|byte| *byte == b':')?;
         Some((&line[..colon], line[colon + 1..].trim_ascii()))
     });
     response(status, headers, body.to_vec())
+}
+
+/// Takes a text apart in which one response follows another. A 100 Continue is none.
+fn apart(text: &[u8]) -> Vec<Vec<u8>> {
+    let text = as_curl_verbose_prints_it(text);
+    let mut responses: Vec<Vec<u8>> = Vec::new();
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        match responses.last_mut() {
+            Some(response) if !line.starts_with(b"HTTP/") => response.extend(line),
+            Some(response) if is_informational(response) => *response = line.to_vec(),
+            _ => responses.push(line.to_vec()),
+        }
+    }
+    if responses.is_empty() {
+        responses.push(text); // and the reader says what is missing
+    }
+    responses
+}
+
+fn is_informational(response: &[u8]) -> bool {
+    let status = response.split(|byte| *byte == b' ').nth(1);
+    status.is_some_and(|status| status.starts_with(b"1"))
 }
 
 /// Keeps the lines that `curl -v` marks as received, with `< `.
