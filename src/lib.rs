@@ -50,6 +50,7 @@
 //! |---|---|
 //! | use an API that has a preset | [`providers`] |
 //! | describe another API | [`policy::Provider`] |
+//! | know how a limiter is learned that nothing was declared about | `docs/learning.md` in the repository |
 //! | know what to say about nginx, HAProxy, Laravel, Django and others | `docs/servers.md` in the repository |
 //! | decide by code | [`policy`], "write your own in 20 lines" |
 //! | change a setting, or see its default | [`RetryLayer`] |

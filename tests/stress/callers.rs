@@ -238,8 +238,9 @@ async fn forty_thousand_come_and_go(seed: u64) {
     ] {
         let left = left.lock().unwrap();
         let mut here = left.iter().filter(|(known, _)| known.contains(stage));
-        let enough = here.next().is_some_and(|(_, callers)| *callers >= 15);
-        assert!(enough, "too few went away where it says: {stage}");
+        // Few calls are refused: the gate keeps the others.
+        let enough = here.next().is_some_and(|(_, callers)| *callers >= 8);
+        assert!(enough, "too few went away where it says: {stage}: {left:?}");
     }
     assert_eq!(gates.snapshot().len(), KINDS.len());
     for gate in gates.snapshot() {

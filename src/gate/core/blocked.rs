@@ -57,7 +57,7 @@ impl Reason {
             Self::Pacing => "the pace of the quota",
             Self::ConcurrencyLimit => "the calls at once",
             Self::SlowStart => "the slow start after a refusal",
-            Self::LearnedWindow => "what a window was seen to hold",
+            Self::LearnedWindow => "a learned limit",
             Self::CircuitBreaker => "an outage",
         }
     }

@@ -130,6 +130,10 @@ impl Core {
     pub(crate) fn describe(&self, reason: Reason) -> Cow<'static, str> {
         match reason {
             Reason::Closing => self.cooldown.last_decided_by(),
+            Reason::LearnedWindow => match self.learner.learned() {
+                Some(learned) => format!("{}, {learned}", reason.text()).into(),
+                None => reason.text().into(),
+            },
             reason => reason.text().into(),
         }
     }

@@ -33,7 +33,7 @@ struct Known {
 const SAME: Duration = Duration::from_millis(1_200);
 
 impl Known {
-    /// How many calls are left at least, while so many are in flight.
+    /// How many calls are left at least, while `in_flight` are on their way.
     #[inline]
     fn left(&self, in_flight: u32) -> i64 {
         if self.told {

@@ -314,6 +314,10 @@ impl Pattern {
         let (mut least, most) = lesson.bounds(lesson.age, round_trip);
         if let Some(limit) = self.limit {
             let is_near = self.length <= self.too_short.length.mul_f64(1.1);
+            let is_another = lesson.named().is_some() && least > self.length * 2;
+            if is_another && std::mem::take(&mut self.is_tested) {
+                return; // another limit, over a longer time
+            }
             let is_early = served < limit / 2 || lesson.index == 0 && is_near && self.is_confirmed;
             if is_early && !self.was_early {
                 self.is_confirmed = false;

@@ -285,7 +285,7 @@ impl Pattern {
             }
             at_once.safe = at_once.limit;
             at_once.limit += 1;
-            at_once.used = 0;
+            (at_once.used, at_once.served) = (0, 0);
         }
     }
 
@@ -347,7 +347,9 @@ impl Pattern {
             return false;
         };
         let used_up = last.is_running && last.sent >= limit && last.refused == 0;
-        let confirms = used_up && !last.is_spent;
+        // A trial of less than a round trip is over before its first call is answered.
+        let is_answered = last.trial.is_none() || last.answered > 0;
+        let confirms = used_up && !last.is_spent && is_answered;
         if confirms {
             self.confirm(last, limit);
         }
@@ -470,7 +472,8 @@ impl Pattern {
             return 1;
         }
         let is_pace = self.length < Duration::from_secs(1) && limit < 2;
-        if is_pace && !self.is_as_dense_as_declared(limit) {
+        let can_be_shorter = self.faded_too_short(round_trip, now) < self.length.mul_f64(0.93);
+        if is_pace && can_be_shorter && !self.is_as_dense_as_declared(limit) {
             return 0; // a shorter cycle finds out whether there is more
         }
         let since = now.since(self.calm_since.max(self.last_probe));

@@ -63,6 +63,7 @@ impl Wording {
                     limit: None,
                     remaining,
                     resets_in: None,
+                    coarseness: Duration::ZERO,
                 }),
         }
     }

@@ -50,6 +50,7 @@ fn remaining() -> impl Strategy<Value = Remaining> {
         limit,
         remaining,
         resets_in,
+        coarseness: Duration::ZERO,
     })
 }
 
@@ -123,15 +124,14 @@ impl AnyServer {
             }
             ServerStep::Serve(call) => {
                 if let Some((ticket, sent)) = self.take(call) {
-                    self.learner.on_silent_success(sent);
+                    self.learner.on_silent_success(ticket);
                     self.learner.on_success(ticket, sent, true, now);
                 }
             }
             ServerStep::Count(call, left) => {
                 if let Some((ticket, sent)) = self.take(call) {
                     self.closed = self.closed.max(now + left.resets_in.unwrap_or_default());
-                    let others = self.in_flight.len() as u32;
-                    self.learner.on_counter(left, sent, others, now);
+                    self.learner.on_counter(left, ticket, now);
                     self.learner.on_success(ticket, sent, true, now);
                 }
             }

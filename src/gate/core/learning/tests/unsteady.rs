@@ -60,7 +60,8 @@ fn calls_that_were_never_sent_take_no_place() {
                 ..world
             },
         );
-        within_of(&world, sent.least(), Duration::ZERO, 1.10, 0.06);
+        // Of a call that is not sent the number stays, so that counters are believed a little later.
+        within_of(&world, sent.least(), Duration::ZERO, 1.20, 0.06);
     }
 }
 

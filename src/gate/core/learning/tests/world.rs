@@ -332,13 +332,13 @@ impl<L: Limiter + Clone> WorldRun<L> {
         }
         self.in_flight -= 1;
         if let Some(counter) = answer.counter {
-            self.learner.on_counter(counter, sent, self.in_flight, now);
+            self.learner.on_counter(counter, call.ticket, now);
         }
         if answer.refused.is_some() {
             return self.learner.on_answer(call.ticket, now);
         }
         if answer.counter.is_none() {
-            self.learner.on_silent_success(sent);
+            self.learner.on_silent_success(call.ticket);
         }
         if call.generation == self.closing.generation {
             self.closing.streak = 0;
