@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::hint::Remaining;
 
 #[derive(Clone, Debug)]
 enum CoreStep {

@@ -1,4 +1,4 @@
-//! One cycle of the calls of a gate, and the record that each call keeps of it.
+//! One cycle of the calls of a gate, and what each call brings of it.
 
 use std::time::Duration;
 
@@ -52,6 +52,15 @@ pub(crate) struct Ticket {
     pub(crate) is_extra: bool,
     /// Whether a counter has said that it will be served.
     pub(crate) is_promised: bool,
+}
+
+/// How long a refusal closes the gate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RefusalWait {
+    /// As the server says.
+    Named(Duration),
+    /// For a floor of our own, which says nothing about the server.
+    Floor(Duration),
 }
 
 impl Cycle {

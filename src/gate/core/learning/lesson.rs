@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::RefusalWait;
-use super::cycle::{Cycle, Ticket};
-use super::pattern::{AtOnce, Misses, Pattern, Price};
+use super::cycle::{Cycle, RefusalWait, Ticket};
+use super::pattern::{AtOnce, Misses, Pattern};
+use super::price::Price;
 use super::round_trip::RoundTrip;
 use crate::time::Moment;
 

@@ -8,9 +8,12 @@ mod cycle;
 mod learned_limit;
 mod lesson;
 mod pattern;
+mod price;
+mod questions;
+mod ramp;
 mod round_trip;
 
-pub(crate) use cycle::Ticket;
+pub(crate) use cycle::{RefusalWait, Ticket};
 pub use learned_limit::LearnedLimit;
 
 use std::time::Duration;
@@ -19,6 +22,7 @@ use self::counters::Counters;
 use self::cycle::Cycle;
 use self::lesson::Lesson;
 use self::pattern::Pattern;
+use self::ramp::Ramp;
 use self::round_trip::RoundTrip;
 use super::blocked::{Blocked, Reason};
 use crate::hint::Remaining;
@@ -64,62 +68,6 @@ pub(crate) struct Learner {
     declared: Option<(u32, Duration)>,
 }
 
-/// Calls at once after a closing: one, and one more with each that is served.
-#[derive(Clone, Copy, Debug)]
-struct Ramp {
-    most: u32,
-    /// Calls in flight that were sent since.
-    in_flight: u32,
-    /// The number of the first call since.
-    from: u32,
-}
-
-impl Ramp {
-    #[inline]
-    fn is_full(&self) -> bool {
-        self.in_flight >= self.most
-    }
-
-    fn restart(&mut self, sequence: u32) {
-        *self = Self {
-            most: 1,
-            in_flight: 0,
-            from: sequence,
-        };
-    }
-
-    /// Whether a call was sent since the closing.
-    #[inline]
-    fn has(&self, ticket: Ticket) -> bool {
-        ticket.sequence.wrapping_sub(self.from) < u32::MAX / 2
-    }
-
-    #[inline]
-    fn on_end(&mut self, ticket: Ticket) {
-        if self.has(ticket) {
-            self.in_flight = self.in_flight.saturating_sub(1);
-        }
-    }
-
-    /// Lets one more go; without a bound where nothing needs it.
-    #[inline]
-    fn on_success(&mut self, ticket: Ticket, others_wait: bool) {
-        if self.most < u32::MAX && self.has(ticket) {
-            let is_used = others_wait || self.most <= self.in_flight + 1;
-            self.most = if is_used { self.most + 1 } else { u32::MAX };
-        }
-    }
-}
-
-/// How long a refusal closes the gate.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum RefusalWait {
-    /// As the server says.
-    Named(Duration),
-    /// For a floor of our own, which says nothing about the server.
-    Floor(Duration),
-}
-
 impl Learner {
     /// Knows nothing. `declared` is the longest of the declared windows.
     pub(crate) fn new(cold_start: Option<u32>, declared: Option<(u32, Duration)>) -> Self {
@@ -127,11 +75,7 @@ impl Learner {
             sequence: 0,
             answered: 0,
             served: 0,
-            ramp: Ramp {
-                most: cold_start.unwrap_or(u32::MAX),
-                in_flight: 0,
-                from: 0,
-            },
+            ramp: Ramp::of(cold_start.unwrap_or(u32::MAX)),
             round_trip: RoundTrip::default(),
             last_sent: Moment::START,
             last_answered: Moment::START,
@@ -262,7 +206,7 @@ impl Learner {
         self.counters.on_admit(cost);
         self.sequence = self.sequence.wrapping_add(1);
         self.last_sent = now;
-        self.ramp.in_flight += 1;
+        self.ramp.on_admit();
         self.cycle.on_admit(ticket);
         if let Some(pattern) = &mut self.pattern {
             pattern.on_admit(in_flight, now);
@@ -300,7 +244,7 @@ impl Learner {
             now,
         ) {
             match pattern.is_tested() {
-                true => self.ramp.most = u32::MAX,
+                true => self.ramp.end(),
                 false => self.ramp.restart(self.sequence),
             }
         }
