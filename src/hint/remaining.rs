@@ -69,6 +69,9 @@ pub(super) fn read(
     }
 }
 
+/// If more calls are left than may be in flight, it does not matter how exactly the reset is told.
+const FEW: u32 = 1_000;
+
 /// A counter with headers of its own: the limit and the reset have the same stem.
 fn named(
     scan: &HeaderScan<'_>,
@@ -85,6 +88,7 @@ fn named(
     });
     let coarseness = reset
         .zip(resets_in)
+        .filter(|_| tightest.remaining <= FEW)
         .map(|(reset, wait)| coarseness(reset.value, wait));
     Remaining {
         limit: related.limit.and_then(|limit| whole_count(limit.value)),
