@@ -4,10 +4,10 @@ use std::task::Poll;
 
 use http::{HeaderMap, Response};
 
-use super::Call;
+use super::{Call, path_hash};
 use crate::body::Replay;
 use crate::failure::Redirected;
-use crate::gate::{self, Completion};
+use crate::gate::{self, Completion, PathHash};
 use crate::hint::{Left, is_silent};
 use crate::inner::Inner;
 use crate::telemetry::meter;
@@ -48,8 +48,19 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             return self.complete_with_counter(headers);
         }
         let now = self.settings.clock.now();
-        self.permit
-            .complete_plainly(Completion::plain(gate::Outcome::Ok), now)
+        let completion = Completion {
+            path: self.sampled_path(),
+            ..Completion::plain(gate::Outcome::Ok)
+        };
+        self.permit.complete_plainly(completion, now)
+    }
+
+    #[inline]
+    fn sampled_path(&self) -> PathHash {
+        if self.permit.is_sampled() {
+            return path_hash(&self.outgoing.head());
+        }
+        PathHash::UNKNOWN
     }
 
     /// The same, where there may be a counter.
@@ -61,6 +72,10 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             Left::Silent => Completion::plain(gate::Outcome::Ok),
             Left::Some(counter) => Completion::served(counter, self.settings.max_wait(true)),
             Left::PerhapsNone => return false,
+        };
+        let completion = Completion {
+            path: self.sampled_path(),
+            ..completion
         };
         self.permit.complete_plainly(completion, now)
     }

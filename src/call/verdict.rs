@@ -37,7 +37,7 @@ pub(super) fn apply_verdict<R: Body>(
     };
     let completion = Completion {
         outcome,
-        path: if outcome != Outcome::Ok || own.gate().watches_paths() {
+        path: if outcome != Outcome::Ok || own.gate().watches_paths() || own.is_sampled() {
             path_hash(&attempt.request())
         } else {
             PathHash::UNKNOWN

@@ -103,7 +103,7 @@ async fn no_job_is_lost_to_a_limiter_that_answers_a_bare_503() {
 
 #[tokio::test(start_paused = true)]
 async fn no_job_is_lost_to_windows_that_end_in_bare_503s() {
-    for (length, jobs) in [(4, 290), (10, 290)] {
+    for (length, jobs) in [(4, 290), (10, 290), (20, 150), (60, 150)] {
         let mock = window(60, secs(length));
         let ended = drain(&around(&mock, standard()), jobs, 32).await;
         assert_eq!(served(&ended), jobs, "windows of {length} s");

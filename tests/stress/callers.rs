@@ -78,7 +78,7 @@ impl Kind {
                 ],
             ),
             Self::Unknown if left.is_none() => (429, vec![("retry-after", number(1))]),
-            Self::Out if out.contains(&begun.elapsed()) => (503, Vec::new()),
+            Self::Out if out.contains(&begun.elapsed()) => (502, Vec::new()),
             _ => match shuffled(nth) % 200 {
                 0 => (429, vec![("retry-after", "0.1".into())]),
                 1 => (503, vec![("retry-after", "0.1".into())]),

@@ -104,7 +104,8 @@ impl Core {
         if closing.by_limit && is_first {
             self.limits.on_refusal();
         }
-        if !closing.by_limit || of_one_path || self.limits.explains_refusals() {
+        let may_be_outage = closing.wait == Wait::SHED && !self.shedding_paths.is_proven(path);
+        if !closing.by_limit || of_one_path || may_be_outage || self.limits.explains_refusals() {
             return self.learner.on_outage();
         }
         let wait = match closing.wait {

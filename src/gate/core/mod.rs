@@ -265,8 +265,7 @@ impl Core {
 
     /// Whether a bare 503 that this path answers now is a refusal by a limit: it is served meanwhile.
     pub(crate) fn is_shedding(&self, path: PathHash, now: Moment) -> bool {
-        let opens = self.cooldown.last_settled();
-        self.shedding_paths.is_limit(path, opens, now)
+        self.shedding_paths.is_limit(path, now)
     }
 
     /// Whether an outage is certain, so that calls wait with the patience for failures.

@@ -11,6 +11,9 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(crate) struct SheddingPaths {
     paths: Vec<SheddingPath>,
+    /// The latest served calls that were told while no path was watched: the first refusals are understood by them.
+    samples: [Option<(PathHash, Moment)>; 4],
+    next_sample: u8,
 }
 
 #[derive(Debug)]
@@ -20,15 +23,15 @@ struct SheddingPath {
     now: Tally,
     before: Tally,
     since: Moment,
-    /// The bare 503s since a call was served: an outage begins like this, too.
-    unsettled: u32,
     served_at: Moment,
     refused_at: Moment,
-    /// Whether the last answer was a refusal by a limit, so that the closings follow each other.
+    /// Whether one of its bare 503s was a refusal by a limit: the next is one, too.
     is_limited: bool,
+    /// Whether it was served after a bare 503.
+    is_proven: bool,
 }
 
-/// How many calls were served, and how many of the bare 503s were followed by one that was.
+/// How many calls were served, and how many answered with a bare 503.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     served: u32,
@@ -44,12 +47,10 @@ impl SheddingPaths {
     const ENOUGH: u32 = 2;
     /// A limiter refuses more than one call in 50 of a client that does not know of it; a stray 503 is rarer.
     const MOST_SERVED: u32 = 50;
-    /// Unlearned if it is not refused again this long after the gate has opened.
-    const UNLEARNED_AFTER: Duration = Duration::from_secs(10);
-    /// Not served for so long, the server is out: the closings from 1 s to 30 s take 61 s.
+    /// Not served for so long, the server is out. The closings from 1 s to 30 s take 61 s, a window often a minute.
     const OUT_AFTER: Duration = Duration::from_secs(120);
-    /// Watched for so long after a refusal, so that the next one is understood at once.
-    const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
+    /// Watched for so long after a refusal, so that the next one is understood at once: some windows of a few minutes.
+    const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
@@ -57,11 +58,15 @@ impl SheddingPaths {
     }
 
     /// Whether a bare 503 that this path answers now is a refusal by a limit.
-    /// The last closing of the gate has ended, or ends, at `opens`: until then nothing could be served.
-    pub(crate) fn is_limit(&self, path: PathHash, opens: Option<Moment>, now: Moment) -> bool {
+    pub(crate) fn is_limit(&self, path: PathHash, now: Moment) -> bool {
         let mut same = self.paths.iter().filter(|known| known.path == path);
-        same.next()
-            .is_some_and(|known| known.is_limit(opens.unwrap_or(Moment::START), now))
+        same.next().is_some_and(|known| known.is_limit(now))
+    }
+
+    /// Whether this path was served after it had answered a bare 503. An outage that begins looks like a limit until then.
+    pub(crate) fn is_proven(&self, path: PathHash) -> bool {
+        let mut same = self.paths.iter().filter(|known| known.path == path);
+        same.next().is_some_and(|known| known.is_proven)
     }
 
     /// Notes that this path has answered a bare 503, and whether that was a refusal by a limit.
@@ -70,10 +75,10 @@ impl SheddingPaths {
         let known = self.paths.iter().position(|known| known.path == path);
         let mut known = match known {
             Some(at) => self.paths.remove(at),
-            None => SheddingPath::new(path, now),
+            None => self.first_seen(path, now),
         };
         known.turn(now);
-        known.unsettled = known.unsettled.saturating_add(1);
+        known.now.refused = known.now.refused.saturating_add(1);
         (known.refused_at, known.is_limited) = (now, is_limit);
         if self.paths.len() == Self::MOST {
             self.paths.remove(0);
@@ -85,15 +90,31 @@ impl SheddingPaths {
     pub(crate) fn on_success(&mut self, path: PathHash, now: Moment) {
         self.forget_old(now);
         let mut same = self.paths.iter_mut().filter(|known| known.path == path);
-        if let Some(known) = same.next() {
-            known.turn(now);
-            known.now.served = known.now.served.saturating_add(1);
-            let settled = std::mem::take(&mut known.unsettled);
-            if now < known.refused_at + Self::UNLEARNED_AFTER {
-                known.now.refused = known.now.refused.saturating_add(settled);
-            }
-            (known.served_at, known.is_limited) = (now, false);
+        let Some(known) = same.next() else {
+            return self.sample(path, now);
+        };
+        known.turn(now);
+        known.now.served = known.now.served.saturating_add(1);
+        (known.served_at, known.is_proven) = (now, true);
+    }
+
+    fn sample(&mut self, path: PathHash, now: Moment) {
+        let at = usize::from(self.next_sample) % self.samples.len();
+        self.samples[at] = Some((path, now));
+        self.next_sample = self.next_sample.wrapping_add(1);
+    }
+
+    /// What is known of a path that answers its first bare 503.
+    fn first_seen(&self, path: PathHash, now: Moment) -> SheddingPath {
+        let mut seen = SheddingPath::new(path, now);
+        let lately = |at: &Moment| now < *at + 2 * Self::PERIOD;
+        let samples = self.samples.iter().flatten();
+        let served = samples.filter(|(sample, at)| *sample == path && lately(at));
+        for (_, at) in served {
+            seen.now.served += 1;
+            seen.served_at = seen.served_at.max(*at);
         }
+        seen
     }
 
     fn forget_old(&mut self, now: Moment) {
@@ -109,10 +130,10 @@ impl SheddingPath {
             now: Tally::default(),
             before: Tally::default(),
             since: now,
-            unsettled: 0,
             served_at: Moment::START,
             refused_at: now,
             is_limited: false,
+            is_proven: false,
         }
     }
 
@@ -133,11 +154,9 @@ impl SheddingPath {
         }
     }
 
-    fn is_limit(&self, opens: Moment, now: Moment) -> bool {
+    fn is_limit(&self, now: Moment) -> bool {
         if self.is_limited {
-            let quiet_since = opens.max(self.refused_at);
-            return now < quiet_since + SheddingPaths::UNLEARNED_AFTER
-                && now < self.served_at + SheddingPaths::OUT_AFTER;
+            return now < self.served_at + SheddingPaths::OUT_AFTER;
         }
         let (period, before, _) = self.periods(now);
         let served = period.served.saturating_add(before.served);
@@ -169,13 +188,27 @@ mod tests {
     fn a_bare_503_is_a_limit_if_its_path_was_served_twice_and_refused_twice() {
         let now = Moment::now();
         let mut paths = SheddingPaths::default();
-        assert!(!paths.is_limit(PATH, None, now));
+        assert!(!paths.is_limit(PATH, now));
         paths.on_bare_503(PATH, false, now);
         paths.on_success(PATH, now);
-        assert!(!paths.is_limit(PATH, None, now), "served once");
+        assert!(!paths.is_limit(PATH, now), "served once");
         paths.on_success(PATH, now);
-        assert!(paths.is_limit(PATH, None, now));
-        assert!(!paths.is_limit(OTHER, None, now));
+        assert!(paths.is_limit(PATH, now));
+        assert!(!paths.is_limit(OTHER, now));
+    }
+
+    #[test]
+    fn what_was_served_before_the_first_bare_503_counts_for_ten_seconds() {
+        let now = Moment::now();
+        for (later, is_limit) in [(9 * SECOND, true), (10 * SECOND, false)] {
+            let mut paths = SheddingPaths::default();
+            (0..10).for_each(|_| paths.on_success(PATH, now));
+            assert!(paths.is_empty());
+            paths.on_bare_503(PATH, false, now + later);
+            assert_eq!(paths.is_limit(PATH, now + later), is_limit);
+            paths.on_bare_503(OTHER, false, now + later);
+            assert!(!paths.is_limit(OTHER, now + later));
+        }
     }
 
     #[test]
@@ -183,7 +216,7 @@ mod tests {
         let now = Moment::now();
         let mut paths = SheddingPaths::default();
         for _ in 0..100 {
-            assert!(!paths.is_limit(PATH, None, now));
+            assert!(!paths.is_limit(PATH, now));
             paths.on_bare_503(PATH, false, now);
             paths.on_success(OTHER, now);
         }
@@ -193,8 +226,8 @@ mod tests {
     fn what_was_served_and_refused_counts_for_ten_seconds() {
         let now = Moment::now();
         let paths = served_twice_since_one_503(now);
-        assert!(paths.is_limit(PATH, None, now + 9 * SECOND));
-        assert!(!paths.is_limit(PATH, None, now + 10 * SECOND));
+        assert!(paths.is_limit(PATH, now + 9 * SECOND));
+        assert!(!paths.is_limit(PATH, now + 10 * SECOND));
     }
 
     #[test]
@@ -202,38 +235,55 @@ mod tests {
         let now = Moment::now();
         let mut paths = SheddingPaths::default();
         for _ in 0..10 {
-            assert!(!paths.is_limit(PATH, None, now));
+            assert!(!paths.is_limit(PATH, now));
             paths.on_bare_503(PATH, false, now);
             (0..60).for_each(|_| paths.on_success(PATH, now));
         }
     }
 
     #[test]
-    fn an_outage_that_begins_after_a_stray_503_is_no_limit() {
-        let now = Moment::now();
-        let mut paths = SheddingPaths::default();
-        paths.on_bare_503(PATH, false, now);
-        (0..60).for_each(|_| paths.on_success(PATH, now));
-        for _ in 0..100 {
-            assert!(!paths.is_limit(PATH, None, now + SECOND));
-            paths.on_bare_503(PATH, false, now + SECOND);
-        }
-    }
-
-    #[test]
-    fn while_closings_follow_each_other_the_time_in_which_the_gate_is_closed_does_not_count() {
+    fn a_server_that_is_not_served_for_two_minutes_is_out_and_no_longer_limited() {
         let mut now = Moment::now();
         let mut paths = served_twice_since_one_503(now);
-        for wait in [1, 2, 4, 8, 16, 30, 30] {
-            assert!(paths.is_limit(PATH, Some(now), now));
+        for wait in [1, 2, 4, 8, 16, 30, 30, 28] {
+            assert!(paths.is_limit(PATH, now));
             paths.on_bare_503(PATH, true, now);
             now += wait * SECOND;
         }
-        assert!(paths.is_limit(PATH, Some(now), now + 9 * SECOND));
-        assert!(!paths.is_limit(PATH, Some(now), now + 10 * SECOND));
+        assert!(paths.is_limit(PATH, now), "119 s");
         paths.on_bare_503(PATH, true, now);
-        now += 30 * SECOND;
-        assert!(!paths.is_limit(PATH, Some(now), now), "the server is out");
+        now += SECOND;
+        assert!(!paths.is_limit(PATH, now), "120 s");
+        paths.on_bare_503(PATH, false, now);
+        paths.on_success(PATH, now);
+        assert!(!paths.is_limit(PATH, now), "served once since");
+    }
+
+    #[test]
+    fn a_limit_is_proven_once_its_path_is_served_again() {
+        let now = Moment::now();
+        let mut paths = SheddingPaths::default();
+        (0..2).for_each(|_| paths.on_success(PATH, now));
+        (0..9).for_each(|_| paths.on_bare_503(PATH, true, now));
+        assert!(!paths.is_proven(PATH));
+        paths.on_success(OTHER, now);
+        assert!(!paths.is_proven(PATH));
+        paths.on_success(PATH, now);
+        assert!(paths.is_proven(PATH) && !paths.is_proven(OTHER));
+    }
+
+    #[test]
+    fn a_limit_that_was_seen_is_known_again_at_its_next_refusal() {
+        let now = Moment::now();
+        let mut paths = served_twice_since_one_503(now);
+        paths.on_bare_503(PATH, true, now);
+        (0..1_000).for_each(|_| paths.on_success(PATH, now + 200 * SECOND));
+        assert!(paths.is_limit(PATH, now + 250 * SECOND));
+        paths.on_success(PATH, now + SheddingPaths::FORGOTTEN_AFTER);
+        assert!(
+            !paths.is_limit(PATH, now + SheddingPaths::FORGOTTEN_AFTER),
+            "forgotten"
+        );
     }
 
     #[test]
