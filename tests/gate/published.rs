@@ -369,6 +369,19 @@ async fn the_end_of_a_declared_window_counts_within_the_last_second_of_a_publish
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_several_declared_windows_the_one_that_the_server_names_ends_early() {
+    for (other, ends_early) in [
+        (Quota::new(100, secs(60)), true),
+        (Quota::new(2, secs(2)), false),
+    ] {
+        let quotas = [Quota::new(2, millis(10_500)), other];
+        let took =
+            waits_behind_a_spent_quota(Provider::new("published").quotas(quotas), "11").await;
+        assert_eq!(took < secs(11), ends_early, "{other:?}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_declaration_a_published_reset_is_kept_to_the_letter() {
     let took = waits_behind_a_spent_quota(Provider::new("published"), "10").await;
     assert!(took >= millis(10_040), "{took:?}");

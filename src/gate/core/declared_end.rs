@@ -38,7 +38,7 @@ impl DeclaredEnd {
             return;
         };
         let published = now + resets_in;
-        let end = limits.first_end(now);
+        let end = limits.first_end(counter.limit, now);
         let Some((declared, window)) =
             end.filter(|(end, _)| *end < published && *end + counter.coarseness > published)
         else {

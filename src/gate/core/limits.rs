@@ -153,18 +153,23 @@ impl Limits {
         intervals.max()
     }
 
-    /// When the first slot of the declared window is free, if there is one window. And how long that is.
-    pub(crate) fn first_end(&mut self, now: Moment) -> Option<(Moment, Duration)> {
-        let mut wide = self
-            .windows
-            .iter_mut()
-            .filter(|window| !window.is_burst_window());
-        let (window, others) = (wide.next()?, wide.next());
+    /// When the first slot of a declared window is free, and how long the window is.
+    /// Of several windows it is the one of as many calls as are `published`; `None` if that is not clear.
+    pub(crate) fn first_end(
+        &mut self,
+        published: Option<u32>,
+        now: Moment,
+    ) -> Option<(Moment, Duration)> {
+        let windows = || self.windows.iter().filter(|w| !w.is_burst_window());
+        let is_alone = windows().count() == 1;
+        let same = |window: &SlidingWindow| is_alone || published == Some(window.limit());
+        if windows().filter(|window| same(window)).count() != 1 {
+            return None;
+        }
+        let mut windows = self.windows.iter_mut();
+        let window = windows.find(|window| !window.is_burst_window() && same(window))?;
         let length = window.length();
-        window
-            .first_end(now)
-            .filter(|_| others.is_none())
-            .map(|end| (end, length))
+        window.first_end(now).map(|end| (end, length))
     }
 
     /// Whether there can ever be enough for this cost. If not, returns how much there is.
