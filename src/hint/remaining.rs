@@ -89,7 +89,7 @@ fn named(
     let coarseness = reset
         .zip(resets_in)
         .filter(|_| tightest.remaining <= FEW)
-        .map(|(reset, wait)| coarseness(reset.value, wait));
+        .map(|(reset, wait)| coarseness(reset.value, wait, scan.date().is_some()));
     Remaining {
         limit: related.limit.and_then(|limit| whole_count(limit.value)),
         remaining: tightest.remaining,
@@ -105,7 +105,7 @@ fn listed(scan: &HeaderScan<'_>, reference: impl FnOnce() -> ReferenceTime) -> O
     let resets_in = reset.and_then(|reset| wait(reference().read(reset, Unit::Auto)?));
     let coarseness = reset
         .zip(resets_in)
-        .map(|(reset, wait)| coarseness(reset, wait));
+        .map(|(reset, wait)| coarseness(reset, wait, scan.date().is_some()));
     Some(Remaining {
         limit: None,
         remaining,

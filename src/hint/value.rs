@@ -70,19 +70,19 @@ impl Parsed {
 
 /// How much earlier than written a moment may be: by less than a second for whole seconds, and by less than another one
 /// if it is an absolute moment that was compared with a `Date`, which is cut to seconds.
-pub(super) fn coarseness(text: &[u8], wait: Duration) -> Duration {
-    /// From this many digits on, a number is an epoch in milliseconds.
+pub(super) fn coarseness(text: &[u8], wait: Duration, has_date: bool) -> Duration {
+    /// From this many digits on, a number is a moment; from so many, one in milliseconds.
+    const MOMENT: usize = 9;
     const MILLIS: usize = 12;
-    let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let is_number = digits == text.len();
-    let is_delta = is_number && digits < 9;
-    let is_whole = wait.subsec_nanos() == 0;
-    match (is_delta, is_whole) {
-        (true, true) => Duration::from_secs(1),
-        _ if is_delta || text.contains(&b'.') || is_number && digits >= MILLIS => Duration::ZERO,
-        (_, true) => Duration::from_secs(2),
-        (_, false) => Duration::from_secs(1),
-    }
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let has_fraction = text.contains(&b'.');
+    let is_number = text
+        .iter()
+        .all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    let is_delta = is_number && digits < MOMENT;
+    let is_exact = has_fraction || is_number && digits >= MILLIS;
+    let is_whole = !is_exact && (!is_delta || wait.subsec_nanos() == 0);
+    Duration::from_secs(u64::from(is_whole) + u64::from(has_date && !is_delta))
 }
 
 /// The longest wait that is believed. A leap year is a year, too.
@@ -250,6 +250,27 @@ mod tests {
             Some(Parsed::Wait(Duration::from_millis(millis))),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_moment_is_as_coarse_as_its_digits_and_the_date_that_it_is_compared_with() {
+        for (text, millis, alone, with_date) in [
+            ("7", 7_000, 1, 1),
+            ("7", 7, 0, 0),
+            ("7.5", 7_500, 0, 0),
+            ("1767225607", 7_000, 1, 2),
+            ("1767225607", 6_400, 1, 2),
+            ("1767225607.234", 7_234, 0, 1),
+            ("1767225607000", 7_000, 0, 1),
+            ("2026-01-01T00:00:07Z", 7_000, 1, 2),
+            ("2026-01-01T00:00:07.5Z", 7_500, 0, 1),
+        ] {
+            let wait = Duration::from_millis(millis);
+            for (has_date, seconds) in [(false, alone), (true, with_date)] {
+                let coarse = coarseness(text.as_bytes(), wait, has_date);
+                assert_eq!(coarse, Duration::from_secs(seconds), "{text}, {has_date}");
+            }
+        }
     }
 
     #[test]
