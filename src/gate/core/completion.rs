@@ -30,8 +30,9 @@ impl Core {
                 ..counter
             };
             if completion.outcome == Outcome::Ok && counter.remaining <= self.in_flight {
+                let round_trip = now.since(admitted.sent);
                 self.declared_end
-                    .replace(&mut counter, &mut self.limits, now);
+                    .replace(&mut counter, &mut self.limits, round_trip, now);
             }
             self.learner.on_counter(counter, admitted.ticket, now);
         }

@@ -30,7 +30,14 @@ struct Replaced {
 
 impl DeclaredEnd {
     /// Replaces the reset of a counter that has nothing left for another call, if the declared end is as good.
-    pub(crate) fn replace(&mut self, counter: &mut Remaining, limits: &mut Limits, now: Moment) {
+    /// The published one counts from now, though the server has named it up to a round trip ago.
+    pub(crate) fn replace(
+        &mut self,
+        counter: &mut Remaining,
+        limits: &mut Limits,
+        round_trip: Duration,
+        now: Moment,
+    ) {
         if counter.coarseness.is_zero() || self.distrusted_until.is_some_and(|until| now < until) {
             return;
         }
@@ -39,8 +46,9 @@ impl DeclaredEnd {
         };
         let published = now + resets_in;
         let end = limits.first_end(counter.limit, now);
+        let late = counter.coarseness + round_trip;
         let Some((declared, window)) =
-            end.filter(|(end, _)| *end < published && *end + counter.coarseness > published)
+            end.filter(|(end, _)| *end < published && *end + late > published)
         else {
             return;
         };

@@ -70,6 +70,15 @@ impl Counters {
         self.known.as_ref().is_some_and(left)
     }
 
+    /// Whether the server has not said that nothing is left, nor that there is less than this in a window.
+    pub(crate) fn leaves_some_of(&self, declared: u32) -> bool {
+        self.known.as_ref().is_none_or(|known| {
+            let is_spent = known.told && known.lowest <= 0;
+            (!is_spent || known.resets.is_none())
+                && known.limit.is_none_or(|limit| limit >= declared)
+        })
+    }
+
     /// How many more calls may be sent, if a counter says so.
     #[inline]
     pub(crate) fn left(&self, in_flight: u32) -> Option<i64> {

@@ -156,7 +156,7 @@ impl Learner {
 
     /// Until when the counters of the server keep a call.
     fn blocked_by_counters(&mut self, cost: u32, in_flight: u32, now: Moment) -> Option<Blocked> {
-        if self.counters.left(in_flight)? >= i64::from(cost) {
+        if self.counters.left(in_flight)? >= i64::from(cost) || self.is_longer_on_the_way() {
             return None;
         }
         let (until, reason) = match (self.counters.resets(), &mut self.pattern) {
@@ -170,6 +170,18 @@ impl Learner {
             (None, _) => return None,
         };
         Blocked::until(until, reason, now)
+    }
+
+    /// Whether the declared or the learned limit decides, since calls are on their way for as long as its window:
+    /// those in flight do not belong to the window of which a counter speaks.
+    fn is_longer_on_the_way(&self) -> bool {
+        // A reset that is published says more than what was learned.
+        let is_published = self.counters.resets().is_some();
+        let learned = self.pattern.as_deref().filter(|_| !is_published);
+        let learned = learned.and_then(Pattern::window);
+        self.declared.or(learned).is_some_and(|(limit, length)| {
+            2 * self.round_trip() >= length && self.counters.leaves_some_of(limit)
+        })
     }
 
     /// How many may be in flight as long as nothing is known.

@@ -155,6 +155,11 @@ impl Pattern {
         }
     }
 
+    /// How many calls a cycle holds, and how long it is.
+    pub(super) fn window(&self) -> Option<(u32, Duration)> {
+        self.limit.map(|limit| (limit, self.length))
+    }
+
     /// What is believed, if anything was learned.
     pub(super) fn learned(&self) -> Option<LearnedLimit> {
         match self.limit {
