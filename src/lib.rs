@@ -54,7 +54,7 @@
 //! | know what to say about nginx, HAProxy, Laravel, Django and others | `docs/servers.md` in the repository |
 //! | decide by code | [`policy`], "write your own in 20 lines" |
 //! | change a setting, or see its default | [`RetryLayer`] |
-//! | set something for one request | [`Patience`], [`Deadline`], [`Idempotent`], [`ReportSlot`] |
+//! | set something for one request | [`Patience`], [`Deadline`], [`Priority`], [`Idempotent`], [`ReportSlot`] |
 //! | send streams | [`body`] |
 //! | call a gRPC service, such as over tonic's channel | [`policy::Grpc`] |
 //! | declare what a provider allows, or what a request costs | [`Quota`], [`Cost`] |
@@ -135,7 +135,9 @@ pub use error::{BoxError, CostAboveQuota, NotBefore};
 pub use future::ResponseFuture;
 pub use gate::{GateStatus, Gates, LearnedLimit, Quota, QuotaUsage};
 pub use layer::RetryLayer;
-pub use retry::{Backoff, Budget, CircuitBreaker, Cost, Deadline, Idempotent, Jitter, Patience};
+pub use retry::{
+    Backoff, Budget, CircuitBreaker, Cost, Deadline, Idempotent, Jitter, Patience, Priority,
+};
 pub use scope::Scope;
 pub use service::Retry;
 #[cfg(feature = "metrics")]

@@ -13,6 +13,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
     pub(crate) fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
         let needs = AcquireRequest {
             cost: self.permit.cost(),
+            priority: self.outgoing.priority(),
             path: path_hash(&self.outgoing.head()),
             deadlines: Deadlines {
                 latest: self.latest(),

@@ -49,7 +49,9 @@ impl<R: Body> CallEntry<R> {
             return false;
         }
         let more_to_ask = self.retry_state.is_some() || settings.fleet.is_some();
-        let (started, passes) = self.permit.try_acquire_now(more_to_ask, now);
+        let (started, passes) = self
+            .permit
+            .try_acquire_now(outgoing.priority(), more_to_ask, now);
         self.started = started;
         settings.gates.tidy(started);
         passes

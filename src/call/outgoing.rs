@@ -8,6 +8,7 @@ use super::RetryState;
 use crate::body::Replay;
 use crate::config::Settings;
 use crate::policy::RequestHead;
+use crate::retry::Priority;
 use crate::scope::Scope;
 use crate::telemetry::trace;
 
@@ -39,6 +40,12 @@ impl<B> Outgoing<B> {
     #[inline]
     pub(crate) fn head(&self) -> RequestHead<'_> {
         RequestHead::from(&self.head)
+    }
+
+    /// Which of the waiting calls go before it.
+    #[inline]
+    pub(super) fn priority(&self) -> Priority {
+        self.head.extensions.get().copied().unwrap_or_default()
     }
 
     /// How often it was sent.

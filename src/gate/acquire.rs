@@ -3,9 +3,11 @@
 use std::task::Waker;
 use std::time::Duration;
 
-use super::core::{AcquireRequest, Admission, Blocked, ClosedUntil, PathHash, Reason, Rejected};
+use super::core::{
+    AcquireRequest, Admission, Blocked, ClosedUntil, Need, PathHash, Reason, Rejected,
+};
 use super::gate::{Guarded, WakeList};
-use super::waiters::{STALLED_AFTER, timer_offset};
+use super::waiters::{STALLED_AFTER, priority_of, timer_offset};
 use crate::time::Moment;
 
 /// If no moment is known at which the next call may go, a timer holder looks after this long.
@@ -39,7 +41,11 @@ impl Guarded {
             true => cost,
             false => cost.max(self.waiters.first_cost()),
         };
-        let blocked = self.core.blocked(needed, now);
+        let need = Need {
+            cost: needed,
+            ..request.need()
+        };
+        let blocked = self.core.blocked(need, now);
         let may_go = blocked.is_none() && now <= latest;
         let skipped = if may_go && !self.waiters.is_first(number) {
             self.waiters.skip_stalled(now)
@@ -48,8 +54,9 @@ impl Guarded {
         };
         if may_go && self.waiters.is_first(number) {
             let others = self.waiters.len();
-            if let Ok(admitted) = self.core.admit(cost, others, now) {
+            if let Ok(admitted) = self.core.admit(request.need(), others, now) {
                 self.waiters.on_admit();
+                self.waiters.on_turn(number);
                 self.waiters.first_came();
                 return (
                     Admission::Granted(admitted),
@@ -84,7 +91,7 @@ impl Guarded {
     }
 
     fn reject(&mut self, request: AcquireRequest, latest: Moment, now: Moment) -> Option<Rejected> {
-        let closed = self.closed_until(request.cost, now);
+        let closed = self.closed_until(request.need(), now);
         // A body that is still being read may take back what its head has closed.
         let certain = match self.core.closed(now) {
             Some(_) => self.core.settled(now),
@@ -96,9 +103,9 @@ impl Guarded {
         (self.waiters.len() >= request.max_waiting).then_some(Rejected::QueueFull(closed))
     }
 
-    /// Until when no call of this cost is admitted, whatever the others do meanwhile, and why.
-    fn closed_until(&mut self, cost: u32, now: Moment) -> Option<ClosedUntil> {
-        let blocked = self.core.certainly_blocked(cost, now)?;
+    /// Until when no such call is admitted, whatever the others do meanwhile, and why.
+    fn closed_until(&mut self, need: Need, now: Moment) -> Option<ClosedUntil> {
+        let blocked = self.core.certainly_blocked(need, now)?;
         Some(ClosedUntil {
             until: blocked.until,
             decided_by: self.core.describe(blocked.reason),
@@ -151,7 +158,7 @@ impl Guarded {
             return (number, WakeList::default());
         }
         let wake = self.leave(number);
-        (self.waiters.arrive(), wake)
+        (self.waiters.arrive(priority_of(number)), wake)
     }
 
     /// Says which calls to wake when the timer of this one rings.

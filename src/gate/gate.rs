@@ -10,7 +10,7 @@ use std::task::Waker;
 use shuttle::sync::{Mutex, MutexGuard};
 
 use super::core::{
-    Admitted, Closed, Closing, Completion, Core, GateConfig, OpensAt, Outcome, PathHash,
+    Admitted, Closed, Closing, Completion, Core, GateConfig, Need, OpensAt, Outcome, PathHash,
     ProvisionalId,
 };
 use super::waiters::Waiters;
@@ -145,13 +145,13 @@ impl Gate {
 impl Guarded {
     /// Admits a new call if no other waits and nothing keeps it. It is sent at once.
     #[inline]
-    pub(super) fn try_admit(&mut self, cost: u32, now: Moment) -> Option<Admitted> {
+    pub(super) fn try_admit(&mut self, need: Need, now: Moment) -> Option<Admitted> {
         if !self.waiters.is_empty() {
             return None;
         }
-        let admitted = self.core.admit(cost, 0, now).ok()?;
+        let admitted = self.core.admit(need, 0, now).ok()?;
         self.waiters.on_admit();
-        self.core.on_send(cost, now);
+        self.core.on_send(need.cost, now);
         Some(admitted)
     }
 

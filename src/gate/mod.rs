@@ -1,7 +1,7 @@
 //! One gate per scope, shared by all its callers: a rate limiter and a circuit breaker.
 //!
 //! ```text
-//! Gates ── scope ──► Gate ── lock ──► Waiters   the calls that wait, in order
+//! Gates ── scope ──► Gate ── lock ──► Waiters   the calls that wait, by priority and in order
 //!                      ▲              Core      all decisions, told the time: cooldown, quotas, learning, breaker
 //!                    Permit           (one per call: acquires, is completed, and releases what it holds when dropped)
 //! ```

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::core::{
-    AcquireRequest, Admission, Admitted, BreakerState, Completion, Reason, Rejected, Ticket,
+    AcquireRequest, Admission, Admitted, BreakerState, Completion, Need, Reason, Rejected, Ticket,
 };
 use super::gate::{Gate, Guarded};
 use super::guards::{ConcurrencyPermit, RetryReceipt};
 use super::timer_waker::TimerWaker;
-use crate::retry::Budget;
+use super::waiters::{arrivals_before, priority_of};
+use crate::retry::{Budget, Priority};
 use crate::time::{Clock, Instant, Moment, Timer};
 
 /// The right of one call to be sent: not asked for yet, waited for, granted or used.
@@ -88,16 +89,21 @@ impl Permit {
 
     /// Arrives, and is used at once if nothing keeps the call.
     #[inline]
-    pub(crate) fn try_acquire_now(&mut self, must_wait: bool, now: Instant) -> (Moment, bool) {
+    pub(crate) fn try_acquire_now(
+        &mut self,
+        priority: Priority,
+        must_wait: bool,
+        now: Instant,
+    ) -> (Moment, bool) {
         let cost = self.cost;
         let now = Moment::of(now);
         let mut gate = self.gate.lock();
         gate.core.on_call(now);
-        self.number = gate.waiters.arrive();
+        self.number = gate.waiters.arrive(priority);
         if must_wait || cost > 1 && gate.core.check_cost(cost).is_err() {
             return (now, false);
         }
-        let admitted = gate.try_admit(cost, now);
+        let admitted = gate.try_admit(Need::of(cost, priority), now);
         drop(gate);
         if let Some(admitted) = admitted {
             self.store(admitted, Stage::Sent);
@@ -124,7 +130,8 @@ impl Permit {
     /// Those are the first 8 calls and every 32nd: a path costs some 250 instructions to hash.
     #[inline]
     pub(crate) fn is_sampled(&self) -> bool {
-        self.number <= 8 || self.number % 32 == 0
+        let arrivals = arrivals_before(self.number);
+        arrivals <= 8 || arrivals % 32 == 0
     }
 
     pub(crate) fn is_admitted(&self) -> bool {
@@ -170,7 +177,7 @@ impl Permit {
         let waker = cx.waker().clone();
         let mut gate = self.gate.lock();
         if self.number == 0 {
-            self.number = gate.waiters.arrive();
+            self.number = gate.waiters.arrive(request.priority);
         }
         // A call that has been here before is not sent away because others have come since.
         if self.stage != Stage::New {
@@ -271,7 +278,9 @@ impl Permit {
     pub(crate) fn suspend_retry(&mut self, now: Moment) -> Option<BreakerState> {
         let mut gate = self.gate.lock();
         let state = gate.core.breaker_state(now)?;
-        self.number = gate.waiters.arrive();
+        if self.number != 0 {
+            self.number = gate.waiters.arrive(priority_of(self.number));
+        }
         Some(state)
     }
 

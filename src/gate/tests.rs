@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::retry::Priority;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -27,7 +28,9 @@ fn call_all(gates: &Gates, hosts: u32, now: Moment) {
         gates.cache(&uri, &gate);
         let mut permit = Permit::new(gate, 1);
         assert!(
-            permit.try_acquire_now(false, now.instant()).1,
+            permit
+                .try_acquire_now(Priority::Normal, false, now.instant())
+                .1,
             "the gate is open"
         );
         permit.complete(Completion::plain(Outcome::Ok), now);
@@ -122,7 +125,11 @@ fn a_bucket_that_a_failure_does_not_concern_frees_its_slot_once() {
     let gate = gates.of(Scope::single(), config, now);
     let enter = || {
         let mut permit = Permit::new(Arc::clone(&gate), 1);
-        assert!(permit.try_acquire_now(false, now.instant()).1);
+        assert!(
+            permit
+                .try_acquire_now(Priority::Normal, false, now.instant())
+                .1
+        );
         permit
     };
     let used = || gates.snapshot()[0].quotas[0].used;

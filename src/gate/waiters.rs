@@ -1,8 +1,12 @@
-//! The calls that wait at a gate, in order of arrival, and which of them hold a timer.
+//! The calls that wait at a gate: whose turn it is, and which of them hold a timer.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+mod line;
+
+use std::collections::HashSet;
 use std::time::Duration;
 
+use self::line::{Line, Waiter};
+use crate::retry::Priority;
 use crate::time::Moment;
 
 /// A first waiter that could go and does not ask for this long has stalled.
@@ -16,27 +20,20 @@ pub(super) fn timer_offset(number: u64) -> Duration {
     Duration::from_millis(number % WITHIN)
 }
 
-/// The waiting calls by their number of arrival, each with a handle `W` that wakes it.
-/// A call keeps its number when it is refused and comes back, so that none overtakes it.
+/// The waiting calls of a gate, each with a handle `W` that wakes it.
+/// Its number tells the priority of a call, and when it arrived among those.
 #[derive(Debug)]
 #[repr(C)] // what every call touches first
 pub(super) struct Waiters<W> {
-    arrivals: u64,
-    len: usize,
     /// Since when the first waiter could have gone.
     due: Option<Moment>,
     /// The cost of the first waiter, once it has asked.
     first_cost: u32,
     /// How many are skipped next time, if none comes before.
     stalled: usize,
-    /// Calls that wait for the first time, one after the other, in three words each.
-    line: VecDeque<Option<Waiter<W>>>,
-    /// The number of the first in the line.
-    base: u64,
-    /// Calls that came back after the line had moved on, and go before it.
-    returned: BTreeMap<u64, Waiter<W>>,
-    /// Calls that were skipped, since they did not ask when they could have gone.
-    skipped: BTreeMap<u64, Waiter<W>>,
+    normal: Line<W>,
+    /// The calls of the other priorities, once there was one.
+    others: Option<Box<OtherLines<W>>>,
     /// The numbers of those whose timers have not rung.
     timer_holders: HashSet<u64>,
     /// Whether a call without a timer waits.
@@ -47,24 +44,59 @@ pub(super) struct Waiters<W> {
     latest_deadline: Option<Moment>,
 }
 
+/// The lines that most gates never need, and whose turn it is.
 #[derive(Debug)]
-struct Waiter<W> {
-    waker: W,
-    latest: Moment,
+struct OtherLines<W> {
+    urgent: Line<W>,
+    background: Line<W>,
+    /// How many calls of other priorities were admitted while normal ones, and those in the background, waited.
+    passed_over: [u32; 2],
+}
+
+/// The priority is in the two highest bits of a number.
+const PRIORITY_SHIFT: u32 = 62;
+
+/// A priority whose calls wait gets one of this many admissions.
+const SHARE: u32 = 10;
+
+const PRIORITIES: [Priority; 3] = [Priority::Urgent, Priority::Normal, Priority::Background];
+
+const fn first_number(priority: Priority) -> u64 {
+    (priority as u64) << PRIORITY_SHIFT
+}
+
+/// The priority of the call with this number.
+pub(super) fn priority_of(number: u64) -> Priority {
+    match number >> PRIORITY_SHIFT {
+        0 => Priority::Urgent,
+        1 => Priority::Normal,
+        _ => Priority::Background,
+    }
+}
+
+/// How many calls of its priority had arrived when the call with this number did.
+pub(super) const fn arrivals_before(number: u64) -> u64 {
+    number & ((1 << PRIORITY_SHIFT) - 1)
+}
+
+impl<W> Default for OtherLines<W> {
+    fn default() -> Self {
+        Self {
+            urgent: Line::after(first_number(Priority::Urgent)),
+            background: Line::after(first_number(Priority::Background)),
+            passed_over: [0; 2],
+        }
+    }
 }
 
 impl<W> Default for Waiters<W> {
     fn default() -> Self {
         Self {
-            arrivals: 0,
-            len: 0,
             due: None,
             first_cost: 0,
             stalled: 1,
-            line: VecDeque::new(),
-            base: 0,
-            returned: BTreeMap::new(),
-            skipped: BTreeMap::new(),
+            normal: Line::after(first_number(Priority::Normal)),
+            others: None,
             timer_holders: HashSet::new(),
             some_without_timer: false,
             earliest: None,
@@ -80,23 +112,69 @@ impl<W: Clone> Waiters<W> {
     const TIMER_HOLDERS: u64 = if cfg!(model) { 3 } else { 32 };
 
     /// Numbers a new call.
-    pub(super) fn arrive(&mut self) -> u64 {
-        self.arrivals += 1;
-        self.arrivals
+    pub(super) fn arrive(&mut self, priority: Priority) -> u64 {
+        self.line_mut(priority).arrive()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     pub(super) fn len(&self) -> usize {
-        self.len
+        let others = self.others.as_deref();
+        self.normal.len() + others.map_or(0, |others| others.urgent.len() + others.background.len())
     }
 
-    /// Whether no call with a lower number waits.
+    fn line(&self, priority: Priority) -> Option<&Line<W>> {
+        let others = self.others.as_deref();
+        match priority {
+            Priority::Urgent => others.map(|others| &others.urgent),
+            Priority::Normal => Some(&self.normal),
+            Priority::Background => others.map(|others| &others.background),
+        }
+    }
+
+    fn line_mut(&mut self, priority: Priority) -> &mut Line<W> {
+        match priority {
+            Priority::Urgent => &mut self.others.get_or_insert_default().urgent,
+            Priority::Normal => &mut self.normal,
+            Priority::Background => &mut self.others.get_or_insert_default().background,
+        }
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &Line<W>> {
+        PRIORITIES
+            .into_iter()
+            .filter_map(|priority| self.line(priority))
+    }
+
+    /// Whose turn it is, if a call `with` this priority were there, too.
+    /// The lowest priority that was passed over too often, else the highest.
+    fn whose_turn(&self, with: Option<Priority>) -> Option<Priority> {
+        let waits = |priority: &Priority| {
+            let line = self.line(*priority);
+            with == Some(*priority) || line.is_some_and(|line| line.first().is_some())
+        };
+        let [of_normal, of_background] = self.others.as_deref().map_or([0; 2], |o| o.passed_over);
+        let starving = [
+            (Priority::Background, of_background),
+            (Priority::Normal, of_normal),
+        ];
+        let mut starving = starving
+            .into_iter()
+            .filter(|(priority, passed)| *passed >= SHARE - 1 && waits(priority));
+        let starving = starving.next().map(|(priority, _)| priority);
+        starving.or_else(|| PRIORITIES.into_iter().find(waits))
+    }
+
+    /// Whether no other call goes before the one with this number.
     pub(super) fn is_first(&self, number: u64) -> bool {
-        let first = self.first_unskipped().map(|(first, _)| first);
-        first.is_none_or(|first| first >= number)
+        let priority = priority_of(number);
+        if self.others.is_some() && self.whose_turn(Some(priority)) != Some(priority) {
+            return false;
+        }
+        let first = self.line(priority).and_then(Line::first);
+        first.is_none_or(|(first, _)| first >= number)
     }
 
     /// Whether this call, whose patience ends at `latest`, needs a timer of its own.
@@ -105,7 +183,7 @@ impl<W: Clone> Waiters<W> {
     pub(super) fn should_hold_timer(&mut self, number: u64, latest: Moment) -> bool {
         self.timer_holders.remove(&number);
         let hasty = Some(latest) < self.latest_deadline;
-        let takes = self.len <= Self::FEW
+        let takes = self.len() <= Self::FEW
             || self.timer_holders.is_empty()
             || hasty
             || Self::holds_a_timer(number)
@@ -154,103 +232,54 @@ impl<W: Clone> Waiters<W> {
         );
         self.latest_deadline = self.latest_deadline.max(Some(latest));
         let waiting = Waiter { waker, latest };
-        if self.line.is_empty() {
-            self.base = self.base.max(number);
-        }
-        let before = if number < self.base {
-            let skipped = self.skipped.remove(&number);
-            self.returned.insert(number, waiting).or(skipped)
-        } else {
-            self.slot_for(number).replace(waiting)
-        };
-        self.len += usize::from(before.is_none());
+        let before = self.line_mut(priority_of(number)).park(number, waiting);
         before.map(|waiting| waiting.waker)
-    }
-
-    /// The place in the line of a number that is not before it.
-    fn slot_for(&mut self, number: u64) -> &mut Option<Waiter<W>> {
-        let mut at = (number - self.base) as usize;
-        if at >= self.line.len().max(Self::FEW + 4 * self.len) {
-            self.restart_line(number);
-            at = 0;
-        }
-        if at >= self.line.len() {
-            self.line.resize_with(at + 1, || None);
-        }
-        &mut self.line[at]
-    }
-
-    /// Begins the line anew with this number, which lies far beyond its end: it is nearly empty.
-    fn restart_line(&mut self, number: u64) {
-        let line = std::mem::take(&mut self.line);
-        let numbered = (self.base..).zip(line);
-        let still_here = numbered.filter_map(|(number, place)| Some((number, place?)));
-        self.returned.extend(still_here);
-        self.base = number;
     }
 
     /// Takes a call out of the queue. Returns its waker.
     pub(super) fn leave(&mut self, number: u64) -> Option<W> {
         self.first_cost = 0;
-        let left = self.take(number);
-        self.len -= usize::from(left.is_some());
+        let left = self.line_mut(priority_of(number)).leave(number);
         self.timer_holders.remove(&number);
-        self.trim_front();
+        if self.is_empty() {
+            (self.earliest, self.latest_deadline, self.some_without_timer) = (None, None, false);
+            self.timer_holders.shrink_to(Self::FEW);
+        }
         left.map(|waiting| waiting.waker)
     }
 
     fn get(&self, number: u64) -> Option<&Waiter<W>> {
-        match number.checked_sub(self.base) {
-            Some(at) => self.line.get(at as usize)?.as_ref(),
-            None => {
-                let returned = self.returned.get(&number);
-                returned.or_else(|| self.skipped.get(&number))
-            }
-        }
-    }
-
-    fn take(&mut self, number: u64) -> Option<Waiter<W>> {
-        match number.checked_sub(self.base) {
-            Some(at) => self.line.get_mut(at as usize)?.take(),
-            None => {
-                let returned = self.returned.remove(&number);
-                returned.or_else(|| self.skipped.remove(&number))
-            }
-        }
-    }
-
-    /// Forgets the empty places before the first in the line, and gives memory back when all are gone.
-    fn trim_front(&mut self) {
-        while let Some(None) = self.line.front() {
-            self.line.pop_front();
-            self.base += 1;
-        }
-        if self.len == 0 {
-            (self.earliest, self.latest_deadline, self.some_without_timer) = (None, None, false);
-            self.line.shrink_to(Self::FEW);
-            self.timer_holders.shrink_to(Self::FEW);
-        }
+        self.line(priority_of(number))?.get(number)
     }
 
     /// The waker of the first waiter.
     pub(super) fn first(&self) -> Option<W> {
-        let present = self.first_unskipped().map(|(_, first)| first);
-        let first = present.or_else(|| self.skipped.values().next())?;
+        let turn = self.whose_turn(None).and_then(|turn| self.line(turn));
+        let present = turn.and_then(Line::first).map(|(_, first)| first);
+        let first = present.or_else(|| self.lines().find_map(Line::first_skipped))?;
         Some(first.waker.clone())
-    }
-
-    fn first_unskipped(&self) -> Option<(u64, &Waiter<W>)> {
-        let returned = self.returned.first_key_value();
-        // The line never begins with an empty place.
-        let of_line = || Some((self.base, self.line.front()?.as_ref()?));
-        let returned = returned.map(|(number, first)| (*number, first));
-        returned.or_else(of_line)
     }
 
     /// Notes that a call is admitted: the first waiter may have to wait anew.
     #[inline]
     pub(super) fn on_admit(&mut self) {
         self.due = None;
+    }
+
+    /// Notes that the turn of this call has come: calls of other priorities were passed over.
+    pub(super) fn on_turn(&mut self, number: u64) {
+        let Some(others) = self.others.as_deref_mut() else {
+            return;
+        };
+        let waits = [self.normal.len() > 0, others.background.len() > 0];
+        let lower = [Priority::Normal, Priority::Background];
+        for ((passed_over, waits), priority) in others.passed_over.iter_mut().zip(waits).zip(lower)
+        {
+            *passed_over = match waits && priority != priority_of(number) {
+                true => passed_over.saturating_add(1),
+                false => 0,
+            };
+        }
     }
 
     /// Notes that the first waiter came when it could.
@@ -298,13 +327,11 @@ impl<W: Clone> Waiters<W> {
     fn skip(&mut self, calls: usize) -> Vec<W> {
         let mut skipped_now = Vec::new();
         while skipped_now.len() < calls {
-            let Some((first, _)) = self.first_unskipped() else {
+            let Some(turn) = self.whose_turn(None) else {
                 break;
             };
-            let skipped = self.take(first);
-            skipped_now.extend(skipped.iter().map(|skipped| skipped.waker.clone()));
-            self.skipped.extend(skipped.map(|skipped| (first, skipped)));
-            self.trim_front();
+            let skipped = self.line_mut(turn).skip_first();
+            skipped_now.extend(skipped.map(|skipped| skipped.waker.clone()));
         }
         skipped_now
     }
@@ -314,27 +341,23 @@ impl<W: Clone> Waiters<W> {
         if self.earliest.is_none_or(|earliest| earliest >= moment) {
             return Vec::new();
         }
-        self.earliest = None;
+        let mut remaining = None;
         let mut expiring = Vec::new();
-        let in_line = self.line.iter().flatten();
-        let others = self.returned.values().chain(self.skipped.values());
-        for waiting in in_line.chain(others) {
+        for (_, waiting) in self.iter() {
             if waiting.latest < moment {
                 expiring.push(waiting.waker.clone());
             } else {
                 let latest = waiting.latest;
-                self.earliest = Some(
-                    self.earliest
-                        .map_or(latest, |earliest| earliest.min(latest)),
-                );
+                remaining = Some(remaining.map_or(latest, |earliest: Moment| earliest.min(latest)));
             }
         }
+        self.earliest = remaining;
         expiring
     }
 
     /// The calls without a timer, once they are few enough that each takes one, or if none has one.
     pub(super) fn if_few_left(&mut self) -> Vec<W> {
-        let few = self.len <= Self::FEW || self.timer_holders.is_empty();
+        let few = self.len() <= Self::FEW || self.timer_holders.is_empty();
         if !self.some_without_timer || !few {
             return Vec::new();
         }
@@ -348,11 +371,7 @@ impl<W: Clone> Waiters<W> {
     }
 
     fn by_timer(&self, holds: bool) -> Vec<W> {
-        let in_line = (self.base..).zip(&self.line);
-        let in_line = in_line.filter_map(|(number, place)| Some((number, place.as_ref()?)));
-        let others = self.returned.iter().chain(&self.skipped);
-        let all = others.map(|(number, waiting)| (*number, waiting));
-        all.chain(in_line)
+        self.iter()
             .filter(|(number, _)| self.timer_holders.contains(number) == holds)
             .map(|(_, waiting)| waiting.waker.clone())
             .collect()
@@ -361,15 +380,11 @@ impl<W: Clone> Waiters<W> {
     /// The wakers of all calls.
     pub(super) fn all(&self) -> Vec<W> {
         let waiting = self.iter();
-        waiting.map(|waiting| waiting.waker.clone()).collect()
+        waiting.map(|(_, waiting)| waiting.waker.clone()).collect()
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Waiter<W>> {
-        let in_line = self.line.iter().flatten();
-        self.returned
-            .values()
-            .chain(in_line)
-            .chain(self.skipped.values())
+    fn iter(&self) -> impl Iterator<Item = (u64, &Waiter<W>)> {
+        self.lines().flat_map(Line::iter)
     }
 }
 

@@ -9,7 +9,7 @@ use super::cooldown::ClosedUntil;
 use super::learning::Ticket;
 use super::quota::Quota;
 use crate::hint::Remaining;
-use crate::retry::CircuitBreaker;
+use crate::retry::{CircuitBreaker, Priority};
 use crate::time::Moment;
 
 /// What is known about a scope before its first call.
@@ -106,10 +106,42 @@ impl Completion {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AcquireRequest {
     pub(crate) cost: u32,
+    pub(crate) priority: Priority,
     pub(crate) path: PathHash,
     pub(crate) deadlines: Deadlines,
     /// Where this many wait already, the call does not wait.
     pub(crate) max_waiting: usize,
+}
+
+/// What a call needs of the declared quotas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Need {
+    pub(crate) cost: u32,
+    /// Whether it may have what is reserved for urgent calls.
+    pub(crate) is_urgent: bool,
+}
+
+impl Need {
+    #[inline]
+    pub(crate) fn of(cost: u32, priority: Priority) -> Self {
+        Self {
+            cost,
+            is_urgent: priority == Priority::Urgent,
+        }
+    }
+}
+
+impl From<u32> for Need {
+    /// That of a call of normal priority.
+    fn from(cost: u32) -> Self {
+        Self::of(cost, Priority::Normal)
+    }
+}
+
+impl AcquireRequest {
+    pub(crate) fn need(&self) -> Need {
+        Need::of(self.cost, self.priority)
+    }
 }
 
 /// Until when a call is ready to wait.

@@ -1,6 +1,6 @@
 //! The limit on concurrent calls; each counts until the body of its response has ended.
 
-use super::admission::GateConfig;
+use super::admission::{GateConfig, Need};
 use super::quota::{Quota, QuotaUsage};
 use crate::time::Moment;
 
@@ -8,6 +8,8 @@ use crate::time::Moment;
 pub(crate) struct ConcurrencyLimit {
     limit: u32,
     held: u32,
+    /// Slots that only urgent calls may have.
+    for_urgent: u32,
 }
 
 impl ConcurrencyLimit {
@@ -15,9 +17,11 @@ impl ConcurrencyLimit {
     pub(crate) fn of(config: GateConfig<'_>) -> Self {
         let quotas = config.quotas.iter().chain(config.plans);
         let concurrency = quotas.filter(|quota| quota.window().is_none());
+        let tightest = concurrency.min_by_key(|quota| quota.limit());
         Self {
-            limit: concurrency.map(Quota::limit).min().unwrap_or(u32::MAX),
+            limit: tightest.map_or(u32::MAX, Quota::limit),
             held: 0,
+            for_urgent: tightest.map_or(0, |quota| quota.for_urgent),
         }
     }
 
@@ -27,13 +31,18 @@ impl ConcurrencyLimit {
     }
 
     #[inline]
-    pub(crate) fn has_slot(&self) -> bool {
-        self.held < self.limit
+    pub(crate) fn has_slot(&self, need: Need) -> bool {
+        let reserved = if need.is_urgent { 0 } else { self.for_urgent };
+        self.held < self.limit - reserved
     }
 
     /// Now, or when another call ends, which cannot be foreseen.
-    pub(crate) fn next(&self, now: Moment) -> Moment {
-        if self.has_slot() { now } else { Moment::FAR }
+    pub(crate) fn next(&self, need: Need, now: Moment) -> Moment {
+        if self.has_slot(need) {
+            now
+        } else {
+            Moment::FAR
+        }
     }
 
     #[inline]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::admission::{Admitted, Completion, GateConfig};
+use super::admission::{Admitted, Completion, GateConfig, Need};
 use super::blocked::{Blocked, Reason};
 use super::concurrency::ConcurrencyLimit;
 use super::pacer::Pacer;
@@ -100,20 +100,20 @@ impl Limits {
         }
     }
 
-    /// Until when each limit keeps a call of this cost, as far as is known.
+    /// Until when each limit keeps a call, as far as is known.
     /// Nothing if there is enough of all.
     pub(crate) fn blocked(
         &mut self,
-        cost: u32,
+        need: Need,
         now: Moment,
     ) -> impl Iterator<Item = Blocked> + use<> {
         let windows = self.windows.iter_mut();
-        let slots = windows.map(|window| window.next_slot(cost, now));
+        let slots = windows.map(|window| window.next_slot(need, now));
         let declared = slots.max().unwrap_or(now);
         let all = [
             (declared, Reason::DeclaredQuota),
             (self.paced_until(now), Reason::Pacing),
-            (self.concurrency.next(now), Reason::ConcurrencyLimit),
+            (self.concurrency.next(need, now), Reason::ConcurrencyLimit),
         ];
         let blocked = move |(until, reason)| Blocked::until(until, reason, now);
         all.into_iter().filter_map(blocked)
@@ -122,10 +122,10 @@ impl Limits {
     /// Whether [`blocked`](Self::blocked) would say nothing, told quickly.
     /// It may say no where that is not so.
     #[inline]
-    pub(crate) fn has_slot(&mut self, cost: u32, now: Moment) -> bool {
-        self.concurrency.has_slot()
+    pub(crate) fn has_slot(&mut self, need: Need, now: Moment) -> bool {
+        self.concurrency.has_slot(need)
             && self.paced_until(now) <= now
-            && self.windows.all(|window| window.has_slot(cost, now))
+            && self.windows.all(|window| window.has_slot(need, now))
     }
 
     /// From when a call may follow the last one.

@@ -23,7 +23,7 @@ pub use learning::LearnedLimit;
 pub use quota::{Quota, QuotaUsage};
 
 pub(crate) use admission::{
-    AcquireRequest, Admission, Admitted, Completion, Deadlines, GateConfig, Outcome, Rejected,
+    AcquireRequest, Admission, Admitted, Completion, Deadlines, GateConfig, Need, Outcome, Rejected,
 };
 pub(crate) use blocked::{Blocked, Reason};
 pub(crate) use breaker::{BreakerState, PathHash};
@@ -82,21 +82,22 @@ impl Core {
         }
     }
 
-    /// Until when a call of this cost is kept, as far as is known, and by what. `None` if it may go now.
-    pub(crate) fn blocked(&mut self, cost: u32, now: Moment) -> Option<Blocked> {
-        self.blocks(cost, now).max_by_key(|blocked| blocked.until)
+    /// Until when a call is kept, as far as is known, and by what. `None` if it may go now.
+    pub(crate) fn blocked(&mut self, need: impl Into<Need>, now: Moment) -> Option<Blocked> {
+        self.blocks(need.into(), now)
+            .max_by_key(|blocked| blocked.until)
     }
 
     /// The same, counting only what other calls cannot shorten.
-    pub(crate) fn certainly_blocked(&mut self, cost: u32, now: Moment) -> Option<Blocked> {
+    pub(crate) fn certainly_blocked(&mut self, need: Need, now: Moment) -> Option<Blocked> {
         let certain = self
-            .blocks(cost, now)
+            .blocks(need, now)
             .filter(|blocked| blocked.reason.is_certain());
         certain.max_by_key(|blocked| blocked.until)
     }
 
     /// All that keeps a call: a closing, or else whatever limits it.
-    fn blocks(&mut self, cost: u32, now: Moment) -> impl Iterator<Item = Blocked> {
+    fn blocks(&mut self, need: Need, now: Moment) -> impl Iterator<Item = Blocked> {
         let closed = self.cooldown.closed(now).map(|closed| closed.until);
         let by_closing = closed.map(|until| Blocked {
             until,
@@ -104,8 +105,8 @@ impl Core {
         });
         let others = closed.is_none().then(|| {
             let by_breaker = Blocked::until(self.breaker.next(now), Reason::CircuitBreaker, now);
-            let learned = self.learner.blocked(cost.min(1), self.in_flight, now);
-            let by_limits = self.limits.blocked(cost, now);
+            let learned = self.learner.blocked(need.cost.min(1), self.in_flight, now);
+            let by_limits = self.limits.blocked(need, now);
             by_limits.chain(by_breaker).chain(learned)
         });
         by_closing.into_iter().chain(others.into_iter().flatten())
@@ -114,11 +115,11 @@ impl Core {
     /// Whether [`blocked`](Self::blocked) would say `None`, told quickly.
     /// It may say no where that is not so.
     #[inline]
-    fn is_open(&mut self, cost: u32, now: Moment) -> bool {
+    fn is_open(&mut self, need: Need, now: Moment) -> bool {
         self.cooldown.closed(now).is_none()
-            && self.learner.is_open(cost.min(1), self.in_flight, now)
+            && self.learner.is_open(need.cost.min(1), self.in_flight, now)
             && self.breaker.is_calm()
-            && self.limits.has_slot(cost, now)
+            && self.limits.has_slot(need, now)
     }
 
     /// Whether a call of this cost can ever be admitted. If not, returns the most that one may cost.
@@ -142,17 +143,18 @@ impl Core {
     #[inline]
     pub(crate) fn admit(
         &mut self,
-        cost: u32,
+        need: impl Into<Need>,
         waiting: usize,
         now: Moment,
     ) -> Result<Admitted, Blocked> {
-        if !self.is_open(cost, now) {
-            if let Some(blocked) = self.blocked(cost, now) {
+        let need = need.into();
+        if !self.is_open(need, now) {
+            if let Some(blocked) = self.blocked(need, now) {
                 return Err(blocked);
             }
         }
         self.breaker.on_admit(now);
-        Ok(self.admit_past_breaker(cost, waiting, now))
+        Ok(self.admit_past_breaker(need.cost, waiting, now))
     }
 
     /// Admits a call past an open circuit breaker if its path has not failed, and nothing else keeps it.
@@ -160,7 +162,7 @@ impl Core {
         let may_probe = self.breaker.is_probe_at_once(request.path, now)
             && now <= request.deadlines.latest
             && self.cooldown.closed(now).is_none()
-            && self.limits.blocked(request.cost, now).next().is_none()
+            && self.limits.blocked(request.need(), now).next().is_none()
             && self
                 .learner
                 .blocked(request.cost.min(1), self.in_flight, now)

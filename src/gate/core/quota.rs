@@ -20,6 +20,8 @@ pub struct Quota {
     pub(super) slack: Duration,
     spread: Spread,
     pub(super) per_call: bool,
+    /// How much of it only urgent calls may have.
+    pub(super) for_urgent: u32,
 }
 
 /// How much of one quota is used; see [`GateStatus`](crate::GateStatus).
@@ -61,6 +63,7 @@ impl Quota {
             slack: Self::SLACK,
             spread: Spread::Anyhow,
             per_call: false,
+            for_urgent: 0,
         }
     }
 
@@ -90,6 +93,7 @@ impl Quota {
             slack: Self::SLACK,
             spread: Spread::Anyhow,
             per_call: true,
+            for_urgent: 0,
         }
     }
 
@@ -108,6 +112,30 @@ impl Quota {
     #[must_use]
     pub const fn per_call(mut self) -> Self {
         self.per_call = true;
+        self
+    }
+
+    /// Keeps a part of the quota for calls with [`Priority::Urgent`](crate::Priority).
+    ///
+    /// The other calls wait once only this much is left.
+    ///
+    /// ```
+    /// use tower_backoff::Quota;
+    ///
+    /// let mostly_for_imports = Quota::per_minute(600).reserved_for_urgent(50);
+    /// # let _ = mostly_for_imports;
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If nothing would be left for the other calls.
+    #[must_use]
+    pub const fn reserved_for_urgent(mut self, calls: u32) -> Self {
+        assert!(
+            calls < self.limit,
+            "a quota that is reserved as a whole sends no other call: reserve less than its limit"
+        );
+        self.for_urgent = calls;
         self
     }
 

@@ -112,7 +112,7 @@ proptest! {
         for step in steps {
             match step {
                 CoreStep::Admit(cost) => {
-                    let open = core.is_open(cost, now);
+                    let open = core.is_open(cost.into(), now);
                     let blocked = core.blocked(cost, now);
                     prop_assert!(!open || blocked.is_none(), "{blocked:?}");
                     let admitted = core.admit(cost, 0, now);

@@ -7,6 +7,7 @@ use ring::{Ring, SLOTS};
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use super::admission::Need;
 use super::pacer::interval_for;
 use super::quota::{Quota, QuotaUsage, Spread};
 use crate::time::{Length, Moment, Slices, nanos};
@@ -33,6 +34,8 @@ pub(crate) struct SlidingWindow {
     ring: Ring,
     /// Whether it counts calls, and not their cost.
     per_call: bool,
+    /// How many slots only urgent calls may have.
+    for_urgent: u32,
     /// Whether calls of more than one slot were counted: published counters count calls.
     counts_costs: bool,
     /// Whether it only keeps the bursts of a longer window small.
@@ -67,6 +70,7 @@ impl SlidingWindow {
             margin: Length::default(),
             ring: Ring::for_limit(limit),
             per_call: false,
+            for_urgent: 0,
             counts_costs: false,
             burst_window: false,
             spread: Spread::Anyhow,
@@ -99,10 +103,11 @@ impl SlidingWindow {
             }
         });
         let spread = quota.spread();
-        let per_call = quota.per_call;
+        let (per_call, for_urgent) = (quota.per_call, quota.for_urgent);
         own.into_iter().chain(burst_window).map(move |window| Self {
             per_call,
             spread,
+            for_urgent: if window.burst_window { 0 } else { for_urgent },
             ..window
         })
     }
@@ -160,20 +165,29 @@ impl SlidingWindow {
         }
     }
 
-    /// Whether there is a slot for a call of this cost now.
+    /// Whether there is a slot for a call now.
     #[inline]
-    pub(crate) fn has_slot(&mut self, cost: u32, now: Moment) -> bool {
+    pub(crate) fn has_slot(&mut self, need: impl Into<Need>, now: Moment) -> bool {
         self.advance_to(now);
-        self.reserved.saturating_add(self.slots_for(cost)) <= self.limit || self.reserved == 0
+        let needed = self.slots_needed(need.into());
+        self.reserved.saturating_add(needed) <= self.limit || self.reserved == 0
     }
 
-    /// When there is a slot for a call of this cost.
+    /// How many slots have to be free: those that it takes, and those that are not for it.
     #[inline]
-    pub(crate) fn next_slot(&mut self, cost: u32, now: Moment) -> Moment {
-        if self.has_slot(cost, now) {
+    fn slots_needed(&self, need: Need) -> u32 {
+        let not_for_it = if need.is_urgent { 0 } else { self.for_urgent };
+        self.slots_for(need.cost).saturating_add(not_for_it)
+    }
+
+    /// When there is a slot for a call.
+    #[inline]
+    pub(crate) fn next_slot(&mut self, need: impl Into<Need>, now: Moment) -> Moment {
+        let need = need.into();
+        if self.has_slot(need, now) {
             return now;
         }
-        self.next_free(self.slots_for(cost))
+        self.next_free(self.slots_needed(need))
     }
 
     #[cold]

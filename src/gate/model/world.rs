@@ -15,6 +15,7 @@ use crate::gate::{
     AcquireRequest, Closing, Completion, Deadlines, Gate, GateConfig, Outcome, Permit, Quota,
     Rejected, Wait,
 };
+use crate::retry::Priority;
 use crate::scope::Scope;
 use crate::time::Moment;
 
@@ -247,7 +248,8 @@ impl ModelCaller {
         let mut permit = Permit::new(Arc::clone(&self.world.gate), 1);
         let mut fate = self.plan.fate;
         let opens = self.world.opens();
-        let (now, mut sent) = permit.try_acquire_now(false, self.world.now().instant());
+        let (now, mut sent) =
+            permit.try_acquire_now(Priority::Normal, false, self.world.now().instant());
         assert!(!sent || now >= opens, "sent while the gate is closed");
         loop {
             if !sent {
@@ -279,6 +281,7 @@ impl ModelCaller {
         }
         let latest = self.started + self.plan.patience;
         let request = AcquireRequest {
+            priority: Priority::Normal,
             cost: 1,
             path: Default::default(),
             deadlines: Deadlines {

@@ -6,6 +6,7 @@ use super::{Permit, Stage, stage_after};
 use crate::gate::core::{Closing, Completion, OpensAt};
 use crate::gate::gate::WakeList;
 use crate::gate::guards::ProvisionalClosing;
+use crate::gate::waiters::priority_of;
 use crate::time::Moment;
 
 impl Permit {
@@ -51,7 +52,8 @@ impl Permit {
             let is_first = !was_probe && (head_closed || gate.core.is_of_this_closing(admitted));
             gate.core.learn(admitted, &closing, is_first);
         }
-        let behind = (closing.refused && was_probe).then(|| gate.waiters.arrive());
+        let goes_behind = closing.refused && was_probe && self.number != 0;
+        let behind = goes_behind.then(|| gate.waiters.arrive(priority_of(self.number)));
         let (opens, wake) = match provisional {
             Some((id, _, now)) => gate.resolve(id, is_news.then_some(closing), now),
             None if is_news => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::Waiters;
+use crate::retry::Priority;
 use crate::time::Moment;
 
 /// Wakes no task; told apart by its address.
@@ -158,7 +159,7 @@ fn step(waiters: &mut Waiters<Waker>, list: &mut List, step: QueueStep) {
 
 fn take_numbers(calls: usize, waiters: &mut Waiters<Waker>, list: &mut List) {
     list.callers.extend((0..calls).map(|_| Caller {
-        number: waiters.arrive(),
+        number: waiters.arrive(Priority::Normal),
         place: Place::None,
         latest: Moment::START,
         told: false,
@@ -192,7 +193,7 @@ fn compare(waiters: &Waiters<Waker>, list: &List) {
                 .is_some_and(|known| known <= earliest)
         );
     }
-    assert!(waiting > 0 || waiters.line.capacity() <= 2 * Waiters::<Waker>::FEW);
+    assert!(waiting > 0 || waiters.normal.capacity() <= 2 * Waiters::<Waker>::FEW);
 }
 
 proptest! {
@@ -213,7 +214,7 @@ proptest! {
         back_to_front in any::<bool>(),
     ) {
         let mut waiters = Waiters::default();
-        let mut waiting: Vec<_> = (0..many).map(|_| (waiters.arrive(), Waker::from(Arc::new(NoWake)), false)).collect();
+        let mut waiting: Vec<_> = (0..many).map(|_| (waiters.arrive(Priority::Normal), Waker::from(Arc::new(NoWake)), false)).collect();
         if back_to_front {
             waiting.reverse();
         }
@@ -242,7 +243,7 @@ proptest! {
     #[test]
     fn when_no_timer_is_left_all_are_woken(many in 65usize..300, polled in any::<prop::sample::Index>()) {
         let mut waiters = Waiters::default();
-        let calls: Vec<_> = (0..many).map(|_| (waiters.arrive(), Waker::from(Arc::new(NoWake)))).collect();
+        let calls: Vec<_> = (0..many).map(|_| (waiters.arrive(Priority::Normal), Waker::from(Arc::new(NoWake)))).collect();
         let polled = &calls[polled.index(many)];
         let mut timer_holders = Vec::new();
         for (number, waker) in &calls {
@@ -265,7 +266,7 @@ fn wait_all(waiters: &mut Waiters<Waker>, latest: impl IntoIterator<Item = u64>)
     let latest = latest.into_iter();
     latest
         .map(|latest| {
-            let number = waiters.arrive();
+            let number = waiters.arrive(Priority::Normal);
             waiters.park(number, second(latest), Waker::noop().clone());
             number
         })
@@ -296,13 +297,13 @@ fn one_patient_caller_among_many_that_come_and_go_takes_no_memory_for_them() {
     let mut waiters = Waiters::default();
     wait_all(&mut waiters, [100_000]);
     for _ in 0..1_000_000 {
-        waiters.arrive();
+        waiters.arrive(Priority::Normal);
     }
     let last = wait_all(&mut waiters, [100_000])[0];
     assert!(
-        waiters.line.capacity() < 1_000,
+        waiters.normal.capacity() < 1_000,
         "{}",
-        waiters.line.capacity()
+        waiters.normal.capacity()
     );
     assert!(!waiters.is_first(last));
 }

@@ -25,7 +25,9 @@ fn admitted(sent: Moment) -> Admitted {
 
 /// From when a call of this cost may go.
 fn next(limits: &mut Limits, cost: u32, now: Moment) -> Moment {
-    let blocked = limits.blocked(cost, now).map(|blocked| blocked.until);
+    let blocked = limits
+        .blocked(cost.into(), now)
+        .map(|blocked| blocked.until);
     blocked.max().unwrap_or(now)
 }
 
