@@ -133,7 +133,7 @@ mod time;
 
 pub use error::{BoxError, CostAboveQuota, NotBefore};
 pub use future::ResponseFuture;
-pub use gate::{GateStatus, Gates, LearnedLimit, Quota, QuotaUsage};
+pub use gate::{Estimate, GateStatus, Gates, LearnedLimit, Quota, QuotaUsage};
 pub use layer::RetryLayer;
 pub use retry::{
     Backoff, Budget, CircuitBreaker, Cost, Deadline, Idempotent, Jitter, Patience, Priority,

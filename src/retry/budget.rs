@@ -74,7 +74,7 @@ const SECONDS: usize = 10;
 const SECOND: NonZeroU64 = NonZeroU64::new(1_000_000_000).unwrap();
 
 /// Counts the calls and retries of one scope in a ring of ten one-second slots.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RetryLedger {
     /// The second of the last call, its end, and the number of calls in it.
     latest: u64,

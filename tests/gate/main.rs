@@ -10,6 +10,7 @@ mod circuit_breaker;
 mod clock;
 mod concurrency;
 mod cost;
+mod estimate;
 mod fast_path;
 mod fleet;
 mod limiters;

@@ -54,7 +54,7 @@ impl Core {
     }
 
     #[inline]
-    fn tell_breaker(&mut self, admitted: Admitted, completion: Completion, now: Moment) {
+    pub(super) fn tell_breaker(&mut self, admitted: Admitted, completion: Completion, now: Moment) {
         let path = completion.path;
         match completion.outcome {
             Outcome::Unavailable => {

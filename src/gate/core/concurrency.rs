@@ -4,7 +4,7 @@ use super::admission::{GateConfig, Need};
 use super::quota::{Quota, QuotaUsage};
 use crate::time::Moment;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ConcurrencyLimit {
     limit: u32,
     held: u32,

@@ -64,7 +64,7 @@ pub(crate) struct OpensAt {
     pub(crate) gate: Moment,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Cooldown {
     /// The latest of all closings.
     closed: Option<Box<ClosedUntil>>,

@@ -14,7 +14,7 @@ use crate::time::Moment;
 const DISTRUSTED: u32 = 10;
 
 /// Which end counts, the declared or the published one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct DeclaredEnd {
     last: Option<Box<Replaced>>,
     distrusted_until: Option<Moment>,

@@ -11,7 +11,7 @@ use super::window::SlidingWindow;
 use crate::time::Moment;
 
 /// Everything that is spent before sending.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Limits {
     windows: SlidingWindows,
     concurrency: ConcurrencyLimit,
@@ -25,7 +25,7 @@ pub(crate) struct Limits {
 }
 
 /// The windows of the declared quotas: hardly ever more than one, which is at hand.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct SlidingWindows {
     first: Option<SlidingWindow>,
     more: Vec<SlidingWindow>,

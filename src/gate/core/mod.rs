@@ -13,12 +13,14 @@ mod completion;
 mod concurrency;
 mod cooldown;
 mod declared_end;
+mod estimate;
 mod learning;
 mod limits;
 mod pacer;
 mod quota;
 mod window;
 
+pub use estimate::Estimate;
 pub use learning::LearnedLimit;
 pub use quota::{Quota, QuotaUsage};
 
@@ -44,7 +46,7 @@ use crate::time::Moment;
 
 /// The state of one gate.
 /// Fields that every call touches come first: less memory is shared between threads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[repr(C)]
 pub(crate) struct Core {
     in_flight: u32,

@@ -6,7 +6,7 @@ use crate::time::{Length, Moment};
 
 /// When the next call may go.
 /// It is asked twice: for admission, and again when the client beneath is ready to send.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pacer {
     /// From when on the next call is admitted.
     next: Moment,

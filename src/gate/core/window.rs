@@ -17,7 +17,7 @@ use crate::time::{Length, Moment, Slices, nanos};
 ///
 /// A slot is freed at the end of its slice, never early: late by less than a five-hundredth of the longest time that it
 /// may be held.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SlidingWindow {
     limit: u32,
     reserved: u32,

@@ -43,13 +43,13 @@ pub(crate) enum BreakerState {
 }
 
 /// What has failed lately; usually nothing.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Breaker {
     failures: Option<Box<Failures>>,
     breaker: Option<Box<CircuitBreaker>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Failures {
     in_a_row: u32,
     first: Option<Moment>,
@@ -57,7 +57,7 @@ struct Failures {
 }
 
 /// A suspected outage, from the fifth failure on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Suspected {
     /// From then on all calls wait for a probe. Before, it may be a hiccup, or one broken route.
     opens: Moment,

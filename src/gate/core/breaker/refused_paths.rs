@@ -8,12 +8,12 @@ use std::time::Duration;
 ///
 /// A refusal closes the gate for all, since it may speak of a limit on the whole scope. But what it teaches of that
 /// limit would hold all calls back for the sake of one endpoint that is always refused.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RefusedPaths {
     paths: Vec<RefusedPath>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct RefusedPath {
     path: PathHash,
     /// Closings in a row that began with a refusal of this path, with none of its calls served between.

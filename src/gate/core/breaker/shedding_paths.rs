@@ -8,7 +8,7 @@ use std::time::Duration;
 ///
 /// nginx refuses with a bare 503 unless it is told otherwise, and so do `limit_conn` and many load shedders. A server
 /// that is out says the same. What tells them apart is that the same path is served meanwhile.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SheddingPaths {
     paths: Vec<SheddingPath>,
     /// The latest served calls that were told while no path was watched: the first refusals are understood by them.
@@ -16,7 +16,7 @@ pub(crate) struct SheddingPaths {
     next_sample: u8,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct SheddingPath {
     path: PathHash,
     /// What came of the calls of this period, and of the one before.

@@ -8,14 +8,14 @@ use crate::time::{Moment, later};
 pub(crate) struct ProvisionalId(u32);
 
 /// The provisional closings, which a body may still lengthen or take back.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Provisional {
     pub(super) closings: Vec<ByHead>,
     /// The latest closing that holds whatever becomes of these.
     pub(super) settled: Option<ClosedUntil>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ByHead {
     id: ProvisionalId,
     closed: ClosedUntil,

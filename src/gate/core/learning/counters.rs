@@ -6,9 +6,11 @@ use crate::hint::Remaining;
 use crate::time::Moment;
 
 /// What the counters leave: the lowest of a window, less the calls in flight, which it may not count.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Counters {
     known: Option<Known>,
+    /// The longest time until a reset that an answer has named: about as long as a window.
+    period: Duration,
     /// How many more answers are not believed, after a refusal that the counters had excluded.
     distrusted: u32,
     /// For how many answers they are not believed after the next such refusal.
@@ -167,6 +169,7 @@ impl Counters {
             resets: counter.resets_in.map(|resets_in| now + resets_in),
             told: true,
         };
+        self.period = self.period.max(counter.resets_in.unwrap_or_default());
         let is_over = counter
             .resets_in
             .is_some_and(|resets_in| resets_in.is_zero());
@@ -203,6 +206,18 @@ impl Counters {
             |known: &Known| !known.told && sequence.wrapping_sub(known.since) < u32::MAX / 2;
         if self.known.as_ref().is_some_and(is_guess) {
             self.known = None;
+        }
+    }
+
+    /// Notes what the answer to a call will say that was sent then, as far as it can be foreseen.
+    pub(crate) fn on_foreseen_answer(&mut self, sent: Moment) {
+        let period = self.period;
+        let Some(known) = self.known.as_mut().filter(|_| !period.is_zero()) else {
+            return;
+        };
+        known.lowest -= 1;
+        if !known.told {
+            (known.told, known.resets) = (true, Some(sent + period));
         }
     }
 

@@ -44,7 +44,7 @@ const MOST_UNKNOWN: u32 = 256;
 const KNOWN_AFTER: u32 = 4_096;
 
 /// Learns what a limiter allows, and keeps calls accordingly.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Learner {
     /// How many calls were admitted; wraps around.
     sequence: u32,
@@ -317,6 +317,12 @@ impl Learner {
             }
             pattern.give_up_limit_if_at_once(&self.cycle);
         }
+    }
+
+    /// Notes that a call will be served, as far as it can be foreseen.
+    pub(crate) fn on_foreseen_success(&mut self, ticket: Ticket, sent: Moment, now: Moment) {
+        self.on_success(ticket, sent, true, now);
+        self.counters.on_foreseen_answer(sent);
     }
 
     /// Notes that an answer says nothing of what is left.

@@ -11,7 +11,7 @@ use super::round_trip::RoundTrip;
 use crate::time::Moment;
 
 /// What is believed of a limiter, and how far it is tested.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pattern {
     /// At most this many calls in a cycle. `None` if only calls at once are limited, or nothing was served yet.
     pub(super) limit: Option<u32>,

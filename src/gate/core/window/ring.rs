@@ -6,7 +6,7 @@ pub(super) const SLOTS: usize = 512;
 /// One counter for each slot.
 ///
 /// 512 bytes for a small quota, two or four times as many once one of them needs more.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Ring {
     Narrow(Box<[u8; SLOTS]>),
     Middle(Box<[u16; SLOTS]>),
