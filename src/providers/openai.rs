@@ -11,25 +11,25 @@ use crate::policy::Provider;
 
 /// OpenAI: requests and tokens per minute, by model and tier.
 ///
-/// * What is left of each is published in `x-ratelimit-remaining-requests` and `-tokens`, the resets
-///   in durations such as `6m0s`. A refusal is a 429 with `retry-after-ms`, `retry-after` or these.
-/// * A 429 with the code of a spent balance or of a spend limit is final: the remedy is to buy more, to raise the
-///   limit, or next month.
-/// * 503 with the code `server_is_overloaded` means that there is no capacity for this request. It goes again, whatever
-///   the method, and no other call waits.
+/// * What is left of each is published in `x-ratelimit-remaining-requests` and `-tokens`, the resets in
+///   durations such as `6m0s`. A refusal is a 429 with `retry-after-ms`, `retry-after` or these.
+/// * A 429 with the code of a spent balance or of a spend limit is final: the remedy is to buy more, to raise
+///   the limit, or next month.
+/// * 503 with the code `server_is_overloaded` means that there is no capacity for this request. It goes
+///   again, whatever the method, and no other call waits.
 /// * `x-should-retry` says whether another try is worth it. The official client obeys it for every method.
 /// * The official client also tries again after 408, 409 and every 5xx.
 ///
 /// # What is sent a second time
 ///
-/// A POST to `chat/completions`, `completions`, `embeddings` or `moderations` only asks a question, so that it goes
-/// again after 408, 409, 5xx and a broken connection. **If the first one was answered after all, its tokens are paid for
-/// twice**, and with `store` a completion is stored twice.
+/// A POST to `chat/completions`, `completions`, `embeddings` or `moderations` only asks a question, so that
+/// it goes again after 408, 409, 5xx and a broken connection. **If the first one was answered after all, its
+/// tokens are paid for twice**, and with `store` a completion is stored twice.
 /// [`without_idempotent_paths`](Provider::without_idempotent_paths) takes it back.
 ///
-/// `/responses` is not among them: it stores the response by default, adds to a conversation, runs in the background
-/// and calls tools that act. Nor are fine-tuning, batches and files, which create something. There say
-/// [`Idempotent`](crate::Idempotent) on the requests that may be sent twice.
+/// `/responses` is not among them: it stores the response by default, adds to a conversation, runs in the
+/// background and calls tools that act. Nor are fine-tuning, batches and files, which create something. There
+/// say [`Idempotent`](crate::Idempotent) on the requests that may be sent twice.
 ///
 /// No quota is declared, since it depends on the model and the tier, and is published.
 pub fn openai() -> Provider {

@@ -138,7 +138,7 @@ fn recorded(id: &str) -> Value {
 /// The bare wait of a verdict, found by comparing, since only the layer needs it.
 fn bare_wait(verdict: &Verdict) -> u64 {
     let bare = |seconds| verdict.clone().bare_wait(Duration::from_secs(seconds));
-    [1, 10, 30, 60, 120, 300, 900]
+    [1, 10, 20, 30, 60, 120, 300, 900]
         .into_iter()
         .find(|seconds| bare(*seconds) == *verdict)
         .expect("a bare wait that a page names")

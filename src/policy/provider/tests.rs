@@ -35,6 +35,7 @@ macro_rules! the_last_counts {
 #[test]
 fn every_setter_replaces_what_it_said_before() {
     the_last_counts! {
+        named("one") then ("other");
         page("one") then ("other");
         retry_on([500]) then ([502]);
         idempotent_paths(["one"]) then (["other"]);
