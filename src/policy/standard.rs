@@ -6,7 +6,7 @@ use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::provider::{BodySays, Provider};
-use super::{Attempt, Policy, RequestHead, Route, Verdict};
+use super::{Attempt, PartialQuota, Policy, RequestHead, Route, Verdict};
 use crate::gate::Quota;
 use crate::hint::{Head, HeaderScan, Hint, Kind, Reading};
 use crate::scope::Scope;
@@ -59,6 +59,10 @@ impl Policy for Provider {
 
     fn plans(&self, _: &RequestHead<'_>) -> &[Quota] {
         &self.limits.plans
+    }
+
+    fn partial_quotas(&self, _: &RequestHead<'_>) -> &[PartialQuota] {
+        &self.limits.partial
     }
 
     fn cold_start(&self, _: &RequestHead<'_>) -> Option<u32> {

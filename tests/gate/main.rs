@@ -15,6 +15,7 @@ mod fleet;
 mod limiters;
 mod liveness;
 mod pacing;
+mod partial_quotas;
 mod published;
 mod quota;
 mod redirect_slots;

@@ -69,7 +69,11 @@ impl Provider {
             .caps
             .iter()
             .map(|cap| format!("at most {}", allowed(cap)));
-        listed(plans.chain(caps))
+        let partial = self.limits.partial.iter().map(|partial| {
+            let (counted, quota) = partial.words();
+            format!("{} ({counted})", allowed(quota))
+        });
+        listed(plans.chain(caps).chain(partial))
     }
 
     fn counted_per(&self) -> String {
@@ -193,6 +197,7 @@ mod tests {
 
     use super::*;
     use crate::hint::{Field, Unit};
+    use crate::policy::PartialQuota;
 
     #[track_caller]
     fn says(provider: &Provider, about: &str, expected: &str) {
@@ -255,6 +260,11 @@ mod tests {
         );
         let planned = Provider::new("acme").plan(Quota::per_hour(5));
         says(&planned, "quota", "5 per h");
+        let partial = planned
+            .partial_quota(PartialQuota::of_writes(Quota::per_second(1)))
+            .add_partial_quota(PartialQuota::of_statuses([401, 403], Quota::per_day(9)));
+        let expected = "5 per h, 1 per s (only writes), 9 per d (only 401, 403)";
+        says(&partial, "quota", expected);
         says(
             &provider,
             "counted per",

@@ -7,13 +7,17 @@ use http::{HeaderMap, Request};
 use super::*;
 use crate::gate::Quota;
 use crate::hint::{Field, Unit};
-use crate::policy::{Policy, RequestHead};
+use crate::policy::{PartialQuota, Policy, RequestHead};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn test() -> Provider {
     Provider::new("test")
+}
+
+fn writes(limit: u32) -> PartialQuota {
+    PartialQuota::of_writes(Quota::per_second(limit))
 }
 
 /// What is said in the line about peculiarities.
@@ -56,6 +60,7 @@ fn every_setter_replaces_what_it_said_before() {
         quotas([Quota::per_minute(1)]) then ([Quota::per_hour(1)]);
         plan(Quota::per_minute(1)) then (Quota::per_hour(1));
         plans([Quota::per_minute(1)]) then ([Quota::per_hour(1)]);
+        partial_quota(writes(1)) then (writes(2));
         cold_start(1) then (2);
         per_credential(["x-one"]) then (["x-other"]);
         per_path_segment(1) then (2);
@@ -229,6 +234,10 @@ fn what_is_taken_back_was_never_said() {
         (
             test().quota(Quota::per_hour(1)).without_quotas(),
             "the quota",
+        ),
+        (
+            test().partial_quota(writes(1)).without_partial_quotas(),
+            "partial_quota",
         ),
         (test().cold_start(1).without_cold_start(), "cold_start"),
         (
