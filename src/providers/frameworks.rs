@@ -195,8 +195,10 @@ pub fn rack_attack(limit: Quota) -> Provider {
 }
 
 /// Django REST framework: a 429 with `Retry-After` until one call is free, and silence while it serves.
+///
+/// `Retry-After` is cut to whole seconds.
 pub fn django_rest() -> Provider {
-    Provider::new("django-rest")
+    Provider::new("django-rest").retry_after_rounded_down()
 }
 
 /// Django REST framework with a rate that is known, such as `"60/min"`.

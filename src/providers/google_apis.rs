@@ -11,7 +11,7 @@ use crate::policy::Provider;
 /// * A refusal is a 403 whose reason is `rateLimitExceeded`, `userRateLimitExceeded` or `quotaExceeded`, or a
 ///   429. Any other 403 is final.
 /// * It names no wait in a header. Newer services name one in the body: the `retryDelay` of a
-///   `google.rpc.RetryInfo`, such as `37s`.
+///   `google.rpc.RetryInfo`, such as `37s`. Gmail names a moment in its message: `Retry after 2026-01-01T00:04:03Z`.
 ///
 /// `quotaExceeded` is also what Calendar answers to a user who has created too much in a short time, which
 /// can last for hours. No quota is declared, since each API has its own.
@@ -20,6 +20,7 @@ pub fn google_apis() -> Provider {
         .page("https://developers.google.com/workspace/drive/api/guides/limits")
         .per_credential(["x-goog-api-key", "authorization"])
         .wait_from(Field::json("error.details.*.retryDelay"))
+        .add_wait_from(Field::after("Retry after "))
         .throttled_codes([
             "rateLimitExceeded",
             "userRateLimitExceeded",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 use tokio::time::Instant;
+use tower_backoff::failure::Unsent;
 use tower_backoff::policy::{PartialQuota, Provider};
 use tower_backoff::{NotBefore, Quota, Retry, RetryLayer, providers};
 
@@ -194,4 +195,20 @@ async fn a_refusal_of_the_scope_holds_writes_and_reads() {
         );
     }
     assert_a_second_apart(&sent(&mock, &Method::POST, begun)[1..]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_sent_counts_for_nothing() {
+    let mock = Mock::new(|nth, _| match nth {
+        1 => Err(Unsent::new("kept back").into()),
+        _ => status(200),
+    });
+    let provider =
+        Provider::new("acme").partial_quota(PartialQuota::of_writes(Quota::new(1, secs(60))));
+    let service = around(&mock, RetryLayer::new(provider));
+    let begun = Instant::now();
+    all(&service, [post(A)]).await;
+    let moments = offsets(&mock, begun);
+    assert_eq!(moments.len(), 2);
+    assert!(moments[1] < secs(5), "{moments:?}");
 }

@@ -96,8 +96,11 @@ fn laravel() {
     allows(&frameworks::laravel_throttle(limit), limit);
     for provider in [frameworks::laravel(), frameworks::laravel_throttle(limit)] {
         let table = Table::for_posts(provider);
+        table.recorded("laravel-throttle", HeldAsSaid(37));
+        table.recorded("laravel-200", Accepted);
+        table.recorded("laravel-200-zero-left", Accepted); // it names no reset
+        table.recorded("wolfeo-laravel-headers", HeldAsSaid(37));
         table.row(200, &counted("59"), "", Accepted);
-        table.row(200, &counted("0"), "", Accepted); // it names no reset
         let body = r#"{"message":"Too Many Attempts."}"#;
         table.row(429, &refused, body, HeldAsSaid(37));
         table.row(429, &refused[3..], body, HeldAsSaid(37));
@@ -124,6 +127,8 @@ fn symfony_rails_and_flask() {
         ("RateLimit-Remaining", "0"),
         ("RateLimit-Reset", "1613462600"),
     ];
+    let with_a_wait = Table::of(frameworks::symfony(quarter));
+    with_a_wait.recorded("symfony-ratelimiter", HeldAsSaid(12));
     // As the README of rack-attack shows it.
     Table::of(frameworks::rack_attack(quarter)).row(429, &reset, "Throttled\n", HeldAsSaid(40));
 }
@@ -136,7 +141,10 @@ fn django() {
     allows(&frameworks::django_rest_throttle(limit), limit);
     let table = Table::for_posts(frameworks::django_rest());
     table.row(200, &[], "", Accepted);
-    table.row(429, &[("Retry-After", "37")], THROTTLED, HeldAsSaid(37));
+    // `Retry-After` is cut: a second more, and the slot is free.
+    table.recorded("drf", HeldAsSaid(54));
+    table.recorded("drf-translated", HeldAtLeast(60));
+    table.row(429, &[("Retry-After", "37")], THROTTLED, HeldAsSaid(38));
     table.row(403, &[], r#"{"detail":"Invalid token."}"#, Final);
     let provider = frameworks::django_ratelimit(limit);
     allows(&provider, limit);
@@ -161,8 +169,14 @@ fn node() {
         table.row(429, &draft, "Too many requests", HeldAsSaid(37));
         table.row(429, &[], "", HeldAtLeast(60));
     }
+    let express = Table::of(frameworks::express_rate_limit());
+    express.recorded("express-rl-legacy", HeldAsSaid(900));
+    express.recorded("express-rl-draft8", HeldAsSaid(612));
+    express.recorded("express-rl-draft8-two-limiters", HeldAsSaid(5_400));
     // `Retry-After` is cut: a second more, and the window is over.
     let table = Table::of(frameworks::koa_ratelimit());
+    table.recorded("koa-ratelimit-floor", HeldAsSaid(8));
+    table.recorded("koa-ratelimit-200", Accepted);
     table.row(429, &[("Retry-After", "3")], "", HeldAsSaid(4));
     let table = Table::of(frameworks::rate_limiter_flexible_millis());
     table.row(429, &[("Retry-After", "3978")], "", HeldAsSaid(3));

@@ -104,6 +104,15 @@ fn what_only_asks_a_model_goes_again_after_any_failure() {
 }
 
 #[test]
+fn only_a_post_is_a_question() {
+    let request = http::Request::patch("https://api.test/v1/chat/completions");
+    let request = request.body(()).unwrap();
+    let response = http::Response::builder().status(500).body(()).unwrap();
+    let verdict = providers::openai().judge(&Attempt::new(&request, &response));
+    assert_eq!(verdict.ruling(), Ruling::Refuse);
+}
+
+#[test]
 fn a_caller_can_say_that_a_question_is_asked_once() {
     let request = http::Request::post("https://api.test/v1/chat/completions")
         .extension(tower_backoff::Idempotent(false))

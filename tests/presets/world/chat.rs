@@ -97,6 +97,7 @@ fn matrix() {
         r#"{"errcode":"M_LIMIT_EXCEEDED","error":"Too many requests","retry_after_ms":2000}"#;
     let table = Table::of(providers::matrix());
     table.recorded("matrix", HeldAsSaid(2));
+    table.recorded("matrix-both", HeldAsSaid(2));
     table.row(429, &[], LIMITED, HeldAsSaid(2));
     table.row(429, &[("Retry-After", "5")], LIMITED, HeldAsSaid(5));
     table.row(

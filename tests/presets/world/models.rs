@@ -4,9 +4,8 @@ use super::*;
 
 #[test]
 fn mistral() {
-    // Documented: the status. The body is left out.
     let table = Table::for_posts(providers::mistral());
-    table.row(429, &[], "", HeldAtLeast(60));
+    table.recorded("mistral-bare", HeldAtLeast(60));
     table.row(429, &[("Retry-After", "2")], "", HeldAsSaid(2));
     table.row(500, &[], "", Final);
     table.row(401, &[], "", Final);

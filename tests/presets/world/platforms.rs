@@ -19,6 +19,9 @@ fn google_apis() {
     ] {
         table.row(403, &[], &reason(limited), HeldAtLeast(60));
     }
+    table.recorded("gmail-403", HeldAtLeast(60));
+    table.recorded("gmail-in-body", HeldAsSaid(243));
+    table.recorded("google-403-permission", Final);
     table.row(403, &[], &reason("insufficientPermissions"), Final);
     table.row(403, &[], &reason("dailyLimitExceeded"), Final);
     table.row(429, &[], &reason("rateLimitExceeded"), HeldAtLeast(60));
