@@ -10,7 +10,7 @@ use http::{HeaderValue, request};
 use crate::failure;
 use crate::fleet::Fleet;
 use crate::gate::{Gate, GateConfig, Gates};
-use crate::policy::{Attempt, Policy, RequestHead, Verdict};
+use crate::policy::{Attempt, PartialQuota, Policy, RequestHead, Verdict};
 use crate::retry::{Backoff, Budget, CircuitBreaker, Cost, Idempotent, Patience};
 use crate::scope::Scope;
 use crate::telemetry::{Observer, trace};
@@ -202,6 +202,16 @@ impl Settings {
         let config = self.bucket_config();
         self.gates
             .bucket(gate.scope(), route.bucket_key(), config, self.clock.now())
+    }
+
+    /// Returns the gate of a quota that counts only some calls of a scope, if there is room for one.
+    pub(crate) fn partial_gate(&self, scope: &Scope, quota: &PartialQuota) -> Option<Arc<Gate>> {
+        let config = GateConfig {
+            quotas: quota.quotas(),
+            ..self.bucket_config()
+        };
+        self.gates
+            .partial(scope, quota.name(), config, self.clock.now())
     }
 
     /// Returns the configuration of a bucket before its first call.

@@ -51,7 +51,7 @@
 //! | use an API that has a preset | [`providers`] |
 //! | describe another API | [`policy::Provider`] |
 //! | know how a limiter is learned that nothing was declared about | `docs/learning.md` in the repository |
-//! | know what to say about nginx, HAProxy, Laravel, Django and others | `docs/servers.md` in the repository |
+//! | use an API whose server is nginx, HAProxy, Laravel, Django or another known one | [`providers::frameworks`], and `docs/servers.md` in the repository |
 //! | decide by code | [`policy`], "write your own in 20 lines" |
 //! | change a setting, or see its default | [`RetryLayer`] |
 //! | set something for one request | [`Patience`], [`Deadline`], [`Priority`], [`Idempotent`], [`ReportSlot`] |

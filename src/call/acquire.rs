@@ -1,4 +1,5 @@
-//! Admission of a call: by the gate of its bucket, if it has one, by that of its scope, and by the fleet.
+//! Admission of a call: by the gates of its bucket and of partial quotas, if it has any, by that of its scope, and by
+//! the fleet.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -40,6 +41,17 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                     return Poll::Ready(Next::End(self.reject(why, scope)));
                 }
             }
+            if let Some(retry_state) = &mut self.retry_state {
+                let partial = &mut retry_state.partial;
+                let Poll::Ready(admitted) = partial.poll_acquire(needs, clock, &mut self.timer, cx)
+                else {
+                    self.permit.release();
+                    return Poll::Pending;
+                };
+                if let Err((why, scope)) = admitted {
+                    return Poll::Ready(Next::End(self.reject(why, scope)));
+                }
+            }
             if self.permit.is_admitted() {
                 break;
             }
@@ -64,7 +76,12 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             .as_mut()
             .and_then(|retry_state| retry_state.bucket.as_mut());
         let of_bucket = bucket.and_then(Permit::take_wait_reason);
-        for (reason, words) in of_bucket.into_iter().chain(self.permit.take_wait_reason()) {
+        let of_partial = self
+            .retry_state
+            .as_mut()
+            .and_then(|retry_state| retry_state.partial.take_wait_reason());
+        let of_scope = self.permit.take_wait_reason();
+        for (reason, words) in of_bucket.into_iter().chain(of_partial).chain(of_scope) {
             let retry_state = self.retry_state.get_or_insert_with(Box::default);
             if retry_state.decided_by.is_none() || reason.is_certain() {
                 retry_state.decided_by = Some(words);
@@ -93,7 +110,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         same
     }
 
-    /// Releases the gate of the bucket, and what the fleet has granted.
+    /// Releases the gates of the bucket and of partial quotas, and what the fleet has granted.
     pub(super) fn release_bucket(&mut self) {
         let Some(retry_state) = &mut self.retry_state else {
             return;
@@ -104,6 +121,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         if let Some(bucket) = &mut retry_state.bucket {
             bucket.release();
         }
+        retry_state.partial.release();
     }
 
     /// Whether all gates have stayed open since they admitted the call.
@@ -112,16 +130,16 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             self.permit.release();
             return false;
         }
-        let bucket = self
-            .retry_state
-            .as_mut()
-            .and_then(|retry_state| retry_state.bucket.as_mut());
-        let Some(bucket) = bucket else {
+        let Some(retry_state) = &mut self.retry_state else {
             return self.permit.commit(now);
         };
-        let holds = bucket.commit(now) && self.permit.commit(now);
+        let bucket = &mut retry_state.bucket;
+        let holds = bucket.as_mut().is_none_or(|bucket| bucket.commit(now))
+            && retry_state.partial.commit(now)
+            && self.permit.commit(now);
         if !holds {
-            bucket.abort();
+            bucket.iter_mut().for_each(Permit::abort);
+            retry_state.partial.abort();
             self.permit.release();
         }
         holds

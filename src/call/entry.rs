@@ -8,6 +8,7 @@ use tower_service::Service;
 
 use super::RetryState;
 use super::outgoing::Outgoing;
+use super::partial::PartialPermits;
 use crate::body::Replay;
 use crate::config::Settings;
 use crate::gate::{Gate, Permit};
@@ -32,10 +33,15 @@ impl<R: Body> CallEntry<R> {
         let gate = settings.gate_of(&request, last);
         let cost = settings.cost_of(&request);
         let bucket = settings.bucket_of(&request, &gate);
+        let partial = PartialPermits::of(&request, &gate, settings);
+        let has_more_gates = bucket.is_some() || partial.is_some();
         Self {
             permit: Permit::new(gate, cost),
             started: Moment::START,
-            retry_state: bucket.map(|gate| RetryState::of_bucket(Permit::new(gate, cost))),
+            retry_state: has_more_gates.then(|| {
+                let bucket = bucket.map(|gate| Permit::new(gate, cost));
+                RetryState::of_gates(bucket, partial)
+            }),
         }
     }
 

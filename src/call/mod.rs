@@ -13,12 +13,14 @@ mod finish;
 mod fleet;
 mod outcome;
 mod outgoing;
+mod partial;
 mod progress;
 mod verdict;
 
 pub(crate) use entry::CallEntry;
 pub(crate) use outgoing::Outgoing;
 
+use partial::PartialPermits;
 use progress::{Bounds, Progress};
 
 use std::borrow::Cow;
@@ -81,6 +83,8 @@ struct RetryState<R: Body> {
     fleet: Option<Box<fleet::FleetRequest>>,
     /// The permit at the gate of a bucket, if the call is known to belong to one.
     bucket: Option<Permit>,
+    /// The permits at the gates of quotas that count only some calls.
+    partial: PartialPermits,
     /// The provisional closing by the head of the response whose body is being read.
     provisional: Option<Box<ProvisionalClosing>>,
     /// The last response or error, while the call goes on.
@@ -97,6 +101,7 @@ impl<R: Body> Default for RetryState<R> {
             span: None,
             fleet: None,
             bucket: None,
+            partial: PartialPermits::default(),
             provisional: None,
             last_outcome: None,
         }
@@ -105,9 +110,10 @@ impl<R: Body> Default for RetryState<R> {
 
 impl<R: Body> RetryState<R> {
     #[cold]
-    fn of_bucket(bucket: Permit) -> Box<Self> {
+    fn of_gates(bucket: Option<Permit>, partial: Option<PartialPermits>) -> Box<Self> {
         Box::new(Self {
-            bucket: Some(bucket),
+            bucket,
+            partial: partial.unwrap_or_default(),
             ..Self::default()
         })
     }

@@ -61,10 +61,18 @@ pub(super) fn apply_verdict<R: Body>(
         .as_mut()
         .and_then(|retry_state| retry_state.provisional.take());
     let provisional = provisional.map(|head| (*head, settings.clock.now()));
+    let was_not_sent = attempt.was_kept_back() && !verdict.closes_gate() && !verdict.is_failure();
+    if let Some(retry_state) = retry_state {
+        let partial = &mut retry_state.partial;
+        match was_not_sent {
+            true => partial.abort(),
+            false => partial.complete(attempt, settings, received_at),
+        }
+    }
     let mut bucket = retry_state
         .as_mut()
         .and_then(|retry_state| retry_state.bucket.as_mut());
-    if attempt.was_kept_back() && !verdict.closes_gate() && !verdict.is_failure() {
+    if was_not_sent {
         abort(own, settings);
         bucket.iter_mut().for_each(|bucket| abort(bucket, settings));
     }

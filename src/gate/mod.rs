@@ -30,7 +30,7 @@ pub use status::GateStatus;
 
 pub(crate) use self::core::{
     AcquireRequest, BreakerState, ClosedUntil, Closing, Completion, Deadlines, GateConfig, Outcome,
-    PathHash, Rejected, Wait,
+    PathHash, Reason, Rejected, Wait,
 };
 pub(crate) use buckets::BucketKey;
 pub(crate) use gate::Gate;
@@ -180,6 +180,18 @@ impl Gates {
         self.bucket_named(scope, key, &name, config, now)
     }
 
+    /// The gate of a quota that counts only some calls of a scope.
+    /// `None` if the scope has no room for another one.
+    pub(crate) fn partial(
+        &self,
+        scope: &Scope,
+        name: &Arc<str>,
+        config: GateConfig<'_>,
+        now: Moment,
+    ) -> Option<Arc<Gate>> {
+        self.bucket_in(scope, scope.bucket(name, None), config, now)
+    }
+
     /// The gate of the bucket that a response has named.
     pub(crate) fn name_bucket(
         &self,
@@ -201,7 +213,16 @@ impl Gates {
         config: GateConfig<'_>,
         now: Moment,
     ) -> Option<Arc<Gate>> {
-        let bucket = scope.bucket(name, key.resource);
+        self.bucket_in(scope, scope.bucket(name, key.resource), config, now)
+    }
+
+    fn bucket_in(
+        &self,
+        scope: &Scope,
+        bucket: Scope,
+        config: GateConfig<'_>,
+        now: Moment,
+    ) -> Option<Arc<Gate>> {
         let mut registry = self.lock();
         self.make_room(&mut registry, now);
         let gate = registry.bucket(scope, bucket, config, now);

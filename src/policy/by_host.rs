@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
 
-use super::{Attempt, Policy, Provider, RequestHead, Route, Verdict};
+use super::{Attempt, PartialQuota, Policy, Provider, RequestHead, Route, Verdict};
 use crate::gate::Quota;
 use crate::scope::Scope;
 
@@ -105,6 +105,10 @@ impl Policy for ByHost {
 
     fn plans(&self, request: &RequestHead<'_>) -> &[Quota] {
         self.of(request).plans(request)
+    }
+
+    fn partial_quotas(&self, request: &RequestHead<'_>) -> &[PartialQuota] {
+        self.of(request).partial_quotas(request)
     }
 
     fn cold_start(&self, request: &RequestHead<'_>) -> Option<u32> {

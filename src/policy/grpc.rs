@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::attempt::GRPC_STATUS;
 use super::provider::{Provider, contains};
-use super::{Attempt, Policy, RequestHead, Route, Verdict};
+use super::{Attempt, PartialQuota, Policy, RequestHead, Route, Verdict};
 use crate::gate::Quota;
 use crate::hint::{Head, HeaderScan, Reading, forbids_retry, read_grpc};
 use crate::retry::Idempotent;
@@ -354,6 +354,10 @@ impl Policy for Grpc {
 
     fn plans(&self, request: &RequestHead<'_>) -> &[Quota] {
         Policy::plans(&self.provider, request)
+    }
+
+    fn partial_quotas(&self, request: &RequestHead<'_>) -> &[PartialQuota] {
+        Policy::partial_quotas(&self.provider, request)
     }
 
     fn cold_start(&self, request: &RequestHead<'_>) -> Option<u32> {

@@ -56,6 +56,7 @@ mod attempt;
 mod by_host;
 mod grpc;
 mod head;
+mod partial_quota;
 mod provider;
 mod route;
 mod standard;
@@ -66,6 +67,7 @@ pub(crate) use attempt::Received;
 pub use by_host::ByHost;
 pub use grpc::{Grpc, Streams};
 pub use head::RequestHead;
+pub use partial_quota::PartialQuota;
 pub use provider::Provider;
 pub use route::Route;
 pub use verdict::{Ruling, Verdict};
@@ -137,6 +139,14 @@ pub trait Policy: Send + Sync {
         &[]
     }
 
+    /// Quotas that count only some calls of the scope: writes, or responses with a status.
+    ///
+    /// The default has none.
+    fn partial_quotas(&self, request: &RequestHead<'_>) -> &[PartialQuota] {
+        let _ = request;
+        &[]
+    }
+
     /// The number of calls in flight with which a scope begins, before its first answer.
     ///
     /// `None`, the default, admits all: most servers refuse politely.
@@ -192,6 +202,9 @@ macro_rules! policy_by_pointer {
             }
             fn plans(&self, request: &RequestHead<'_>) -> &[Quota] {
                 (**self).plans(request)
+            }
+            fn partial_quotas(&self, request: &RequestHead<'_>) -> &[PartialQuota] {
+                (**self).partial_quotas(request)
             }
             fn cold_start(&self, request: &RequestHead<'_>) -> Option<u32> {
                 (**self).cold_start(request)

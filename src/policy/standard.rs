@@ -6,7 +6,7 @@ use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::provider::{BodySays, Provider};
-use super::{Attempt, Policy, RequestHead, Route, Verdict};
+use super::{Attempt, PartialQuota, Policy, RequestHead, Route, Verdict};
 use crate::gate::Quota;
 use crate::hint::{Head, HeaderScan, Hint, Kind, Reading};
 use crate::scope::Scope;
@@ -61,6 +61,10 @@ impl Policy for Provider {
         &self.limits.plans
     }
 
+    fn partial_quotas(&self, _: &RequestHead<'_>) -> &[PartialQuota] {
+        &self.limits.partial
+    }
+
     fn cold_start(&self, _: &RequestHead<'_>) -> Option<u32> {
         self.limits.cold_start
     }
@@ -88,7 +92,7 @@ fn is_error(status: StatusCode) -> bool {
 
 fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     let Some(headers) = attempt.headers() else {
-        return judge_failure(attempt);
+        return judge_failure(provider, attempt);
     };
     let served = attempt.status().is_some_and(|status| status.as_u16() < 400);
     let plainly = served && attempt.body().is_none() && !provider.names_successes();
@@ -112,7 +116,7 @@ fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
 
 fn ruling(provider: &Provider, attempt: &Attempt<'_>, scan: &HeaderScan<'_>) -> Verdict {
     let Some((status, headers)) = attempt.status().zip(attempt.headers()) else {
-        return judge_failure(attempt);
+        return judge_failure(provider, attempt);
     };
     let Some(findings) = Findings::of(provider, attempt, status, headers) else {
         return Verdict::refuse();
@@ -140,13 +144,13 @@ fn ruling(provider: &Provider, attempt: &Attempt<'_>, scan: &HeaderScan<'_>) -> 
     let verdict = match findings.subject {
         Subject::Success => Verdict::accept(),
         Subject::OnlyThisCall => Verdict::retry(),
-        Subject::Limit => throttle(provider, findings.retried, findings.body_says),
+        Subject::Limit => throttle(provider, findings),
         Subject::Status => match classify(status, findings.retried, wait.is_some()) {
             StatusKind::Success => Verdict::accept(),
             StatusKind::RateLimited => Verdict::throttled(),
             StatusKind::Retried
                 if was_not_done(status, headers, wait.is_some())
-                    || may_resend(provider, attempt, status) =>
+                    || may_resend(provider, attempt, status, headers) =>
             {
                 Verdict::retry()
             }
@@ -181,6 +185,8 @@ struct Findings {
     body_says: BodySays,
     /// Whether the status is retried; `None` leaves it to a wait that is named.
     retried: Option<bool>,
+    /// Whether the provider's own header forbids another try.
+    forbidden: bool,
 }
 
 impl Findings {
@@ -217,6 +223,7 @@ impl Findings {
             subject,
             body_says,
             retried,
+            forbidden: header_says == Some(false),
         })
     }
 
@@ -296,8 +303,8 @@ fn goes_again(provider: &Provider, attempt: &Attempt<'_>) -> bool {
     matches!(ruling, Retry | Throttled)
 }
 
-fn judge_failure(attempt: &Attempt<'_>) -> Verdict {
-    if attempt.is_safe_to_resend() {
+fn judge_failure(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
+    if attempt.is_safe_to_resend() || provider.statuses.has_idempotent_path(attempt.request()) {
         Verdict::retry()
     } else {
         Verdict::not_safe()
@@ -305,13 +312,14 @@ fn judge_failure(attempt: &Attempt<'_>) -> Verdict {
 }
 
 /// The verdict on a refusal by a limit, which is retried unless the provider leaves 429 out.
-fn throttle(provider: &Provider, retried: Option<bool>, body_says: BodySays) -> Verdict {
-    let verdict = if retried == Some(false) && body_says == BodySays::Nothing {
+fn throttle(provider: &Provider, findings: Findings) -> Verdict {
+    let left_out = findings.retried == Some(false) && findings.body_says == BodySays::Nothing;
+    let verdict = if findings.forbidden || left_out {
         Verdict::refuse().close_gate()
     } else {
         Verdict::throttled()
     };
-    verdict.bare_wait(body_says.bare_wait(provider.waits.bare))
+    verdict.bare_wait(findings.body_says.bare_wait(provider.waits.bare))
 }
 
 fn refuse_answer(provider: &Provider, head: Head<'_>) -> Verdict {
@@ -325,8 +333,17 @@ fn refuse_answer(provider: &Provider, head: Head<'_>) -> Verdict {
     }
 }
 
-fn may_resend(provider: &Provider, attempt: &Attempt<'_>, status: StatusCode) -> bool {
-    attempt.is_safe_to_resend() || provider.statuses.allows_any_method(status)
+fn may_resend(
+    provider: &Provider,
+    attempt: &Attempt<'_>,
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> bool {
+    let statuses = &provider.statuses;
+    attempt.is_safe_to_resend()
+        || statuses.allows_any_method(status)
+        || statuses.header_allows_any_method(status, headers)
+        || statuses.has_idempotent_path(attempt.request())
 }
 
 /// What a status means once it is known whether a wait is named.

@@ -1,7 +1,8 @@
-//! Anthropic, from these pages:
+//! Anthropic, from these pages and its official client:
 //!
 //! * <https://docs.anthropic.com/en/api/rate-limits>
 //! * <https://docs.anthropic.com/en/api/errors>
+//! * <https://github.com/anthropics/anthropic-sdk-python/blob/main/src/anthropic/_base_client.py>
 
 use crate::policy::Provider;
 
@@ -9,17 +10,31 @@ use crate::policy::Provider;
 ///
 /// * What is left of each is published in `anthropic-ratelimit-*-remaining`, the resets in RFC 3339. A
 ///   refusal is a 429 `rate_limit_error` with `retry-after`.
-/// * 529 `overloaded_error` means that the API is overloaded for all callers: the request was not
-///   taken, and goes again by its own backoff.
-/// * `x-should-retry` says whether another try is worth it, and the official clients obey it
-///   (<https://github.com/anthropics/anthropic-sdk-python>).
+/// * A 429 with `enforced_spend_limit_reached` at `error.details.error_code` is final: it ends with the
+///   month, or with a higher tier.
+/// * 529 `overloaded_error` means that the API is overloaded for all callers: the request was not taken, and
+///   goes again by its own backoff.
+/// * `x-should-retry` says whether another try is worth it. The official client obeys it for every method,
+///   and also tries again after 408, 409 and every 5xx.
 ///
-/// No quota is declared, since it depends on the model and the tier, and is published. Tokens are a
-/// bucket that refills all the time, so that a reset is later than `retry-after`.
+/// # What is sent a second time
+///
+/// A POST to `messages` or `messages/count_tokens` only asks a question, so that it goes again after 408,
+/// 409, 5xx and a broken connection. **If the first one was answered after all, its tokens are paid for
+/// twice.** [`without_idempotent_paths`](Provider::without_idempotent_paths) takes it back.
+/// `messages/batches` and files create something, and are not among them.
+///
+/// No quota is declared, since it depends on the model and the tier, and is published. Tokens are a bucket
+/// that refills all the time, so that a reset is later than `retry-after`.
 pub fn anthropic() -> Provider {
     Provider::new("anthropic")
         .page("https://docs.anthropic.com/en/api/rate-limits")
         .per_credential(["x-api-key", "authorization"])
+        .add_retry_on([409])
         .should_retry_header("x-should-retry")
+        .should_retry_any_method()
+        .idempotent_paths(["messages", "messages/count_tokens"])
         .unprocessed_on([529])
+        .final_codes(["enforced_spend_limit_reached"])
+        .codes_at(["error.details.error_code"])
 }

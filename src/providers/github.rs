@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::AUTHORIZATION;
 
 use crate::gate::Quota;
-use crate::policy::Provider;
+use crate::policy::{PartialQuota, Provider};
 
 /// GitHub's REST API: 5,000 requests per hour and user, and secondary limits.
 ///
@@ -15,6 +15,8 @@ use crate::policy::Provider;
 ///   cost 1, writes 5; say so with [`cost_by`](crate::RetryLayer::cost_by). A refusal is a 403 or a
 ///   429 with `retry-after`, or only with a body that says so: then at least a minute, and longer each
 ///   time. Calling on while limited may get an integration banned.
+/// * Writes are to be a second apart
+///   (<https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api>).
 /// * A 403 for want of permission carries the same headers, and is final.
 /// * `x-ratelimit-resource` names the limit that a request was counted by: `core`, `search` ... A spent
 ///   one does not stop the others.
@@ -22,6 +24,7 @@ pub fn github() -> Provider {
     Provider::new("github")
         .page("https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api")
         .plans([Quota::concurrent(100), Quota::per_minute(900)])
+        .partial_quota(PartialQuota::of_writes(Quota::per_second(1)))
         .per_credential([AUTHORIZATION])
         .buckets_in("x-ratelimit-resource")
         .bare_429_wait(Duration::from_secs(60))

@@ -16,6 +16,7 @@ mod fleet;
 mod limiters;
 mod liveness;
 mod pacing;
+mod partial_quotas;
 mod priorities;
 mod published;
 mod quota;

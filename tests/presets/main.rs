@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bare_wait;
+mod frameworks;
 mod provider_rules;
 mod providers;
 mod table;

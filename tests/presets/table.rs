@@ -34,17 +34,28 @@ pub fn now() -> SystemTime {
 pub struct Table {
     provider: Provider,
     method: &'static str,
+    path: &'static str,
 }
 
 impl Table {
     pub fn of(provider: Provider) -> Self {
-        let method = "GET";
-        Self { provider, method }
+        Self::new(provider, "GET", "/")
     }
 
     pub fn for_posts(provider: Provider) -> Self {
-        let method = "POST";
-        Self { provider, method }
+        Self::new(provider, "POST", "/")
+    }
+
+    pub fn for_posts_to(path: &'static str, provider: Provider) -> Self {
+        Self::new(provider, "POST", path)
+    }
+
+    fn new(provider: Provider, method: &'static str, path: &'static str) -> Self {
+        Self {
+            provider,
+            method,
+            path,
+        }
     }
 
     #[track_caller]
@@ -84,7 +95,7 @@ impl Table {
     ) {
         let request = Request::builder()
             .method(self.method)
-            .uri("https://api.test/")
+            .uri(format!("https://api.test{}", self.path))
             .body(())
             .unwrap();
         let mut response = Response::builder().status(status);
@@ -127,7 +138,7 @@ fn recorded(id: &str) -> Value {
 /// The bare wait of a verdict, found by comparing, since only the layer needs it.
 fn bare_wait(verdict: &Verdict) -> u64 {
     let bare = |seconds| verdict.clone().bare_wait(Duration::from_secs(seconds));
-    [1, 10, 30, 60, 120, 300, 900]
+    [1, 10, 20, 30, 60, 120, 300, 900]
         .into_iter()
         .find(|seconds| bare(*seconds) == *verdict)
         .expect("a bare wait that a page names")

@@ -20,3 +20,20 @@ fn every_word_of_the_table_of_servers_compiles() {
     }
     assert!(count >= 20, "{count} words");
 }
+
+#[test]
+fn every_preset_by_framework_is_shown_on_the_page() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let page = read_to_string(format!("{root}/docs/servers.md")).unwrap();
+    let source = read_to_string(format!("{root}/src/providers/frameworks.rs")).unwrap();
+    let functions = source
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub fn "));
+    let mut count = 0;
+    for function in functions {
+        let (name, _) = function.split_once('(').expect("its arguments");
+        assert!(page.contains(&format!("    frameworks::{name}(")), "{name}");
+        count += 1;
+    }
+    assert!(count >= 20, "{count} functions");
+}

@@ -36,6 +36,7 @@ impl Provider {
             Some(retried) => statuses(retried),
             None => "the usual".to_owned(),
         }];
+        push(&mut said, "also ", statuses(&self.statuses.also_retried));
         let any_method = statuses(
             self.statuses
                 .unprocessed
@@ -48,8 +49,15 @@ impl Provider {
             "by code: ",
             quoted(&self.body_rules.retried_codes),
         );
-        if let Some(header) = &self.statuses.should_retry_header {
-            said.push(format!("as `{header}` says"));
+        let paths = quoted(&self.statuses.idempotent_paths);
+        push(&mut said, "a POST like a GET to ", paths);
+        if let Some(stated) = &self.statuses.should_retry {
+            let methods = if stated.any_method {
+                " for any method"
+            } else {
+                ""
+            };
+            said.push(format!("as `{}` says{methods}", stated.header));
         }
         said.join("; ")
     }
@@ -61,7 +69,11 @@ impl Provider {
             .caps
             .iter()
             .map(|cap| format!("at most {}", allowed(cap)));
-        listed(plans.chain(caps))
+        let partial = self.limits.partial.iter().map(|partial| {
+            let (counted, quota) = partial.words();
+            format!("{} ({counted})", allowed(quota))
+        });
+        listed(plans.chain(caps).chain(partial))
     }
 
     fn counted_per(&self) -> String {
@@ -185,6 +197,7 @@ mod tests {
 
     use super::*;
     use crate::hint::{Field, Unit};
+    use crate::policy::PartialQuota;
 
     #[track_caller]
     fn says(provider: &Provider, about: &str, expected: &str) {
@@ -212,7 +225,9 @@ mod tests {
             .retry_on([429, 500])
             .unprocessed_on([503])
             .retried_codes(["LOCKED"])
+            .idempotent_paths(["search"])
             .should_retry_header(http::HeaderName::from_static("x-should-retry"))
+            .should_retry_any_method()
             .bare_429_wait(Duration::from_millis(1_500))
             .quotas([
                 Quota::concurrent(10),
@@ -232,8 +247,11 @@ mod tests {
         says(
             &provider,
             "sent again",
-            "429, 500; any method: 503; by code: `LOCKED`; as `x-should-retry` says",
+            "429, 500; any method: 503; by code: `LOCKED`; a POST like a GET to `search`; \
+             as `x-should-retry` says for any method",
         );
+        let beside = Provider::new("test").add_retry_on([409]);
+        says(&beside, "sent again", "the usual; also 409");
         says(&provider, "bare wait", "1.5s");
         says(
             &provider,
@@ -242,6 +260,11 @@ mod tests {
         );
         let planned = Provider::new("acme").plan(Quota::per_hour(5));
         says(&planned, "quota", "5 per h");
+        let partial = planned
+            .partial_quota(PartialQuota::of_writes(Quota::per_second(1)))
+            .add_partial_quota(PartialQuota::of_statuses([401, 403], Quota::per_day(9)));
+        let expected = "5 per h, 1 per s (only writes), 9 per d (only 401, 403)";
+        says(&partial, "quota", expected);
         says(
             &provider,
             "counted per",

@@ -2,6 +2,7 @@
 
 use super::Provider;
 use crate::gate::Quota;
+use crate::policy::PartialQuota;
 
 /// How much may be sent before the provider refuses.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -10,6 +11,8 @@ pub(in crate::policy) struct QuotaRules {
     pub(in crate::policy) caps: Vec<Quota>,
     /// What the page says, which published counters correct.
     pub(in crate::policy) plans: Vec<Quota>,
+    /// What counts only some calls.
+    pub(in crate::policy) partial: Vec<PartialQuota>,
     pub(in crate::policy) cold_start: Option<u32>,
 }
 
@@ -86,6 +89,50 @@ impl Provider {
     pub fn without_quotas(mut self) -> Self {
         self.limits.caps.clear();
         self.limits.plans.clear();
+        self
+    }
+
+    /// Declares a quota that counts only some calls, such as writes. It replaces those that were there.
+    ///
+    /// It holds beside [`quota`](Self::quota) and [`plan`](Self::plan), which count all calls.
+    ///
+    /// ```
+    /// use tower_backoff::{Quota, policy::PartialQuota, providers};
+    ///
+    /// let careful = providers::gitlab().partial_quota(PartialQuota::of_writes(Quota::per_second(1)));
+    /// # let _ = careful;
+    /// ```
+    #[must_use]
+    pub fn partial_quota(mut self, quota: PartialQuota) -> Self {
+        self.limits.partial = vec![quota];
+        self
+    }
+
+    /// Adds a quota to those of [`partial_quota`](Self::partial_quota).
+    ///
+    /// ```
+    /// # use tower_backoff::{Quota, policy::{PartialQuota, Provider}};
+    /// let refusals = PartialQuota::of_statuses([401], Quota::per_minute(100));
+    /// let acme = Provider::new("acme").add_partial_quota(refusals.clone());
+    /// assert_eq!(acme, Provider::new("acme").partial_quota(refusals));
+    /// ```
+    #[must_use]
+    pub fn add_partial_quota(mut self, quota: PartialQuota) -> Self {
+        self.limits.partial.push(quota);
+        self
+    }
+
+    /// Takes back what was said with [`partial_quota`](Self::partial_quota).
+    ///
+    /// ```
+    /// # use tower_backoff::{Quota, policy::{PartialQuota, Provider}};
+    /// let writes = PartialQuota::of_writes(Quota::per_second(1));
+    /// let acme = Provider::new("acme").partial_quota(writes).without_partial_quotas();
+    /// assert_eq!(acme, Provider::new("acme"));
+    /// ```
+    #[must_use]
+    pub fn without_partial_quotas(mut self) -> Self {
+        self.limits.partial.clear();
         self
     }
 

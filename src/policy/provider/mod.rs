@@ -91,6 +91,22 @@ impl Provider {
         }
     }
 
+    /// Gives it another name. It replaces the name that was there.
+    ///
+    /// A name tells the gates of one provider from those of another in the log, in metrics and where hosts are joined.
+    ///
+    /// ```
+    /// use tower_backoff::policy::Policy;
+    /// use tower_backoff::providers::frameworks;
+    ///
+    /// assert_eq!(frameworks::laravel().named("shop").name(), "shop");
+    /// ```
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
     /// Names the page that the facts come from. It replaces the page that was named.
     ///
     /// ```

@@ -1,11 +1,19 @@
 //! What each status means.
 
+mod any_method;
+mod idempotent_paths;
+mod should_retry;
+mod throttled;
+
+pub(super) use throttled::assert_lasts;
+
+use std::borrow::Cow;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::StatusCode;
+use should_retry::ShouldRetry;
 
 use super::Provider;
-use crate::header_name::header_name;
 use crate::policy::arguments;
 
 /// What the statuses of a provider mean, where they mean something else than usual.
@@ -13,12 +21,16 @@ use crate::policy::arguments;
 pub(in crate::policy) struct Statuses {
     /// `None`: the usual ones.
     pub(super) retried: Option<Vec<StatusCode>>,
+    /// Retried beside the usual ones.
+    pub(super) also_retried: Vec<StatusCode>,
     pub(super) any_method: Vec<StatusCode>,
     pub(super) unprocessed: Vec<StatusCode>,
     pub(super) final_for_good: Vec<StatusCode>,
     /// Refusals by a limit, and for how long they hold where the response names no wait.
     pub(super) throttled: Vec<(StatusCode, Duration)>,
-    pub(super) should_retry_header: Option<HeaderName>,
+    pub(super) should_retry: Option<ShouldRetry>,
+    /// Paths whose POST is a pure question.
+    pub(super) idempotent_paths: Vec<Cow<'static, str>>,
 }
 
 impl Statuses {
@@ -33,26 +45,11 @@ impl Statuses {
 
     /// Whether a status is worth another try; `None` if nothing is said about it.
     pub(in crate::policy) fn should_retry(&self, status: StatusCode) -> Option<bool> {
-        if self.allows_any_method(status) {
+        if self.allows_any_method(status) || self.also_retried.contains(&status) {
             return Some(true);
         }
         let retried = self.retried.as_ref();
         retried.map(|listed| listed.contains(&status))
-    }
-
-    /// What the provider's own header says about another try.
-    pub(in crate::policy) fn header_says(
-        &self,
-        status: StatusCode,
-        headers: &HeaderMap,
-    ) -> Option<bool> {
-        let name = self.should_retry_header.as_ref();
-        let name = name.filter(|_| status.as_u16() >= 400)?;
-        match headers.get(name)?.as_bytes() {
-            b"true" => Some(true),
-            b"false" => Some(false),
-            _ => None,
-        }
     }
 
     /// How long a refusal under this status lasts by itself.
@@ -68,6 +65,7 @@ impl Statuses {
         let names = |listed: &[StatusCode]| listed.iter().any(is_success);
         names(&self.any_method)
             || names(&self.unprocessed)
+            || names(&self.also_retried)
             || names(&self.final_for_good)
             || self.retried.as_deref().is_some_and(names)
             || self.throttled.iter().any(|(status, _)| is_success(status))
@@ -75,7 +73,7 @@ impl Statuses {
 }
 
 impl Provider {
-    /// Retries on these statuses and no others. It replaces the list that was there.
+    /// Retries on these statuses and no others. It replaces the list that was there, and what was added to it.
     ///
     /// The safety rule still holds: all but those that say that nothing was done (429, 425, 413, and a 408 over a
     /// connection that closes) are sent again only if that cannot do the work twice.
@@ -105,6 +103,34 @@ impl Provider {
         S: TryInto<StatusCode>,
     {
         self.statuses.retried = Some(arguments::statuses(statuses));
+        self.statuses.also_retried.clear();
+        self
+    }
+
+    /// Adds statuses to [`retry_on`](Self::retry_on), or to the standard ones where nothing was said.
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Attempt, Policy, Provider, Ruling};
+    ///
+    /// let acme = Provider::new("acme").add_retry_on([409]);
+    /// let request = http::Request::get("https://api.example.com/").body(())?;
+    /// for status in [409, 500] {
+    ///     let response = http::Response::builder().status(status).body(())?;
+    ///     assert_eq!(acme.judge(&Attempt::new(&request, &response)).ruling(), Ruling::Retry);
+    /// }
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn add_retry_on<S>(mut self, statuses: impl IntoIterator<Item = S>) -> Self
+    where
+        S: TryInto<StatusCode>,
+    {
+        let added = arguments::statuses(statuses);
+        match &mut self.statuses.retried {
+            Some(retried) => retried.extend(added),
+            None => self.statuses.also_retried.extend(added),
+        }
         self
     }
 
@@ -118,97 +144,7 @@ impl Provider {
     #[must_use]
     pub fn without_retry_on(mut self) -> Self {
         self.statuses.retried = None;
-        self
-    }
-
-    /// Retries on these statuses whatever the method. It replaces the list that was there.
-    ///
-    /// **This sends a POST twice.** A 500 may come after the order was placed; the second try places
-    /// it again. Use it only where that is harmless, and prefer
-    /// [`Idempotent`](crate::Idempotent) on the single request that it is harmless for.
-    #[must_use]
-    #[track_caller]
-    pub fn retry_any_method<S>(mut self, statuses: impl IntoIterator<Item = S>) -> Self
-    where
-        S: TryInto<StatusCode>,
-    {
-        self.statuses.any_method = arguments::statuses(statuses);
-        self
-    }
-
-    /// Adds statuses to [`retry_any_method`](Self::retry_any_method).
-    ///
-    /// ```
-    /// # use tower_backoff::policy::Provider;
-    /// let acme = Provider::new("acme").retry_any_method([500]).add_retry_any_method([502]);
-    /// assert_eq!(acme, Provider::new("acme").retry_any_method([500, 502]));
-    /// ```
-    #[must_use]
-    #[track_caller]
-    pub fn add_retry_any_method<S>(mut self, statuses: impl IntoIterator<Item = S>) -> Self
-    where
-        S: TryInto<StatusCode>,
-    {
-        let added = arguments::statuses(statuses);
-        self.statuses.any_method.extend(added);
-        self
-    }
-
-    /// Takes back what was said with [`retry_any_method`](Self::retry_any_method).
-    ///
-    /// ```
-    /// # use tower_backoff::policy::Provider;
-    /// let acme = Provider::new("acme").retry_any_method([500]).without_retry_any_method();
-    /// assert_eq!(acme, Provider::new("acme"));
-    /// ```
-    #[must_use]
-    pub fn without_retry_any_method(mut self) -> Self {
-        self.statuses.any_method.clear();
-        self
-    }
-
-    /// Retries on statuses that the provider sends *instead of* doing the work, whatever the method.
-    ///
-    /// It replaces the list that was there. The page of the provider has to say it: proxies write 503 also over work
-    /// that was done.
-    #[must_use]
-    #[track_caller]
-    pub fn unprocessed_on<S>(mut self, statuses: impl IntoIterator<Item = S>) -> Self
-    where
-        S: TryInto<StatusCode>,
-    {
-        self.statuses.unprocessed = arguments::statuses(statuses);
-        self
-    }
-
-    /// Adds statuses to [`unprocessed_on`](Self::unprocessed_on).
-    ///
-    /// ```
-    /// # use tower_backoff::policy::Provider;
-    /// let acme = Provider::new("acme").unprocessed_on([503]).add_unprocessed_on([529]);
-    /// assert_eq!(acme, Provider::new("acme").unprocessed_on([503, 529]));
-    /// ```
-    #[must_use]
-    #[track_caller]
-    pub fn add_unprocessed_on<S>(mut self, statuses: impl IntoIterator<Item = S>) -> Self
-    where
-        S: TryInto<StatusCode>,
-    {
-        let added = arguments::statuses(statuses);
-        self.statuses.unprocessed.extend(added);
-        self
-    }
-
-    /// Takes back what was said with [`unprocessed_on`](Self::unprocessed_on).
-    ///
-    /// ```
-    /// # use tower_backoff::policy::Provider;
-    /// let acme = Provider::new("acme").unprocessed_on([503]).without_unprocessed_on();
-    /// assert_eq!(acme, Provider::new("acme"));
-    /// ```
-    #[must_use]
-    pub fn without_unprocessed_on(mut self) -> Self {
-        self.statuses.unprocessed.clear();
+        self.statuses.also_retried.clear();
         self
     }
 
@@ -268,143 +204,4 @@ impl Provider {
         self.statuses.final_for_good.clear();
         self
     }
-
-    /// Treats these statuses as refusals by a limit that lasts this long, such as a ban.
-    ///
-    /// A wait that the response names counts for more. It replaces the list that was there.
-    ///
-    /// Such a refusal closes the gate for all calls, and longer each time that the next one is refused, too. The call is
-    /// sent again whatever its method, because a limit refuses before any work is done, and until its
-    /// [`Patience`](crate::Patience) ends: `max_retries` and the [`Budget`](crate::Budget) are for failures.
-    ///
-    /// nginx refuses with a bare 503 unless it is told otherwise:
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tower_backoff::policy::{Attempt, Policy, Provider, Ruling};
-    ///
-    /// let behind_nginx = Provider::new("acme").throttled_on([503], Duration::from_secs(1));
-    ///
-    /// let request = http::Request::get("https://api.example.com/").body(())?;
-    /// let response = http::Response::builder().status(503).body(())?;
-    /// let verdict = behind_nginx.judge(&Attempt::new(&request, &response));
-    /// assert!(verdict.ruling() == Ruling::Throttled && verdict.closes_gate());
-    /// # Ok::<(), http::Error>(())
-    /// ```
-    ///
-    /// A ban:
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tower_backoff::policy::{Attempt, Policy, Provider, Verdict};
-    ///
-    /// let two_minutes = Duration::from_secs(120);
-    /// let binance = Provider::new("binance").throttled_on([418], two_minutes);
-    ///
-    /// let request = http::Request::post("https://api.binance.com/api/v3/order").body(())?;
-    /// let response = http::Response::builder().status(418).body(())?;
-    /// let verdict = binance.judge(&Attempt::new(&request, &response));
-    /// assert_eq!(verdict, Verdict::throttled().bare_wait(two_minutes));
-    /// # Ok::<(), http::Error>(())
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// If `lasting` is zero.
-    #[must_use]
-    #[track_caller]
-    pub fn throttled_on<S>(
-        mut self,
-        statuses: impl IntoIterator<Item = S>,
-        lasting: Duration,
-    ) -> Self
-    where
-        S: TryInto<StatusCode>,
-    {
-        self.statuses.throttled.clear();
-        self.add_throttled_on(statuses, lasting)
-    }
-
-    /// Adds statuses to [`throttled_on`](Self::throttled_on). Of one that is listed twice the last counts.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tower_backoff::policy::Provider;
-    ///
-    /// let [minute, hour] = [60, 3_600].map(Duration::from_secs);
-    /// let acme = Provider::new("acme").throttled_on([418], minute).add_throttled_on([403], hour);
-    /// # let _ = acme;
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// If `lasting` is zero.
-    #[must_use]
-    #[track_caller]
-    pub fn add_throttled_on<S>(
-        mut self,
-        statuses: impl IntoIterator<Item = S>,
-        lasting: Duration,
-    ) -> Self
-    where
-        S: TryInto<StatusCode>,
-    {
-        assert_lasts(lasting);
-        let statuses = arguments::statuses(statuses).into_iter();
-        let added = statuses.map(|status| (status, lasting));
-        self.statuses.throttled.extend(added);
-        self
-    }
-
-    /// Takes back what was said with [`throttled_on`](Self::throttled_on).
-    ///
-    /// ```
-    /// # use tower_backoff::policy::Provider;
-    /// # let minute = std::time::Duration::from_secs(60);
-    /// let acme = Provider::new("acme").throttled_on([418], minute).without_throttled_on();
-    /// assert_eq!(acme, Provider::new("acme"));
-    /// ```
-    #[must_use]
-    pub fn without_throttled_on(mut self) -> Self {
-        self.statuses.throttled.clear();
-        self
-    }
-
-    /// Reads from this header whether another try is worth it. It replaces the header that was named.
-    ///
-    /// `false` makes any refusal final, `true` makes it worth another try, if that is safe.
-    ///
-    /// ```
-    /// use tower_backoff::policy::Provider;
-    ///
-    /// let stripe = Provider::new("stripe").should_retry_header("stripe-should-retry");
-    /// # let _ = stripe;
-    /// ```
-    #[must_use]
-    #[track_caller]
-    pub fn should_retry_header(mut self, name: impl TryInto<HeaderName> + AsRef<str>) -> Self {
-        self.statuses.should_retry_header = Some(header_name(name));
-        self
-    }
-
-    /// Takes back what was said with [`should_retry_header`](Self::should_retry_header).
-    ///
-    /// ```
-    /// # use tower_backoff::policy::Provider;
-    /// let acme = Provider::new("acme").should_retry_header("x-should-retry").without_should_retry_header();
-    /// assert_eq!(acme, Provider::new("acme"));
-    /// ```
-    #[must_use]
-    pub fn without_should_retry_header(mut self) -> Self {
-        self.statuses.should_retry_header = None;
-        self
-    }
-}
-
-#[track_caller]
-pub(super) fn assert_lasts(block: Duration) {
-    assert!(
-        !block.is_zero(),
-        "a block needs a length: write how long the page says that it lasts"
-    );
 }

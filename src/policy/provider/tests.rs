@@ -7,13 +7,17 @@ use http::{HeaderMap, Request};
 use super::*;
 use crate::gate::Quota;
 use crate::hint::{Field, Unit};
-use crate::policy::{Policy, RequestHead};
+use crate::policy::{PartialQuota, Policy, RequestHead};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn test() -> Provider {
     Provider::new("test")
+}
+
+fn writes(limit: u32) -> PartialQuota {
+    PartialQuota::of_writes(Quota::per_second(limit))
 }
 
 /// What is said in the line about peculiarities.
@@ -35,8 +39,10 @@ macro_rules! the_last_counts {
 #[test]
 fn every_setter_replaces_what_it_said_before() {
     the_last_counts! {
+        named("one") then ("other");
         page("one") then ("other");
         retry_on([500]) then ([502]);
+        idempotent_paths(["one"]) then (["other"]);
         retry_any_method([500]) then ([502]);
         unprocessed_on([503]) then ([529]);
         final_on([400]) then ([403]);
@@ -54,6 +60,7 @@ fn every_setter_replaces_what_it_said_before() {
         quotas([Quota::per_minute(1)]) then ([Quota::per_hour(1)]);
         plan(Quota::per_minute(1)) then (Quota::per_hour(1));
         plans([Quota::per_minute(1)]) then ([Quota::per_hour(1)]);
+        partial_quota(writes(1)) then (writes(2));
         cold_start(1) then (2);
         per_credential(["x-one"]) then (["x-other"]);
         per_path_segment(1) then (2);
@@ -79,6 +86,12 @@ fn every_setter_replaces_what_it_said_before() {
         last.buckets_per_resource().buckets_in("x-bucket"),
         buckets()
     );
+    let asked = test().should_retry_header("x-a");
+    let any_method = asked.clone().should_retry_any_method();
+    assert_ne!(any_method, asked);
+    assert_eq!(any_method.should_retry_header("x-a"), asked);
+    let added = test().add_retry_on([409]).retry_on([500]);
+    assert_eq!(added, test().retry_on([500]));
     let phrase = test().throttled_for_when_body_contains("blocked", HOUR);
     let other = test().throttled_when_body_contains("slow down");
     assert_eq!(phrase.throttled_when_body_contains("slow down"), other);
@@ -104,6 +117,7 @@ macro_rules! both_count {
 fn what_is_added_stands_beside_what_was_there() {
     both_count! {
         retry_any_method, add_retry_any_method: [500], [502], [500, 502];
+        idempotent_paths, add_idempotent_paths: ["a"], ["b"], ["a", "b"];
         unprocessed_on, add_unprocessed_on: [503], [529], [503, 529];
         final_on, add_final_on: [400], [403], [400, 403];
         throttled_on, add_throttled_on: [418], [403], [418, 403], MINUTE;
@@ -112,6 +126,15 @@ fn what_is_added_stands_beside_what_was_there() {
         retried_codes, add_retried_codes: ["A"], ["B"], ["A", "B"];
         inspect_bodies_of, add_inspect_bodies_of: [200], [201], [200, 201];
     }
+    let statuses = test().retry_on([500]).add_retry_on([502]);
+    assert_eq!(statuses, test().retry_on([500, 502]));
+    let statuses = test().add_retry_on([409]).add_retry_on([423]);
+    assert_eq!(statuses, test().add_retry_on([409, 423]));
+    assert_ne!(
+        statuses,
+        test().retry_on([409, 423]),
+        "the standard ones stay"
+    );
     let waits = test().wait_from(Field::json("a"));
     let waits = waits.add_wait_from(Field::json("b"));
     let expected = "wait: `a` in the body, `b` in the body";
@@ -151,6 +174,14 @@ fn what_is_taken_back_was_never_said() {
     for (taken_back, said) in [
         (test().retry_on([500]).without_retry_on(), "retry_on"),
         (
+            test().add_retry_on([409]).without_retry_on(),
+            "add_retry_on",
+        ),
+        (
+            test().idempotent_paths(["a"]).without_idempotent_paths(),
+            "idempotent_paths",
+        ),
+        (
             test().retry_any_method([500]).without_retry_any_method(),
             "retry_any_method",
         ),
@@ -166,6 +197,7 @@ fn what_is_taken_back_was_never_said() {
         (
             test()
                 .should_retry_header("x-a")
+                .should_retry_any_method()
                 .without_should_retry_header(),
             "should_retry_header",
         ),
@@ -202,6 +234,10 @@ fn what_is_taken_back_was_never_said() {
         (
             test().quota(Quota::per_hour(1)).without_quotas(),
             "the quota",
+        ),
+        (
+            test().partial_quota(writes(1)).without_partial_quotas(),
+            "partial_quota",
         ),
         (test().cold_start(1).without_cold_start(), "cold_start"),
         (

@@ -1,6 +1,7 @@
 //! Models: OpenAI, Azure OpenAI, Anthropic, Gemini, Hugging Face.
 
 use super::*;
+use tower_backoff::policy::{Attempt, Policy, Provider, Ruling};
 
 #[test]
 fn openai() {
@@ -21,12 +22,114 @@ fn openai() {
     table.row(429, &[], LIMITED, HeldAtLeast(60));
     table.row(429, &[], QUOTA, Final);
     table.row(429, &[("retry-after", "20")], QUOTA, Final);
+    for code in [
+        "credit_balance_exhausted",
+        "organization_usage_limit_exceeded",
+        "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded",
+    ] {
+        let body = QUOTA.replace(
+            r#""code":"insufficient_quota""#,
+            &format!(r#""code":"{code}""#),
+        );
+        table.row(429, &[], &body, Final);
+        table.row(
+            429,
+            &[],
+            &body.replace("insufficient_quota", "error"),
+            Final,
+        );
+    }
     table.row(400, &[], r#"{"error":{"code":"invalid_type"}}"#, Final);
     table.row(503, &[], "", Final); // the work may be done
     let gets = Table::of(providers::openai());
     gets.row(503, &[], "", Retried);
     gets.row(503, &[("x-should-retry", "false")], "", Final);
     gets.row(409, &[("x-should-retry", "true")], "", Retried);
+}
+
+/// What the page of error codes documents: there is no capacity for the request.
+const OVERLOADED: &str = r#"{"error":{"type":"service_unavailable_error","code":"server_is_overloaded","message":"The server is overloaded."}}"#;
+
+#[test]
+fn openai_sends_any_method_again_when_nothing_was_done() {
+    for path in ["/v1/responses", "/v1/fine_tuning/jobs", "/v1/batches"] {
+        let table = Table::for_posts_to(path, providers::openai());
+        table.row(503, &[], OVERLOADED, Retried);
+        table.row(500, &[], "", Final);
+        table.row(409, &[], "", Final);
+        let said = |said| [("x-should-retry", said)];
+        table.row(500, &said("true"), "", Retried);
+        table.row(400, &said("true"), "", Retried);
+        table.row(503, &said("false"), OVERLOADED, Final);
+    }
+}
+
+#[test]
+fn what_only_asks_a_model_goes_again_after_any_failure() {
+    let openai = [
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/v1/moderations/",
+        "/behind/a/proxy/v1/chat/completions",
+    ];
+    let anthropic = ["/v1/messages", "/v1/messages/count_tokens"];
+    let ours = |path| (path, providers::openai());
+    let theirs = |path| (path, providers::anthropic());
+    for (path, provider) in openai.map(ours).into_iter().chain(anthropic.map(theirs)) {
+        let questions = Table::for_posts_to(path, provider.clone());
+        let once = Table::for_posts_to(path, provider.clone().without_idempotent_paths());
+        for status in [500, 502, 504, 520, 408, 409] {
+            questions.row(status, &[], "", Retried);
+            once.row(status, &[], "", Final);
+        }
+        assert_eq!(broken(&provider, path), Ruling::Retry, "{path}");
+    }
+    let [openai, anthropic] = [providers::openai(), providers::anthropic()];
+    for (provider, path) in [
+        (&openai, "/v1/responses"),
+        (&openai, "/v1/files"),
+        (&openai, "/v1/batches"),
+        (&openai, "/v1/fine_tuning/jobs"),
+        (&openai, "/v1/threads/thread_1/messages"),
+        (&openai, "/v1/chat/completions/chatcmpl-1"),
+        (&openai, "/v1/uncompletions"),
+        (&anthropic, "/v1/messages/batches"),
+        (&anthropic, "/v1/files"),
+    ] {
+        assert_eq!(broken(provider, path), Ruling::Refuse, "{path}");
+        Table::for_posts_to(path, provider.clone()).row(500, &[], "", Final);
+    }
+}
+
+#[test]
+fn only_a_post_is_a_question() {
+    let request = http::Request::patch("https://api.test/v1/chat/completions");
+    let request = request.body(()).unwrap();
+    let response = http::Response::builder().status(500).body(()).unwrap();
+    let verdict = providers::openai().judge(&Attempt::new(&request, &response));
+    assert_eq!(verdict.ruling(), Ruling::Refuse);
+}
+
+#[test]
+fn a_caller_can_say_that_a_question_is_asked_once() {
+    let request = http::Request::post("https://api.test/v1/chat/completions")
+        .extension(tower_backoff::Idempotent(false))
+        .body(())
+        .unwrap();
+    let response = http::Response::builder().status(500).body(()).unwrap();
+    let verdict = providers::openai().judge(&Attempt::new(&request, &response));
+    assert_eq!(verdict.ruling(), Ruling::Refuse);
+}
+
+/// What is done about a POST whose connection broke.
+fn broken(provider: &Provider, path: &str) -> Ruling {
+    let request = http::Request::post(format!("https://api.test{path}"));
+    let request = request.body(()).unwrap();
+    let error = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    let attempt = Attempt::failed(&request, &error);
+    provider.judge(&attempt).ruling()
 }
 
 #[test]
@@ -50,6 +153,10 @@ fn anthropic() {
     table.recorded("anthropic-529", Retried);
     table.row(429, &[], "", HeldAtLeast(60));
     table.row(529, &[("x-should-retry", "false")], "", Final);
+    table.row(500, &[("x-should-retry", "true")], "", Retried);
+    const SPENT: &str = r#"{"type":"error","error":{"type":"rate_limit_error","message":"You have reached your API usage limits.","details":{"error_code":"enforced_spend_limit_reached"}},"request_id":"req_1"}"#;
+    table.row(429, &[], SPENT, Final);
+    table.row(429, &[("retry-after", "5")], SPENT, Final);
     table.row(400, &[], "", Final);
     table.row(500, &[], "", Final);
     Table::of(providers::anthropic()).row(500, &[], "", Retried);

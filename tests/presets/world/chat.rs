@@ -1,4 +1,4 @@
-//! Messages: Slack, Discord, Zoom, Twilio, SendGrid, Mailchimp.
+//! Messages: Slack, Discord, Zoom, Twilio, SendGrid, Mailchimp, Telegram, Matrix.
 
 use super::*;
 
@@ -75,4 +75,36 @@ fn mailchimp() {
     let table = Table::for_posts(providers::mailchimp());
     table.row(429, &[], LIMITED, HeldAtLeast(60));
     table.row(400, &[], r#"{"title":"Member Exists","status":400}"#, Final);
+}
+
+#[test]
+fn telegram() {
+    let table = Table::for_posts(providers::telegram());
+    table.recorded("telegram", HeldAsSaid(35));
+    table.row(429, &[], "", HeldAtLeast(60));
+    table.row(
+        400,
+        &[],
+        r#"{"ok":false,"error_code":400,"description":"Bad Request: chat not found"}"#,
+        Final,
+    );
+}
+
+#[test]
+fn matrix() {
+    // Documented: the example of the specification.
+    const LIMITED: &str =
+        r#"{"errcode":"M_LIMIT_EXCEEDED","error":"Too many requests","retry_after_ms":2000}"#;
+    let table = Table::of(providers::matrix());
+    table.recorded("matrix", HeldAsSaid(2));
+    table.recorded("matrix-both", HeldAsSaid(2));
+    table.row(429, &[], LIMITED, HeldAsSaid(2));
+    table.row(429, &[("Retry-After", "5")], LIMITED, HeldAsSaid(5));
+    table.row(
+        429,
+        &[],
+        r#"{"errcode":"M_LIMIT_EXCEEDED"}"#,
+        HeldAtLeast(60),
+    );
+    table.row(403, &[], r#"{"errcode":"M_FORBIDDEN"}"#, Final);
 }

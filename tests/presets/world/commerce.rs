@@ -9,7 +9,7 @@ fn stripe() {
     const CARD: &str = r#"{"error":{"type":"card_error","code":"card_declined"}}"#;
     let retry = |answer| [("Stripe-Should-Retry", answer)];
     let table = Table::for_posts(providers::stripe());
-    table.row(429, &[], RATE, HeldAtLeast(1));
+    table.row(429, &[], RATE, HeldAtLeast(60));
     table.row(429, &[], LOCK, Retried);
     table.row(429, &retry("true"), LOCK, Retried);
     table.row(402, &[], CARD, Final);

@@ -1,4 +1,4 @@
-//! Customers: HubSpot, Salesforce, Zendesk, Intercom.
+//! Customers: HubSpot, Salesforce, Zendesk, Intercom, Klaviyo.
 
 use tower_backoff::hint::Field;
 
@@ -65,4 +65,16 @@ fn intercom() {
         "",
         AcceptedThenHeld(40),
     );
+}
+
+#[test]
+fn klaviyo() {
+    // Documented: the headers of served answers.
+    let left = |left| counter(["RateLimit-Remaining", "RateLimit-Reset"], left, "48");
+    let table = Table::for_posts(providers::klaviyo());
+    table.row(200, &left("699"), "", Accepted);
+    table.row(200, &left("0"), "", AcceptedThenHeld(48));
+    table.row(429, &[("Retry-After", "12")], "", HeldAsSaid(12));
+    table.row(429, &[], "", HeldAtLeast(60));
+    table.row(400, &[], "", Final);
 }

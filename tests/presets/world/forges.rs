@@ -1,4 +1,4 @@
-//! Code forges: GitHub, GitLab.
+//! Code forges: GitHub, GitLab, Bitbucket.
 
 use super::*;
 
@@ -47,4 +47,13 @@ fn gitlab() {
     table.recorded("gitlab-app-limiter-before", HeldAtLeast(60));
     table.row(403, &[], r#"{"message":"403 Forbidden"}"#, Final);
     table.row(500, &[], "", Retried);
+}
+
+#[test]
+fn bitbucket() {
+    // Documented: the limit.
+    let table = Table::of(providers::bitbucket());
+    table.row(429, &[], "", HeldAtLeast(60));
+    table.row(404, &[], "", Final);
+    table.row(502, &[], "", Retried);
 }

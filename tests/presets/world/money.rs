@@ -1,4 +1,4 @@
-//! Money: Binance.
+//! Money: Binance, Plaid, Square.
 
 use super::*;
 
@@ -29,4 +29,32 @@ fn binance() {
     posts.row(503, &[], "", Final); // the order may be placed
     posts.row(418, &[], "", HeldAtLeast(120));
     posts.row(429, &[], ORDERS, HeldAtLeast(60));
+}
+
+#[test]
+fn plaid() {
+    // Documented: the type, and the form of the codes.
+    const LIMITED: &str =
+        r#"{"error_type":"RATE_LIMIT_EXCEEDED","error_code":"ACCOUNTS_LIMIT","error_message":"m"}"#;
+    let table = Table::for_posts(providers::plaid());
+    table.row(429, &[], LIMITED, HeldAtLeast(60));
+    table.row(
+        400,
+        &[],
+        r#"{"error_type":"ITEM_ERROR","error_code":"ITEM_LOGIN_REQUIRED"}"#,
+        Final,
+    );
+    table.row(500, &[], "", Final);
+}
+
+#[test]
+fn square() {
+    let table = Table::for_posts(providers::square());
+    table.recorded("square", HeldAtLeast(60));
+    table.row(
+        401,
+        &[],
+        r#"{"errors":[{"category":"AUTHENTICATION_ERROR","code":"UNAUTHORIZED"}]}"#,
+        Final,
+    );
 }

@@ -60,6 +60,32 @@ fn what_stands_in_the_path_is_counted_apart() {
         format!("https://generativelanguage.googleapis.com/v1beta/models/{model}:generateContent")
     });
     apart(providers::gemini(), models.each_ref().map(|uri| &uri[..]));
+    let bots = ["bot1:a", "bot2:b"].map(|bot| format!("https://api.telegram.org/{bot}/getMe"));
+    apart(providers::telegram(), bots.each_ref().map(|uri| &uri[..]));
+    let subscriptions = ["one", "two"].map(|id| {
+        format!(
+            "https://management.azure.com/subscriptions/{id}/resourceGroups?api-version=2022-01-01"
+        )
+    });
+    apart(
+        providers::azure_resource_manager(),
+        subscriptions.each_ref().map(|uri| &uri[..]),
+    );
+    let cohere = [
+        "https://api.cohere.com/v2/chat",
+        "https://api.cohere.com/v2/embed",
+    ];
+    apart(providers::cohere(), cohere);
+    let klaviyo = [
+        "https://a.klaviyo.com/api/profiles",
+        "https://a.klaviyo.com/api/events",
+    ];
+    apart(providers::klaviyo(), klaviyo);
+    let plaid = [
+        "https://production.plaid.com/transactions/sync",
+        "https://production.plaid.com/auth/get",
+    ];
+    apart(providers::plaid(), plaid);
 }
 
 #[test]
@@ -91,6 +117,32 @@ fn a_key_is_counted_alone_where_the_page_says_so() {
     counts_keys(providers::shopify(), "x-shopify-access-token");
     counts_keys(providers::datadog(), "dd-api-key");
     counts_keys(providers::discourse(), "user-api-key");
+    counts_keys(providers::google_apis(), "x-goog-api-key");
+    counts_keys(providers::plaid(), "plaid-client-id");
+    counts_keys(providers::algolia(), "x-algolia-api-key");
+    for provider in [
+        providers::asana(),
+        providers::azure_resource_manager(),
+        providers::bitbucket(),
+        providers::clickup(),
+        providers::cohere(),
+        providers::deepseek(),
+        providers::docker_hub(),
+        providers::groq(),
+        providers::klaviyo(),
+        providers::matrix(),
+        providers::microsoft_graph(),
+        providers::mistral(),
+        providers::monday(),
+        providers::openrouter(),
+        providers::square(),
+        providers::trello(),
+    ] {
+        counts_keys(provider, "authorization");
+    }
+    counts_no_keys(providers::aws()); // another one with each request
+    counts_no_keys(providers::npm());
+    counts_no_keys(providers::crates_io());
     counts_no_keys(providers::cloudflare());
     counts_no_keys(providers::binance());
     counts_no_keys(providers::x());
@@ -132,5 +184,9 @@ fn quotas_are_what_the_pages_say() {
     allows(providers::heroku(), &[Quota::per_hour(4_500)]);
     allows(providers::pagerduty(), &[Quota::per_minute(960)]);
     allows(providers::binance(), &[Quota::per_minute(6_000)]);
+    allows(providers::bitbucket(), &[Quota::per_hour(1_000)]);
+    allows(providers::crates_io(), &[Quota::per_second(1)]);
+    allows(providers::telegram(), &[Quota::per_second(30)]);
+    allows(providers::trello(), &[Quota::new(100, seconds(10))]);
     allows(providers::openai(), &[]);
 }

@@ -38,7 +38,7 @@ fn reddit() {
 fn spotify() {
     let table = Table::of(providers::spotify());
     table.recorded("spotify", HeldAsSaid(5));
-    table.row(429, &[], "", HeldAtLeast(30));
+    table.row(429, &[], "", HeldAtLeast(60));
     table.row(404, &[], "", Final);
 }
 

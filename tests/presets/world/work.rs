@@ -1,4 +1,4 @@
-//! Work: Notion, Airtable, Jira, Linear, Discourse.
+//! Work: Notion, Airtable, Jira, Linear, Discourse, Trello, Asana, ClickUp, monday.
 
 use super::*;
 
@@ -77,4 +77,72 @@ fn discourse() {
         r#"{"errors":["no"],"error_type":"invalid_access"}"#,
         Final,
     );
+}
+
+#[test]
+fn trello() {
+    // Documented: both bodies.
+    const TOKEN: &str = r#"{"error":"API_TOKEN_LIMIT_EXCEEDED","message":"Rate limit exceeded"}"#;
+    const KEY: &str = r#"{"error":"API_KEY_LIMIT_EXCEEDED","message":"Rate limit exceeded"}"#;
+    let table = Table::for_posts(providers::trello());
+    table.row(429, &[], TOKEN, HeldAtLeast(10));
+    table.row(429, &[], KEY, HeldAtLeast(10));
+    table.row(429, &[], "", HeldAtLeast(60));
+    table.row(401, &[], "invalid token", Final);
+}
+
+#[test]
+fn asana() {
+    // Documented: the example of the page.
+    const LIMITED: &str = r#"{"errors":[{"message":"You've made too many requests and hit a rate limit. Please retry after the given amount of time."}]}"#;
+    let table = Table::for_posts(providers::asana());
+    table.row(429, &[("Retry-After", "30")], LIMITED, HeldAsSaid(30));
+    table.row(429, &[], LIMITED, HeldAtLeast(60));
+    table.row(403, &[], "", Final);
+}
+
+#[test]
+fn clickup() {
+    let table = Table::of(providers::clickup());
+    table.recorded("clickup", HeldAsSaid(33));
+    table.row(200, &counter(X_RATELIMIT, "95", SOON), "", Accepted);
+    table.row(
+        200,
+        &counter(X_RATELIMIT, "0", SOON),
+        "",
+        AcceptedThenHeld(40),
+    );
+    table.row(
+        401,
+        &[],
+        r#"{"err":"Token invalid","ECODE":"OAUTH_025"}"#,
+        Final,
+    );
+}
+
+#[test]
+fn monday() {
+    // Documented: the body of a field's limit, the codes, and when the day ends.
+    const FIELD: &str = r#"{"error_message":"Concurrency limit exceeded for the field","error_code":"FIELD_LIMIT_EXCEEDED","error_data":{"retry_in_seconds":15,"entity":"boards"},"status_code":429,"account_id":123456}"#;
+    const DENIED: &str = r#"{"data":[],"errors":[{"message":"User unauthorized to perform action","extensions":{"code":"UserUnauthorizedException","status_code":403}}]}"#;
+    let code = |code: &str| {
+        format!(
+            r#"{{"errors":[{{"message":"m","extensions":{{"code":"{code}","status_code":429}}}}]}}"#
+        )
+    };
+    let table = Table::for_posts(providers::monday());
+    table.recorded("monday-old-prose", HeldAsSaid(16));
+    table.row(429, &[], FIELD, HeldAsSaid(15));
+    table.row(200, &[], FIELD, HeldAsSaid(15));
+    table.row(
+        429,
+        &[("Retry-After", "21")],
+        &code("COMPLEXITY_BUDGET_EXHAUSTED"),
+        HeldAsSaid(21),
+    );
+    table.row(429, &[], &code("maxConcurrencyExceeded"), HeldAtLeast(60));
+    // It is 08:02:40 in London: the day ends in 15 hours 57 minutes 20.
+    table.row(429, &[], &code("DAILY_LIMIT_EXCEEDED"), HeldAsSaid(57_440));
+    table.row(200, &[], DENIED, Accepted);
+    table.row(200, &[], r#"{"data":{"boards":[]}}"#, Accepted);
 }

@@ -59,6 +59,44 @@ fn a_header_that_forbids_another_try_outranks_a_lock() {
 }
 
 #[test]
+fn a_header_that_forbids_another_try_outranks_a_limit() {
+    let provider = Provider::new("test")
+        .throttled_codes(["SLOW"])
+        .should_retry_header("should-retry");
+    let request = Request::get("https://api.test/").body(()).unwrap();
+    let response = Response::builder().status(429);
+    let response = response.header("should-retry", "false").body(()).unwrap();
+    let attempt = Attempt::new(&request, &response).with_body(br#"{"code":"SLOW"}"#);
+    let verdict = provider.judge(&attempt);
+    assert_eq!(verdict.ruling(), Ruling::Refuse);
+    assert!(verdict.closes_gate(), "the limit holds for the other calls");
+}
+
+#[test]
+fn a_header_that_asks_for_another_try_makes_a_post_safe_only_where_that_is_said() {
+    let asked = Provider::new("test").should_retry_header("should-retry");
+    let post = || Request::post("https://api.test/");
+    let plain = post().body(()).unwrap();
+    let with_key = post().header("idempotency-key", "1").body(()).unwrap();
+    for status in [400, 409, 500, 503] {
+        let response = Response::builder().status(status);
+        let response = response.header("should-retry", "true").body(()).unwrap();
+        let rules = |provider: &Provider, request| {
+            let attempt = Attempt::new(request, &response);
+            provider.judge(&attempt).ruling()
+        };
+        let any_method = asked.clone().should_retry_any_method();
+        assert_eq!(rules(&asked, &plain), Ruling::Refuse, "{status}");
+        assert_eq!(rules(&asked, &with_key), Ruling::Retry, "{status}");
+        assert_eq!(rules(&any_method, &plain), Ruling::Retry, "{status}");
+    }
+    let silent = Response::builder().status(500).body(()).unwrap();
+    let verdict = asked.should_retry_any_method();
+    let verdict = verdict.judge(&Attempt::new(&plain, &silent));
+    assert_eq!(verdict.ruling(), Ruling::Refuse, "nothing was said");
+}
+
+#[test]
 fn a_code_counts_only_where_codes_stand() {
     let provider = Provider::new("test")
         .inspect_bodies_of([200])
