@@ -16,7 +16,7 @@ use crate::scope::Scope;
 use crate::telemetry::{Observer, trace};
 use crate::time::{Clock, Moment, Rng};
 
-type CostBy = dyn Fn(&RequestHead<'_>) -> u32 + Send + Sync;
+type CostBy = dyn Fn(&RequestHead<'_>) -> Cost + Send + Sync;
 type ScopeBy = dyn Fn(&RequestHead<'_>) -> Scope + Send + Sync;
 type NotSent = dyn Fn(&(dyn Error + 'static)) -> bool + Send + Sync;
 
@@ -42,13 +42,13 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Returns the cost of a request: its extension, else the layer's setting, else one.
+    /// Returns the cost of a request: its extension, else the layer's setting. `None` is one.
     #[inline]
-    pub(crate) fn cost_of(&self, request: &RequestHead<'_>) -> u32 {
+    pub(crate) fn cost_of(&self, request: &RequestHead<'_>) -> Option<Cost> {
         match (request.extensions().get::<Cost>(), &self.cost_by) {
-            (Some(cost), _) => cost.get(),
-            (None, Some(cost_by)) => cost_by(request),
-            (None, None) => 1,
+            (Some(cost), _) => Some(*cost),
+            (None, Some(cost_by)) => Some(cost_by(request)),
+            (None, None) => None,
         }
     }
 
@@ -191,6 +191,7 @@ impl Settings {
             plans: self.policy.plans(request),
             cold_start: self.policy.cold_start(request),
             circuit_breaker: self.circuit_breaker,
+            counts_costs: false,
             layer: self.layer_id(),
         }
     }
@@ -208,6 +209,7 @@ impl Settings {
     pub(crate) fn partial_gate(&self, scope: &Scope, quota: &PartialQuota) -> Option<Arc<Gate>> {
         let config = GateConfig {
             quotas: quota.quotas(),
+            counts_costs: quota.counts_costs(),
             ..self.bucket_config()
         };
         self.gates

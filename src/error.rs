@@ -129,3 +129,45 @@ impl fmt::Display for CostAboveQuota {
 }
 
 impl Error for CostAboveQuota {}
+
+/// The call has a named cost that no quota of its policy counts.
+///
+/// It was not sent: an API key that is limited by tokens would be used without counting them.
+///
+/// ```
+/// use tower_backoff::{BoxError, UnknownCost};
+///
+/// fn misspelt(error: &BoxError) -> Option<&str> {
+///     error.downcast_ref::<UnknownCost>().map(UnknownCost::name)
+/// }
+/// # let _ = misspelt;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownCost {
+    pub(crate) name: &'static str,
+    pub(crate) scope: Scope,
+}
+
+impl UnknownCost {
+    /// Returns the name of the cost.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Returns the scope whose policy does not know it.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+}
+
+impl fmt::Display for UnknownCost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, scope } = self;
+        write!(
+            f,
+            "no quota of {scope} counts {name}: declare it with PartialQuota::of_costs"
+        )
+    }
+}
+
+impl Error for UnknownCost {}

@@ -11,7 +11,7 @@ use crate::config::Settings;
 use crate::fleet::Fleet;
 use crate::gate::Gates;
 use crate::policy::{Policy, RequestHead};
-use crate::retry::{Backoff, Budget, CircuitBreaker, Patience};
+use crate::retry::{Backoff, Budget, CircuitBreaker, Cost, Patience};
 use crate::scope::Scope;
 use crate::service::Retry;
 use crate::telemetry::Observer;
@@ -191,10 +191,11 @@ impl RetryLayer {
     /// # let _ = layer;
     /// ```
     #[must_use]
-    pub fn cost_by(
+    pub fn cost_by<C: Into<Cost>>(
         self,
-        cost_by: impl Fn(&RequestHead<'_>) -> u32 + Send + Sync + 'static,
+        cost_by: impl Fn(&RequestHead<'_>) -> C + Send + Sync + 'static,
     ) -> Self {
+        let cost_by = move |request: &RequestHead<'_>| cost_by(request).into();
         self.set(|settings| settings.cost_by = Some(Arc::new(cost_by)))
     }
 

@@ -131,7 +131,7 @@ mod service;
 mod telemetry;
 mod time;
 
-pub use error::{BoxError, CostAboveQuota, NotBefore};
+pub use error::{BoxError, CostAboveQuota, NotBefore, UnknownCost};
 pub use future::ResponseFuture;
 pub use gate::{Estimate, GateStatus, Gates, LearnedLimit, Quota, QuotaUsage};
 pub use layer::RetryLayer;

@@ -12,7 +12,7 @@ use super::partial::PartialPermits;
 use crate::body::Replay;
 use crate::config::Settings;
 use crate::gate::{Gate, Permit};
-use crate::retry::Deadline;
+use crate::retry::{Cost, Deadline};
 use crate::time::Moment;
 
 /// The permit of a new call, and when the call began.
@@ -33,7 +33,8 @@ impl<R: Body> CallEntry<R> {
         let gate = settings.gate_of(&request, last);
         let cost = settings.cost_of(&request);
         let bucket = settings.bucket_of(&request, &gate);
-        let partial = PartialPermits::of(&request, &gate, settings);
+        let partial = PartialPermits::of(&request, &gate, cost, settings);
+        let cost = cost.map_or(1, Cost::get);
         let has_more_gates = bucket.is_some() || partial.is_some();
         Self {
             permit: Permit::new(gate, cost),

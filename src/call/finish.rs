@@ -6,7 +6,7 @@ use http::Response;
 
 use super::{Call, LastOutcome};
 use crate::body::{Replay, ResponseBody};
-use crate::error::{BoxError, CostAboveQuota, NoTimer, NotBefore};
+use crate::error::{BoxError, CostAboveQuota, NoTimer, NotBefore, UnknownCost};
 use crate::gate::{ClosedUntil, Rejected};
 use crate::inner::Inner;
 use crate::scope::Scope;
@@ -28,12 +28,12 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         match why {
             Rejected::PastDeadline(closed) => self.give_up(closed, THE_CALLERS_AHEAD, scope),
             Rejected::QueueFull(closed) => self.give_up(closed, THE_BOUND, scope),
-            Rejected::CostAboveQuota(limit) => {
-                let error = CostAboveQuota {
-                    cost: self.permit.cost(),
-                    limit,
-                    scope,
-                };
+            Rejected::CostAboveQuota { cost, limit } => {
+                let error = CostAboveQuota { cost, limit, scope };
+                self.end_with_error(Box::new(error), Some(StopReason::Permanent), None)
+            }
+            Rejected::UnknownCost(name) => {
+                let error = UnknownCost { name, scope };
                 self.end_with_error(Box::new(error), Some(StopReason::Permanent), None)
             }
             Rejected::NoTimer => self.end_without_a_timer(),

@@ -5,13 +5,19 @@ use std::task::{Context, Poll, ready};
 
 use crate::config::Settings;
 use crate::gate::{AcquireRequest, Completion, Gate, Outcome, Permit, Reason, Rejected};
+use crate::hint::remaining_of;
 use crate::policy::{Attempt, RequestHead};
+use crate::retry::Cost;
 use crate::scope::Scope;
 use crate::time::{Clock, Moment, Timer};
 
 /// The permits of one call: hardly ever more than one.
 #[derive(Default)]
-pub(super) struct PartialPermits(Box<[PartialPermit]>);
+pub(super) struct PartialPermits {
+    permits: Box<[PartialPermit]>,
+    /// A named cost of the call that no quota counts.
+    unknown_cost: Option<&'static str>,
+}
 
 struct PartialPermit {
     /// Which of the policy's partial quotas it belongs to.
@@ -20,31 +26,47 @@ struct PartialPermit {
 }
 
 impl PartialPermits {
-    /// Those that a call needs, if any.
+    /// Those that a call of this cost needs, if any.
     #[inline]
-    pub(super) fn of(request: &RequestHead<'_>, gate: &Gate, settings: &Settings) -> Option<Self> {
-        if settings.policy.partial_quotas(request).is_empty() {
+    pub(super) fn of(
+        request: &RequestHead<'_>,
+        gate: &Gate,
+        cost: Option<Cost>,
+        settings: &Settings,
+    ) -> Option<Self> {
+        let is_plain = cost.as_ref().is_none_or(Cost::is_plain);
+        if is_plain && settings.policy.partial_quotas(request).is_empty() {
             return None;
         }
-        Self::find(request, gate, settings)
+        Self::find(request, gate, cost.unwrap_or_default(), settings)
     }
 
     #[inline(never)]
-    fn find(request: &RequestHead<'_>, gate: &Gate, settings: &Settings) -> Option<Self> {
-        let quotas = settings.policy.partial_quotas(request).iter().enumerate();
-        let concerned = quotas.filter(|(_, quota)| quota.concerns(request.method()));
-        let permits: Box<[_]> = concerned
-            .filter_map(|(index, quota)| {
-                let gate = settings.partial_gate(gate.scope(), quota)?;
-                let permit = Permit::new(gate, 1);
-                Some(PartialPermit { index, permit })
-            })
-            .collect();
-        (!permits.is_empty()).then_some(Self(permits))
+    fn find(
+        request: &RequestHead<'_>,
+        gate: &Gate,
+        cost: Cost,
+        settings: &Settings,
+    ) -> Option<Self> {
+        let quotas = settings.policy.partial_quotas(request);
+        let concerned = quotas.iter().enumerate().filter_map(|(index, quota)| {
+            let cost = quota.cost_of(request.method(), cost)?;
+            let gate = settings.partial_gate(gate.scope(), quota)?;
+            let permit = Permit::new(gate, cost);
+            Some(PartialPermit { index, permit })
+        });
+        let permits: Box<[_]> = concerned.collect();
+        let is_counted = |name| quotas.iter().any(|quota| quota.cost_name() == Some(name));
+        let mut names = cost.named().map(|(name, _)| name);
+        let unknown_cost = names.find(|name| !is_counted(name));
+        (!permits.is_empty() || unknown_cost.is_some()).then_some(Self {
+            permits,
+            unknown_cost,
+        })
     }
 
     fn permits(&mut self) -> impl Iterator<Item = &mut Permit> {
-        self.0.iter_mut().map(|partial| &mut partial.permit)
+        self.permits.iter_mut().map(|partial| &mut partial.permit)
     }
 
     /// Waits until all have admitted the call, or one rejects it.
@@ -54,9 +76,16 @@ impl PartialPermits {
         clock: &Clock,
         timer: &mut Option<Timer>,
         cx: &mut Context<'_>,
+        gate: &Gate,
     ) -> Poll<Result<(), (Rejected, Scope)>> {
-        let needs = AcquireRequest { cost: 1, ..needs };
+        if let Some(name) = self.unknown_cost {
+            return Poll::Ready(Err((Rejected::UnknownCost(name), gate.scope().clone())));
+        }
         for permit in self.permits().filter(|permit| !permit.is_admitted()) {
+            let needs = AcquireRequest {
+                cost: permit.cost(),
+                ..needs
+            };
             if let Err(why) = ready!(permit.poll_acquire(needs, clock, timer, cx)) {
                 return Poll::Ready(Err((why, permit.gate().scope().clone())));
             }
@@ -84,20 +113,27 @@ impl PartialPermits {
         self.permits().for_each(Permit::release);
     }
 
-    /// Notes how the call ended: what does not count gives its slot back.
+    /// Notes how the call ended: what does not count gives its slot back, and a cost becomes what it truly was.
     pub(super) fn complete(
         &mut self,
         attempt: &Attempt<'_>,
+        cost: Option<Cost>,
         settings: &Settings,
         received_at: Moment,
     ) {
         let request = attempt.request();
         let quotas = settings.policy.partial_quotas(&request);
-        for PartialPermit { index, permit } in &mut self.0 {
-            let quota = quotas.get(*index);
-            let counts = quota.is_none_or(|quota| quota.counts(attempt.status()));
+        for PartialPermit { index, permit } in &mut self.permits {
+            let Some(quota) = quotas.get(*index) else {
+                continue;
+            };
+            let counter = quota
+                .cost_name()
+                .and_then(|name| remaining_of(name, attempt.headers()?, || attempt.received()));
             let completion = Completion {
-                cost: (!counts).then_some(0),
+                cost: quota.true_cost(attempt.status(), cost),
+                counter,
+                max_reset: settings.max_wait(true),
                 ..Completion::plain(Outcome::Ok)
             };
             permit.complete(completion, received_at);

@@ -11,6 +11,7 @@ use super::path_hash;
 use crate::config::Settings;
 use crate::gate::{Closing, Completion, Gate, Outcome, PathHash, Permit, Wait};
 use crate::policy::{Attempt, Ruling, Verdict};
+use crate::retry::Cost;
 use crate::telemetry::Decision;
 use crate::telemetry::{meter, trace};
 use crate::time::Moment;
@@ -46,7 +47,7 @@ pub(super) fn apply_verdict<R: Body>(
         counter: verdict
             .counter()
             .filter(|_| verdict.bucket().is_none() || !is_failure(outcome)),
-        cost: verdict.cost(),
+        cost: verdict.cost().map(Cost::get),
         bare_503,
         max_reset: settings.max_wait(is_served(verdict, attempt.status())),
     };
@@ -66,7 +67,7 @@ pub(super) fn apply_verdict<R: Body>(
         let partial = &mut retry_state.partial;
         match was_not_sent {
             true => partial.abort(),
-            false => partial.complete(attempt, settings, received_at),
+            false => partial.complete(attempt, verdict.cost(), settings, received_at),
         }
     }
     let mut bucket = retry_state

@@ -27,8 +27,8 @@ impl Guarded {
         waker: Waker,
     ) -> (Admission, WakeList) {
         let cost = request.cost;
-        if let Err(most) = self.core.check_cost(cost) {
-            let rejected = Rejected::CostAboveQuota(most);
+        if let Err(limit) = self.core.check_cost(cost) {
+            let rejected = Rejected::CostAboveQuota { cost, limit };
             return (Admission::Rejected(rejected), self.leave(number));
         }
         if let Some(admitted) = self.core.admit_probe(request, now) {

@@ -70,7 +70,7 @@ pub use value::Unit;
 
 pub(crate) use grpc::forbids_retry;
 pub(crate) use reading::Head;
-pub(crate) use remaining::{Left, Remaining};
+pub(crate) use remaining::{Left, Remaining, remaining_of};
 pub(crate) use scan::{HeaderScan, is_silent};
 pub(crate) use source::Rules;
 

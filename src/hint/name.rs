@@ -149,6 +149,13 @@ impl<'n> Stem<'n> {
         }
     }
 
+    /// How many words it has before those of `counted`, if it ends with these: `x-ratelimit` and `tokens` has one.
+    pub(super) fn words_before(self, counted: &str) -> Option<usize> {
+        let wanted = || counted.split(SEPARATORS);
+        let words = self.words().count().checked_sub(wanted().count())?;
+        self.words().skip(words).eq(wanted()).then_some(words)
+    }
+
     /// Without the words that come and go: `x-rate-limit-limit-user` is `rate`, `user`.
     fn words(self) -> impl Iterator<Item = &'n str> {
         let words = self

@@ -69,6 +69,28 @@ pub(super) fn read(
     }
 }
 
+/// What the headers of a response say is left of what has this name, such as `tokens`.
+/// Of several counters it is the one whose name has the fewest other words.
+pub(crate) fn remaining_of(
+    counted: &str,
+    headers: &HeaderMap,
+    received: impl FnOnce() -> SystemTime,
+) -> Option<Remaining> {
+    let scan = HeaderScan::of(headers);
+    if scan.is_stale() {
+        return None;
+    }
+    let counters = scan.entries().filter_map(|entry| {
+        let is_remaining = matches!(entry.name.role, Role::Remaining { .. });
+        let others = entry.name.stem.words_before(counted)?;
+        let remaining = whole_count(entry.value)?;
+        is_remaining.then_some((others, remaining, entry.name))
+    });
+    let (_, remaining, name) = counters.min_by_key(|(others, ..)| *others)?;
+    let reference = || ReferenceTime::of(received, scan.date(), false);
+    Some(named(&scan, Tightest { remaining, name }, reference, &[]))
+}
+
 /// If more calls are left than may be in flight, it does not matter how exactly the reset is told.
 const FEW: u32 = 1_000;
 
@@ -198,6 +220,36 @@ mod tests {
             ],
             Some((None, 4, 64)),
         );
+    }
+
+    #[test]
+    fn a_counter_of_something_else_is_found_by_its_name() {
+        let lines = [
+            ("x-ratelimit-remaining-requests", "42"),
+            ("x-ratelimit-limit-tokens", "10000"),
+            ("x-ratelimit-remaining-tokens", "700"),
+            ("x-ratelimit-reset-tokens", "6s"),
+            ("anthropic-ratelimit-input-tokens-remaining", "31"),
+            ("anthropic-ratelimit-input-tokens-limit", "50"),
+        ];
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(name, value.parse().unwrap());
+        }
+        let read = |name| {
+            let found = remaining_of(name, &headers, || SystemTime::UNIX_EPOCH)?;
+            let seconds = found.resets_in.map(|resets_in| resets_in.as_secs());
+            Some((found.limit, found.remaining, seconds))
+        };
+        assert_eq!(read("tokens"), Some((Some(10_000), 700, Some(6))));
+        assert_eq!(read("requests"), Some((None, 42, None)));
+        assert_eq!(read("input-tokens"), Some((Some(50), 31, None)));
+        for unknown in ["token", "output-tokens", "put-tokens", "", "remaining"] {
+            assert_eq!(read(unknown), None, "{unknown}");
+        }
+        headers.insert("age", "7".parse().unwrap());
+        let cached = remaining_of("tokens", &headers, || SystemTime::UNIX_EPOCH);
+        assert_eq!(cached, None);
     }
 
     #[test]

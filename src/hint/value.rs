@@ -71,8 +71,9 @@ impl Parsed {
 /// How much earlier than written a moment may be: by less than a second for whole seconds, and by less than another one
 /// if it is an absolute moment that was compared with a `Date`, which is cut to seconds.
 pub(super) fn coarseness(text: &[u8], wait: Duration, has_date: bool) -> Duration {
-    /// From this many digits on, a number is a moment; from so many, one in milliseconds.
+    /// From this many digits on, a number is a moment.
     const MOMENT: usize = 9;
+    /// From this many digits on, it is one in milliseconds.
     const MILLIS: usize = 12;
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let has_fraction = text.contains(&b'.');

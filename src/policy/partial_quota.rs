@@ -6,8 +6,9 @@ use http::{Method, StatusCode};
 
 use super::arguments;
 use crate::gate::Quota;
+use crate::retry::Cost;
 
-/// A quota beside those of a scope, which counts only some of its calls: writes, or responses with a status.
+/// A quota beside those of a scope, which counts only writes, responses with a status, or tokens.
 ///
 /// A call that it concerns waits for it as well as for the gate of its scope; the other calls go on.
 ///
@@ -27,7 +28,7 @@ use crate::gate::Quota;
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartialQuota {
     counts: Counted,
-    quota: Quota,
+    quota: Option<Quota>,
     /// How its gate is told from others of the scope.
     name: Arc<str>,
 }
@@ -37,6 +38,8 @@ pub struct PartialQuota {
 enum Counted {
     Writes,
     Statuses(Vec<StatusCode>),
+    /// The costs of calls that have this name.
+    Costs(&'static str),
 }
 
 impl PartialQuota {
@@ -70,6 +73,49 @@ impl PartialQuota {
         Self::new(Counted::Statuses(statuses), quota, name)
     }
 
+    /// Counts what calls use of something else than calls: tokens, points, rows.
+    ///
+    /// A call says how much that is by [`Cost::of`]. What the server publishes of it
+    /// (`x-ratelimit-remaining-tokens`) is spent before sending, too, and the cost is corrected by
+    /// [`Verdict::with_cost`](super::Verdict::with_cost). A call without such a cost does not wait for it.
+    ///
+    /// ```
+    /// use tower_backoff::{Cost, Quota, policy::{PartialQuota, Provider}};
+    ///
+    /// let acme = Provider::new("acme")
+    ///     .partial_quota(PartialQuota::of_costs("input-tokens", Quota::per_minute(50_000)))
+    ///     .add_partial_quota(PartialQuota::of_costs("output-tokens", Quota::per_minute(8_000)));
+    /// let cost = Cost::of("input-tokens", 700).and("output-tokens", 200);
+    /// # let _ = (acme, cost);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the quota is a number of calls at once.
+    #[track_caller]
+    pub fn of_costs(name: &'static str, quota: Quota) -> Self {
+        Self::new(Counted::Costs(name), quota, name.into())
+    }
+
+    /// Counts what calls use of something else than calls, as far as the server publishes what is left of it.
+    ///
+    /// The counters are those whose headers end with the name: `x-ratelimit-remaining-tokens` and
+    /// `anthropic-ratelimit-tokens-remaining` of `tokens`.
+    ///
+    /// ```
+    /// use tower_backoff::policy::{PartialQuota, Provider};
+    ///
+    /// let acme = Provider::new("acme").partial_quota(PartialQuota::of_published_costs("tokens"));
+    /// # let _ = acme;
+    /// ```
+    pub fn of_published_costs(name: &'static str) -> Self {
+        Self {
+            counts: Counted::Costs(name),
+            quota: None,
+            name: format!("only {name}").into(),
+        }
+    }
+
     #[track_caller]
     fn new(counts: Counted, quota: Quota, counted: String) -> Self {
         assert!(
@@ -78,25 +124,43 @@ impl PartialQuota {
         );
         Self {
             counts,
-            quota,
+            quota: Some(quota),
             name: format!("only {counted}").into(),
         }
     }
 
-    /// Whether a call with this method has to wait for it.
-    pub(crate) fn concerns(&self, method: &Method) -> bool {
+    /// How much of it a call takes until it is answered, if it has to wait for it.
+    pub(crate) fn cost_of(&self, method: &Method, cost: Cost) -> Option<u32> {
         match self.counts {
-            Counted::Writes => !method.is_safe(),
-            Counted::Statuses(_) => true,
+            Counted::Writes => (!method.is_safe()).then_some(1),
+            Counted::Statuses(_) => Some(1),
+            Counted::Costs(name) => cost.get_of(name),
         }
     }
 
-    /// Whether a call that it concerns counts, now that it is answered, or failed.
-    pub(crate) fn counts(&self, status: Option<StatusCode>) -> bool {
+    /// How much a call has truly taken that is answered, or failed. `None` if it is what was taken before.
+    pub(crate) fn true_cost(&self, status: Option<StatusCode>, cost: Option<Cost>) -> Option<u32> {
         match &self.counts {
-            Counted::Writes => true,
-            Counted::Statuses(statuses) => status.is_some_and(|status| statuses.contains(&status)),
+            Counted::Writes => None,
+            Counted::Statuses(statuses) => {
+                let counts = status.is_some_and(|status| statuses.contains(&status));
+                (!counts).then_some(0)
+            }
+            Counted::Costs(name) => cost?.get_of(name),
         }
+    }
+
+    /// The name of the costs that it counts.
+    pub(crate) fn cost_name(&self) -> Option<&'static str> {
+        match self.counts {
+            Counted::Costs(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether it counts costs and not calls.
+    pub(crate) fn counts_costs(&self) -> bool {
+        self.cost_name().is_some()
     }
 
     /// How its gate is told from others of the scope.
@@ -106,12 +170,12 @@ impl PartialQuota {
 
     /// What it allows, as gates take it.
     pub(crate) fn quotas(&self) -> &[Quota] {
-        std::slice::from_ref(&self.quota)
+        self.quota.as_slice()
     }
 
     /// What it counts, for people to read, such as `only writes`.
-    pub(super) fn words(&self) -> (&str, &Quota) {
-        (&self.name, &self.quota)
+    pub(super) fn words(&self) -> (&str, Option<&Quota>) {
+        (&self.name, self.quota.as_ref())
     }
 }
 
@@ -122,21 +186,38 @@ mod tests {
     #[test]
     fn writes_are_calls_whose_method_is_not_safe() {
         let writes = PartialQuota::of_writes(Quota::per_second(1));
+        let cost = |method| writes.cost_of(&method, Cost::new(9));
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-            assert!(writes.concerns(&method), "{method}");
+            assert_eq!(cost(method), Some(1));
         }
         for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
-            assert!(!writes.concerns(&method), "{method}");
+            assert_eq!(cost(method), None);
         }
-        assert!(writes.counts(None) && writes.counts(Some(StatusCode::OK)));
+        assert_eq!(writes.true_cost(None, None), None);
     }
 
     #[test]
     fn statuses_count_when_they_come() {
         let refusals = PartialQuota::of_statuses([401, 403], Quota::per_hour(9));
-        assert!(refusals.concerns(&Method::GET));
-        assert!(refusals.counts(Some(StatusCode::FORBIDDEN)));
-        assert!(!refusals.counts(Some(StatusCode::OK)) && !refusals.counts(None));
+        assert_eq!(refusals.cost_of(&Method::GET, Cost::new(9)), Some(1));
+        let cost = |status| refusals.true_cost(status, Some(Cost::new(9)));
+        assert_eq!(cost(Some(StatusCode::FORBIDDEN)), None);
+        assert_eq!((cost(Some(StatusCode::OK)), cost(None)), (Some(0), Some(0)));
+    }
+
+    #[test]
+    fn named_costs_count_as_much_as_they_are() {
+        let tokens = PartialQuota::of_costs("tokens", Quota::per_minute(9_000));
+        let (named, plain) = (Cost::of("tokens", 900), Cost::new(900));
+        assert_eq!(tokens.cost_of(&Method::GET, named), Some(900));
+        assert_eq!(tokens.cost_of(&Method::POST, plain), None);
+        assert_eq!(tokens.true_cost(None, Some(Cost::of("tokens", 5))), Some(5));
+        assert_eq!(tokens.true_cost(None, Some(plain)), None);
+        assert!(
+            PartialQuota::of_published_costs("tokens")
+                .quotas()
+                .is_empty()
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::hint::{Hint, Remaining};
+use crate::retry::Cost;
 
 /// What a policy decides about an attempt, and whether the other calls of its scope wait.
 ///
@@ -27,7 +28,7 @@ pub struct Verdict {
     closes_gate: bool,
     bare_wait: Option<Duration>,
     counter: Option<Remaining>,
-    cost: Option<u32>,
+    cost: Option<Box<Cost>>,
     bucket: Option<Arc<str>>,
     failure: bool,
     not_safe: bool,
@@ -156,25 +157,26 @@ impl Verdict {
     /// Sets what the call has cost, as the response says; see [`Cost`](crate::Cost).
     ///
     /// ```
+    /// use tower_backoff::Cost;
     /// use tower_backoff::policy::{Attempt, Verdict, policy_fn};
     ///
     /// // The provider bills by tokens, and says how many in a header.
     /// let policy = policy_fn(|attempt: &Attempt<'_>| {
     ///     let tokens = attempt.headers().and_then(|headers| headers.get("x-tokens-used"));
     ///     match tokens.and_then(|tokens| tokens.to_str().ok()?.parse().ok()) {
-    ///         Some(tokens) => attempt.standard().with_cost(tokens),
+    ///         Some(tokens) => attempt.standard().with_cost(Cost::of("tokens", tokens)),
     ///         None => attempt.standard(),
     ///     }
     /// });
     /// # let _ = policy;
     /// ```
-    pub const fn with_cost(mut self, cost: u32) -> Self {
-        self.cost = Some(cost);
+    pub fn with_cost(mut self, cost: impl Into<Cost>) -> Self {
+        self.cost = Some(Box::new(cost.into()));
         self
     }
 
-    pub(crate) const fn cost(&self) -> Option<u32> {
-        self.cost
+    pub(crate) fn cost(&self) -> Option<Cost> {
+        self.cost.as_deref().copied()
     }
 
     /// Applies the waits and counters to one bucket of the scope, which the response names.

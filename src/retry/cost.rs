@@ -1,6 +1,6 @@
 //! The cost of a call, for quotas that count tokens or points instead of calls.
 
-/// How much of a quota one request uses: tokens, points, rows.
+/// How much one request uses of each quota: tokens, points, rows.
 ///
 /// Put it into the extensions of a request. The default is one. [`RetryLayer::cost_by`](crate::RetryLayer::cost_by)
 /// sets it for all requests, and a policy that reads the actual cost from a response corrects it with
@@ -20,17 +20,133 @@
 /// # drop(request);
 /// # Ok::<(), http::Error>(())
 /// ```
+///
+/// Where a provider limits several things at once, each has a name: see [`of`](Self::of).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cost(u32);
+pub struct Cost {
+    calls: u32,
+    named: [(&'static str, u32); MOST_NAMED],
+}
+
+/// Calls, and input and output tokens, and one more: no provider is known to limit more at once.
+const MOST_NAMED: usize = 3;
 
 impl Cost {
     /// Creates a cost, in the unit of the quota that it is counted against.
     pub const fn new(cost: u32) -> Self {
-        Self(cost)
+        Self {
+            calls: cost,
+            named: [("", 0); MOST_NAMED],
+        }
     }
 
-    /// Returns the cost as a number.
+    /// Creates the cost of a call that counts as one, and uses so much of something else that is limited.
+    ///
+    /// The policy has to know the name, by
+    /// [`PartialQuota::of_costs`](crate::policy::PartialQuota::of_costs) or
+    /// [`of_published_costs`](crate::policy::PartialQuota::of_published_costs); else the call ends with
+    /// [`UnknownCost`](crate::UnknownCost).
+    ///
+    /// ```
+    /// use tower_backoff::{Cost, Quota, policy::{PartialQuota, Provider}};
+    ///
+    /// let acme = Provider::new("acme")
+    ///     .quota(Quota::per_minute(500))
+    ///     .partial_quota(PartialQuota::of_costs("tokens", Quota::per_minute(30_000)));
+    /// let request = http::Request::post("https://api.example.com/complete")
+    ///     .extension(Cost::of("tokens", 900))
+    ///     .body(())?;
+    /// # drop((acme, request));
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the name is empty.
+    pub const fn of(name: &'static str, cost: u32) -> Self {
+        Self::new(1).and(name, cost)
+    }
+
+    /// Adds what the call uses of another thing that is limited.
+    ///
+    /// ```
+    /// use tower_backoff::Cost;
+    ///
+    /// let cost = Cost::of("input-tokens", 700).and("output-tokens", 200);
+    /// assert_eq!(cost.get_of("output-tokens"), Some(200));
+    /// assert_eq!(cost.get(), 1);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the name is empty, or there are three already.
+    #[must_use]
+    pub const fn and(mut self, name: &'static str, cost: u32) -> Self {
+        assert!(
+            !name.is_empty(),
+            "a cost needs a name, such as Cost::of(\"tokens\", 900)"
+        );
+        let mut at = 0;
+        while at < MOST_NAMED && !self.named[at].0.is_empty() {
+            at += 1;
+        }
+        assert!(at < MOST_NAMED, "a call has at most three named costs");
+        self.named[at] = (name, cost);
+        self
+    }
+
+    /// Returns the cost in quotas that count calls.
     pub const fn get(self) -> u32 {
-        self.0
+        self.calls
+    }
+
+    /// Returns the cost that has this name.
+    pub fn get_of(self, name: &str) -> Option<u32> {
+        let mut named = self.named();
+        let (_, cost) = named.find(|(known, _)| *known == name)?;
+        Some(cost)
+    }
+
+    /// The costs that have a name.
+    pub(crate) fn named(self) -> impl Iterator<Item = (&'static str, u32)> {
+        self.named
+            .into_iter()
+            .take_while(|(name, _)| !name.is_empty())
+    }
+
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.named[0].0.is_empty()
+    }
+}
+
+impl Default for Cost {
+    /// One.
+    fn default() -> Self {
+        Self::new(1)
+    }
+}
+
+impl From<u32> for Cost {
+    fn from(cost: u32) -> Self {
+        Self::new(cost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cost_has_at_most_three_names() {
+        let cost = Cost::of("a", 1).and("b", 2).and("c", 3);
+        assert_eq!(
+            cost.named().collect::<Vec<_>>(),
+            [("a", 1), ("b", 2), ("c", 3)]
+        );
+        assert!(std::panic::catch_unwind(|| cost.and("d", 4)).is_err());
+        assert!(std::panic::catch_unwind(|| Cost::of("", 4)).is_err());
+        assert!(Cost::new(9).is_plain() && !cost.is_plain());
+        assert_eq!(Cost::default(), 1.into());
     }
 }

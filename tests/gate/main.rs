@@ -15,6 +15,7 @@ mod fast_path;
 mod fleet;
 mod limiters;
 mod liveness;
+mod named_costs;
 mod pacing;
 mod partial_quotas;
 mod priorities;

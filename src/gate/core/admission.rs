@@ -22,6 +22,8 @@ pub(crate) struct GateConfig<'a> {
     /// How many calls may be in flight to begin with.
     pub(crate) cold_start: Option<u32>,
     pub(crate) circuit_breaker: CircuitBreaker,
+    /// Whether published counters count the costs of calls, and not calls.
+    pub(crate) counts_costs: bool,
     /// The layer that asks, told by an address.
     pub(crate) layer: usize,
 }
@@ -181,8 +183,10 @@ pub(crate) enum Rejected {
     PastDeadline(Option<ClosedUntil>),
     /// As many calls wait as may.
     QueueFull(Option<ClosedUntil>),
-    /// It costs more than this, which is all that a quota ever holds.
-    CostAboveQuota(u32),
+    /// It costs more than the limit, which is all that a quota ever holds.
+    CostAboveQuota { cost: u32, limit: u32 },
+    /// It has a cost with this name, which no quota counts.
+    UnknownCost(&'static str),
     /// There is no timer to wait with.
     NoTimer,
 }

@@ -15,7 +15,7 @@ impl Core {
         others_wait: bool,
         now: Moment,
     ) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+        self.land(admitted);
         if completion.outcome == Outcome::Cancelled {
             self.limits.cancel();
             self.breaker.on_cancel(admitted.sent);
@@ -29,7 +29,7 @@ impl Core {
                 resets_in: counter.resets_in.map(|resets_in| resets_in.min(max_reset)),
                 ..counter
             };
-            if completion.outcome == Outcome::Ok && counter.remaining <= self.in_flight {
+            if completion.outcome == Outcome::Ok && counter.remaining <= self.load() {
                 let round_trip = now.since(admitted.sent);
                 self.declared_end
                     .replace(&mut counter, &mut self.limits, round_trip, now);

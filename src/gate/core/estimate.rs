@@ -12,7 +12,7 @@ use crate::time::Moment;
 pub struct Estimate {
     /// How long the first of them would wait.
     pub first: Duration,
-    /// How long the last of them would wait: a backlog of so many takes this long.
+    /// How long the last of them would wait: the time that the backlog takes.
     pub last: Duration,
 }
 
@@ -75,7 +75,7 @@ impl Core {
             self.limits.release_concurrency();
             match admitted {
                 Some(admitted) => self.answer(admitted, then),
-                None => self.in_flight = self.in_flight.saturating_sub(1),
+                None => self.land(Admitted::default()),
             }
         }
     }
@@ -83,7 +83,7 @@ impl Core {
     /// Serves a call.
     fn answer(&mut self, admitted: Admitted, now: Moment) {
         let served = Completion::plain(Outcome::Ok);
-        self.in_flight = self.in_flight.saturating_sub(1);
+        self.land(admitted);
         self.limits.complete(admitted, served, now);
         self.tell_breaker(admitted, served, now);
         self.cooldown.on_success(admitted.generation);

@@ -50,6 +50,8 @@ use crate::time::Moment;
 #[repr(C)]
 pub(crate) struct Core {
     in_flight: u32,
+    /// What the calls in flight cost, if published counters count that.
+    cost_in_flight: Option<u32>,
     breaker: Breaker,
     /// When the youngest of the served calls was sent.
     youngest_served: Moment,
@@ -71,12 +73,16 @@ impl Core {
     pub(crate) fn new(config: GateConfig<'_>) -> Self {
         Self {
             in_flight: 0,
+            cost_in_flight: config.counts_costs.then_some(0),
             breaker: Breaker::with(config.circuit_breaker),
             youngest_served: Moment::START,
             last_served: Moment::START,
             cooldown: Cooldown::default(),
             budget: RetryLedger::default(),
-            learner: Learner::new(config.cold_start, config.longest_window()),
+            learner: match config.counts_costs {
+                true => Learner::counting_costs(config.longest_window()),
+                false => Learner::new(config.cold_start, config.longest_window()),
+            },
             limits: Limits::of(config),
             declared_end: DeclaredEnd::default(),
             refused_paths: RefusedPaths::default(),
@@ -107,7 +113,9 @@ impl Core {
         });
         let others = closed.is_none().then(|| {
             let by_breaker = Blocked::until(self.breaker.next(now), Reason::CircuitBreaker, now);
-            let learned = self.learner.blocked(need.cost.min(1), self.in_flight, now);
+            let learned = self
+                .learner
+                .blocked(self.weight(need.cost), self.load(), now);
             let by_limits = self.limits.blocked(need, now);
             by_limits.chain(by_breaker).chain(learned)
         });
@@ -119,7 +127,9 @@ impl Core {
     #[inline]
     fn is_open(&mut self, need: Need, now: Moment) -> bool {
         self.cooldown.closed(now).is_none()
-            && self.learner.is_open(need.cost.min(1), self.in_flight, now)
+            && self
+                .learner
+                .is_open(self.weight(need.cost), self.load(), now)
             && self.breaker.is_calm()
             && self.limits.has_slot(need, now)
     }
@@ -167,7 +177,7 @@ impl Core {
             && self.limits.blocked(request.need(), now).next().is_none()
             && self
                 .learner
-                .blocked(request.cost.min(1), self.in_flight, now)
+                .blocked(self.weight(request.cost), self.load(), now)
                 .is_none();
         may_probe.then(|| {
             self.breaker.probe_at_once(now);
@@ -179,8 +189,11 @@ impl Core {
     fn admit_past_breaker(&mut self, cost: u32, waiting: usize, now: Moment) -> Admitted {
         let ticket = self
             .learner
-            .on_admit(cost.min(1), self.in_flight, waiting, now);
+            .on_admit(self.weight(cost), self.load(), waiting, now);
         self.in_flight += 1;
+        if let Some(in_flight) = &mut self.cost_in_flight {
+            *in_flight = in_flight.saturating_add(cost);
+        }
         self.limits.charge(cost, now);
         Admitted {
             generation: self.cooldown.generation(),
@@ -234,9 +247,34 @@ impl Core {
     pub(crate) fn abort(&mut self, admitted: Admitted) {
         self.limits.abort(admitted);
         self.breaker.on_cancel(admitted.sent);
+        let weight = self.weight(admitted.cost);
         self.learner
-            .on_abort(admitted.cost.min(1), admitted.ticket, admitted.sent);
+            .on_abort(weight, admitted.ticket, admitted.sent);
+        self.land(admitted);
+    }
+
+    /// How much a call takes of what the server publishes.
+    #[inline]
+    fn weight(&self, cost: u32) -> u32 {
+        match self.cost_in_flight {
+            Some(_) => cost,
+            None => cost.min(1),
+        }
+    }
+
+    /// What is in flight, as published counters count it.
+    #[inline]
+    fn load(&self) -> u32 {
+        self.cost_in_flight.unwrap_or(self.in_flight)
+    }
+
+    /// Notes that a call is no longer in flight.
+    #[inline]
+    fn land(&mut self, admitted: Admitted) {
         self.in_flight = self.in_flight.saturating_sub(1);
+        if let Some(in_flight) = &mut self.cost_in_flight {
+            *in_flight = in_flight.saturating_sub(admitted.cost);
+        }
     }
 
     /// Frees the slot that an answered call held among the concurrent ones.
@@ -309,7 +347,7 @@ impl Core {
 
     /// What is spent of each quota.
     pub(crate) fn usage(&mut self, now: Moment) -> Vec<QuotaUsage> {
-        let published = self.learner.published(self.in_flight, now);
+        let published = self.learner.published(self.load(), now);
         let published = published.map(|(used, limit)| QuotaUsage {
             used,
             limit,

@@ -71,7 +71,8 @@ impl Provider {
             .map(|cap| format!("at most {}", allowed(cap)));
         let partial = self.limits.partial.iter().map(|partial| {
             let (counted, quota) = partial.words();
-            format!("{} ({counted})", allowed(quota))
+            let allowed = quota.map_or_else(|| "as published".to_owned(), allowed);
+            format!("{allowed} ({counted})")
         });
         listed(plans.chain(caps).chain(partial))
     }

@@ -89,6 +89,14 @@ impl Learner {
         }
     }
 
+    /// The same where costs are counted: it is not known how many calls are many.
+    pub(crate) fn counting_costs(declared: Option<(u32, Duration)>) -> Self {
+        Self {
+            served: KNOWN_AFTER,
+            ..Self::new(None, declared)
+        }
+    }
+
     /// The mean round trip of the calls; zero before the first.
     pub(crate) fn round_trip(&self) -> Duration {
         self.round_trip.mean()
