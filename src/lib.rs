@@ -57,7 +57,7 @@
 //! | set something for one request | [`Patience`], [`Deadline`], [`Priority`], [`Idempotent`], [`ReportSlot`] |
 //! | send streams | [`body`] |
 //! | call a gRPC service, such as over tonic's channel | [`policy::Grpc`] |
-//! | declare what a provider allows, or what a request costs | [`Quota`], [`Cost`] |
+//! | declare what a provider allows, or what a request costs | [`Quota`], [`policy::PartialQuota`], [`Cost`] |
 //! | share gates between layers, inspect them, or open one | [`Gates`] |
 //! | share one quota between processes | [`fleet`] |
 //! | know why a call waited | [`Report`], [`Observer`], [`NotBefore`] |

@@ -43,12 +43,13 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             }
             if let Some(retry_state) = &mut self.retry_state {
                 let partial = &mut retry_state.partial;
-                let Poll::Ready(admitted) =
-                    partial.poll_acquire(needs, clock, &mut self.timer, cx, self.permit.gate())
-                else {
-                    self.permit.release();
-                    return Poll::Pending;
-                };
+                let admitted = ready!(partial.poll_acquire(
+                    needs,
+                    clock,
+                    &mut self.timer,
+                    cx,
+                    self.permit.gate()
+                ));
                 if let Err((why, scope)) = admitted {
                     return Poll::Ready(Next::End(self.reject(why, scope)));
                 }

@@ -421,9 +421,9 @@ async fn an_answer_is_not_stale_because_another_has_just_named_the_bucket() {
 
 /// Ready only while it is open.
 #[derive(Clone)]
-struct Sluice {
-    inner: Mock,
-    open: watch::Sender<bool>,
+pub(super) struct Sluice {
+    pub(super) inner: Mock,
+    pub(super) open: watch::Sender<bool>,
 }
 
 impl Service<Request<Body>> for Sluice {

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use http::Method;
+use tokio::sync::watch;
 use tokio::time::Instant;
+use tower::{Layer, Service, ServiceExt};
 use tower_backoff::failure::Unsent;
 use tower_backoff::policy::{PartialQuota, Provider};
-use tower_backoff::{NotBefore, Quota, Retry, RetryLayer, providers};
+use tower_backoff::{Gates, NotBefore, Quota, Retry, RetryLayer, Scope, providers};
 
+use crate::buckets::Sluice;
 use crate::support::mock::{Mock, answer, status};
 use crate::support::paused::*;
 
@@ -211,4 +214,60 @@ async fn what_was_not_sent_counts_for_nothing() {
     let moments = offsets(&mock, begun);
     assert_eq!(moments.len(), 2);
     assert!(moments[1] < secs(5), "{moments:?}");
+}
+
+/// One write in a minute.
+fn a_write_a_minute() -> Provider {
+    Provider::new("acme").partial_quota(PartialQuota::of_writes(Quota::new(1, secs(60))))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_finds_its_scope_closed_when_it_is_sent_gives_its_slot_back() {
+    let mock = Mock::new(|nth, _| match nth {
+        1 => answer(429, &[("retry-after", "20")], ""),
+        _ => status(200),
+    })
+    .taking(millis(100));
+    let (open, _closed) = watch::channel(true);
+    let sluice = Sluice {
+        inner: mock.clone(),
+        open: open.clone(),
+    };
+    let service = RetryLayer::new(a_write_a_minute()).seed(1).layer(sluice);
+    let begun = Instant::now();
+    let read = start(&service, get(A));
+    tokio::time::sleep(millis(10)).await;
+    let mut ready = service.clone();
+    let write = ready.ready().await.unwrap().call(post(A));
+    open.send(false).unwrap();
+    let write = tokio::spawn(write);
+    tokio::time::sleep(millis(200)).await;
+    open.send(true).unwrap();
+    write.await.unwrap().unwrap();
+    read.await.unwrap().unwrap();
+    assert!(begun.elapsed() < secs(60), "{:?}", offsets(&mock, begun));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_has_ended_holds_no_slot_though_its_future_lives_on() {
+    let mock = Mock::new(|nth, _| match nth {
+        1 => answer(429, &[("retry-after", "3600")], ""),
+        _ => status(200),
+    });
+    let gates = Gates::new();
+    let service = around(&mock, RetryLayer::new(a_write_a_minute()).gates(&gates));
+    all(&service, [get(A)]).await; // refused, and the scope is closed for an hour
+    let mut ready = service.clone();
+    let mut ended = Box::pin(
+        ServiceExt::<http::Request<Body>>::ready(&mut ready)
+            .await
+            .unwrap()
+            .call(post(A)),
+    );
+    assert!((&mut ended).await.is_err(), "it cannot wait for an hour");
+    gates.reopen(&Scope::origin(&A.parse().unwrap()));
+    let begun = Instant::now();
+    all(&service, [post(A)]).await;
+    assert!(begun.elapsed() < secs(5), "{:?}", begun.elapsed());
+    drop(ended);
 }

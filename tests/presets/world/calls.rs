@@ -96,3 +96,28 @@ async fn what_strava_has_left_is_spent_before_sending() {
     assert_eq!(sent[1..4], [secs(1); 3], "three are left of the quarter");
     assert_between(sent[4], secs(121), millis(2_500));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_spent_balance_at_openai_ends_the_call_at_once() {
+    const SPENT: &str =
+        r#"{"error":{"type":"insufficient_quota","code":"credit_balance_exhausted"}}"#;
+    let (mock, service) = service(providers::openai(), |_, _| answer(429, &[], SPENT));
+    let begun = Instant::now();
+    let response = send(&service, post("https://api.test/v1/responses")).await;
+    assert_eq!(response.unwrap().status(), 429);
+    assert_eq!(mock.calls().len(), 1);
+    assert_eq!(begun.elapsed(), secs(0), "it does not wait for next month");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_whose_connection_broke_is_asked_again_and_an_order_is_not() {
+    for (path, sent) in [("chat/completions", 2), ("responses", 1)] {
+        let (mock, service) = service(providers::openai(), |nth, _| match nth {
+            1 => Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()),
+            _ => status(200),
+        });
+        let uri = format!("https://api.test/v1/{path}");
+        let _ = send(&service, post(&uri)).await;
+        assert_eq!(mock.calls().len(), sent, "{path}");
+    }
+}
