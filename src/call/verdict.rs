@@ -10,6 +10,7 @@ use super::RetryState;
 use super::path_hash;
 use crate::config::Settings;
 use crate::gate::{Closing, Completion, Gate, Outcome, PathHash, Permit, Wait};
+use crate::hint::Hint;
 use crate::policy::{Attempt, Ruling, Verdict};
 use crate::telemetry::Decision;
 use crate::telemetry::{meter, trace};
@@ -87,6 +88,10 @@ pub(super) fn apply_verdict<R: Body>(
     };
     let opens = opening.map(|opening| opening.gate);
     let scope = permit.gate().scope();
+    let is_doubtful = verdict.hint().is_some_and(Hint::has_doubtful_unit);
+    if is_doubtful && permit.gate().doubt_unit() {
+        trace::on_doubtful_unit(scope);
+    }
     let closed_for = opens.map(|opens| opens.since(received_at));
     if let Some(closed_for) = closed_for {
         let decided_by = decided_by(verdict, attempt.status());

@@ -38,6 +38,8 @@ pub(crate) struct Gate {
     layer: usize,
     /// Whether the quotas of another layer were compared with these.
     was_compared: AtomicBool,
+    /// Whether it was said that the unit of `Retry-After` is in doubt here.
+    was_unit_doubted: AtomicBool,
 }
 
 /// What the lock of a gate protects.
@@ -86,6 +88,7 @@ impl Gate {
             declared: config.hash_of_quotas(),
             layer: config.layer,
             was_compared: AtomicBool::new(false),
+            was_unit_doubted: AtomicBool::new(false),
             watches_paths: AtomicBool::new(false),
             counts: AtomicBool::new(false),
         }
@@ -111,6 +114,11 @@ impl Gate {
     pub(crate) fn declares_otherwise(&self, config: GateConfig<'_>) -> bool {
         let is_first = !self.was_compared.swap(true, Ordering::Relaxed);
         is_first && self.declared != config.hash_of_quotas()
+    }
+
+    /// Notes that the unit of `Retry-After` is in doubt. Returns whether that is news.
+    pub(crate) fn doubt_unit(&self) -> bool {
+        !self.was_unit_doubted.swap(true, Ordering::Relaxed)
     }
 
     /// Whether the server is known to publish counters, so that the next response will have one, too.

@@ -106,6 +106,15 @@ pub(crate) fn on_other_quotas(scope: &Scope) {
     );
 }
 
+/// Warns of a `Retry-After` whose reset in the same response is another by more than a factor of 100.
+pub(crate) fn on_doubtful_unit(scope: &Scope) {
+    event!(
+        warn,
+        scope = %scope,
+        "`Retry-After` and the reset of the same response differ by more than a factor of 100: it was read as seconds; if it counts another unit, state it with `Provider::header_unit(\"retry-after\", ..)`"
+    );
+}
+
 /// Warns that a [`BodyFactory`](crate::body::BodyFactory) failed.
 ///
 /// Its error is not logged, since it may contain secrets.
