@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, request};
 
-use crate::failure;
+use crate::failure::{self, Delivery};
 use crate::fleet::Fleet;
 use crate::gate::{Gate, GateConfig, Gates};
 use crate::policy::{Attempt, Policy, RequestHead, Verdict};
@@ -52,10 +52,11 @@ impl Settings {
         }
     }
 
-    /// Whether an error comes from the caller's own layers, so that nothing was sent.
+    /// Whether an error comes from the caller's own layers or settings, so that nothing was sent.
     pub(crate) fn is_local_failure(&self, error: &(dyn Error + 'static)) -> bool {
         let says = self.not_sent.as_deref();
         failure::is_local_failure(error, |error| says.is_some_and(|says| says(error)))
+            || (failure::is_permanent(error) && failure::delivery(error) == Delivery::No)
     }
 
     /// Adds an `Idempotency-Key` if the request needs one to be sent twice.

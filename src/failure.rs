@@ -21,6 +21,8 @@
 //! requests without a body that the server answered; of 2,295 for requests with a body the server got 27 heads and no
 //! body.
 //!
+//! What no retry mends is another question: [`is_permanent`] answers it.
+//!
 //! Two cases cannot be read from an error. A service that follows redirects or retries inside sends several requests
 //! and returns the error of the last. Such a layer belongs outside; where it cannot be, it marks its errors as
 //! [`Unproven`] and its responses as [`Redirected`]. And an error while *reading the response body* is not the error
@@ -36,8 +38,10 @@
 //! assert_eq!(delivery(&lost), Delivery::Perhaps);
 //! ```
 mod kind;
+mod permanent;
 
 pub(crate) use kind::FailureKind;
+pub use permanent::is_permanent;
 
 use std::{error::Error, fmt, io, iter};
 

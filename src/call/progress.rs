@@ -221,6 +221,7 @@ impl Ended<'_> {
         let (reason, not_before) = match self.verdict.ruling() {
             Ruling::Accept => (None, None),
             Ruling::Refuse if self.verdict.is_not_safe() => (Some(StopReason::NotSafe), None),
+            Ruling::Refuse if self.verdict.is_permanent() => (Some(StopReason::Permanent), None),
             Ruling::Refuse => (Some(StopReason::Final), None),
             _ if self.given_up.is_some() => (self.given_up, None),
             _ if !self.replayable => (Some(StopReason::BodyNotReplayable), self.opens),

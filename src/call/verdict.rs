@@ -224,7 +224,11 @@ fn note_redirect<R: Body>(
 /// A 500 shows that it works, and what the policy accepts or calls final is an answer.
 fn failure(verdict: &Verdict, attempt: &Attempt<'_>) -> Outcome {
     let Some(status) = attempt.status() else {
-        return Outcome::Unavailable;
+        return match verdict.is_permanent() {
+            // It is the configuration that fails, whatever the server does.
+            true => Outcome::UnavailableAccepted,
+            false => Outcome::Unavailable,
+        };
     };
     let is_final = verdict.ruling() == Ruling::Refuse && !verdict.is_not_safe();
     let is_answer = is_final || verdict.ruling() == Ruling::Accept;

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::provider::{BodySays, Provider};
 use super::{Attempt, Policy, RequestHead, Route, Verdict};
+use crate::failure;
 use crate::gate::Quota;
 use crate::hint::{Head, HeaderScan, Hint, Kind, Reading};
 use crate::scope::Scope;
@@ -297,6 +298,9 @@ fn goes_again(provider: &Provider, attempt: &Attempt<'_>) -> bool {
 }
 
 fn judge_failure(attempt: &Attempt<'_>) -> Verdict {
+    if attempt.error().is_some_and(failure::is_permanent) {
+        return Verdict::permanent();
+    }
     if attempt.is_safe_to_resend() {
         Verdict::retry()
     } else {

@@ -44,8 +44,8 @@ pub enum StopReason {
     NotSafe,
     /// A retry cannot fix the error.
     ///
-    /// Examples are a cost above the quota ([`CostAboveQuota`](crate::CostAboveQuota)), and a client that has failed
-    /// and takes no more requests.
+    /// Examples are a certificate that is not trusted ([`is_permanent`](crate::failure::is_permanent)), a cost above the
+    /// quota ([`CostAboveQuota`](crate::CostAboveQuota)), and a client that has failed and takes no more requests.
     Permanent,
     /// The request was retried `max_retries` times.
     RetriesExhausted,
