@@ -229,6 +229,8 @@ async fn a_response_that_breaks_off_is_the_callers_and_is_not_retried() {
     );
 }
 
+/// RFC 9110, 15: a client treats an unrecognized status as the x00 of its class, so that 520 is a 500. Those of Cloudflare
+/// (520 to 530), of AWS (561) and of proxies (598, 599) are not registered.
 #[tokio::test(start_paused = true)]
 async fn statuses_are_retried_as_the_safety_rule_says() {
     // status, requests seen of a GET, of a POST, of a POST with an Idempotency-Key
@@ -242,7 +244,11 @@ async fn statuses_are_retried_as_the_safety_rule_says() {
         (504, 2, 1, 2),
         (509, 2, 1, 2),
         (520, 2, 1, 2),
+        (521, 2, 1, 2),
+        (525, 2, 1, 2),
         (530, 2, 1, 2),
+        (561, 2, 1, 2),
+        (598, 2, 1, 2),
         (599, 2, 1, 2),
         (200, 1, 1, 1),
         (301, 1, 1, 1),
@@ -268,6 +274,11 @@ async fn statuses_are_retried_as_the_safety_rule_says() {
             "{code} GET"
         );
         assert_eq!(
+            seen(code, paused::request("QUERY", URI), standard()).await,
+            get,
+            "{code} QUERY"
+        );
+        assert_eq!(
             seen(code, paused::post(URI), standard()).await,
             post,
             "{code} POST"
@@ -283,6 +294,8 @@ async fn statuses_are_retried_as_the_safety_rule_says() {
     }
 }
 
+/// RFC 9110, 15.5.9 (408: the connection closes) and 15.5.14 (413: the wait says that it is temporary); RFC 8470, 5.2 (425:
+/// it was not processed).
 #[tokio::test(start_paused = true)]
 async fn what_a_server_says_it_has_not_done_is_sent_again_whatever_the_method() {
     for (code, header, value, post) in [
