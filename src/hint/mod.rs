@@ -62,6 +62,7 @@ mod scan;
 mod source;
 mod value;
 mod wait;
+pub(crate) mod xml;
 
 pub use grpc::read_grpc;
 pub use reading::{Hint, Kind, Reading};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::Provider;
-use crate::hint::json;
+use crate::hint::{json, xml};
 use crate::policy::arguments;
 
 type Words = Vec<Cow<'static, str>>;
@@ -106,12 +106,35 @@ impl BodyRules {
         if codes.is_empty() {
             return false;
         }
-        let mut known = |value: &str| codes.iter().any(|code| code.eq_ignore_ascii_case(value));
+        let mut known = |value: &str| {
+            let value = without_namespace(value);
+            codes.iter().any(|code| code.eq_ignore_ascii_case(value))
+        };
+        let is_xml = xml::is_xml(body);
         if self.code_paths.is_empty() {
-            return json::codes_in(body, &mut known);
+            return match is_xml {
+                true => xml::codes_in(body, &mut known),
+                false => json::codes_in(body, &mut known),
+            };
         }
         let mut paths = self.code_paths.iter();
-        paths.any(|path| json::at(body, path, &mut known))
+        paths.any(|path| match is_xml {
+            true => xml::at(body, path, &mut known),
+            false => json::at(body, path, &mut known),
+        })
+    }
+}
+
+/// A code without the namespace before it, as AWS writes it: `com.amazonaws.dynamodb.v20120810#ThrottlingException`.
+fn without_namespace(value: &str) -> &str {
+    let is_namespace = |text: &str| {
+        let mut bytes = text.bytes();
+        !text.is_empty()
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+    };
+    match value.split_once('#') {
+        Some((namespace, code)) if is_namespace(namespace) => code,
+        _ => value,
     }
 }
 
@@ -125,9 +148,10 @@ pub(in crate::policy) fn contains(text: &[u8], phrase: &str) -> bool {
 }
 
 impl Provider {
-    /// Makes any refusal final whose JSON body has one of these codes: out of credits, validation.
+    /// Makes any refusal final whose JSON or XML body has one of these codes: out of credits, validation.
     ///
-    /// A code is a whole value of the body; letter case does not matter. It replaces the codes that were there.
+    /// A code is a whole value of the body, or the whole text of an element; letter case and a namespace that ends in `#`
+    /// do not matter. It replaces the codes that were there.
     #[must_use]
     pub fn final_codes<C: Into<Cow<'static, str>>>(
         mut self,
@@ -166,9 +190,26 @@ impl Provider {
         self
     }
 
-    /// Treats any status as a refusal by a limit if the JSON body has one of these codes.
+    /// Treats any status as a refusal by a limit if the JSON or XML body has one of these codes.
     ///
     /// It replaces the codes that were there.
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Attempt, Policy, Provider, Ruling};
+    ///
+    /// let aws = Provider::new("aws").throttled_codes(["ThrottlingException", "SlowDown"]);
+    ///
+    /// let request = http::Request::post("https://dynamodb.example.com/").body(())?;
+    /// for (status, body) in [
+    ///     (400, r#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException"}"#),
+    ///     (503, "<Error><Code>SlowDown</Code></Error>"),
+    /// ] {
+    ///     let response = http::Response::builder().status(status).body(())?;
+    ///     let attempt = Attempt::new(&request, &response).with_body(body.as_bytes());
+    ///     assert_eq!(aws.judge(&attempt).ruling(), Ruling::Throttled);
+    /// }
+    /// # Ok::<(), http::Error>(())
+    /// ```
     #[must_use]
     pub fn throttled_codes<C: Into<Cow<'static, str>>>(
         mut self,
@@ -207,7 +248,7 @@ impl Provider {
         self
     }
 
-    /// Retries only this call, whatever the method, if the JSON body has one of these codes.
+    /// Retries only this call, whatever the method, if the JSON or XML body has one of these codes.
     ///
     /// Such a code says that something was locked and nothing was done. The call goes again by its own backoff, and
     /// no other call waits, also if the status is 429. It replaces the codes that were there.
@@ -262,10 +303,10 @@ impl Provider {
         self
     }
 
-    /// Looks for codes only at these paths of the JSON body. It replaces the paths that were there.
+    /// Looks for codes only at these paths of the body. It replaces the paths that were there.
     ///
     /// This is for providers whose bodies hold what their users wrote. The segments of a path are parted by dots, and
-    /// `*` is any name or index.
+    /// `*` is any name or index. In XML the first segment is the root element: `Error.Code`.
     ///
     /// # Default
     ///
