@@ -68,6 +68,6 @@ impl<R: Body> CallEntry<R> {
         B: Replay,
     {
         let scope = self.permit.gate().scope();
-        outgoing.send(service, settings, scope, &mut self.retry_state)
+        outgoing.send(service, settings, scope, &mut self.retry_state, None)
     }
 }

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use http::Response;
+use http::{Response, Version};
 
-use super::{Call, LastOutcome};
+use super::{Call, LastOutcome, grpc};
 use crate::body::{Replay, ResponseBody};
 use crate::error::{BoxError, CostAboveQuota, NoTimer, NotBefore};
 use crate::gate::{ClosedUntil, Rejected};
@@ -71,8 +71,17 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             }
             // Nothing was answered, or more than a waiting call keeps.
             Some(LastOutcome::Reading(_)) | None => {
-                let error = Box::new(self.not_before(closed, or_else, scope));
-                self.end_with_error(error, Some(StopReason::PatienceExceeded), not_before)
+                let is_outage = closed.as_ref().is_some_and(ClosedUntil::is_outage);
+                let error = self.not_before(closed, or_else, scope);
+                let reason = Some(StopReason::PatienceExceeded);
+                if !self.settings.policy.is_grpc(&self.outgoing.head()) {
+                    return self.end_with_error(Box::new(error), reason, not_before);
+                }
+                let mut response = Response::new(ResponseBody::empty());
+                *response.headers_mut() = grpc::refusal(&error, is_outage);
+                *response.version_mut() = Version::HTTP_2;
+                response.extensions_mut().insert(error);
+                Ok(self.end(response, reason, not_before))
             }
         }
     }

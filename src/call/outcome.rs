@@ -11,7 +11,7 @@ use super::{Call, LastOutcome, Next};
 use crate::body::{BodyReader, Replay, ResponseBody, StoredResponse};
 use crate::config::Settings;
 use crate::error::{BoxError, NotBefore};
-use crate::failure::FailureKind;
+use crate::failure::{self, Delivery, FailureKind};
 use crate::gate::{BreakerState, Permit, RetryReceipt};
 use crate::inner::Inner;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
@@ -232,6 +232,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         )
         .with_content_if(self.outgoing.has_body())
         .kept_back_if(self.settings.is_local_failure(&*error));
+        let is_unseen = attempt.was_kept_back() || failure::delivery(&*error) == Delivery::No;
         let verdict = self.settings.judge(&attempt);
         let (verdict, opens) = apply_verdict(
             verdict,
@@ -241,6 +242,9 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             &self.settings,
             received_at,
         );
+        if is_unseen {
+            self.outgoing.on_unseen();
+        }
         // Told by a layer of this kind further inside: it has waited as long as it could.
         let given_up = error
             .is::<NotBefore>()

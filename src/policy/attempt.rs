@@ -268,9 +268,7 @@ impl<'a> Attempt<'a> {
 
     /// Whether the response is one of gRPC by its `Content-Type`; one of gRPC-Web is not.
     pub fn is_grpc(&self) -> bool {
-        let kind = self.headers().and_then(|headers| headers.get(CONTENT_TYPE));
-        let rest = kind.and_then(|kind| kind.as_bytes().strip_prefix(b"application/grpc"));
-        rest.is_some_and(|rest| matches!(rest, [] | [b'+' | b';' | b' ', ..]))
+        self.headers().is_some_and(are_of_grpc)
     }
 
     /// The gRPC status of the response, from its headers or its trailers.
@@ -339,6 +337,13 @@ impl<'a> Attempt<'a> {
             AttemptResult::Failure(_) => Reading::Nothing,
         }
     }
+}
+
+/// Whether the headers are those of a message of gRPC.
+pub(super) fn are_of_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE);
+    let rest = kind.and_then(|kind| kind.as_bytes().strip_prefix(b"application/grpc"));
+    rest.is_some_and(|rest| matches!(rest, [] | [b'+' | b';' | b' ', ..]))
 }
 
 impl fmt::Debug for Attempt<'_> {

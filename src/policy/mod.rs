@@ -153,6 +153,16 @@ pub trait Policy: Send + Sync {
         None
     }
 
+    /// Whether the caller of this request expects an answer of gRPC.
+    ///
+    /// Its `grpc-timeout` then is a deadline of the call, and is shortened by the time that has passed before an attempt is
+    /// sent; later attempts say in `grpc-previous-rpc-attempts` how many the server has seen; and what would be a
+    /// [`NotBefore`](crate::NotBefore) is a status that says when to come back. The default is `false`.
+    fn is_grpc(&self, request: &RequestHead<'_>) -> bool {
+        let _ = request;
+        false
+    }
+
     /// The name of the policy in logs.
     fn name(&self) -> &str {
         "policy"
@@ -198,6 +208,9 @@ macro_rules! policy_by_pointer {
             }
             fn attempt_header(&self, request: &RequestHead<'_>) -> Option<HeaderName> {
                 (**self).attempt_header(request)
+            }
+            fn is_grpc(&self, request: &RequestHead<'_>) -> bool {
+                (**self).is_grpc(request)
             }
             fn name(&self) -> &str {
                 (**self).name()

@@ -9,6 +9,7 @@ mod support;
 mod connections;
 #[cfg(feature = "hyper")]
 mod grpc;
+mod grpc_calls;
 #[cfg(feature = "reqwest-middleware")]
 mod reqwest;
 mod scripted_servers;
