@@ -24,6 +24,7 @@ type NotSent = dyn Fn(&(dyn Error + 'static)) -> bool + Send + Sync;
 pub(crate) struct Settings {
     pub(crate) policy: Arc<dyn Policy>,
     pub(crate) max_retries: u32,
+    pub(crate) max_refusals: Option<u32>,
     pub(crate) backoff: Backoff,
     pub(crate) patience: Patience,
     pub(crate) budget: Budget,
@@ -233,6 +234,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("RetryLayer")
             .field("policy", &self.policy.name())
             .field("max_retries", &self.max_retries)
+            .field("max_refusals", &self.max_refusals)
             .field("backoff", &self.backoff)
             .field("patience", &self.patience)
             .field("budget", &self.budget)

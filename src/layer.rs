@@ -32,6 +32,7 @@ use crate::time::{Clock, Rng};
 /// | setting | default |
 /// |---|---|
 /// | [`max_retries`](Self::max_retries) | 4, of retries timed by the call's own backoff |
+/// | [`max_refusals`](Self::max_refusals) | none: patience alone bounds how often a call is refused |
 /// | [`backoff`](Self::backoff) | from 50 ms doubling to 30 s, full jitter |
 /// | [`patience`](Self::patience) | 5 minutes for refusals |
 /// | [`failure_patience`](Self::failure_patience) | 30 s for failures |
@@ -84,6 +85,7 @@ impl RetryLayer {
         let settings = Settings {
             policy: Arc::new(policy),
             max_retries: Self::MAX_RETRIES,
+            max_refusals: None,
             backoff: Backoff::default(),
             patience: Self::PATIENCE,
             budget: Budget::default(),
@@ -116,6 +118,29 @@ impl RetryLayer {
     #[must_use]
     pub fn max_retries(self, retries: u32) -> Self {
         self.set(|settings| settings.max_retries = retries)
+    }
+
+    /// Sets how often a call waits for the end of a refusal; the next refusal ends it.
+    ///
+    /// Refusals are the responses whose wait the server or the gate decides: a 429, or a 503 with a `Retry-After`. The call
+    /// ends with the response and a [`Report`](crate::Report) of
+    /// [`RefusalsExhausted`](crate::StopReason::RefusalsExhausted) that says when to retry. Waiting at the gate, before the
+    /// call is sent or because others were refused, does not count.
+    ///
+    /// # Default
+    ///
+    /// None: [`patience`](Self::patience) alone.
+    ///
+    /// ```
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// // A provider that bans keys which are refused too often.
+    /// let layer = RetryLayer::new(providers::wolfeo()).max_refusals(2);
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn max_refusals(self, refusals: u32) -> Self {
+        self.set(|settings| settings.max_refusals = Some(refusals))
     }
 
     /// Sets the exponential backoff for retries whose wait the server does not name.

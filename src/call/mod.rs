@@ -304,6 +304,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             patience: *extensions.get().unwrap_or(&self.settings.patience),
             deadline: deadline.into_iter().chain(timeout).min(),
             max_retries: self.settings.max_retries,
+            max_refusals: self.settings.max_refusals.unwrap_or(u32::MAX),
             backoff: self.settings.backoff,
         }
     }

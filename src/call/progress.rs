@@ -25,6 +25,7 @@ pub(super) struct Bounds {
     pub(super) patience: Patience,
     pub(super) deadline: Option<Moment>,
     pub(super) max_retries: u32,
+    pub(super) max_refusals: u32,
     pub(super) backoff: Backoff,
 }
 
@@ -114,9 +115,12 @@ impl Progress {
         // However small a backoff is set: it serves failures, and this is a refusal.
         let own = bounds.backoff.without_jitter(self.refusals);
         let own = own.max(Backoff::default().without_jitter(self.refusals));
-        self.refusals = self.refusals.saturating_add(1);
         let next = ended.opens.or_else(named).unwrap_or(ended.at);
         let next = next.max(later(ended.at, own));
+        if self.refusals >= bounds.max_refusals {
+            return Plan::End(Some(StopReason::RefusalsExhausted), Some(next));
+        }
+        self.refusals = self.refusals.saturating_add(1);
         self.within(bounds, bounds.patience.refusals, next)
     }
 

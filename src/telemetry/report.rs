@@ -49,7 +49,7 @@ pub enum StopReason {
     Permanent,
     /// The request was retried `max_retries` times.
     RetriesExhausted,
-    /// The request was refused more often than the layer allows.
+    /// The request was refused more often than [`max_refusals`](crate::RetryLayer::max_refusals) allows.
     RefusalsExhausted,
     /// The retry budget of the scope is used up.
     BudgetExhausted,
