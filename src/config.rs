@@ -35,6 +35,9 @@ pub(crate) struct Settings {
     pub(crate) not_sent: Option<Arc<NotSent>>,
     pub(crate) idempotency_keys: bool,
     pub(crate) max_cooldown: Option<Duration>,
+    pub(crate) ends_with_not_before: bool,
+    /// The gate of calls that are passed through, if the layer is disabled. It is never asked.
+    pub(crate) disabled: Option<Arc<Gate>>,
     pub(crate) circuit_breaker: CircuitBreaker,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) fleet: Option<Arc<dyn Fleet>>,

@@ -9,7 +9,7 @@ use tower_layer::Layer;
 
 use crate::config::Settings;
 use crate::fleet::Fleet;
-use crate::gate::Gates;
+use crate::gate::{Gate, Gates};
 use crate::policy::{Policy, RequestHead};
 use crate::retry::{Backoff, Budget, CircuitBreaker, Patience};
 use crate::scope::Scope;
@@ -44,6 +44,8 @@ use crate::time::{Clock, Rng};
 /// | [`not_sent`](Self::not_sent) | what [`failure::delivery`](crate::failure::delivery) proves |
 /// | [`idempotency_keys`](Self::idempotency_keys) | none are generated |
 /// | [`max_cooldown`](Self::max_cooldown) | none: a gate is closed for as long as the server said |
+/// | [`end_with_not_before`](Self::end_with_not_before) | a call past its patience ends with its last response |
+/// | [`enabled`](Self::enabled) | yes |
 /// | [`circuit_breaker`](Self::circuit_breaker) | opens after 5 failures in a row over 1 s, without a success for 10 s |
 /// | [`observe`](Self::observe) | none |
 /// | [`fleet`](Self::fleet) | none: the gates of this process decide alone |
@@ -96,6 +98,8 @@ impl RetryLayer {
             not_sent: None,
             idempotency_keys: false,
             max_cooldown: None,
+            ends_with_not_before: false,
+            disabled: None,
             circuit_breaker: CircuitBreaker::default(),
             observer: None,
             fleet: None,
@@ -313,6 +317,44 @@ impl RetryLayer {
         self.set(|settings| settings.max_cooldown = Some(longest))
     }
 
+    /// Ends every call past its patience with the error [`NotBefore`](crate::NotBefore).
+    ///
+    /// Without it a call that was sent ends with its last response, or the error of its last attempt. This is for clients
+    /// above the layer that hide responses, such as those that turn a 429 into an error of their own without its headers:
+    /// [`NotBefore::find`](crate::NotBefore::find) finds the error in theirs.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let layer = RetryLayer::new(providers::github())
+    ///     .patience(Duration::from_secs(20))
+    ///     .end_with_not_before();
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn end_with_not_before(self) -> Self {
+        self.set(|settings| settings.ends_with_not_before = true)
+    }
+
+    /// Enables or disables the layer: a disabled one passes each call through untouched.
+    ///
+    /// It has the type of an enabled one, so that a setting of the program can choose.
+    ///
+    /// ```
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let wanted = std::env::var_os("WITHOUT_RETRIES").is_none();
+    /// let layer = RetryLayer::new(providers::wolfeo()).enabled(wanted);
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn enabled(self, enabled: bool) -> Self {
+        self.set(|settings| {
+            settings.disabled = (!enabled).then(|| Arc::new(Gate::unused()));
+        })
+    }
+
     /// Sets when the circuit breaker of a gate opens.
     ///
     /// ```
@@ -364,7 +406,7 @@ impl<S> Layer<S> for RetryLayer {
 
     fn layer(&self, inner: S) -> Retry<S> {
         let provider = self.settings.policy.name();
-        if self.settings.gates.is_duplicate_layer(provider) {
+        if self.settings.disabled.is_none() && self.settings.gates.is_duplicate_layer(provider) {
             trace::on_duplicate_layer(provider);
         }
         Retry::new(inner, Arc::clone(&self.settings))

@@ -216,9 +216,10 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                 }
                 Next::Drain
             }
-            Plan::End(reason, not_before) => {
-                Next::End(Ok(self.end(answer.into_response(), reason, not_before)))
-            }
+            Plan::End(reason, not_before) => Next::End(match self.error_for(reason, not_before) {
+                Some(error) => self.end_with_not_before(error, false, not_before),
+                None => Ok(self.end(answer.into_response(), reason, not_before)),
+            }),
         }
     }
 
@@ -246,9 +247,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             self.outgoing.on_unseen();
         }
         // Told by a layer of this kind further inside: it has waited as long as it could.
-        let given_up = error
-            .is::<NotBefore>()
-            .then_some(StopReason::PatienceExceeded);
+        let given_up = NotBefore::find(&*error).map(|_| StopReason::PatienceExceeded);
         let ended = Ended {
             verdict: &verdict,
             given_up,
@@ -269,9 +268,10 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                 self.retry_state().last_outcome = Some(LastOutcome::Error(error));
                 self.after_drain()
             }
-            Plan::End(reason, not_before) => {
-                Next::End(self.end_with_error(error, reason, not_before))
-            }
+            Plan::End(reason, not_before) => Next::End(match self.error_for(reason, not_before) {
+                Some(error) => self.end_with_not_before(error, false, not_before),
+                None => self.end_with_error(error, reason, not_before),
+            }),
         }
     }
 

@@ -41,6 +41,18 @@ impl<B> Outgoing<B> {
         }
     }
 
+    /// What is left of a request that was sent away as it was.
+    pub(crate) fn sent_away() -> Self {
+        let (head, ()) = Request::new(()).into_parts();
+        Self {
+            head,
+            body: None,
+            sent: 1,
+            unseen: 0,
+            content: Content::NOTHING,
+        }
+    }
+
     #[inline]
     pub(crate) fn head(&self) -> RequestHead<'_> {
         RequestHead::from(&self.head)

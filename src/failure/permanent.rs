@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use super::chain;
+use crate::error::chain;
 
 /// Whether no retry mends a failure, so that the call ends at once.
 ///

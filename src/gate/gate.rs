@@ -94,6 +94,11 @@ impl Gate {
         }
     }
 
+    /// A gate that no call passes: it stands for one where there is none.
+    pub(crate) fn unused() -> Self {
+        Self::new(Scope::single(), GateConfig::default())
+    }
+
     #[inline]
     pub(crate) fn scope(&self) -> &Scope {
         &self.scope

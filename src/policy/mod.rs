@@ -233,6 +233,21 @@ policy_by_pointer!(Arc<P>, Box<P>);
 /// let policy = policy_fn(|_| Verdict::accept());
 /// # let _ = tower_backoff::RetryLayer::new(policy);
 /// ```
+///
+/// A closure that is bound to a variable first needs the type of its argument, since Rust infers it where the closure
+/// stands:
+///
+/// ```
+/// use tower_backoff::policy::{Attempt, Verdict, policy_fn};
+///
+/// let polls = 409;
+/// let judge = move |attempt: &Attempt<'_>| match attempt.status() {
+///     Some(status) if status == polls => Verdict::retry(),
+///     _ => attempt.standard(),
+/// };
+/// let policy = policy_fn(judge);
+/// # let _ = tower_backoff::RetryLayer::new(policy);
+/// ```
 pub fn policy_fn<F>(judge: F) -> PolicyFn<F>
 where
     F: Fn(&Attempt<'_>) -> Verdict + Send + Sync,

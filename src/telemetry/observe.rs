@@ -30,6 +30,19 @@ use crate::scope::Scope;
 /// let layer = RetryLayer::new(providers::wolfeo()).observe(LogFailures);
 /// # let _ = layer;
 /// ```
+///
+/// A closure is an observer, too; its argument needs its type:
+///
+/// ```
+/// use tower_backoff::{Decision, RetryLayer, providers};
+///
+/// let layer = RetryLayer::new(providers::wolfeo()).observe(|decision: &Decision<'_>| {
+///     if let Some(wait) = decision.closed_for {
+///         eprintln!("{} is closed for {wait:?}", decision.scope);
+///     }
+/// });
+/// # let _ = layer;
+/// ```
 pub trait Observer: Send + Sync {
     /// Called after the policy has judged an attempt.
     fn on_decision(&self, decision: &Decision<'_>);
@@ -39,6 +52,15 @@ pub trait Observer: Send + Sync {
     /// The default is 4xx and 5xx.
     fn wants_body_of(&self, status: StatusCode) -> bool {
         status.is_client_error() || status.is_server_error()
+    }
+}
+
+impl<F> Observer for F
+where
+    F: Fn(&Decision<'_>) + Send + Sync,
+{
+    fn on_decision(&self, decision: &Decision<'_>) {
+        self(decision);
     }
 }
 

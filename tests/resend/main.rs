@@ -13,6 +13,7 @@ mod failure_wire;
 mod keys;
 mod not_sent;
 #[cfg(feature = "reqwest-middleware")]
+mod passing_on;
 mod redirects;
 #[cfg(feature = "hyper")]
 mod sending;
