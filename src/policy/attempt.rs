@@ -320,12 +320,13 @@ impl<'a> Attempt<'a> {
 
     /// Whether a retry cannot do the work twice: the request is idempotent, or was never sent.
     pub fn is_safe_to_resend(&self) -> bool {
-        self.harmless
-            || self.kept_back
-            || self.request.is_idempotent()
-            || self
-                .error()
-                .is_some_and(|error| failure::delivery(error).is_undone(self.has_body))
+        self.harmless || self.request.is_idempotent() || self.is_undone()
+    }
+
+    /// Whether the request failed before the server can have done anything about it.
+    pub(super) fn is_undone(&self) -> bool {
+        let is_undone = |error| failure::delivery(error).is_undone(self.has_body);
+        self.kept_back || self.error().is_some_and(is_undone)
     }
 
     /// The wait that the response names, as the generic reader finds it.

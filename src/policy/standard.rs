@@ -89,7 +89,7 @@ fn is_error(status: StatusCode) -> bool {
 
 fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     let Some(headers) = attempt.headers() else {
-        return judge_failure(attempt);
+        return judge_failure(provider, attempt);
     };
     let served = attempt.status().is_some_and(|status| status.as_u16() < 400);
     let plainly = served && attempt.body().is_none() && !provider.names_successes();
@@ -113,7 +113,7 @@ fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
 
 fn ruling(provider: &Provider, attempt: &Attempt<'_>, scan: &HeaderScan<'_>) -> Verdict {
     let Some((status, headers)) = attempt.status().zip(attempt.headers()) else {
-        return judge_failure(attempt);
+        return judge_failure(provider, attempt);
     };
     let Some(findings) = Findings::of(provider, attempt, status, headers) else {
         return Verdict::refuse();
@@ -297,11 +297,12 @@ fn goes_again(provider: &Provider, attempt: &Attempt<'_>) -> bool {
     matches!(ruling, Retry | Throttled)
 }
 
-fn judge_failure(attempt: &Attempt<'_>) -> Verdict {
+fn judge_failure(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     if attempt.error().is_some_and(failure::is_permanent) {
         return Verdict::permanent();
     }
-    if attempt.is_safe_to_resend() {
+    let is_barred = provider.statuses.never_after_broken_connection && !attempt.is_undone();
+    if attempt.is_safe_to_resend() && !is_barred {
         Verdict::retry()
     } else {
         Verdict::not_safe()

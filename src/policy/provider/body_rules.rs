@@ -1,11 +1,14 @@
 //! What a body says: which codes and phrases mean what, and where the codes stand.
 
+mod codes_on;
 mod phrases;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
+
+pub(super) use codes_on::CodesOn;
 
 use super::Provider;
 use crate::hint::{json, xml};
@@ -19,6 +22,10 @@ pub(in crate::policy) struct BodyRules {
     pub(super) final_codes: Words,
     pub(super) throttled_codes: Words,
     pub(super) retried_codes: Words,
+    /// The same codes, under some statuses only.
+    pub(super) final_codes_on: Vec<CodesOn>,
+    pub(super) throttled_codes_on: Vec<CodesOn>,
+    pub(super) retried_codes_on: Vec<CodesOn>,
     /// Where codes stand; anywhere, if it is empty.
     pub(super) code_paths: Words,
     pub(super) final_phrases: Words,
@@ -65,14 +72,17 @@ impl BodyRules {
         if status.is_success() && !self.inspects(status) {
             return BodySays::Nothing;
         }
-        if self.has_code(body, &self.final_codes) || self.has_final_phrase(body) {
+        let has_code = |always, on| self.has_code_on(status, body, always, on);
+        if has_code(&self.final_codes, &self.final_codes_on) || self.has_final_phrase(body) {
             return BodySays::Final;
         }
         let mut phrases = self.throttled_phrases.iter();
         match phrases.find(|(phrase, _)| contains(body, phrase)) {
             Some((_, lasting)) => BodySays::Throttled(*lasting),
-            None if self.has_code(body, &self.retried_codes) => BodySays::OnlyThisCall,
-            None if self.has_code(body, &self.throttled_codes) => BodySays::Throttled(None),
+            None if has_code(&self.retried_codes, &self.retried_codes_on) => BodySays::OnlyThisCall,
+            None if has_code(&self.throttled_codes, &self.throttled_codes_on) => {
+                BodySays::Throttled(None)
+            }
             None => BodySays::Nothing,
         }
     }
@@ -92,13 +102,17 @@ impl BodyRules {
 
     /// Whether a body may make a refusal final.
     pub(in crate::policy) fn may_end_a_call(&self) -> bool {
-        !self.final_codes.is_empty() || !self.final_phrases.is_empty()
+        !self.final_codes.is_empty()
+            || !self.final_codes_on.is_empty()
+            || !self.final_phrases.is_empty()
     }
 
     /// Whether a body may make another refusal of what looks final.
     pub(in crate::policy) fn may_retry_a_call(&self) -> bool {
         !self.throttled_codes.is_empty()
             || !self.retried_codes.is_empty()
+            || !self.throttled_codes_on.is_empty()
+            || !self.retried_codes_on.is_empty()
             || !self.throttled_phrases.is_empty()
     }
 
@@ -154,11 +168,10 @@ impl Provider {
     /// do not matter. It replaces the codes that were there.
     #[must_use]
     pub fn final_codes<C: Into<Cow<'static, str>>>(
-        mut self,
+        self,
         codes: impl IntoIterator<Item = C>,
     ) -> Self {
-        self.body_rules.final_codes = words(codes);
-        self
+        self.without_final_codes().add_final_codes(codes)
     }
 
     /// Adds codes to [`final_codes`](Self::final_codes).
@@ -177,7 +190,7 @@ impl Provider {
         self
     }
 
-    /// Takes back what was said with [`final_codes`](Self::final_codes).
+    /// Takes back what was said with [`final_codes`](Self::final_codes) and [`final_codes_on`](Self::final_codes_on).
     ///
     /// ```
     /// # use tower_backoff::policy::Provider;
@@ -187,6 +200,7 @@ impl Provider {
     #[must_use]
     pub fn without_final_codes(mut self) -> Self {
         self.body_rules.final_codes.clear();
+        self.body_rules.final_codes_on.clear();
         self
     }
 
@@ -212,11 +226,10 @@ impl Provider {
     /// ```
     #[must_use]
     pub fn throttled_codes<C: Into<Cow<'static, str>>>(
-        mut self,
+        self,
         codes: impl IntoIterator<Item = C>,
     ) -> Self {
-        self.body_rules.throttled_codes = words(codes);
-        self
+        self.without_throttled_codes().add_throttled_codes(codes)
     }
 
     /// Adds codes to [`throttled_codes`](Self::throttled_codes).
@@ -235,7 +248,7 @@ impl Provider {
         self
     }
 
-    /// Takes back what was said with [`throttled_codes`](Self::throttled_codes).
+    /// Takes back what was said with [`throttled_codes`](Self::throttled_codes) and [`throttled_codes_on`](Self::throttled_codes_on).
     ///
     /// ```
     /// # use tower_backoff::policy::Provider;
@@ -245,6 +258,7 @@ impl Provider {
     #[must_use]
     pub fn without_throttled_codes(mut self) -> Self {
         self.body_rules.throttled_codes.clear();
+        self.body_rules.throttled_codes_on.clear();
         self
     }
 
@@ -267,11 +281,10 @@ impl Provider {
     /// ```
     #[must_use]
     pub fn retried_codes<C: Into<Cow<'static, str>>>(
-        mut self,
+        self,
         codes: impl IntoIterator<Item = C>,
     ) -> Self {
-        self.body_rules.retried_codes = words(codes);
-        self
+        self.without_retried_codes().add_retried_codes(codes)
     }
 
     /// Adds codes to [`retried_codes`](Self::retried_codes).
@@ -290,7 +303,7 @@ impl Provider {
         self
     }
 
-    /// Takes back what was said with [`retried_codes`](Self::retried_codes).
+    /// Takes back what was said with [`retried_codes`](Self::retried_codes) and [`retried_codes_on`](Self::retried_codes_on).
     ///
     /// ```
     /// # use tower_backoff::policy::Provider;
@@ -300,6 +313,7 @@ impl Provider {
     #[must_use]
     pub fn without_retried_codes(mut self) -> Self {
         self.body_rules.retried_codes.clear();
+        self.body_rules.retried_codes_on.clear();
         self
     }
 

@@ -2,6 +2,7 @@
 
 mod body_rules;
 mod buckets;
+mod connections;
 mod counting;
 mod facts;
 mod limits;

@@ -19,6 +19,8 @@ pub(in crate::policy) struct Statuses {
     /// Refusals by a limit, and for how long they hold where the response names no wait.
     pub(super) throttled: Vec<(StatusCode, Duration)>,
     pub(super) should_retry_header: Option<HeaderName>,
+    /// Whether a request that may have arrived is never sent again when its connection breaks.
+    pub(in crate::policy) never_after_broken_connection: bool,
 }
 
 impl Statuses {

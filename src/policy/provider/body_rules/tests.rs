@@ -116,3 +116,36 @@ fn a_code_of_aws_is_seen_behind_its_namespace_and_in_xml() {
     let named = r#"{"__type":"a.b#ThrottlingException"}"#;
     rules(&there, 400, named, throttled);
 }
+
+#[test]
+fn a_code_may_count_under_some_statuses_only() {
+    let provider = Provider::new("test")
+        .final_codes_on([403, 429], ["LIMIT"])
+        .throttled_codes(["LIMIT"])
+        .add_throttled_codes_on([400], ["BUSY"])
+        .retried_codes_on([409], ["LOCKED"]);
+    let (throttled, is_final) = ((Ruling::Throttled, true), (Ruling::Refuse, false));
+    for (status, code, expected) in [
+        (403, "LIMIT", is_final),
+        (429, "limit", is_final),
+        (400, "LIMIT", throttled),
+        (503, "LIMIT", throttled),
+        (400, "BUSY", throttled),
+        (403, "BUSY", is_final),
+        (409, "LOCKED", (Ruling::Retry, false)),
+        (423, "LOCKED", is_final),
+        (429, "LOCKED", throttled),
+    ] {
+        let body = format!(r#"{{"code":"{code}"}}"#);
+        rules(&provider, status, &body, expected);
+    }
+    let plain = Provider::new("test").throttled_codes(["BUSY"]);
+    assert_eq!(
+        provider
+            .clone()
+            .throttled_codes(["BUSY"])
+            .without_final_codes()
+            .without_retried_codes(),
+        plain
+    );
+}
