@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) cost_by: Option<Arc<CostBy>>,
     pub(crate) max_waiting: usize,
     pub(crate) not_sent: Option<Arc<NotSent>>,
+    /// The part of a published quota, in percent, that is little.
+    pub(crate) low_quota: u8,
     pub(crate) idempotency_keys: bool,
     pub(crate) max_cooldown: Option<Duration>,
     pub(crate) ends_with_not_before: bool,

@@ -1,5 +1,7 @@
 //! The layer: all settings and their defaults.
 
+mod giving_up;
+
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -48,6 +50,7 @@ use crate::time::{Clock, Rng};
 /// | [`enabled`](Self::enabled) | yes |
 /// | [`circuit_breaker`](Self::circuit_breaker) | opens after 5 failures in a row over 1 s, without a success for 10 s |
 /// | [`observe`](Self::observe) | none |
+/// | [`low_quota`](Self::low_quota) | 10 % of a published quota |
 /// | [`fleet`](Self::fleet) | none: the gates of this process decide alone |
 ///
 /// ```
@@ -76,6 +79,7 @@ pub struct RetryLayer {
 
 impl RetryLayer {
     const MAX_RETRIES: u32 = 4;
+    const LOW_QUOTA: u8 = 10;
     const PATIENCE: Patience =
         Patience::of(Duration::from_secs(5 * 60)).failures(Duration::from_secs(30));
 
@@ -96,6 +100,7 @@ impl RetryLayer {
             cost_by: None,
             max_waiting: usize::MAX,
             not_sent: None,
+            low_quota: Self::LOW_QUOTA,
             idempotency_keys: false,
             max_cooldown: None,
             ends_with_not_before: false,
@@ -116,72 +121,6 @@ impl RetryLayer {
         self
     }
 
-    /// Sets how often a call is retried after failures.
-    ///
-    /// Waits that the server named, and waiting at the gate, do not count.
-    #[must_use]
-    pub fn max_retries(self, retries: u32) -> Self {
-        self.set(|settings| settings.max_retries = retries)
-    }
-
-    /// Sets how often a call waits for the end of a refusal; the next refusal ends it.
-    ///
-    /// Refusals are the responses whose wait the server or the gate decides: a 429, or a 503 with a `Retry-After`. The call
-    /// ends with the response and a [`Report`](crate::Report) of
-    /// [`RefusalsExhausted`](crate::StopReason::RefusalsExhausted) that says when to retry. Waiting at the gate, before the
-    /// call is sent or because others were refused, does not count.
-    ///
-    /// # Default
-    ///
-    /// None: [`patience`](Self::patience) alone.
-    ///
-    /// ```
-    /// use tower_backoff::{RetryLayer, providers};
-    ///
-    /// // A provider that bans keys which are refused too often.
-    /// let layer = RetryLayer::new(providers::wolfeo()).max_refusals(2);
-    /// # let _ = layer;
-    /// ```
-    #[must_use]
-    pub fn max_refusals(self, refusals: u32) -> Self {
-        self.set(|settings| settings.max_refusals = Some(refusals))
-    }
-
-    /// Sets the exponential backoff for retries whose wait the server does not name.
-    #[must_use]
-    pub fn backoff(self, backoff: Backoff) -> Self {
-        self.set(|settings| settings.backoff = backoff)
-    }
-
-    /// Sets the total time limit of a call that is refused: no attempt starts later.
-    ///
-    /// A request can have its own, with a [`Patience`] in its extensions.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tower_backoff::{RetryLayer, providers};
-    ///
-    /// // In a web handler with a timeout of 30 s: answer the user instead of timing out.
-    /// let layer = RetryLayer::new(providers::wolfeo()).patience(Duration::from_secs(20));
-    /// # let _ = layer;
-    /// ```
-    #[must_use]
-    pub fn patience(self, patience: Duration) -> Self {
-        self.set(|settings| settings.patience.refusals = patience)
-    }
-
-    /// Sets the total time limit of a call that fails: a 5xx without a wait, a broken connection.
-    #[must_use]
-    pub fn failure_patience(self, patience: Duration) -> Self {
-        self.set(|settings| settings.patience.failures = patience)
-    }
-
-    /// Sets the retry budget: how much retries may add to the load of a scope.
-    #[must_use]
-    pub fn budget(self, budget: Budget) -> Self {
-        self.set(|settings| settings.budget = budget)
-    }
-
     /// Uses these gates, which other layers can share.
     #[must_use]
     pub fn gates(self, gates: &Gates) -> Self {
@@ -196,6 +135,36 @@ impl RetryLayer {
     /// // One key for everything: one gate.
     /// let layer = RetryLayer::new(providers::wolfeo()).scope_by(|_| Scope::single());
     /// # let _ = layer;
+    /// ```
+    ///
+    /// A call has one scope. Where it is counted twice, per key *and* per tenant, each count takes a layer, one inside the
+    /// other. A call that the outer layer has sent may wait at the gate of the inner one; so the
+    /// [`slack`](crate::Quota::slack) of the outer quota is the patience of the inner layer:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower::ServiceBuilder;
+    /// use tower_backoff::policy::{Provider, RequestHead};
+    /// use tower_backoff::{Quota, RetryLayer, Scope};
+    ///
+    /// fn by(request: &RequestHead<'_>, name: &str) -> Scope {
+    ///     let value = request.headers().get(name).map_or(&b""[..], |value| value.as_bytes());
+    ///     Scope::named(name.to_owned()).keyed(value)
+    /// }
+    ///
+    /// let inside = Duration::from_secs(30);
+    /// let per_tenant = Quota::per_second(4).slack(inside);
+    /// let layers = ServiceBuilder::new()
+    ///     .layer(
+    ///         RetryLayer::new(Provider::new("acme, per tenant").quota(per_tenant))
+    ///             .scope_by(|request| by(request, "x-tenant")),
+    ///     )
+    ///     .layer(
+    ///         RetryLayer::new(Provider::new("acme, per key").quota(Quota::per_second(10)))
+    ///             .scope_by(|request| by(request, "authorization"))
+    ///             .patience(inside),
+    ///     );
+    /// # let _ = layers.service(());
     /// ```
     #[must_use]
     pub fn scope_by(
@@ -317,26 +286,6 @@ impl RetryLayer {
         self.set(|settings| settings.max_cooldown = Some(longest))
     }
 
-    /// Ends every call past its patience with the error [`NotBefore`](crate::NotBefore).
-    ///
-    /// Without it a call that was sent ends with its last response, or the error of its last attempt. This is for clients
-    /// above the layer that hide responses, such as those that turn a 429 into an error of their own without its headers:
-    /// [`NotBefore::find`](crate::NotBefore::find) finds the error in theirs.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tower_backoff::{RetryLayer, providers};
-    ///
-    /// let layer = RetryLayer::new(providers::github())
-    ///     .patience(Duration::from_secs(20))
-    ///     .end_with_not_before();
-    /// # let _ = layer;
-    /// ```
-    #[must_use]
-    pub fn end_with_not_before(self) -> Self {
-        self.set(|settings| settings.ends_with_not_before = true)
-    }
-
     /// Enables or disables the layer: a disabled one passes each call through untouched.
     ///
     /// It has the type of an enabled one, so that a setting of the program can choose.
@@ -376,6 +325,27 @@ impl RetryLayer {
         self.set(|settings| {
             settings.observer = Some(Arc::new(observer));
         })
+    }
+
+    /// Sets which part of a published quota, in percent, is little: when no more is left, that is told once.
+    ///
+    /// The log gets an event (`info`), and an observer a call of
+    /// [`on_low_quota`](crate::Observer::on_low_quota). It is told again when there was more in between. 0 tells only of
+    /// a quota that is used up.
+    ///
+    /// # Default
+    ///
+    /// 10 %.
+    ///
+    /// ```
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let layer = RetryLayer::new(providers::github()).low_quota(25);
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn low_quota(self, percent: u8) -> Self {
+        self.set(|settings| settings.low_quota = percent)
     }
 
     /// Sets a ledger that is asked before each call, so that several processes share one quota.

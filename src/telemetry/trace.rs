@@ -10,7 +10,7 @@ use http::StatusCode;
 use crate::failure::FailureKind;
 use crate::policy::Attempt;
 use crate::scope::Scope;
-use crate::telemetry::StopReason;
+use crate::telemetry::{LowQuota, StopReason};
 
 #[cfg(feature = "tracing")]
 macro_rules! event {
@@ -85,6 +85,19 @@ pub(crate) fn on_stop(scope: &Scope, attempts: u32, reason: StopReason) {
         attempts = %attempts,
         reason = %reason,
         "the call ended"
+    );
+}
+
+/// Reports that little is left of a published quota.
+pub(crate) fn on_low_quota(quota: &LowQuota<'_>) {
+    let seconds = quota.resets_in.unwrap_or_default().as_secs_f64();
+    event!(
+        info,
+        scope = %quota.scope,
+        remaining = %quota.remaining,
+        limit = %quota.limit,
+        seconds = %seconds,
+        "little is left of the published quota"
     );
 }
 

@@ -19,3 +19,4 @@ mod published;
 mod quota;
 mod redirect_slots;
 mod stalled_waiters;
+mod two_limits;
