@@ -45,7 +45,7 @@ impl RetryLayer {
 
     /// Sets the total time limit of a call that is refused: no attempt starts later.
     ///
-    /// A request can have its own, with a [`Patience`] in its extensions.
+    /// A request can have its own, with a [`Patience`](crate::Patience) in its extensions.
     ///
     /// ```
     /// use std::time::Duration;
