@@ -12,8 +12,10 @@ mod failure_race;
 mod failure_wire;
 mod keys;
 mod not_sent;
-#[cfg(feature = "reqwest-middleware")]
 mod passing_on;
+#[cfg(feature = "rustls")]
+mod permanent;
+#[cfg(feature = "reqwest-middleware")]
 mod redirects;
 #[cfg(feature = "hyper")]
 mod sending;
