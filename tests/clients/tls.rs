@@ -27,7 +27,7 @@ use tokio_rustls::rustls::{self, AlertDescription, ClientConfig, RootCertStore, 
 use tower::{Layer, Service, ServiceExt};
 use tower_backoff::failure::{Delivery, delivery, is_permanent};
 use tower_backoff::policy::Provider;
-use tower_backoff::{Backoff, Report, ReportSlot, Retry, RetryLayer, StopReason};
+use tower_backoff::{Backoff, Quota, Report, ReportSlot, Retry, RetryLayer, StopReason};
 
 type Client = Retry<legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>>;
 
@@ -331,13 +331,17 @@ async fn a_certificate_that_has_expired_ends_the_call_at_once() {
 async fn a_scheme_that_the_connector_does_not_speak_ends_the_call_at_once() {
     let server = Server::of_both_protocols(|_| Does::RefusesOnce).await;
     let plain = legacy::Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-    let plain = RetryLayer::new(Provider::new("plain")).layer(plain);
-    let (error, report) = fails(plain, server.post()).await;
-    assert!(is_permanent(&*error), "{error:?}");
-    assert_eq!(
-        (report.attempts(), report.stop_reason()),
-        (1, Some(StopReason::Permanent))
-    );
+    // What was never sent takes nothing of a quota.
+    let provider = Provider::new("plain").quota(Quota::per_hour(2));
+    let plain = RetryLayer::new(provider).layer(plain);
+    for _ in 0..4 {
+        let (error, report) = fails(plain.clone(), server.post()).await;
+        assert!(is_permanent(&*error), "{error:?}");
+        assert_eq!(
+            (report.attempts(), report.stop_reason()),
+            (1, Some(StopReason::Permanent))
+        );
+    }
     for scheme in ["ftp", "http"] {
         let uri = format!("{scheme}://{}/orders", server.listener.addr());
         let request = support::client::post(Uri::try_from(uri).unwrap());

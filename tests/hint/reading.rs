@@ -213,8 +213,39 @@ fn a_fractional_reset_that_is_later_by_less_than_a_second_is_the_moment_that_was
     // The reset of a counter that has something left is about another limit.
     let left = "x-ratelimit-remaining: 5 | x-ratelimit-reset: 4.734 | retry-after: 4";
     waits(429, left, 4_000, "retry-after");
+    waits(
+        429,
+        "x-ratelimit-reset: 4.734 | retry-after: 4",
+        4_000,
+        "retry-after",
+    );
     let cached = format!("age: 3 | {}", koa("4", "4.734"));
     waits(429, &cached, 4_000, "retry-after");
+}
+
+/// By a clock that shows fractions, each reset in whole seconds is a fraction away: that is no spelling that was cut.
+#[test]
+fn the_fraction_of_the_local_clock_is_none_of_the_reset() {
+    let headers = http::HeaderMap::from_iter(
+        [
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1767225605"),
+            ("retry-after", "4"),
+        ]
+        .map(|(name, value)| {
+            let name = http::HeaderName::from_static(name);
+            (name, http::HeaderValue::from_static(value))
+        }),
+    );
+    let received = std::time::UNIX_EPOCH + std::time::Duration::from_millis(1_767_225_600_300);
+    let status = http::StatusCode::TOO_MANY_REQUESTS;
+    let Reading::Wait(hint) = tower_backoff::hint::read(status, &headers, received) else {
+        panic!("it names a wait");
+    };
+    assert_eq!(
+        (hint.wait().as_millis(), hint.source()),
+        (4_000, "retry-after")
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::support::mock::{Mock, answer, status};
 use crate::support::paused::*;
 use tower_backoff::hint::Unit;
 use tower_backoff::policy::Provider;
-use tower_backoff::{Gates, Quota, RetryLayer};
+use tower_backoff::{Gates, Quota, RetryLayer, Scope};
 
 #[test]
 fn events_name_status_scope_wait_and_the_header_that_decided_and_no_secret() {
@@ -136,10 +136,14 @@ async fn units_in_doubt() {
     let millis = policy.clone().header_unit("retry-after", Unit::Millis);
     assert_eq!(ask(&millis, "100").await, 0, "the unit is stated");
     assert_eq!(ask(&policy, "3001").await, 1);
-    let service = around(&mock, RetryLayer::new(policy));
+    let (gates, before) = (Gates::new(), mock.calls().len());
+    let service = around(&mock, RetryLayer::new(policy).gates(&gates));
     for _ in 0..3 {
-        let _ = send(&service, get("https://api.test/30000")).await;
+        let uri = "https://api.test/30000";
+        let _ = send(&service, get(uri)).await;
+        gates.reopen(&Scope::origin(&http::Uri::from_static(uri)));
     }
+    assert_eq!(mock.calls().len(), before + 3);
     assert_eq!(told(), 2, "once for each gate");
     assert!(log.text().contains("scope=https://api.test"));
 }

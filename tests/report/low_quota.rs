@@ -84,7 +84,7 @@ fn the_log_says_once_that_little_is_left() {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn two_windows() {
     let log = Log::default();
-    let _guard = log.listen();
+    let _guard = log.listen_to(tracing::Level::INFO);
     let service = around(&server(), layer());
     let said = || {
         log.text()

@@ -53,15 +53,16 @@ async fn so_is_one_that_was_waited_for_until_the_gate_closed_for_longer() {
         1 => answer(429, &[("retry-after", "5")], ""),
         _ => answer(429, &[("retry-after", "600")], ""),
     });
-    let slow = Mock::clone(&mock).taking_each(|nth, _| secs(if nth == 2 { 2 } else { 0 }));
+    let slow = Mock::clone(&mock).taking_each(|nth, _| secs(if nth == 1 { 1 } else { 2 }));
     let service = around(&slow, layer());
-    let late = start(&service, get(URI));
     let waiting = start(&service, get(URI));
+    let late = start(&service, get(URI));
     for outcome in [waiting.await.unwrap(), late.await.unwrap()] {
         let error = outcome.unwrap_err();
         let not_before = NotBefore::find(&*error).expect("when to come back");
         assert!(not_before.wait() > secs(590), "{not_before}");
     }
+    assert_eq!(mock.calls().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,6 +90,11 @@ async fn what_ends_for_another_reason_ends_as_ever() {
         assert_eq!(status_of(&outcome), code);
         assert_eq!(report(&outcome).unwrap().stop_reason(), Some(reason));
     }
+    let mock = Mock::new(|_, _| answer(429, &[("retry-after", "7")], ""));
+    let outcome = send(&around(&mock, layer().max_refusals(0)), get(URI)).await;
+    assert_eq!(status_of(&outcome), 429);
+    let reason = report(&outcome).unwrap().stop_reason();
+    assert_eq!(reason, Some(StopReason::RefusalsExhausted));
 }
 
 /// A client that turns each refusal into an error of its own, as SDKs do.
