@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, request};
 
-use crate::failure;
+use crate::failure::{self, Delivery};
 use crate::fleet::Fleet;
 use crate::gate::{Gate, GateConfig, Gates};
 use crate::policy::{Attempt, PartialQuota, Policy, RequestHead, Verdict};
@@ -24,6 +24,7 @@ type NotSent = dyn Fn(&(dyn Error + 'static)) -> bool + Send + Sync;
 pub(crate) struct Settings {
     pub(crate) policy: Arc<dyn Policy>,
     pub(crate) max_retries: u32,
+    pub(crate) max_refusals: Option<u32>,
     pub(crate) backoff: Backoff,
     pub(crate) patience: Patience,
     pub(crate) budget: Budget,
@@ -32,8 +33,13 @@ pub(crate) struct Settings {
     pub(crate) cost_by: Option<Arc<CostBy>>,
     pub(crate) max_waiting: usize,
     pub(crate) not_sent: Option<Arc<NotSent>>,
+    /// The part of a published quota, in percent, that is little.
+    pub(crate) low_quota: u8,
     pub(crate) idempotency_keys: bool,
     pub(crate) max_cooldown: Option<Duration>,
+    pub(crate) ends_with_not_before: bool,
+    /// The gate of calls that are passed through, if the layer is disabled. It is never asked.
+    pub(crate) disabled: Option<Arc<Gate>>,
     pub(crate) circuit_breaker: CircuitBreaker,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) fleet: Option<Arc<dyn Fleet>>,
@@ -52,10 +58,11 @@ impl Settings {
         }
     }
 
-    /// Whether an error comes from the caller's own layers, so that nothing was sent.
+    /// Whether an error comes from the caller's own layers or settings, so that nothing was sent.
     pub(crate) fn is_local_failure(&self, error: &(dyn Error + 'static)) -> bool {
         let says = self.not_sent.as_deref();
         failure::is_local_failure(error, |error| says.is_some_and(|says| says(error)))
+            || (failure::is_permanent(error) && failure::delivery(error) == Delivery::No)
     }
 
     /// Adds an `Idempotency-Key` if the request needs one to be sent twice.
@@ -244,6 +251,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("RetryLayer")
             .field("policy", &self.policy.name())
             .field("max_retries", &self.max_retries)
+            .field("max_refusals", &self.max_refusals)
             .field("backoff", &self.backoff)
             .field("patience", &self.patience)
             .field("budget", &self.budget)

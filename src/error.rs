@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use std::{fmt, io, iter};
 
 use crate::scope::Scope;
 use crate::time::Rounded;
@@ -21,10 +22,12 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// use tower_backoff::{BoxError, NotBefore};
 ///
 /// fn reschedule(error: BoxError) -> Option<std::time::SystemTime> {
-///     error.downcast_ref::<NotBefore>().map(NotBefore::moment)
+///     NotBefore::find(&*error).map(NotBefore::moment)
 /// }
 /// # let _ = reschedule;
 /// ```
+///
+/// A server of one's own passes it on with [`retry_after_seconds`](Self::retry_after_seconds).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotBefore {
     pub(crate) moment: SystemTime,
@@ -34,6 +37,44 @@ pub struct NotBefore {
 }
 
 impl NotBefore {
+    /// Finds it in an error of a client, however that has wrapped it.
+    ///
+    /// It looks at the error and its [sources](Error::source), also where these are hidden: in an `io::Error`, in an error of
+    /// reqwest-middleware (with the feature `reqwest-middleware`), and in an `Arc<dyn Error + Send + Sync>`.
+    ///
+    /// ```
+    /// use std::error::Error;
+    /// use tower_backoff::NotBefore;
+    ///
+    /// fn says_when(error: &(dyn Error + 'static)) -> Option<std::time::Duration> {
+    ///     NotBefore::find(error).map(NotBefore::wait)
+    /// }
+    /// assert_eq!(says_when(&std::io::Error::other("unrelated")), None);
+    /// ```
+    pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
+        chain(error).find_map(|error| error.downcast_ref())
+    }
+
+    /// Returns the wait in whole seconds, rounded up, for the `Retry-After` of one's own 503.
+    ///
+    /// It is at least 1: a caller that comes back at once would be told the same.
+    ///
+    /// ```
+    /// use http::{Response, header::RETRY_AFTER};
+    /// use tower_backoff::NotBefore;
+    ///
+    /// fn busy(error: &NotBefore) -> http::Result<Response<String>> {
+    ///     let response = Response::builder().status(503);
+    ///     let response = response.header(RETRY_AFTER, error.retry_after_seconds());
+    ///     response.body("busy, come back later".to_owned())
+    /// }
+    /// # let _ = busy;
+    /// ```
+    pub fn retry_after_seconds(&self) -> u64 {
+        let cut = u64::from(self.wait.subsec_nanos() > 0);
+        self.wait.as_secs().saturating_add(cut).max(1)
+    }
+
     /// Returns the moment of the wall clock from which the request may be sent.
     pub fn moment(&self) -> SystemTime {
         self.moment
@@ -171,3 +212,98 @@ impl fmt::Display for UnknownCost {
 }
 
 impl Error for UnknownCost {}
+
+/// The longest source chain that is followed.
+///
+/// Real chains have about five errors. The bound ends a chain in which an error is its own source.
+pub(crate) const DEEPEST: usize = 32;
+
+/// Iterates over the error and its sources, the outermost first.
+pub(crate) fn chain<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |&error| beneath(error)).take(DEEPEST)
+}
+
+/// Returns the next error of the chain.
+///
+/// `io::Error::source` skips the error that it was made from, which is the one that matters. So do the error of
+/// reqwest-middleware, and an error that is shared.
+fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    if let Some(inner) = error.downcast_ref().and_then(io::Error::get_ref) {
+        return Some(inner);
+    }
+    #[cfg(feature = "reqwest-middleware")]
+    if let Some(reqwest_middleware::Error::Middleware(inner)) = error.downcast_ref() {
+        return Some(inner.as_ref());
+    }
+    match error.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
+        Some(inner) => Some(&**inner),
+        None => error.source(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An error of some client.
+    #[derive(Debug)]
+    struct OfClient(BoxError);
+
+    impl fmt::Display for OfClient {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the request failed")
+        }
+    }
+
+    impl Error for OfClient {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&*self.0)
+        }
+    }
+
+    fn later(wait: Duration) -> NotBefore {
+        NotBefore {
+            moment: SystemTime::UNIX_EPOCH,
+            wait,
+            scope: Scope::single(),
+            decided_by: "retry-after".into(),
+        }
+    }
+
+    #[track_caller]
+    fn is_found(error: impl Into<BoxError>) {
+        let expected = later(Duration::from_secs(7));
+        assert_eq!(NotBefore::find(&*error.into()), Some(&expected));
+    }
+
+    #[test]
+    fn not_before_is_found_however_it_is_wrapped() {
+        let seven = || later(Duration::from_secs(7));
+        is_found(seven());
+        is_found(OfClient(OfClient(seven().into()).into()));
+        is_found(io::Error::other(seven()));
+        is_found(OfClient(io::Error::other(OfClient(seven().into())).into()));
+        let shared: Arc<dyn Error + Send + Sync> = Arc::new(seven());
+        is_found(OfClient(Box::new(shared)));
+        #[cfg(feature = "reqwest-middleware")]
+        {
+            let error = reqwest_middleware::Error::Middleware(seven().into());
+            is_found(error);
+            let error = reqwest_middleware::Error::Middleware(OfClient(seven().into()).into());
+            is_found(OfClient(error.into()));
+        }
+        let other = OfClient("another reason".into());
+        assert_eq!(NotBefore::find(&other), None);
+    }
+
+    #[test]
+    fn seconds_for_a_retry_after_are_rounded_up_and_never_zero() {
+        for (millis, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (58_300, 59)] {
+            let error = later(Duration::from_millis(millis));
+            assert_eq!(error.retry_after_seconds(), seconds, "{millis} ms");
+        }
+        assert_eq!(later(Duration::MAX).retry_after_seconds(), u64::MAX);
+    }
+}

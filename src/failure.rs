@@ -21,6 +21,8 @@
 //! requests without a body that the server answered; of 2,295 for requests with a body the server got 27 heads and no
 //! body.
 //!
+//! What no retry mends is another question: [`is_permanent`] answers it.
+//!
 //! Two cases cannot be read from an error. A service that follows redirects or retries inside sends several requests
 //! and returns the error of the last. Such a layer belongs outside; where it cannot be, it marks its errors as
 //! [`Unproven`] and its responses as [`Redirected`]. And an error while *reading the response body* is not the error
@@ -36,14 +38,16 @@
 //! assert_eq!(delivery(&lost), Delivery::Perhaps);
 //! ```
 mod kind;
+mod permanent;
 
 pub(crate) use kind::FailureKind;
+pub use permanent::is_permanent;
 
-use std::{error::Error, fmt, io, iter};
+use std::{error::Error, fmt};
 
 use http::Uri;
 
-use crate::error::BoxError;
+use crate::error::{BoxError, chain};
 
 /// What a failed attempt proves about the delivery of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -230,29 +234,6 @@ pub(crate) fn is_local_failure(
     chain(error).find_map(kept_back).unwrap_or(false)
 }
 
-/// The longest source chain that is followed.
-///
-/// Real chains have about five errors. The bound ends a chain in which an error is its own source.
-const DEEPEST: usize = 32;
-
-/// Iterates over the error and its sources, the outermost first.
-pub(crate) fn chain<'a>(
-    error: &'a (dyn Error + 'static),
-) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    iter::successors(Some(error), |&error| beneath(error)).take(DEEPEST)
-}
-
-/// Returns the next error of the chain.
-///
-/// `io::Error::source` skips the error that it was made from, which is the one that matters.
-fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    let wrapped = error.downcast_ref().and_then(io::Error::get_ref);
-    match wrapped {
-        Some(inner) => Some(inner),
-        None => error.source(),
-    }
-}
-
 /// Returns what one error proves; `None` leaves the question to its source.
 fn proof(error: &(dyn Error + 'static)) -> Option<Delivery> {
     if error.is::<Unsent>() {
@@ -324,7 +305,10 @@ fn of_h2(error: &h2::Error) -> Delivery {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
+    use crate::error::DEEPEST;
 
     /// An error with a source.
     #[derive(Debug)]

@@ -40,6 +40,8 @@ pin_project! {
         Readying,
         /// On its way: polls the inner future.
         Sending { #[pin] attempt: F },
+        /// The layer is disabled: polls the inner future, whose outcome is the caller's.
+        Untouched { #[pin] attempt: F },
         /// Refused, and the policy wants to see the body: polls the body, up to a bound.
         Peeking,
         /// It will be sent again: polls the body to its end, so that the connection is free.
@@ -71,6 +73,18 @@ impl<S: Inner<B>, B: Replay> ResponseFuture<S, B> {
         Self {
             state: State::Sending { attempt },
             call: Call::new(ready, settings, entry, outgoing),
+        }
+    }
+
+    /// Sends the request as it is, through the readied service, for a layer that is disabled.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn untouched(mut ready: S, settings: Arc<Settings>, request: Request<B>) -> Self {
+        let attempt = ready.call(request);
+        let entry = CallEntry::untouched(&settings);
+        Self {
+            state: State::Untouched { attempt },
+            call: Call::new(ready, settings, entry, Outgoing::sent_away()),
         }
     }
 
@@ -108,6 +122,12 @@ impl<S: Inner<B>, B: Replay> Future for ResponseFuture<S, B> {
                     }
                     call.on_response(ready!(outcome))
                 }
+                StateProj::Untouched { attempt } => {
+                    let outcome = ready!(attempt.poll(cx));
+                    state.set(State::Done);
+                    let served = outcome.map(|response| response.map(ResponseBody::new));
+                    return Poll::Ready(served.map_err(Into::into));
+                }
                 StateProj::Peeking => ready!(call.poll_peek(cx)),
                 StateProj::Draining => ready!(call.poll_drain(cx)),
                 StateProj::Sleeping => ready!(call.poll_sleep(cx)),
@@ -138,7 +158,7 @@ impl<S: Inner<B>, B> fmt::Debug for ResponseFuture<S, B> {
         let state = match self.state {
             State::Admitting => "waiting at the gate",
             State::Readying => "waiting for the inner service",
-            State::Sending { .. } => "sent",
+            State::Sending { .. } | State::Untouched { .. } => "sent",
             State::Peeking | State::Draining => "reading a refusal",
             State::Sleeping => "backing off",
             State::Done => "done",

@@ -1,5 +1,7 @@
 //! The layer: all settings and their defaults.
 
+mod giving_up;
+
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use tower_layer::Layer;
 
 use crate::config::Settings;
 use crate::fleet::Fleet;
-use crate::gate::Gates;
+use crate::gate::{Gate, Gates};
 use crate::policy::{Policy, RequestHead};
 use crate::retry::{Backoff, Budget, CircuitBreaker, Cost, Patience};
 use crate::scope::Scope;
@@ -32,6 +34,7 @@ use crate::time::{Clock, Rng};
 /// | setting | default |
 /// |---|---|
 /// | [`max_retries`](Self::max_retries) | 4, of retries timed by the call's own backoff |
+/// | [`max_refusals`](Self::max_refusals) | none: patience alone bounds how often a call is refused |
 /// | [`backoff`](Self::backoff) | from 50 ms doubling to 30 s, full jitter |
 /// | [`patience`](Self::patience) | 5 minutes for refusals |
 /// | [`failure_patience`](Self::failure_patience) | 30 s for failures |
@@ -43,8 +46,11 @@ use crate::time::{Clock, Rng};
 /// | [`not_sent`](Self::not_sent) | what [`failure::delivery`](crate::failure::delivery) proves |
 /// | [`idempotency_keys`](Self::idempotency_keys) | none are generated |
 /// | [`max_cooldown`](Self::max_cooldown) | none: a gate is closed for as long as the server said |
+/// | [`end_with_not_before`](Self::end_with_not_before) | a call past its patience ends with its last response |
+/// | [`enabled`](Self::enabled) | yes |
 /// | [`circuit_breaker`](Self::circuit_breaker) | opens after 5 failures in a row over 1 s, without a success for 10 s |
 /// | [`observe`](Self::observe) | none |
+/// | [`low_quota`](Self::low_quota) | 10 % of a published quota |
 /// | [`fleet`](Self::fleet) | none: the gates of this process decide alone |
 ///
 /// ```
@@ -73,6 +79,7 @@ pub struct RetryLayer {
 
 impl RetryLayer {
     const MAX_RETRIES: u32 = 4;
+    const LOW_QUOTA: u8 = 10;
     const PATIENCE: Patience =
         Patience::of(Duration::from_secs(5 * 60)).failures(Duration::from_secs(30));
 
@@ -84,6 +91,7 @@ impl RetryLayer {
         let settings = Settings {
             policy: Arc::new(policy),
             max_retries: Self::MAX_RETRIES,
+            max_refusals: None,
             backoff: Backoff::default(),
             patience: Self::PATIENCE,
             budget: Budget::default(),
@@ -92,8 +100,11 @@ impl RetryLayer {
             cost_by: None,
             max_waiting: usize::MAX,
             not_sent: None,
+            low_quota: Self::LOW_QUOTA,
             idempotency_keys: false,
             max_cooldown: None,
+            ends_with_not_before: false,
+            disabled: None,
             circuit_breaker: CircuitBreaker::default(),
             observer: None,
             fleet: None,
@@ -110,49 +121,6 @@ impl RetryLayer {
         self
     }
 
-    /// Sets how often a call is retried after failures.
-    ///
-    /// Waits that the server named, and waiting at the gate, do not count.
-    #[must_use]
-    pub fn max_retries(self, retries: u32) -> Self {
-        self.set(|settings| settings.max_retries = retries)
-    }
-
-    /// Sets the exponential backoff for retries whose wait the server does not name.
-    #[must_use]
-    pub fn backoff(self, backoff: Backoff) -> Self {
-        self.set(|settings| settings.backoff = backoff)
-    }
-
-    /// Sets the total time limit of a call that is refused: no attempt starts later.
-    ///
-    /// A request can have its own, with a [`Patience`] in its extensions.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tower_backoff::{RetryLayer, providers};
-    ///
-    /// // In a web handler with a timeout of 30 s: answer the user instead of timing out.
-    /// let layer = RetryLayer::new(providers::wolfeo()).patience(Duration::from_secs(20));
-    /// # let _ = layer;
-    /// ```
-    #[must_use]
-    pub fn patience(self, patience: Duration) -> Self {
-        self.set(|settings| settings.patience.refusals = patience)
-    }
-
-    /// Sets the total time limit of a call that fails: a 5xx without a wait, a broken connection.
-    #[must_use]
-    pub fn failure_patience(self, patience: Duration) -> Self {
-        self.set(|settings| settings.patience.failures = patience)
-    }
-
-    /// Sets the retry budget: how much retries may add to the load of a scope.
-    #[must_use]
-    pub fn budget(self, budget: Budget) -> Self {
-        self.set(|settings| settings.budget = budget)
-    }
-
     /// Uses these gates, which other layers can share.
     #[must_use]
     pub fn gates(self, gates: &Gates) -> Self {
@@ -167,6 +135,36 @@ impl RetryLayer {
     /// // One key for everything: one gate.
     /// let layer = RetryLayer::new(providers::wolfeo()).scope_by(|_| Scope::single());
     /// # let _ = layer;
+    /// ```
+    ///
+    /// A call has one scope. Where it is counted twice, per key *and* per tenant, each count takes a layer, one inside the
+    /// other. A call that the outer layer has sent may wait at the gate of the inner one; so the
+    /// [`slack`](crate::Quota::slack) of the outer quota is the patience of the inner layer:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower::ServiceBuilder;
+    /// use tower_backoff::policy::{Provider, RequestHead};
+    /// use tower_backoff::{Quota, RetryLayer, Scope};
+    ///
+    /// fn by(request: &RequestHead<'_>, name: &str) -> Scope {
+    ///     let value = request.headers().get(name).map_or(&b""[..], |value| value.as_bytes());
+    ///     Scope::named(name.to_owned()).keyed(value)
+    /// }
+    ///
+    /// let inside = Duration::from_secs(30);
+    /// let per_tenant = Quota::per_second(4).slack(inside);
+    /// let layers = ServiceBuilder::new()
+    ///     .layer(
+    ///         RetryLayer::new(Provider::new("acme, per tenant").quota(per_tenant))
+    ///             .scope_by(|request| by(request, "x-tenant")),
+    ///     )
+    ///     .layer(
+    ///         RetryLayer::new(Provider::new("acme, per key").quota(Quota::per_second(10)))
+    ///             .scope_by(|request| by(request, "authorization"))
+    ///             .patience(inside),
+    ///     );
+    /// # let _ = layers.service(());
     /// ```
     #[must_use]
     pub fn scope_by(
@@ -289,6 +287,24 @@ impl RetryLayer {
         self.set(|settings| settings.max_cooldown = Some(longest))
     }
 
+    /// Enables or disables the layer: a disabled one passes each call through untouched.
+    ///
+    /// It has the type of an enabled one, so that a setting of the program can choose.
+    ///
+    /// ```
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let wanted = std::env::var_os("WITHOUT_RETRIES").is_none();
+    /// let layer = RetryLayer::new(providers::wolfeo()).enabled(wanted);
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn enabled(self, enabled: bool) -> Self {
+        self.set(|settings| {
+            settings.disabled = (!enabled).then(|| Arc::new(Gate::unused()));
+        })
+    }
+
     /// Sets when the circuit breaker of a gate opens.
     ///
     /// ```
@@ -310,6 +326,27 @@ impl RetryLayer {
         self.set(|settings| {
             settings.observer = Some(Arc::new(observer));
         })
+    }
+
+    /// Sets which part of a published quota, in percent, is little: when no more is left, that is told once.
+    ///
+    /// The log gets an event (`info`), and an observer a call of
+    /// [`on_low_quota`](crate::Observer::on_low_quota). It is told again when there was more in between. 0 tells only of
+    /// a quota that is used up.
+    ///
+    /// # Default
+    ///
+    /// 10 %.
+    ///
+    /// ```
+    /// use tower_backoff::{RetryLayer, providers};
+    ///
+    /// let layer = RetryLayer::new(providers::github()).low_quota(25);
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn low_quota(self, percent: u8) -> Self {
+        self.set(|settings| settings.low_quota = percent)
     }
 
     /// Sets a ledger that is asked before each call, so that several processes share one quota.
@@ -340,7 +377,7 @@ impl<S> Layer<S> for RetryLayer {
 
     fn layer(&self, inner: S) -> Retry<S> {
         let provider = self.settings.policy.name();
-        if self.settings.gates.is_duplicate_layer(provider) {
+        if self.settings.disabled.is_none() && self.settings.gates.is_duplicate_layer(provider) {
             trace::on_duplicate_layer(provider);
         }
         Retry::new(inner, Arc::clone(&self.settings))

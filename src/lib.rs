@@ -142,7 +142,7 @@ pub use scope::Scope;
 pub use service::Retry;
 #[cfg(feature = "metrics")]
 pub use telemetry::metrics;
-pub use telemetry::{Decision, Observer, Report, ReportSlot, StopReason};
+pub use telemetry::{Decision, LowQuota, Observer, Report, ReportSlot, StopReason};
 #[cfg(feature = "test-util")]
 pub use time::Clock;
 

@@ -129,6 +129,9 @@ impl<S: Inner<B>, B: Replay> Service<Request<B>> for Retry<S> {
         let unready = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, unready);
         let settings = Arc::clone(&self.settings);
+        if settings.disabled.is_some() {
+            return ResponseFuture::untouched(ready, settings, request);
+        }
         ResponseFuture::new(ready, &self.inner, settings, &mut self.last, request)
     }
 }

@@ -39,6 +39,18 @@ pub(crate) struct BufferedBody<R: Body> {
     pub(super) rest: Option<Pin<Box<R>>>,
 }
 
+impl<R: Body> BufferedBody<R> {
+    /// A body that has ended before it began.
+    pub(super) fn empty() -> Self {
+        Self {
+            frames: VecDeque::new(),
+            truncated: false,
+            error: None,
+            rest: None,
+        }
+    }
+}
+
 impl<R: Body> BodyReader<R> {
     /// The longest body, in bytes, that is judged. Of longer ones only the head is.
     pub(crate) const PEEK_LIMIT: usize = 64 * 1024;

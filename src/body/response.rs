@@ -40,6 +40,11 @@ impl<R: Body> ResponseBody<R> {
         }
     }
 
+    /// A body that has ended.
+    pub(crate) fn empty() -> Self {
+        Self::from_buffered(BufferedBody::empty())
+    }
+
     pub(crate) fn from_buffered(body: BufferedBody<R>) -> Self {
         Self {
             state: BodyState::Buffered {

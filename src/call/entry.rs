@@ -46,6 +46,16 @@ impl<R: Body> CallEntry<R> {
         }
     }
 
+    /// An entry where there is no gate, for a layer that is disabled.
+    pub(crate) fn untouched(settings: &Settings) -> Self {
+        let gate = settings.disabled.as_ref().map(Arc::clone);
+        Self {
+            permit: Permit::new(gate.unwrap_or_else(|| Arc::new(Gate::unused())), 1),
+            started: Moment::START,
+            retry_state: None,
+        }
+    }
+
     /// Whether the gate is open and the call in time, so that it can be sent at once.
     #[inline]
     pub(crate) fn arrives<B>(&mut self, outgoing: &Outgoing<B>, settings: &Settings) -> bool {
@@ -77,6 +87,6 @@ impl<R: Body> CallEntry<R> {
         B: Replay,
     {
         let scope = self.permit.gate().scope();
-        outgoing.send(service, settings, scope, &mut self.retry_state)
+        outgoing.send(service, settings, scope, &mut self.retry_state, None)
     }
 }

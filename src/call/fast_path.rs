@@ -68,7 +68,14 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
     fn complete_with_counter(&mut self, headers: &HeaderMap) -> bool {
         let clock = &self.settings.clock;
         let now = clock.now();
-        let completion = match Left::read(headers, || clock.wall_at(now)) {
+        let left = Left::read(headers, || clock.wall_at(now));
+        if let Left::Some(Some(counter)) = &left {
+            // Little is left, or no longer: that is told.
+            if counter.is_low(self.settings.low_quota) != self.permit.gate().is_low() {
+                return false;
+            }
+        }
+        let completion = match left {
             Left::Silent => Completion::plain(gate::Outcome::Ok),
             Left::Some(counter) => Completion::served(counter, self.settings.max_wait(true)),
             Left::PerhapsNone => return false,

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use http::Response;
+use http::{Response, Version};
 
-use super::{Call, LastOutcome};
+use super::{Call, LastOutcome, grpc};
 use crate::body::{Replay, ResponseBody};
 use crate::error::{BoxError, CostAboveQuota, NoTimer, NotBefore, UnknownCost};
 use crate::gate::{ClosedUntil, Rejected};
@@ -61,7 +61,8 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         if let Some(closed) = &closed {
             self.retry_state().decided_by = Some(closed.decided_by.clone());
         }
-        match self.retry_state().last_outcome.take() {
+        let last_outcome = self.retry_state().last_outcome.take();
+        match last_outcome.filter(|_| !self.settings.ends_with_not_before) {
             Some(LastOutcome::Stored(kept)) => {
                 let response = kept.into_response();
                 Ok(self.end(response, Some(StopReason::PatienceExceeded), not_before))
@@ -71,10 +72,47 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             }
             // Nothing was answered, or more than a waiting call keeps.
             Some(LastOutcome::Reading(_)) | None => {
-                let error = Box::new(self.not_before(closed, or_else, scope));
-                self.end_with_error(error, Some(StopReason::PatienceExceeded), not_before)
+                let is_outage = closed.as_ref().is_some_and(ClosedUntil::is_outage);
+                let error = self.not_before(closed, or_else, scope);
+                self.end_with_not_before(error, is_outage, not_before)
             }
         }
+    }
+
+    /// Returns the error in place of a response or an error, if the layer ends such calls so.
+    pub(super) fn error_for(
+        &self,
+        reason: Option<StopReason>,
+        not_before: Option<Moment>,
+    ) -> Option<NotBefore> {
+        let is_late = reason == Some(StopReason::PatienceExceeded);
+        let until = not_before.filter(|_| is_late && self.settings.ends_with_not_before)?;
+        let retry_state = self.retry_state.as_ref();
+        let decided_by = retry_state.and_then(|retry_state| retry_state.decided_by.clone());
+        let closed = ClosedUntil {
+            until,
+            decided_by: decided_by.unwrap_or_default(),
+        };
+        let scope = self.permit.gate().scope().clone();
+        Some(self.not_before(Some(closed), THE_CALLERS_AHEAD, scope))
+    }
+
+    /// Ends the call with the error, or with the status that says the same to a client of gRPC.
+    pub(super) fn end_with_not_before(
+        &mut self,
+        error: NotBefore,
+        is_outage: bool,
+        not_before: Option<Moment>,
+    ) -> Result<Response<ResponseBody<S::ResponseBody>>, BoxError> {
+        let reason = Some(StopReason::PatienceExceeded);
+        if !self.settings.policy.is_grpc(&self.outgoing.head()) {
+            return self.end_with_error(Box::new(error), reason, not_before);
+        }
+        let mut response = Response::new(ResponseBody::empty());
+        *response.headers_mut() = grpc::refusal(&error, is_outage);
+        *response.version_mut() = Version::HTTP_2;
+        response.extensions_mut().insert(error);
+        Ok(self.end(response, reason, not_before))
     }
 
     fn not_before(

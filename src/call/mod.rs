@@ -11,6 +11,7 @@ mod entry;
 mod fast_path;
 mod finish;
 mod fleet;
+mod grpc;
 mod outcome;
 mod outgoing;
 mod partial;
@@ -151,13 +152,14 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
 
     /// Sends the request, keeping a copy if there can be one.
     pub(crate) fn send(&mut self) -> S::Future {
-        self.account_for_wait();
+        let now = self.account_for_wait();
         let scope = self.permit.gate().scope();
         self.outgoing.send(
             &mut self.service,
             &self.settings,
             scope,
             &mut self.retry_state,
+            Some(now.since(self.started)),
         )
     }
 
@@ -178,8 +180,8 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         }
     }
 
-    fn account_for_wait(&mut self) {
-        self.stop_waiting();
+    fn account_for_wait(&mut self) -> Moment {
+        let now = self.stop_waiting();
         let retry_state = self.retry_state();
         retry_state.last_outcome = None;
         retry_state.span = None;
@@ -189,13 +191,15 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         if let Some(asked) = retry_state.fleet.take() {
             asked.spend();
         }
+        now
     }
 
-    /// Ends a wait, because the call is sent or because it ends.
-    fn stop_waiting(&mut self) {
+    /// Ends a wait, because the call is sent or because it ends. Returns when that is.
+    fn stop_waiting(&mut self) -> Moment {
         let first = (self.outgoing.attempts() == 0).then_some(self.started);
         let now = self.settings.clock.now();
         self.retry_state().progress.end_wait(first, now);
+        now
     }
 
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
@@ -293,14 +297,20 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
 
     /// What bounds the waits of this call.
     fn bounds(&self) -> Bounds {
-        let extensions = &self.outgoing.head.extensions;
+        let head = self.outgoing.head();
+        let extensions = head.extensions();
+        let deadline = extensions
+            .get()
+            .map(|deadline: &Deadline| deadline.moment());
+        let is_grpc = self.settings.policy.is_grpc(&head);
+        let timeout = is_grpc.then(|| grpc::timeout(head.headers())).flatten();
+        let timeout = timeout.map(|timeout| later(self.started, timeout));
         Bounds {
             started: self.started,
             patience: *extensions.get().unwrap_or(&self.settings.patience),
-            deadline: extensions
-                .get()
-                .map(|deadline: &Deadline| deadline.moment()),
+            deadline: deadline.into_iter().chain(timeout).min(),
             max_retries: self.settings.max_retries,
+            max_refusals: self.settings.max_refusals.unwrap_or(u32::MAX),
             backoff: self.settings.backoff,
         }
     }

@@ -11,7 +11,7 @@ use super::{Call, LastOutcome, Next};
 use crate::body::{BodyReader, Replay, ResponseBody, StoredResponse};
 use crate::config::Settings;
 use crate::error::{BoxError, NotBefore};
-use crate::failure::FailureKind;
+use crate::failure::{self, Delivery, FailureKind};
 use crate::gate::{BreakerState, Permit, RetryReceipt};
 use crate::inner::Inner;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
@@ -216,9 +216,10 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                 }
                 Next::Drain
             }
-            Plan::End(reason, not_before) => {
-                Next::End(Ok(self.end(answer.into_response(), reason, not_before)))
-            }
+            Plan::End(reason, not_before) => Next::End(match self.error_for(reason, not_before) {
+                Some(error) => self.end_with_not_before(error, false, not_before),
+                None => Ok(self.end(answer.into_response(), reason, not_before)),
+            }),
         }
     }
 
@@ -232,6 +233,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         )
         .with_content_if(self.outgoing.has_body())
         .kept_back_if(self.settings.is_local_failure(&*error));
+        let is_unseen = attempt.was_kept_back() || failure::delivery(&*error) == Delivery::No;
         let verdict = self.settings.judge(&attempt);
         let (verdict, opens) = apply_verdict(
             verdict,
@@ -241,10 +243,11 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             &self.settings,
             received_at,
         );
+        if is_unseen {
+            self.outgoing.on_unseen();
+        }
         // Told by a layer of this kind further inside: it has waited as long as it could.
-        let given_up = error
-            .is::<NotBefore>()
-            .then_some(StopReason::PatienceExceeded);
+        let given_up = NotBefore::find(&*error).map(|_| StopReason::PatienceExceeded);
         let ended = Ended {
             verdict: &verdict,
             given_up,
@@ -265,9 +268,10 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                 self.retry_state().last_outcome = Some(LastOutcome::Error(error));
                 self.after_drain()
             }
-            Plan::End(reason, not_before) => {
-                Next::End(self.end_with_error(error, reason, not_before))
-            }
+            Plan::End(reason, not_before) => Next::End(match self.error_for(reason, not_before) {
+                Some(error) => self.end_with_not_before(error, false, not_before),
+                None => self.end_with_error(error, reason, not_before),
+            }),
         }
     }
 

@@ -1,10 +1,12 @@
 //! The request of a call, kept so that it can be sent again.
 
+use std::time::Duration;
+
 use http::{HeaderValue, Request, request};
 use http_body::Body;
 use tower_service::Service;
 
-use super::RetryState;
+use super::{RetryState, grpc};
 use crate::body::Replay;
 use crate::config::Settings;
 use crate::policy::RequestHead;
@@ -19,6 +21,8 @@ pub(crate) struct Outgoing<B> {
     pub(super) body: Option<B>,
     /// How often it was sent: two bytes beside the body, which is often none.
     sent: u16,
+    /// How many of these attempts the server has not seen.
+    unseen: u16,
     content: Content,
 }
 
@@ -34,6 +38,19 @@ impl<B> Outgoing<B> {
             content: Content::of(&body),
             body: Some(body),
             sent: 0,
+            unseen: 0,
+        }
+    }
+
+    /// What is left of a request that was sent away as it was.
+    pub(crate) fn sent_away() -> Self {
+        let (head, ()) = Request::new(()).into_parts();
+        Self {
+            head,
+            body: None,
+            sent: 1,
+            unseen: 0,
+            content: Content::NOTHING,
         }
     }
 
@@ -53,6 +70,11 @@ impl<B> Outgoing<B> {
         self.sent.into()
     }
 
+    /// Notes that the server has not seen the last attempt.
+    pub(super) fn on_unseen(&mut self) {
+        self.unseen = self.unseen.saturating_add(1);
+    }
+
     /// Whether the request was more than its head, before it was sent.
     pub(super) fn has_body(&self) -> bool {
         self.content != Content::NOTHING
@@ -61,6 +83,7 @@ impl<B> Outgoing<B> {
 
 impl<B: Replay> Outgoing<B> {
     /// Sends a copy, or itself if there can be none, within a span if anything listens.
+    /// `waited` is the time since the call began, if it was not sent at once.
     #[inline]
     pub(super) fn send<S, R: Body>(
         &mut self,
@@ -68,6 +91,7 @@ impl<B: Replay> Outgoing<B> {
         settings: &Settings,
         scope: &Scope,
         retry_state: &mut Option<Box<RetryState<R>>>,
+        waited: Option<Duration>,
     ) -> S::Future
     where
         S: Service<Request<B>>,
@@ -81,8 +105,8 @@ impl<B: Replay> Outgoing<B> {
             .or_else(|| self.body.take())
             .expect("a call goes again only with a body to send");
         let mut request = Request::from_parts(self.head.clone(), body);
-        if self.sent > 1 {
-            self.number(&mut request, settings);
+        if let Some(waited) = waited {
+            self.describe(&mut request, settings, waited);
         }
         let Some(span) = trace::attempt(scope, &self.head.method, self.attempts()) else {
             return service.call(request);
@@ -107,12 +131,21 @@ impl<B: Replay> Outgoing<B> {
         self.body.as_ref().is_some_and(is_whole)
     }
 
-    /// Numbers the attempt in a header, if the provider has one for it.
+    /// Says in the headers which attempt it is, and how much time it has, where the provider has a header for it.
     #[cold]
-    fn number(&self, request: &mut Request<B>, settings: &Settings) {
-        if let Some(name) = settings.policy.attempt_header(&self.head()) {
-            let headers = request.headers_mut();
+    fn describe(&self, request: &mut Request<B>, settings: &Settings, waited: Duration) {
+        let (policy, head) = (&settings.policy, self.head());
+        let headers = request.headers_mut();
+        let earlier = self.attempts() - 1;
+        if let Some(name) = policy.attempt_header(&head).filter(|_| earlier > 0) {
             headers.insert(name, HeaderValue::from(self.attempts()));
+        }
+        if policy.is_grpc(&head) {
+            grpc::reduce_timeout(headers, waited);
+            let seen = earlier.saturating_sub(self.unseen.into());
+            if seen > 0 {
+                headers.insert(grpc::PREVIOUS_ATTEMPTS, HeaderValue::from(seen));
+            }
         }
     }
 }

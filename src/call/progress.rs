@@ -25,6 +25,7 @@ pub(super) struct Bounds {
     pub(super) patience: Patience,
     pub(super) deadline: Option<Moment>,
     pub(super) max_retries: u32,
+    pub(super) max_refusals: u32,
     pub(super) backoff: Backoff,
 }
 
@@ -114,9 +115,12 @@ impl Progress {
         // However small a backoff is set: it serves failures, and this is a refusal.
         let own = bounds.backoff.without_jitter(self.refusals);
         let own = own.max(Backoff::default().without_jitter(self.refusals));
-        self.refusals = self.refusals.saturating_add(1);
         let next = ended.opens.or_else(named).unwrap_or(ended.at);
         let next = next.max(later(ended.at, own));
+        if self.refusals >= bounds.max_refusals {
+            return Plan::End(Some(StopReason::RefusalsExhausted), Some(next));
+        }
+        self.refusals = self.refusals.saturating_add(1);
         self.within(bounds, bounds.patience.refusals, next)
     }
 
@@ -221,6 +225,7 @@ impl Ended<'_> {
         let (reason, not_before) = match self.verdict.ruling() {
             Ruling::Accept => (None, None),
             Ruling::Refuse if self.verdict.is_not_safe() => (Some(StopReason::NotSafe), None),
+            Ruling::Refuse if self.verdict.is_permanent() => (Some(StopReason::Permanent), None),
             Ruling::Refuse => (Some(StopReason::Final), None),
             _ if self.given_up.is_some() => (self.given_up, None),
             _ if !self.replayable => (Some(StopReason::BodyNotReplayable), self.opens),

@@ -10,9 +10,10 @@ use super::RetryState;
 use super::path_hash;
 use crate::config::Settings;
 use crate::gate::{Closing, Completion, Gate, Outcome, PathHash, Permit, Wait};
+use crate::hint::{Hint, Remaining};
 use crate::policy::{Attempt, Ruling, Verdict};
 use crate::retry::Cost;
-use crate::telemetry::Decision;
+use crate::telemetry::{Decision, LowQuota};
 use crate::telemetry::{meter, trace};
 use crate::time::Moment;
 
@@ -95,7 +96,14 @@ pub(super) fn apply_verdict<R: Body>(
         None
     };
     let opens = opening.map(|opening| opening.gate);
+    if let Some(counter) = completion.counter {
+        tell_if_low(counter, permit.gate(), settings);
+    }
     let scope = permit.gate().scope();
+    let is_doubtful = verdict.hint().is_some_and(Hint::has_doubtful_unit);
+    if is_doubtful && permit.gate().doubt_unit() {
+        trace::on_doubtful_unit(scope);
+    }
     let closed_for = opens.map(|opens| opens.since(received_at));
     if let Some(closed_for) = closed_for {
         let decided_by = decided_by(verdict, attempt.status());
@@ -129,6 +137,23 @@ pub(super) fn apply_verdict<R: Body>(
         meter::on_close(scope, verdict.hint().is_some());
     }
     (settled, opens)
+}
+
+/// Tells the log and the observer if little is left of a published quota, once until there is more again.
+fn tell_if_low(counter: Remaining, gate: &Gate, settings: &Settings) {
+    if !gate.note_low(counter.is_low(settings.low_quota)) {
+        return;
+    }
+    let low = LowQuota {
+        scope: gate.scope(),
+        remaining: counter.remaining,
+        limit: counter.limit.unwrap_or_default(),
+        resets_in: counter.resets_in,
+    };
+    trace::on_low_quota(&low);
+    if let Some(observer) = &settings.observer {
+        observer.on_low_quota(&low);
+    }
 }
 
 /// Closes the gate as the head of a response says, while its body is still to be read.
@@ -228,7 +253,11 @@ fn note_redirect<R: Body>(
 /// A 500 shows that it works, and what the policy accepts or calls final is an answer.
 fn failure(verdict: &Verdict, attempt: &Attempt<'_>) -> Outcome {
     let Some(status) = attempt.status() else {
-        return Outcome::Unavailable;
+        return match verdict.is_permanent() {
+            // It is the configuration that fails, whatever the server does.
+            true => Outcome::UnavailableAccepted,
+            false => Outcome::Unavailable,
+        };
     };
     let is_final = verdict.ruling() == Ruling::Refuse && !verdict.is_not_safe();
     let is_answer = is_final || verdict.ruling() == Ruling::Accept;

@@ -32,8 +32,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::reqwest::{ReqwestBody, to_http, to_http_request, unwrap_unproven};
-use crate::error::{BoxError, CostAboveQuota, NotBefore};
-use crate::failure::{Unproven, Unsent, chain};
+use crate::error::{BoxError, CostAboveQuota, NotBefore, chain};
+use crate::failure::{Unproven, Unsent};
 use crate::layer::RetryLayer;
 
 /// A [`RetryLayer`] as a middleware; middlewares added after it run for each attempt.

@@ -5,8 +5,8 @@
 use std::error::Error;
 use std::{fmt, io};
 
-use super::{Unsent, chain};
-use crate::error::NotBefore;
+use super::Unsent;
+use crate::error::{NotBefore, chain};
 
 /// The kind of a transport error, for logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

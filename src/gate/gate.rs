@@ -38,6 +38,10 @@ pub(crate) struct Gate {
     layer: usize,
     /// Whether the quotas of another layer were compared with these.
     was_compared: AtomicBool,
+    /// Whether it was said that the unit of `Retry-After` is in doubt here.
+    was_unit_doubted: AtomicBool,
+    /// Whether little was left of its published quota when that was last said.
+    is_low: AtomicBool,
 }
 
 /// What the lock of a gate protects.
@@ -86,9 +90,16 @@ impl Gate {
             declared: config.hash_of_quotas(),
             layer: config.layer,
             was_compared: AtomicBool::new(false),
+            was_unit_doubted: AtomicBool::new(false),
+            is_low: AtomicBool::new(false),
             watches_paths: AtomicBool::new(false),
             counts: AtomicBool::new(false),
         }
+    }
+
+    /// A gate that no call passes: it stands for one where there is none.
+    pub(crate) fn unused() -> Self {
+        Self::new(Scope::single(), GateConfig::default())
     }
 
     #[inline]
@@ -111,6 +122,22 @@ impl Gate {
     pub(crate) fn declares_otherwise(&self, config: GateConfig<'_>) -> bool {
         let is_first = !self.was_compared.swap(true, Ordering::Relaxed);
         is_first && self.declared != config.hash_of_quotas()
+    }
+
+    /// Notes that the unit of `Retry-After` is in doubt. Returns whether that is news.
+    pub(crate) fn doubt_unit(&self) -> bool {
+        !self.was_unit_doubted.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether little was left of the published quota when that was last said.
+    #[inline]
+    pub(crate) fn is_low(&self) -> bool {
+        self.is_low.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether little is left of the published quota. Returns whether it is, and that is news.
+    pub(crate) fn note_low(&self, is_low: bool) -> bool {
+        !self.is_low.swap(is_low, Ordering::Relaxed) && is_low
     }
 
     /// Whether the server is known to publish counters, so that the next response will have one, too.

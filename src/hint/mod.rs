@@ -28,7 +28,7 @@
 //! value that cannot be read passes the question on:
 //!
 //! 1. `retry-after-ms`, `x-ms-retry-after-ms`, unless `Retry-After` is longer by a second or more
-//! 2. `Retry-After`
+//! 2. `Retry-After`, unless it is the reset of a spent counter cut to seconds
 //! 3. its vendor spellings, such as `X-RateLimit-Retry-After` or `X-Retry-In`
 //! 4. items of the `RateLimit` field that have nothing left
 //! 5. resets whose counter has nothing left; of several the latest, of one counter the relative before the
@@ -62,6 +62,7 @@ mod scan;
 mod source;
 mod value;
 mod wait;
+pub(crate) mod xml;
 
 pub use grpc::read_grpc;
 pub use reading::{Hint, Kind, Reading};

@@ -174,7 +174,12 @@ fn wait<'n>(name: &'n str, word: &str) -> Option<Name<'n>> {
     let (before, rest) = split(name, word)?;
     let (suffix, after) = Suffix::read(rest);
     let says_when = suffix.delta || suffix.moment || word == "wait";
-    says_when.then(|| Name::new(Role::Wait, (before, after), suffix.unit()))
+    // The one spelling whose unit is not in its name: the SDKs of AWS count milliseconds.
+    let unit = match name {
+        "x-amz-retry-after" => Unit::Millis,
+        _ => suffix.unit(),
+    };
+    says_when.then(|| Name::new(Role::Wait, (before, after), unit))
 }
 
 /// `reset`, `resets-in`, `reset-after-ms`, `resettime`, `seconds-until-reset`, `next`.

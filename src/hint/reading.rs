@@ -37,6 +37,8 @@ pub struct Hint {
     wait: Duration,
     kind: Kind,
     source: Source,
+    /// Whether another header of the same response shows that the unit may be another one.
+    has_doubtful_unit: bool,
 }
 
 /// The sort of place that named a wait.
@@ -74,6 +76,7 @@ impl Hint {
             wait: value::whole_millis(wait),
             kind,
             source,
+            has_doubtful_unit: false,
         }
     }
 
@@ -82,7 +85,19 @@ impl Hint {
             wait,
             kind,
             source: Source::Header(name.clone()),
+            has_doubtful_unit: false,
         }
+    }
+
+    pub(super) fn doubted_if(self, has_doubtful_unit: bool) -> Hint {
+        Hint {
+            has_doubtful_unit,
+            ..self
+        }
+    }
+
+    pub(crate) fn has_doubtful_unit(&self) -> bool {
+        self.has_doubtful_unit
     }
 
     /// The wait, counted from the arrival of the head.

@@ -22,6 +22,13 @@ pub(crate) struct Remaining {
 }
 
 impl Remaining {
+    /// Whether at most this part of the limit is left. `false` if no limit is named.
+    pub(crate) fn is_low(&self, percent: u8) -> bool {
+        let most = |limit: u32| u64::from(limit) * u64::from(percent) / 100;
+        self.limit
+            .is_some_and(|limit| u64::from(self.remaining) <= most(limit))
+    }
+
     /// Orders counters: the less is left, and the longer that lasts, the smaller.
     pub(super) fn tightness(&self) -> (u32, Reverse<Option<Duration>>) {
         (self.remaining, Reverse(self.resets_in))

@@ -122,6 +122,12 @@ impl ReferenceTime {
         }
     }
 
+    /// The same moment without its fraction: what is a fraction of a second from it was written as one.
+    pub(super) fn without_fraction(self) -> ReferenceTime {
+        let now = Timestamp::from_second(self.now.as_second()).unwrap_or(self.now);
+        ReferenceTime { now, ..self }
+    }
+
     /// Reads one value by whichever grammar fits; `None` if none does.
     pub(super) fn read(self, text: &[u8], unit: Unit) -> Option<Parsed> {
         if let Some(number) = Number::integer(text) {

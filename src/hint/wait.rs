@@ -1,6 +1,6 @@
 //! The wait that headers name when no provider's rule says more: the usual order of sources.
 
-use super::grammar::list;
+use super::grammar::{Number, list};
 use super::name::{Name, NameMatch, Role};
 use super::ratelimit;
 use super::reading::{Head, Hint, Kind, Reading};
@@ -56,9 +56,10 @@ pub(super) fn read(
     }
     let limited = class == StatusClass::Refused || source.has_exhausted();
     if limited || (class == StatusClass::OtherError && !source.has_counters()) {
-        let asked = source.retry_after();
-        if asked != Reading::Nothing {
-            return asked;
+        match source.retry_after() {
+            Reading::Wait(asked) => return Reading::Wait(source.compared(asked)),
+            Reading::Nothing => {}
+            asked => return asked,
         }
     }
     if !limited || scan.is_stale() {
@@ -189,6 +190,48 @@ impl<'s, 'h> WaitSource<'s, 'h> {
         }
     }
 
+    /// The wait of a bare `Retry-After`, beside the resets of the same response.
+    ///
+    /// A reset that was written as a fraction of a second and is later by less than a second is the same moment, which
+    /// `Retry-After` has cut (koa-ratelimit). One that is another by far shows that they count in different units, which
+    /// is said in the log and never guessed.
+    fn compared(self, asked: Hint) -> Hint {
+        const SECOND: Duration = Duration::from_secs(1);
+        let is_bare = asked.source() == RETRY_AFTER.as_str() && self.is_bare_number();
+        if !is_bare || self.scan.is_stale() || !self.has_exhausted() {
+            return asked;
+        }
+        let Reading::Wait(reset) = self.limits() else {
+            return asked;
+        };
+        let beyond = reset.wait().saturating_sub(asked.wait());
+        if !beyond.is_zero() && beyond < SECOND && self.has_fractional_reset() {
+            return reset;
+        }
+        let is_stated = unit_of(&RETRY_AFTER, self.units).is_some();
+        let is_doubtful = !is_stated && differ_by_far(asked.wait(), reset.wait());
+        asked.doubted_if(is_doubtful)
+    }
+
+    /// Whether every value of `Retry-After` is a whole number.
+    fn is_bare_number(self) -> bool {
+        let mut groups = self.scan.groups();
+        let standard = groups.find(|group| *group.first.header == RETRY_AFTER);
+        standard.is_some_and(|group| {
+            let mut values = group.lines().flat_map(list::items);
+            values.all(|value| Number::read(value).is_some_and(|number| number.integral))
+        })
+    }
+
+    /// Whether the latest reset was written as a fraction of a second.
+    fn has_fractional_reset(self) -> bool {
+        let reference = self.reference.without_fraction();
+        let written = WaitSource { reference, ..self };
+        written
+            .reset()
+            .is_some_and(|(wait, _)| wait.subsec_nanos() != 0)
+    }
+
     /// The longest of all that the lines of one header ask for.
     fn asked(self, group: Group<'_, '_>) -> Option<Parsed> {
         let unit = self.unit(group);
@@ -292,6 +335,13 @@ impl<'s, 'h> WaitSource<'s, 'h> {
     fn unit(self, group: Group<'_, '_>) -> Unit {
         unit_of(group.first.header, self.units).unwrap_or(group.first.name.unit)
     }
+}
+
+/// Whether two waits differ by more than a factor of 100; nothing is nothing in any unit.
+fn differ_by_far(one: Duration, other: Duration) -> bool {
+    const FAR: u32 = 100;
+    let (short, long) = (one.min(other), one.max(other));
+    !short.is_zero() && long > short.saturating_mul(FAR)
 }
 
 /// Whether `Retry-After` is longer than its precise spelling by more than rounding explains.

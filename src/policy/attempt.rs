@@ -268,9 +268,7 @@ impl<'a> Attempt<'a> {
 
     /// Whether the response is one of gRPC by its `Content-Type`; one of gRPC-Web is not.
     pub fn is_grpc(&self) -> bool {
-        let kind = self.headers().and_then(|headers| headers.get(CONTENT_TYPE));
-        let rest = kind.and_then(|kind| kind.as_bytes().strip_prefix(b"application/grpc"));
-        rest.is_some_and(|rest| matches!(rest, [] | [b'+' | b';' | b' ', ..]))
+        self.headers().is_some_and(are_of_grpc)
     }
 
     /// The gRPC status of the response, from its headers or its trailers.
@@ -322,12 +320,13 @@ impl<'a> Attempt<'a> {
 
     /// Whether a retry cannot do the work twice: the request is idempotent, or was never sent.
     pub fn is_safe_to_resend(&self) -> bool {
-        self.harmless
-            || self.kept_back
-            || self.request.is_idempotent()
-            || self
-                .error()
-                .is_some_and(|error| failure::delivery(error).is_undone(self.has_body))
+        self.harmless || self.request.is_idempotent() || self.is_undone()
+    }
+
+    /// Whether the request failed before the server can have done anything about it.
+    pub(super) fn is_undone(&self) -> bool {
+        let is_undone = |error| failure::delivery(error).is_undone(self.has_body);
+        self.kept_back || self.error().is_some_and(is_undone)
     }
 
     /// The wait that the response names, as the generic reader finds it.
@@ -339,6 +338,13 @@ impl<'a> Attempt<'a> {
             AttemptResult::Failure(_) => Reading::Nothing,
         }
     }
+}
+
+/// Whether the headers are those of a message of gRPC.
+pub(super) fn are_of_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE);
+    let rest = kind.and_then(|kind| kind.as_bytes().strip_prefix(b"application/grpc"));
+    rest.is_some_and(|rest| matches!(rest, [] | [b'+' | b';' | b' ', ..]))
 }
 
 impl fmt::Debug for Attempt<'_> {

@@ -119,6 +119,10 @@ impl Policy for ByHost {
         self.of(request).attempt_header(request)
     }
 
+    fn is_grpc(&self, request: &RequestHead<'_>) -> bool {
+        self.of(request).is_grpc(request)
+    }
+
     fn name(&self) -> &str {
         "by host"
     }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
-use super::attempt::GRPC_STATUS;
+use super::attempt::{GRPC_STATUS, are_of_grpc};
 use super::provider::{Provider, contains};
 use super::{Attempt, PartialQuota, Policy, RequestHead, Route, Verdict};
 use crate::gate::Quota;
@@ -94,8 +94,16 @@ const TOO_LARGE: [&str; 2] = ["message larger than max", "message exceeds maximu
 /// one's own gives it one: `TcpStream::connect(addr).await.map_err(Unsent::new)`, with
 /// [`Unsent`](crate::failure::Unsent).
 ///
-/// A request that says something about itself says it in its extensions, and a job queue finds
-/// [`NotBefore`](crate::NotBefore) as the source of tonic's `Status`.
+/// A request that says something about itself says it in its extensions.
+///
+/// # Deadlines, attempts, and calls that are not sent
+///
+/// The `grpc-timeout` of a request is the deadline of the whole call: no attempt starts later, and each is sent with what is
+/// left of it. Attempts after the first say in `grpc-previous-rpc-attempts` how many the server has seen (gRFC A6).
+///
+/// A call that ends with [`NotBefore`](crate::NotBefore) ends with a status, since a client of gRPC knows no other error:
+/// `UNAVAILABLE` while the circuit breaker is open, else `RESOURCE_EXHAUSTED`. Its details have a `google.rpc.RetryInfo`
+/// with the wait, its message says who asked for it, and the extensions of the response have the error itself.
 #[derive(Clone, Debug)]
 pub struct Grpc {
     provider: Provider,
@@ -366,6 +374,10 @@ impl Policy for Grpc {
 
     fn attempt_header(&self, request: &RequestHead<'_>) -> Option<HeaderName> {
         Policy::attempt_header(&self.provider, request)
+    }
+
+    fn is_grpc(&self, request: &RequestHead<'_>) -> bool {
+        are_of_grpc(request.headers())
     }
 
     fn name(&self) -> &str {

@@ -163,6 +163,16 @@ pub trait Policy: Send + Sync {
         None
     }
 
+    /// Whether the caller of this request expects an answer of gRPC.
+    ///
+    /// Its `grpc-timeout` then is a deadline of the call, and is shortened by the time that has passed before an attempt is
+    /// sent; later attempts say in `grpc-previous-rpc-attempts` how many the server has seen; and what would be a
+    /// [`NotBefore`](crate::NotBefore) is a status that says when to come back. The default is `false`.
+    fn is_grpc(&self, request: &RequestHead<'_>) -> bool {
+        let _ = request;
+        false
+    }
+
     /// The name of the policy in logs.
     fn name(&self) -> &str {
         "policy"
@@ -212,6 +222,9 @@ macro_rules! policy_by_pointer {
             fn attempt_header(&self, request: &RequestHead<'_>) -> Option<HeaderName> {
                 (**self).attempt_header(request)
             }
+            fn is_grpc(&self, request: &RequestHead<'_>) -> bool {
+                (**self).is_grpc(request)
+            }
             fn name(&self) -> &str {
                 (**self).name()
             }
@@ -231,6 +244,21 @@ policy_by_pointer!(Arc<P>, Box<P>);
 ///
 /// // A health check: no request is sent twice.
 /// let policy = policy_fn(|_| Verdict::accept());
+/// # let _ = tower_backoff::RetryLayer::new(policy);
+/// ```
+///
+/// A closure that is bound to a variable first needs the type of its argument, since Rust infers it where the closure
+/// stands:
+///
+/// ```
+/// use tower_backoff::policy::{Attempt, Verdict, policy_fn};
+///
+/// let polls = 409;
+/// let judge = move |attempt: &Attempt<'_>| match attempt.status() {
+///     Some(status) if status == polls => Verdict::retry(),
+///     _ => attempt.standard(),
+/// };
+/// let policy = policy_fn(judge);
 /// # let _ = tower_backoff::RetryLayer::new(policy);
 /// ```
 pub fn policy_fn<F>(judge: F) -> PolicyFn<F>

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::provider::{BodySays, Provider};
 use super::{Attempt, PartialQuota, Policy, RequestHead, Route, Verdict};
+use crate::failure;
 use crate::gate::Quota;
 use crate::hint::{Head, HeaderScan, Hint, Kind, Reading};
 use crate::scope::Scope;
@@ -304,7 +305,13 @@ fn goes_again(provider: &Provider, attempt: &Attempt<'_>) -> bool {
 }
 
 fn judge_failure(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
-    if attempt.is_safe_to_resend() || provider.statuses.has_idempotent_path(attempt.request()) {
+    if attempt.error().is_some_and(failure::is_permanent) {
+        return Verdict::permanent();
+    }
+    let statuses = &provider.statuses;
+    let is_barred = statuses.never_after_broken_connection && !attempt.is_undone();
+    let is_safe = attempt.is_safe_to_resend() || statuses.has_idempotent_path(attempt.request());
+    if is_safe && !is_barred {
         Verdict::retry()
     } else {
         Verdict::not_safe()

@@ -32,6 +32,7 @@ pub struct Verdict {
     bucket: Option<Arc<str>>,
     failure: bool,
     not_safe: bool,
+    permanent: bool,
     shed: bool,
     grpc_status: Option<u16>,
 }
@@ -61,6 +62,7 @@ impl Verdict {
             bucket: None,
             failure: false,
             not_safe: false,
+            permanent: false,
             shed: false,
             grpc_status: None,
         }
@@ -109,6 +111,35 @@ impl Verdict {
         let mut refused = Self::refuse();
         refused.not_safe = true;
         refused
+    }
+
+    /// Refuses because no retry mends the error, such as a certificate that is not trusted.
+    ///
+    /// The caller gets the error, and a report of [`StopReason::Permanent`](crate::StopReason::Permanent). It does not
+    /// count against the server.
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Attempt, Verdict, policy_fn};
+    ///
+    /// // The connector of this program speaks TLS by a library of the system.
+    /// fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
+    ///     error.to_string().contains("self-signed certificate")
+    /// }
+    ///
+    /// let policy = policy_fn(|attempt: &Attempt<'_>| match attempt.error() {
+    ///     Some(error) if is_untrusted(error) => Verdict::permanent(),
+    ///     _ => attempt.standard(),
+    /// });
+    /// # let _ = policy;
+    /// ```
+    pub const fn permanent() -> Self {
+        let mut refused = Self::refuse();
+        refused.permanent = true;
+        refused
+    }
+
+    pub(crate) const fn is_permanent(&self) -> bool {
+        self.permanent
     }
 
     pub(crate) const fn is_not_safe(&self) -> bool {

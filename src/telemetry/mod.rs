@@ -7,5 +7,5 @@ mod observe;
 mod report;
 pub(crate) mod trace;
 
-pub use observe::{Decision, Observer};
+pub use observe::{Decision, LowQuota, Observer};
 pub use report::{Report, ReportSlot, StopReason};

@@ -30,9 +30,46 @@ use crate::scope::Scope;
 /// let layer = RetryLayer::new(providers::wolfeo()).observe(LogFailures);
 /// # let _ = layer;
 /// ```
+///
+/// A closure is an observer, too; its argument needs its type:
+///
+/// ```
+/// use tower_backoff::{Decision, RetryLayer, providers};
+///
+/// let layer = RetryLayer::new(providers::wolfeo()).observe(|decision: &Decision<'_>| {
+///     if let Some(wait) = decision.closed_for {
+///         eprintln!("{} is closed for {wait:?}", decision.scope);
+///     }
+/// });
+/// # let _ = layer;
+/// ```
 pub trait Observer: Send + Sync {
     /// Called after the policy has judged an attempt.
     fn on_decision(&self, decision: &Decision<'_>);
+
+    /// Called when little is left of a quota that the server publishes, once until there is more again.
+    ///
+    /// How little is [`RetryLayer::low_quota`](crate::RetryLayer::low_quota). The default does nothing.
+    ///
+    /// ```
+    /// use tower_backoff::{Decision, LowQuota, Observer, RetryLayer, providers};
+    ///
+    /// struct Alarm;
+    ///
+    /// impl Observer for Alarm {
+    ///     fn on_decision(&self, _: &Decision<'_>) {}
+    ///
+    ///     fn on_low_quota(&self, quota: &LowQuota<'_>) {
+    ///         eprintln!("{} of {} calls left for {}", quota.remaining, quota.limit, quota.scope);
+    ///     }
+    /// }
+    ///
+    /// let layer = RetryLayer::new(providers::github()).observe(Alarm);
+    /// # let _ = layer;
+    /// ```
+    fn on_low_quota(&self, quota: &LowQuota<'_>) {
+        let _ = quota;
+    }
 
     /// Whether it wants the bodies of responses with this status.
     ///
@@ -42,14 +79,41 @@ pub trait Observer: Send + Sync {
     }
 }
 
+impl<F> Observer for F
+where
+    F: Fn(&Decision<'_>) + Send + Sync,
+{
+    fn on_decision(&self, decision: &Decision<'_>) {
+        self(decision);
+    }
+}
+
 impl<O: Observer + ?Sized> Observer for std::sync::Arc<O> {
     fn on_decision(&self, decision: &Decision<'_>) {
         (**self).on_decision(decision);
     }
 
+    fn on_low_quota(&self, quota: &LowQuota<'_>) {
+        (**self).on_low_quota(quota);
+    }
+
     fn wants_body_of(&self, status: StatusCode) -> bool {
         (**self).wants_body_of(status)
     }
+}
+
+/// What is left of a quota that the server publishes.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct LowQuota<'a> {
+    /// The scope of the gate, or its bucket.
+    pub scope: &'a Scope,
+    /// How many calls are left.
+    pub remaining: u32,
+    /// How many calls the quota has.
+    pub limit: u32,
+    /// When there will be more, from the arrival of the response; `None` if it does not say so.
+    pub resets_in: Option<Duration>,
 }
 
 /// A decision about an attempt.

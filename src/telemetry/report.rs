@@ -44,12 +44,12 @@ pub enum StopReason {
     NotSafe,
     /// A retry cannot fix the error.
     ///
-    /// Examples are a cost above the quota ([`CostAboveQuota`](crate::CostAboveQuota)), and a client that has failed
-    /// and takes no more requests.
+    /// Examples are a certificate that is not trusted ([`is_permanent`](crate::failure::is_permanent)), a cost above the
+    /// quota ([`CostAboveQuota`](crate::CostAboveQuota)), and a client that has failed and takes no more requests.
     Permanent,
     /// The request was retried `max_retries` times.
     RetriesExhausted,
-    /// The request was refused more often than the layer allows.
+    /// The request was refused more often than [`max_refusals`](crate::RetryLayer::max_refusals) allows.
     RefusalsExhausted,
     /// The retry budget of the scope is used up.
     BudgetExhausted,

@@ -10,7 +10,7 @@ use http::StatusCode;
 use crate::failure::FailureKind;
 use crate::policy::Attempt;
 use crate::scope::Scope;
-use crate::telemetry::StopReason;
+use crate::telemetry::{LowQuota, StopReason};
 
 #[cfg(feature = "tracing")]
 macro_rules! event {
@@ -88,6 +88,19 @@ pub(crate) fn on_stop(scope: &Scope, attempts: u32, reason: StopReason) {
     );
 }
 
+/// Reports that little is left of a published quota.
+pub(crate) fn on_low_quota(quota: &LowQuota<'_>) {
+    let seconds = quota.resets_in.unwrap_or_default().as_secs_f64();
+    event!(
+        info,
+        scope = %quota.scope,
+        remaining = %quota.remaining,
+        limit = %quota.limit,
+        seconds = %seconds,
+        "little is left of the published quota"
+    );
+}
+
 /// Warns of a second layer for a provider that does not share the gates of the first.
 pub(crate) fn on_duplicate_layer(provider: &str) {
     event!(
@@ -103,6 +116,15 @@ pub(crate) fn on_other_quotas(scope: &Scope) {
         warn,
         scope = %scope,
         "another layer that shares these `Gates` has declared other quotas: they count, and those of this layer do not"
+    );
+}
+
+/// Warns of a `Retry-After` whose reset in the same response is another by more than a factor of 100.
+pub(crate) fn on_doubtful_unit(scope: &Scope) {
+    event!(
+        warn,
+        scope = %scope,
+        "`Retry-After` and the reset of the same response differ by more than a factor of 100: it was read as seconds; if it counts another unit, state it with `Provider::header_unit(\"retry-after\", ..)`"
     );
 }
 

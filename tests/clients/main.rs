@@ -9,8 +9,10 @@ mod support;
 mod connections;
 #[cfg(feature = "hyper")]
 mod grpc;
+#[cfg(feature = "hyper")]
+mod grpc_calls;
 #[cfg(feature = "reqwest-middleware")]
 mod reqwest;
 mod scripted_servers;
-#[cfg(feature = "hyper")]
+#[cfg(all(feature = "hyper", feature = "rustls"))]
 mod tls;

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use crate::support::wire::{self, Received, Step, Wire};
 use reqwest_middleware::ClientBuilder;
 use tower::{Layer, ServiceBuilder};
-use tower_backoff::client::{reqwest as adapter, reqwest_middleware::RetryMiddleware};
+use tower_backoff::client::reqwest::{self as adapter, ReqwestService};
+use tower_backoff::client::reqwest_middleware::RetryMiddleware;
+use tower_backoff::failure::is_permanent;
 use tower_backoff::policy::Provider;
 use tower_backoff::{NotBefore, Patience, Report, ReportSlot, RetryLayer, StopReason};
 
@@ -34,7 +36,7 @@ async fn a_request_goes_there_and_a_reqwest_response_comes_back() {
     let client = client();
     let url = server.uri("/contacts?page=2").to_string();
     let request = client.put(&url).body("order one").build().unwrap();
-    let service = layer().layer(adapter::ReqwestService::new(client));
+    let service = layer().layer(ReqwestService::new(client));
     let response = adapter::execute(&service, request).await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.url().as_str(), url);
@@ -61,7 +63,7 @@ async fn the_timeout_of_a_request_holds_for_each_attempt() {
     let client = client();
     let request = client.get(server.uri("/").to_string());
     let request = request.timeout(Duration::from_millis(200)).build().unwrap();
-    let service = layer().layer(adapter::ReqwestService::new(client));
+    let service = layer().layer(ReqwestService::new(client));
     let response = adapter::execute(&service, request).await.unwrap();
     assert_eq!(response.text().await.unwrap(), "done");
 }
@@ -81,7 +83,7 @@ async fn a_stream_is_sent_once_and_its_refusal_comes_back_whole() {
         .body(body)
         .build()
         .unwrap();
-    let service = layer().layer(adapter::ReqwestService::new(client));
+    let service = layer().layer(ReqwestService::new(client));
     let response = adapter::execute(&service, request).await.unwrap();
     let report = response.extensions().get::<Report>().unwrap().clone();
     assert_eq!(
@@ -98,7 +100,7 @@ async fn a_connection_that_cannot_be_made_is_proof_that_nothing_was_sent() {
     let uri = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
     let builder = reqwest::Client::builder().no_proxy();
-    let client = adapter::ReqwestService::from_builder(builder).unwrap();
+    let client = ReqwestService::from_builder(builder).unwrap();
     let slot = ReportSlot::new();
     let mut request = http::Request::post(&uri).body("order one").unwrap();
     request.extensions_mut().insert(slot.clone());
@@ -107,6 +109,30 @@ async fn a_connection_that_cannot_be_made_is_proof_that_nothing_was_sent() {
     let error = adapter::execute(&service, request).await.unwrap_err();
     assert!(error.downcast_ref::<reqwest::Error>().unwrap().is_connect());
     assert_eq!(slot.report().unwrap().attempts(), 3);
+}
+
+/// This reqwest has no TLS, and no reqwest speaks FTP.
+#[tokio::test]
+async fn an_address_that_it_cannot_speak_to_ends_the_call_at_once() {
+    for uri in ["https://127.0.0.1/", "ftp://127.0.0.1/"] {
+        for client in [
+            ReqwestService::new(client()),
+            ReqwestService::new(client()).without_redirects(),
+        ] {
+            let slot = ReportSlot::new();
+            let request = http::Request::get(uri).extension(slot.clone()).body("");
+            let request = reqwest::Request::try_from(request.unwrap()).unwrap();
+            let service = layer().layer(client);
+            let error = adapter::execute(&service, request).await.unwrap_err();
+            assert!(is_permanent(&*error), "{error:?}");
+            let report = slot.report().unwrap();
+            assert_eq!(
+                (report.attempts(), report.stop_reason()),
+                (1, Some(StopReason::Permanent)),
+                "{uri}"
+            );
+        }
+    }
 }
 
 #[tokio::test]
@@ -118,7 +144,7 @@ async fn other_layers_stand_around_it_as_around_any_service() {
         .concurrency_limit(1)
         .layer(layer())
         .timeout(Duration::from_secs(5))
-        .service(adapter::ReqwestService::new(client));
+        .service(ReqwestService::new(client));
     let response = adapter::execute(&service, request).await.unwrap();
     assert_eq!(response.status(), 200);
 }
@@ -227,7 +253,7 @@ fn the_default_headers_of_the_client_are_not_shown() {
         .default_headers(headers)
         .build()
         .unwrap();
-    let client = tower_backoff::client::reqwest::ReqwestService::new(client);
+    let client = ReqwestService::new(client);
     let shown = format!("{client:?}");
     assert!(!shown.contains("sesame"), "{shown}");
 }

@@ -24,10 +24,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{self, AlertDescription, ClientConfig, RootCertStore, ServerConfig};
-use tower::{Layer, ServiceExt};
-use tower_backoff::failure::{Delivery, delivery};
+use tower::{Layer, Service, ServiceExt};
+use tower_backoff::failure::{Delivery, delivery, is_permanent};
 use tower_backoff::policy::Provider;
-use tower_backoff::{Backoff, Report, ReportSlot, Retry, RetryLayer, StopReason};
+use tower_backoff::{Backoff, Quota, Report, ReportSlot, Retry, RetryLayer, StopReason};
 
 type Client = Retry<legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>>;
 
@@ -44,6 +44,18 @@ enum Does {
     Resets,
     /// Reads a request and closes it then.
     TakesAndHangsUp,
+}
+
+type Certified = rcgen::CertifiedKey<rcgen::KeyPair>;
+
+/// A certificate that was valid until 2001.
+fn expired() -> Certified {
+    let mut params = rcgen::CertificateParams::new([Ipv4Addr::LOCALHOST.to_string()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    let signing_key = rcgen::KeyPair::generate().unwrap();
+    let cert = params.self_signed(&signing_key).unwrap();
+    Certified { cert, signing_key }
 }
 
 /// The requests that arrived: over which protocol, and with which body.
@@ -63,6 +75,14 @@ impl Server {
         script: impl Fn(usize) -> Does + Send + Sync + 'static,
     ) -> Self {
         let made = rcgen::generate_simple_self_signed([Ipv4Addr::LOCALHOST.to_string()]).unwrap();
+        Self::with_certificate(made, protocols, script).await
+    }
+
+    async fn with_certificate(
+        made: Certified,
+        protocols: &[&str],
+        script: impl Fn(usize) -> Does + Send + Sync + 'static,
+    ) -> Self {
         let certificate = made.cert.der().clone();
         let mut tls = ServerConfig::builder()
             .with_no_client_auth()
@@ -181,7 +201,10 @@ fn around(connector: HttpsConnector<HttpConnector>) -> Client {
 }
 
 /// Sends the order to the end, which is a failure.
-async fn fails(client: Client, mut request: Request<Full<Bytes>>) -> (BoxError, Report) {
+async fn fails<C>(client: C, mut request: Request<Full<Bytes>>) -> (BoxError, Report)
+where
+    C: Service<Request<Full<Bytes>>, Response: std::fmt::Debug, Error = BoxError>,
+{
     let slot = ReportSlot::new();
     request.extensions_mut().insert(slot.clone());
     let error = client.oneshot(request).await.unwrap_err();
@@ -261,15 +284,88 @@ async fn is_proof_that_nothing_was_sent(server: &Server, client: Client) -> BoxE
     error
 }
 
+/// Nothing was sent, and no retry would mend it: the call ends with the error as it was, and so does the next one.
+async fn ends_at_once(server: &Server, client: Client) -> rustls::Error {
+    for nth in 1..=8 {
+        let (error, report) = fails(client.clone(), server.post()).await;
+        assert_eq!(delivery(&*error), Delivery::No);
+        assert!(is_permanent(&*error));
+        assert_eq!(
+            (report.attempts(), report.stop_reason()),
+            (1, Some(StopReason::Permanent))
+        );
+        assert!(report.waited().is_zero(), "{report}");
+        assert_eq!(server.connections(), nth);
+        assert_eq!(server.received(), []);
+        if nth == 8 {
+            return of_rustls(&*error).unwrap().clone();
+        }
+    }
+    unreachable!()
+}
+
 #[tokio::test]
-async fn a_certificate_that_nobody_trusts_is_proof_that_nothing_was_sent() {
+async fn a_certificate_that_is_not_trusted_ends_the_call_at_once() {
     let server = Server::of_both_protocols(|_| Does::RefusesOnce).await;
     let client = connecting(RootCertStore::empty());
     let client = around(client.enable_all_versions().build());
-    let error = is_proof_that_nothing_was_sent(&server, client).await;
     let unknown = rustls::CertificateError::UnknownIssuer;
     let expected = rustls::Error::InvalidCertificate(unknown);
-    assert_eq!(of_rustls(&*error), Some(&expected));
+    assert_eq!(ends_at_once(&server, client).await, expected);
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_ends_the_call_at_once() {
+    let server = Server::with_certificate(expired(), &["h2"], |_| Does::RefusesOnce).await;
+    let error = ends_at_once(&server, server.client()).await;
+    assert!(
+        matches!(
+            error,
+            rustls::Error::InvalidCertificate(rustls::CertificateError::ExpiredContext { .. })
+        ),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_scheme_that_the_connector_does_not_speak_ends_the_call_at_once() {
+    let server = Server::of_both_protocols(|_| Does::RefusesOnce).await;
+    let plain = legacy::Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    // What was never sent takes nothing of a quota.
+    let provider = Provider::new("plain").quota(Quota::per_hour(2));
+    let plain = RetryLayer::new(provider).layer(plain);
+    for _ in 0..4 {
+        let (error, report) = fails(plain.clone(), server.post()).await;
+        assert!(is_permanent(&*error), "{error:?}");
+        assert_eq!(
+            (report.attempts(), report.stop_reason()),
+            (1, Some(StopReason::Permanent))
+        );
+    }
+    for scheme in ["ftp", "http"] {
+        let uri = format!("{scheme}://{}/orders", server.listener.addr());
+        let request = support::client::post(Uri::try_from(uri).unwrap());
+        let (error, report) = fails(server.client(), request).await;
+        assert!(is_permanent(&*error), "{error:?}");
+        assert_eq!(
+            (report.attempts(), report.stop_reason()),
+            (1, Some(StopReason::Permanent))
+        );
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+/// Resolvers fail for a moment, too.
+#[tokio::test]
+async fn a_host_that_is_not_known_is_asked_for_again() {
+    let server = Server::of_both_protocols(|_| Does::RefusesOnce).await;
+    let request = support::client::post(Uri::from_static("https://host.invalid/"));
+    let (error, report) = fails(server.client(), request).await;
+    assert!(!is_permanent(&*error), "{error:?}");
+    assert_eq!(
+        (report.attempts(), report.stop_reason()),
+        (3, Some(StopReason::RetriesExhausted))
+    );
 }
 
 #[tokio::test]

@@ -23,3 +23,4 @@ mod published;
 mod quota;
 mod redirect_slots;
 mod stalled_waiters;
+mod two_limits;

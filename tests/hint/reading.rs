@@ -181,3 +181,100 @@ fn a_moment_that_is_over_by_more_than_two_seconds_passes_the_question_on() {
         waits(429, &next, 90_000, "x-ratelimit-reset-day");
     }
 }
+
+/// koa-ratelimit writes `Retry-After: reset - now | 0` beside the reset itself.
+#[test]
+fn a_fractional_reset_that_is_later_by_less_than_a_second_is_the_moment_that_was_cut() {
+    let koa = |asked: &str, reset: &str| {
+        format!("x-ratelimit-remaining: 0 | x-ratelimit-reset: {reset} | retry-after: {asked}")
+    };
+    for reset in [
+        "1767225604.734",
+        "4.734",
+        "2026-01-01T00:00:04.734Z",
+        "4.734s",
+    ] {
+        waits(429, &koa("4", reset), 4_734, "x-ratelimit-reset");
+    }
+    waits(429, &koa("4", "1767225604734"), 4_734, "x-ratelimit-reset");
+    // Another moment, or a spelling that was not cut.
+    for (asked, reset) in [
+        ("4", "1767225605.734"),
+        ("4", "1767225604"),
+        ("4", "1767225605"),
+        ("5", "1767225604.734"),
+        ("4", "5"),
+    ] {
+        let millis = asked.parse::<u128>().unwrap() * 1_000;
+        waits(429, &koa(asked, reset), millis, "retry-after");
+    }
+    waits(429, &koa("4.0", "4.734"), 4_000, "retry-after");
+    waits(429, &koa("4s", "4.734"), 4_000, "retry-after");
+    // The reset of a counter that has something left is about another limit.
+    let left = "x-ratelimit-remaining: 5 | x-ratelimit-reset: 4.734 | retry-after: 4";
+    waits(429, left, 4_000, "retry-after");
+    waits(
+        429,
+        "x-ratelimit-reset: 4.734 | retry-after: 4",
+        4_000,
+        "retry-after",
+    );
+    let cached = format!("age: 3 | {}", koa("4", "4.734"));
+    waits(429, &cached, 4_000, "retry-after");
+}
+
+/// By a clock that shows fractions, each reset in whole seconds is a fraction away: that is no spelling that was cut.
+#[test]
+fn the_fraction_of_the_local_clock_is_none_of_the_reset() {
+    let headers = http::HeaderMap::from_iter(
+        [
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1767225605"),
+            ("retry-after", "4"),
+        ]
+        .map(|(name, value)| {
+            let name = http::HeaderName::from_static(name);
+            (name, http::HeaderValue::from_static(value))
+        }),
+    );
+    let received = std::time::UNIX_EPOCH + std::time::Duration::from_millis(1_767_225_600_300);
+    let status = http::StatusCode::TOO_MANY_REQUESTS;
+    let Reading::Wait(hint) = tower_backoff::hint::read(status, &headers, received) else {
+        panic!("it names a wait");
+    };
+    assert_eq!(
+        (hint.wait().as_millis(), hint.source()),
+        (4_000, "retry-after")
+    );
+}
+
+#[test]
+fn a_unit_is_never_guessed_from_another_header() {
+    let both = "x-ratelimit-remaining: 0 | x-ratelimit-reset: 30 | retry-after: 30000";
+    waits(429, both, 30_000_000, "retry-after");
+    let both = "x-ratelimit-remaining: 0 | x-ratelimit-reset: 3600 | retry-after: 1";
+    waits(429, both, 1_000, "retry-after");
+}
+
+/// The SDKs of AWS read it so; each other spelling of its kind counts seconds.
+#[test]
+fn x_amz_retry_after_counts_milliseconds() {
+    waits(503, "x-amz-retry-after: 1500", 1_500, "x-amz-retry-after");
+    waits(
+        503,
+        "x-amz-retry-after: 1500 | retry-after: 3",
+        3_000,
+        "retry-after",
+    );
+}
+
+#[test]
+fn a_duration_is_read_as_go_reads_it() {
+    waits(429, "retry-after: .5s", 500, "retry-after");
+    waits(429, "retry-after: 2.s", 2_000, "retry-after");
+    let exact = "x-ratelimit-remaining: 0 | x-ratelimit-reset: 59.123456789012s";
+    waits(429, exact, 59_124, "x-ratelimit-reset");
+    nothing(429, "retry-after: .s");
+    nothing(429, "retry-after: .5");
+    nothing(429, "retry-after: 2026-01-01T00:00:30+24:00");
+}

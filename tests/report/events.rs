@@ -4,8 +4,9 @@ use crate::support::alone::alone;
 use crate::support::log::Log;
 use crate::support::mock::{Mock, answer, status};
 use crate::support::paused::*;
+use tower_backoff::hint::Unit;
 use tower_backoff::policy::Provider;
-use tower_backoff::{Gates, Quota, RetryLayer};
+use tower_backoff::{Gates, Quota, RetryLayer, Scope};
 
 #[test]
 fn events_name_status_scope_wait_and_the_header_that_decided_and_no_secret() {
@@ -97,5 +98,52 @@ async fn layers_with_shared_gates() {
             .unwrap();
     }
     assert_eq!(warnings(), 1);
+    assert!(log.text().contains("scope=https://api.test"));
+}
+
+#[test]
+fn a_retry_after_whose_unit_is_in_doubt_is_warned_of_once() {
+    alone(
+        "events::a_retry_after_whose_unit_is_in_doubt_is_warned_of_once",
+        units_in_doubt,
+    );
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn units_in_doubt() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let reset = ("x-ratelimit-reset", "30");
+    let mock = Mock::new(move |_, head| {
+        let asked = head.uri.path().trim_start_matches('/').to_owned();
+        let spent = ("x-ratelimit-remaining", "0");
+        answer(429, &[("retry-after", &asked), spent, reset], "")
+    });
+    let policy = Provider::new("test");
+    let told = || {
+        log.text()
+            .matches("state it with `Provider::header_unit")
+            .count()
+    };
+    let ask = async |policy: &Provider, asked: &str| {
+        let service = around(&mock, RetryLayer::new(policy.clone()));
+        let _ = send(&service, get(&format!("https://api.test/{asked}"))).await;
+        told()
+    };
+    for plain in ["0", "1", "30", "3000"] {
+        assert_eq!(ask(&policy, plain).await, 0, "{plain}");
+    }
+    let millis = policy.clone().header_unit("retry-after", Unit::Millis);
+    assert_eq!(ask(&millis, "100").await, 0, "the unit is stated");
+    assert_eq!(ask(&policy, "3001").await, 1);
+    let (gates, before) = (Gates::new(), mock.calls().len());
+    let service = around(&mock, RetryLayer::new(policy).gates(&gates));
+    for _ in 0..3 {
+        let uri = "https://api.test/30000";
+        let _ = send(&service, get(uri)).await;
+        gates.reopen(&Scope::origin(&http::Uri::from_static(uri)));
+    }
+    assert_eq!(mock.calls().len(), before + 3);
+    assert_eq!(told(), 2, "once for each gate");
     assert!(log.text().contains("scope=https://api.test"));
 }

@@ -8,6 +8,8 @@ mod events;
 mod explain;
 mod house;
 mod index;
+#[cfg(feature = "tracing")]
+mod low_quota;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod servers;

@@ -243,3 +243,24 @@ async fn gates_tell_what_each_gate_is_doing() {
         (None, 0, 0)
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_closure_is_an_observer() {
+    let mock = Mock::new(|nth, _| match nth {
+        1 => answer(503, &[], "why"),
+        _ => status(200),
+    });
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let diary = Arc::clone(&seen);
+    let layer = standard().observe(move |decision: &Decision<'_>| {
+        let attempt = decision.attempt;
+        let body = attempt.body().map(<[u8]>::to_vec);
+        diary
+            .lock()
+            .unwrap()
+            .push((attempt.status().unwrap().as_u16(), body));
+    });
+    send(&around(&mock, layer), get(URI)).await.unwrap();
+    let seen = seen.lock().unwrap();
+    assert_eq!(*seen, [(503, Some(b"why".to_vec())), (200, None)]);
+}

@@ -79,6 +79,27 @@ async fn a_first_try_that_is_still_in_progress_is_waited_for() {
     );
 }
 
+/// draft-ietf-httpapi-idempotency-key-header-07, 2.7: 409 says that the first request with this key is still at work.
+#[tokio::test(start_paused = true)]
+async fn a_409_to_a_request_with_a_key_is_sent_again_with_the_same_key() {
+    let mock = failing_once(409);
+    let service = around(&mock, layer());
+    assert_eq!(status_of(&send(&service, post(URI)).await), 200);
+    let keys = keys(&mock);
+    assert_eq!(keys.len(), 2);
+    assert!(keys[0].is_some() && keys[0] == keys[1], "{keys:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_409_without_a_key_goes_to_the_caller() {
+    for request in [post(URI), get(URI)] {
+        let mock = failing_once(409);
+        let service = around(&mock, RetryLayer::new(Provider::new("acme")));
+        assert_eq!(status_of(&send(&service, request).await), 409);
+        assert_eq!(mock.calls().len(), 1);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn later_attempts_say_which_they_are_if_the_provider_has_a_header_for_it() {
     let mock = Mock::new(|nth, _| if nth < 3 { status(503) } else { status(200) });

@@ -12,6 +12,9 @@ mod failure_race;
 mod failure_wire;
 mod keys;
 mod not_sent;
+mod passing_on;
+#[cfg(feature = "rustls")]
+mod permanent;
 #[cfg(feature = "reqwest-middleware")]
 mod redirects;
 #[cfg(feature = "hyper")]

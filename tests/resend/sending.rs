@@ -21,7 +21,7 @@ use tower::{Layer, ServiceExt};
 use tower_backoff::body::{NoReplayLayer, Replay, ReplayBody};
 use tower_backoff::failure::Redirected;
 use tower_backoff::policy::Provider;
-use tower_backoff::{Backoff, BoxError, Idempotent, Retry, RetryLayer};
+use tower_backoff::{Backoff, BoxError, Idempotent, ReportSlot, Retry, RetryLayer, StopReason};
 
 fn quick() -> RetryLayer {
     RetryLayer::new(Provider::new("test")).backoff(Backoff::exponential(Duration::from_millis(1)))
@@ -71,6 +71,63 @@ async fn http1_failures_are_retried_only_if_the_method_is_idempotent() {
             row(failure, method, server.requests(), expected);
         }
     }
+}
+
+#[tokio::test]
+async fn a_provider_can_bar_every_second_send_after_a_broken_connection() {
+    use wire::Step::{Close, Reset};
+    let barred = || {
+        let policy = Provider::new("test").never_after_broken_connection();
+        RetryLayer::new(policy).backoff(Backoff::exponential(Duration::from_millis(1)))
+    };
+    for step in [Close, Reset] {
+        for method in ["GET", "PUT", "POST"] {
+            let step = step.clone();
+            let server = Wire::start(move |received| match received.nth {
+                1 => vec![step.clone()],
+                _ => wire::answer(200, "", "ok"),
+            })
+            .await;
+            let mut request = request(method, server.uri("/"));
+            request.extensions_mut().insert(Idempotent(true));
+            let slot = ReportSlot::new();
+            request.extensions_mut().insert(slot.clone());
+            let service = barred().layer(http1_client());
+            assert!(service.oneshot(request).await.is_err());
+            let reason = slot.report().unwrap().stop_reason();
+            assert_eq!(reason, Some(StopReason::NotSafe));
+            row(
+                "http1: a broken connection, barred",
+                method,
+                server.requests(),
+                1,
+            );
+        }
+    }
+    // What was not sent is no question, and what is answered is another one.
+    let (tries, client) = counting(http1_client());
+    let nowhere = wire::uri(support::listener::refusing().await, "/");
+    let layer = barred().max_retries(2);
+    let request_to = |uri| request("POST", uri);
+    assert!(
+        layer
+            .layer(client)
+            .oneshot(request_to(nowhere))
+            .await
+            .is_err()
+    );
+    assert_eq!(tries.load(std::sync::atomic::Ordering::Relaxed), 3);
+    let server = Wire::start(|received| match received.nth {
+        1 => wire::answer(500, "", ""),
+        _ => wire::answer(200, "", "ok"),
+    })
+    .await;
+    let service = barred().layer(http1_client());
+    service
+        .oneshot(request("GET", server.uri("/")))
+        .await
+        .unwrap();
+    assert_eq!(server.requests(), 2);
 }
 
 #[tokio::test]
@@ -229,6 +286,8 @@ async fn a_response_that_breaks_off_is_the_callers_and_is_not_retried() {
     );
 }
 
+/// RFC 9110, 15: a client treats an unrecognized status as the x00 of its class, so that 520 is a 500. Those of Cloudflare
+/// (520 to 530), of AWS (561) and of proxies (598, 599) are not registered.
 #[tokio::test(start_paused = true)]
 async fn statuses_are_retried_as_the_safety_rule_says() {
     // status, requests seen of a GET, of a POST, of a POST with an Idempotency-Key
@@ -242,7 +301,11 @@ async fn statuses_are_retried_as_the_safety_rule_says() {
         (504, 2, 1, 2),
         (509, 2, 1, 2),
         (520, 2, 1, 2),
+        (521, 2, 1, 2),
+        (525, 2, 1, 2),
         (530, 2, 1, 2),
+        (561, 2, 1, 2),
+        (598, 2, 1, 2),
         (599, 2, 1, 2),
         (200, 1, 1, 1),
         (301, 1, 1, 1),
@@ -268,6 +331,11 @@ async fn statuses_are_retried_as_the_safety_rule_says() {
             "{code} GET"
         );
         assert_eq!(
+            seen(code, paused::request("QUERY", URI), standard()).await,
+            get,
+            "{code} QUERY"
+        );
+        assert_eq!(
             seen(code, paused::post(URI), standard()).await,
             post,
             "{code} POST"
@@ -283,6 +351,8 @@ async fn statuses_are_retried_as_the_safety_rule_says() {
     }
 }
 
+/// RFC 9110, 15.5.9 (408: the connection closes) and 15.5.14 (413: the wait says that it is temporary); RFC 8470, 5.2 (425:
+/// it was not processed).
 #[tokio::test(start_paused = true)]
 async fn what_a_server_says_it_has_not_done_is_sent_again_whatever_the_method() {
     for (code, header, value, post) in [
@@ -412,7 +482,7 @@ async fn a_final_refusal_is_not_retried_whatever_its_status() {
         assert_eq!(paused::status_of(&outcome), code);
         assert_eq!(mock.calls().len(), 1, "{code}");
         let ended = paused::report(&outcome).unwrap().stop_reason();
-        assert_eq!(ended, Some(tower_backoff::StopReason::Final));
+        assert_eq!(ended, Some(StopReason::Final));
         assert_eq!(
             paused::text(outcome).await,
             out_of_credits,
@@ -473,7 +543,7 @@ async fn a_body_that_can_be_sent_once_is_sent_once_and_the_report_says_why() {
     assert_eq!(paused::status_of(&outcome), 429);
     assert_eq!(mock.calls().len(), 1);
     let ended = paused::report(&outcome).unwrap().stop_reason();
-    assert_eq!(ended, Some(tower_backoff::StopReason::BodyNotReplayable));
+    assert_eq!(ended, Some(StopReason::BodyNotReplayable));
 }
 
 #[tokio::test(start_paused = true)]

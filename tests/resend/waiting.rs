@@ -6,7 +6,7 @@ use crate::support::mock::{Mock, answer, status};
 use crate::support::paused::*;
 use tokio::time::Instant;
 use tower_backoff::policy::Provider;
-use tower_backoff::{Backoff, Gates, Jitter, NotBefore, Patience, RetryLayer, Scope};
+use tower_backoff::{Backoff, Gates, Jitter, NotBefore, Patience, RetryLayer, Scope, StopReason};
 
 const API: &str = "https://api.test/v1/things?key=secret";
 
@@ -244,10 +244,7 @@ async fn failures_are_retried_with_growing_waits_and_then_handed_back() {
         "four retries"
     );
     let report = report(&outcome).unwrap();
-    assert_eq!(
-        report.stop_reason(),
-        Some(tower_backoff::StopReason::RetriesExhausted)
-    );
+    assert_eq!(report.stop_reason(), Some(StopReason::RetriesExhausted));
     assert_eq!(text(outcome).await, "{}", "the body comes back whole");
 }
 
@@ -283,7 +280,7 @@ async fn failures_end_with_failure_patience_though_retries_are_left() {
     assert_eq!(status_of(&outcome), 500);
     assert!(offsets(&mock, start).last().unwrap() <= &secs(30));
     let ended = report(&outcome).unwrap().stop_reason();
-    assert_eq!(ended, Some(tower_backoff::StopReason::PatienceExceeded));
+    assert_eq!(ended, Some(StopReason::PatienceExceeded));
 }
 
 #[tokio::test(start_paused = true)]
@@ -295,10 +292,7 @@ async fn a_refusal_beyond_patience_ends_now_with_the_whole_response() {
     assert!(start.elapsed().is_zero(), "not a second is wasted");
     assert_eq!(status_of(&outcome), 429);
     let report = report(&outcome).unwrap();
-    assert_eq!(
-        report.stop_reason(),
-        Some(tower_backoff::StopReason::PatienceExceeded)
-    );
+    assert_eq!(report.stop_reason(), Some(StopReason::PatienceExceeded));
     let not_before = report.not_before().unwrap().duration_since(noon()).unwrap();
     assert_between(not_before, secs(40), millis(251));
     assert_eq!(text(outcome).await, "{}");
@@ -537,4 +531,20 @@ async fn those_who_wait_look_again_whether_the_gate_has_moved() {
     assert!(outcomes.iter().all(|outcome| status_of(outcome) == 200));
     let sent = offsets(&mock, start);
     assert!(sent[1] >= secs(5) && sent[2] >= secs(65), "{sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_refused_more_often_than_allowed_ends_with_the_refusal() {
+    for allowed in [0, 1, 3] {
+        let mock = Mock::new(|_, _| answer(429, &[("retry-after", "7")], "slow down"));
+        let layer = RetryLayer::new(Provider::new("test")).max_refusals(allowed);
+        let outcome = send(&around(&mock, layer), get("https://api.test/")).await;
+        assert_eq!(status_of(&outcome), 429);
+        let report = report(&outcome).unwrap().clone();
+        assert_eq!(report.stop_reason(), Some(StopReason::RefusalsExhausted));
+        assert_eq!(report.attempts(), allowed + 1);
+        assert_eq!(report.decided_by(), Some("retry-after"));
+        assert!(report.not_before().is_some());
+        assert_eq!(text(outcome).await, "slow down");
+    }
 }

@@ -20,9 +20,14 @@ impl std::io::Write for Log {
 impl Log {
     /// Listens for as long as the guard lives, to all that is promised: spans are for `debug`.
     pub fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        self.listen_to(tracing::Level::DEBUG)
+    }
+
+    /// Listens to this level. Below `debug` there are no spans, so that calls take the fast path.
+    pub fn listen_to(&self, level: tracing::Level) -> tracing::subscriber::DefaultGuard {
         let log = self.clone();
         let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::DEBUG)
+            .with_max_level(level)
             .with_ansi(false)
             .with_writer(move || log.clone())
             .finish();

@@ -33,6 +33,7 @@ fn bounds() -> Bounds {
         patience: Patience::of(SECOND * 300).failures(SECOND * 30),
         deadline: None,
         max_retries: 4,
+        max_refusals: u32::MAX,
         backoff: Backoff::exponential(SECOND).jitter(crate::Jitter::None),
     }
 }
@@ -307,4 +308,26 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_call_waits_for_as_many_refusals_as_are_allowed_and_no_more() {
+    let bounds = Bounds {
+        max_refusals: 2,
+        ..bounds()
+    };
+    let named = Verdict::retry().after(SECOND * 9);
+    let mut progress = Progress::default();
+    let mut plan = |verdict: &Verdict| {
+        let mut gate = FakeGate::default();
+        progress.plan(&bounds, &ended(verdict), &mut gate, || 0)
+    };
+    assert!(matches!(plan(&Verdict::throttled()), Plan::Again(_)));
+    assert!(
+        matches!(plan(&Verdict::retry()), Plan::Again(_)),
+        "a failure is none"
+    );
+    assert_eq!(plan(&named), again(SECOND * 9));
+    let reason = Some(StopReason::RefusalsExhausted);
+    assert_eq!(plan(&named), Plan::End(reason, Some(NOW + SECOND * 9)));
 }

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use self::provisional::Provisional;
+use super::blocked::Reason;
 use super::breaker::PathHash;
 use crate::retry::positive_jitter;
 use crate::time::{Moment, later};
@@ -53,6 +54,13 @@ impl Wait {
 pub(crate) struct ClosedUntil {
     pub(crate) until: Moment,
     pub(crate) decided_by: Cow<'static, str>,
+}
+
+impl ClosedUntil {
+    /// Whether it is the circuit breaker that closes the gate.
+    pub(crate) fn is_outage(&self) -> bool {
+        self.decided_by == Reason::CircuitBreaker.text()
+    }
 }
 
 /// When the gate opens after a closing.

@@ -246,8 +246,10 @@ fn offset(cursor: &mut Cursor<'_>) -> Option<Offset> {
         4 => digits.split_at(2),
         _ => return None,
     };
-    let [hours, minutes] = [hours, minutes].map(|part| Cursor(part).number(2, 2));
-    let seconds = i32::from(hours?) * 3_600 + i32::from(minutes?) * 60;
+    // RFC 3339, section 5.6: no hour beyond 23, no minute beyond 59.
+    let below = |part, bound| Cursor(part).number(2, 2).filter(|number| *number < bound);
+    let (hours, minutes) = (below(hours, 24)?, below(minutes, 60)?);
+    let seconds = i32::from(hours) * 3_600 + i32::from(minutes) * 60;
     Offset::from_seconds(sign * seconds).ok()
 }
 

@@ -1,30 +1,47 @@
 //! Lengths of time with units: Go's durations (`6m0s`, `86.4ms`) and clocks (`03:12:40`).
 
 use super::cursor::Cursor;
-use super::number::trim;
-use jiff::fmt::friendly::SpanParser;
+use super::number::{Number, trim};
 use std::time::Duration;
 
-static PARSER: SpanParser = SpanParser::new();
-
-/// A duration as Go prints it.
+/// A duration as Go writes or reads it: `1h0m0.5s`, `.5s`, `2.s`.
 ///
-/// The parser knows many more spellings; the alphabet keeps it to Go's, so that no sign, blank or word gets in.
+/// No sign, no blank, no number without a unit. A fraction finer than a nanosecond is rounded up.
 pub(crate) fn go(text: &[u8]) -> Option<Duration> {
-    let text = trim(text);
-    let begins_well = text.first().is_some_and(u8::is_ascii_digit);
-    if !begins_well || text.len() > LONGEST || !text.iter().all(is_go) {
+    let mut rest = trim(text);
+    if rest.is_empty() || rest.len() > LONGEST {
         return None;
     }
-    PARSER.parse_unsigned_duration(text).ok()
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let number = rest
+            .iter()
+            .position(|byte| !byte.is_ascii_digit() && *byte != b'.')?;
+        let (number, behind) = rest.split_at(number);
+        let (unit, behind) = unit(behind)?;
+        total = total.checked_add(Number::before_unit(number)?.of(unit))?;
+        rest = behind;
+    }
+    Some(total)
 }
 
 /// More than any duration needs, and few enough bytes to look at without a second thought.
 const LONGEST: usize = 64;
 
-/// Digits, the point, and the letters of `h m s ms us ns`; the last two bytes are the micro sign.
-fn is_go(byte: &u8) -> bool {
-    byte.is_ascii_digit() || matches!(byte, b'.' | b'h' | b'm' | b's' | b'u' | b'n' | 0xC2 | 0xB5)
+/// Takes a unit off the beginning, in nanoseconds; both micro signs of Unicode are one.
+fn unit(text: &[u8]) -> Option<(u64, &[u8])> {
+    const UNITS: [(&[u8], u64); 8] = [
+        (b"h", 3_600_000_000_000),
+        (b"ms", 1_000_000),
+        (b"m", 60_000_000_000),
+        (b"s", 1_000_000_000),
+        (b"us", 1_000),
+        ("\u{b5}s".as_bytes(), 1_000),
+        ("\u{3bc}s".as_bytes(), 1_000),
+        (b"ns", 1),
+    ];
+    let mut units = UNITS.iter();
+    units.find_map(|(name, nanos)| Some((*nanos, text.strip_prefix(*name)?)))
 }
 
 /// `hh:mm:ss`, as .NET prints a time span: days before a point and a fraction behind one are allowed.
@@ -76,7 +93,24 @@ mod tests {
         reads(go, "2m59.56s", 179_560_000_000);
         reads(go, "250us", 250_000);
         reads(go, "250µs", 250_000);
+        reads(go, "250\u{3bc}s", 250_000);
         reads(go, "17ns", 17);
+    }
+
+    #[test]
+    fn a_point_needs_digits_on_one_side_only() {
+        reads(go, ".5s", 500_000_000);
+        reads(go, "2.s", 2_000_000_000);
+        reads(go, "1m.25s", 60_250_000_000);
+        reads(go, "1.5h.5m", 5_430_000_000_000);
+    }
+
+    #[test]
+    fn a_fraction_of_more_than_nine_digits_is_rounded_up() {
+        reads(go, "59.123456789012s", 59_123_456_790);
+        reads(go, "0.0000000001s", 1);
+        reads(go, "0.9999999999s", 1_000_000_000);
+        reads(go, "1.50000000000000000000000000000000ms", 1_500_000);
     }
 
     #[test]
@@ -105,6 +139,10 @@ mod tests {
             "m5",
             "5ss",
             "1..5s",
+            ".s",
+            ".",
+            "1.2.3s",
+            "1s.",
             "99999999999999999999h",
             "1:60:00",
             "1:00:60",

@@ -22,6 +22,31 @@ impl Number {
         Number::integer(text).or_else(|| Number::general(text))
     }
 
+    /// Reads the number before a unit, whose point may be its first byte or its last; `None` if it is beyond 64 bits.
+    pub(crate) fn before_unit(text: &[u8]) -> Option<Number> {
+        let whole = |digits: &[u8]| match digits.len() {
+            0 => Some(0),
+            _ if digits.len() > LONGEST => None,
+            _ => whole_part(digits),
+        };
+        let Some(point) = text.iter().position(|byte| *byte == b'.') else {
+            return Number::integer(text);
+        };
+        let fraction = &text[point + 1..];
+        if text.len() == 1 {
+            return None;
+        }
+        Some(Number {
+            whole: whole(&text[..point])?,
+            nanos: if fraction.is_empty() {
+                0
+            } else {
+                nanos(fraction)?
+            },
+            integral: false,
+        })
+    }
+
     /// Reads digits and nothing else, as most numbers are written.
     pub(crate) fn integer(text: &[u8]) -> Option<Number> {
         if !(1..=LONGEST).contains(&text.len()) {

@@ -53,6 +53,7 @@ fn spellings_of_retry_after_are_known() {
         Unit::Millis,
     );
     is("x-throttle-wait-seconds", Role::Wait, Unit::Auto);
+    is("x-amz-retry-after", Role::Wait, Unit::Millis);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a body says: which codes and phrases mean what, and where the codes stand.
 
+mod codes_on;
 mod phrases;
 
 use std::borrow::Cow;
@@ -7,8 +8,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+pub(super) use codes_on::CodesOn;
+
 use super::Provider;
-use crate::hint::json;
+use crate::hint::{json, xml};
 use crate::policy::arguments;
 
 type Words = Vec<Cow<'static, str>>;
@@ -19,6 +22,10 @@ pub(in crate::policy) struct BodyRules {
     pub(super) final_codes: Words,
     pub(super) throttled_codes: Words,
     pub(super) retried_codes: Words,
+    /// The same codes, under some statuses only.
+    pub(super) final_codes_on: Vec<CodesOn>,
+    pub(super) throttled_codes_on: Vec<CodesOn>,
+    pub(super) retried_codes_on: Vec<CodesOn>,
     /// Where codes stand; anywhere, if it is empty.
     pub(super) code_paths: Words,
     pub(super) final_phrases: Words,
@@ -65,14 +72,17 @@ impl BodyRules {
         if status.is_success() && !self.inspects(status) {
             return BodySays::Nothing;
         }
-        if self.has_code(body, &self.final_codes) || self.has_final_phrase(body) {
+        let has_code = |always, on| self.has_code_on(status, body, always, on);
+        if has_code(&self.final_codes, &self.final_codes_on) || self.has_final_phrase(body) {
             return BodySays::Final;
         }
         let mut phrases = self.throttled_phrases.iter();
         match phrases.find(|(phrase, _)| contains(body, phrase)) {
             Some((_, lasting)) => BodySays::Throttled(*lasting),
-            None if self.has_code(body, &self.retried_codes) => BodySays::OnlyThisCall,
-            None if self.has_code(body, &self.throttled_codes) => BodySays::Throttled(None),
+            None if has_code(&self.retried_codes, &self.retried_codes_on) => BodySays::OnlyThisCall,
+            None if has_code(&self.throttled_codes, &self.throttled_codes_on) => {
+                BodySays::Throttled(None)
+            }
             None => BodySays::Nothing,
         }
     }
@@ -92,13 +102,17 @@ impl BodyRules {
 
     /// Whether a body may make a refusal final.
     pub(in crate::policy) fn may_end_a_call(&self) -> bool {
-        !self.final_codes.is_empty() || !self.final_phrases.is_empty()
+        !self.final_codes.is_empty()
+            || !self.final_codes_on.is_empty()
+            || !self.final_phrases.is_empty()
     }
 
     /// Whether a body may make another refusal of what looks final.
     pub(in crate::policy) fn may_retry_a_call(&self) -> bool {
         !self.throttled_codes.is_empty()
             || !self.retried_codes.is_empty()
+            || !self.throttled_codes_on.is_empty()
+            || !self.retried_codes_on.is_empty()
             || !self.throttled_phrases.is_empty()
     }
 
@@ -106,12 +120,35 @@ impl BodyRules {
         if codes.is_empty() {
             return false;
         }
-        let mut known = |value: &str| codes.iter().any(|code| code.eq_ignore_ascii_case(value));
+        let mut known = |value: &str| {
+            let value = without_namespace(value);
+            codes.iter().any(|code| code.eq_ignore_ascii_case(value))
+        };
+        let is_xml = xml::is_xml(body);
         if self.code_paths.is_empty() {
-            return json::codes_in(body, &mut known);
+            return match is_xml {
+                true => xml::codes_in(body, &mut known),
+                false => json::codes_in(body, &mut known),
+            };
         }
         let mut paths = self.code_paths.iter();
-        paths.any(|path| json::at(body, path, &mut known))
+        paths.any(|path| match is_xml {
+            true => xml::at(body, path, &mut known),
+            false => json::at(body, path, &mut known),
+        })
+    }
+}
+
+/// A code without the namespace before it, as AWS writes it: `com.amazonaws.dynamodb.v20120810#ThrottlingException`.
+fn without_namespace(value: &str) -> &str {
+    let is_namespace = |text: &str| {
+        let mut bytes = text.bytes();
+        !text.is_empty()
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+    };
+    match value.split_once('#') {
+        Some((namespace, code)) if is_namespace(namespace) => code,
+        _ => value,
     }
 }
 
@@ -125,16 +162,16 @@ pub(in crate::policy) fn contains(text: &[u8], phrase: &str) -> bool {
 }
 
 impl Provider {
-    /// Makes any refusal final whose JSON body has one of these codes: out of credits, validation.
+    /// Makes any refusal final whose JSON or XML body has one of these codes: out of credits, validation.
     ///
-    /// A code is a whole value of the body; letter case does not matter. It replaces the codes that were there.
+    /// A code is a whole value of the body, or the whole text of an element; letter case and a namespace that ends in `#`
+    /// do not matter. It replaces the codes that were there.
     #[must_use]
     pub fn final_codes<C: Into<Cow<'static, str>>>(
-        mut self,
+        self,
         codes: impl IntoIterator<Item = C>,
     ) -> Self {
-        self.body_rules.final_codes = words(codes);
-        self
+        self.without_final_codes().add_final_codes(codes)
     }
 
     /// Adds codes to [`final_codes`](Self::final_codes).
@@ -153,7 +190,7 @@ impl Provider {
         self
     }
 
-    /// Takes back what was said with [`final_codes`](Self::final_codes).
+    /// Takes back what was said with [`final_codes`](Self::final_codes) and [`final_codes_on`](Self::final_codes_on).
     ///
     /// ```
     /// # use tower_backoff::policy::Provider;
@@ -163,19 +200,36 @@ impl Provider {
     #[must_use]
     pub fn without_final_codes(mut self) -> Self {
         self.body_rules.final_codes.clear();
+        self.body_rules.final_codes_on.clear();
         self
     }
 
-    /// Treats any status as a refusal by a limit if the JSON body has one of these codes.
+    /// Treats any status as a refusal by a limit if the JSON or XML body has one of these codes.
     ///
     /// It replaces the codes that were there.
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Attempt, Policy, Provider, Ruling};
+    ///
+    /// let aws = Provider::new("aws").throttled_codes(["ThrottlingException", "SlowDown"]);
+    ///
+    /// let request = http::Request::post("https://dynamodb.example.com/").body(())?;
+    /// for (status, body) in [
+    ///     (400, r#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException"}"#),
+    ///     (503, "<Error><Code>SlowDown</Code></Error>"),
+    /// ] {
+    ///     let response = http::Response::builder().status(status).body(())?;
+    ///     let attempt = Attempt::new(&request, &response).with_body(body.as_bytes());
+    ///     assert_eq!(aws.judge(&attempt).ruling(), Ruling::Throttled);
+    /// }
+    /// # Ok::<(), http::Error>(())
+    /// ```
     #[must_use]
     pub fn throttled_codes<C: Into<Cow<'static, str>>>(
-        mut self,
+        self,
         codes: impl IntoIterator<Item = C>,
     ) -> Self {
-        self.body_rules.throttled_codes = words(codes);
-        self
+        self.without_throttled_codes().add_throttled_codes(codes)
     }
 
     /// Adds codes to [`throttled_codes`](Self::throttled_codes).
@@ -194,7 +248,7 @@ impl Provider {
         self
     }
 
-    /// Takes back what was said with [`throttled_codes`](Self::throttled_codes).
+    /// Takes back what was said with [`throttled_codes`](Self::throttled_codes) and [`throttled_codes_on`](Self::throttled_codes_on).
     ///
     /// ```
     /// # use tower_backoff::policy::Provider;
@@ -204,10 +258,11 @@ impl Provider {
     #[must_use]
     pub fn without_throttled_codes(mut self) -> Self {
         self.body_rules.throttled_codes.clear();
+        self.body_rules.throttled_codes_on.clear();
         self
     }
 
-    /// Retries only this call, whatever the method, if the JSON body has one of these codes.
+    /// Retries only this call, whatever the method, if the JSON or XML body has one of these codes.
     ///
     /// Such a code says that something was locked and nothing was done. The call goes again by its own backoff, and
     /// no other call waits, also if the status is 429. It replaces the codes that were there.
@@ -226,11 +281,10 @@ impl Provider {
     /// ```
     #[must_use]
     pub fn retried_codes<C: Into<Cow<'static, str>>>(
-        mut self,
+        self,
         codes: impl IntoIterator<Item = C>,
     ) -> Self {
-        self.body_rules.retried_codes = words(codes);
-        self
+        self.without_retried_codes().add_retried_codes(codes)
     }
 
     /// Adds codes to [`retried_codes`](Self::retried_codes).
@@ -249,7 +303,7 @@ impl Provider {
         self
     }
 
-    /// Takes back what was said with [`retried_codes`](Self::retried_codes).
+    /// Takes back what was said with [`retried_codes`](Self::retried_codes) and [`retried_codes_on`](Self::retried_codes_on).
     ///
     /// ```
     /// # use tower_backoff::policy::Provider;
@@ -259,13 +313,14 @@ impl Provider {
     #[must_use]
     pub fn without_retried_codes(mut self) -> Self {
         self.body_rules.retried_codes.clear();
+        self.body_rules.retried_codes_on.clear();
         self
     }
 
-    /// Looks for codes only at these paths of the JSON body. It replaces the paths that were there.
+    /// Looks for codes only at these paths of the body. It replaces the paths that were there.
     ///
     /// This is for providers whose bodies hold what their users wrote. The segments of a path are parted by dots, and
-    /// `*` is any name or index.
+    /// `*` is any name or index. In XML the first segment is the root element: `Error.Code`.
     ///
     /// # Default
     ///

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::Provider;
+use super::body_rules::CodesOn;
 use crate::gate::Quota;
 
 impl Provider {
@@ -49,6 +50,10 @@ impl Provider {
             "by code: ",
             quoted(&self.body_rules.retried_codes),
         );
+        push_on(&mut said, "by code: ", &self.body_rules.retried_codes_on);
+        if self.statuses.never_after_broken_connection {
+            said.push("never after a broken connection".to_owned());
+        }
         let paths = quoted(&self.statuses.idempotent_paths);
         push(&mut said, "a POST like a GET to ", paths);
         if let Some(stated) = &self.statuses.should_retry {
@@ -109,6 +114,7 @@ impl Provider {
         let mut said = Vec::new();
         push(&mut said, "", statuses(&self.statuses.final_for_good));
         push(&mut said, "", quoted(&self.body_rules.final_codes));
+        push_on(&mut said, "", &self.body_rules.final_codes_on);
         push(&mut said, "text: ", quoted(&self.body_rules.final_phrases));
         said.join("; ")
     }
@@ -120,6 +126,7 @@ impl Provider {
             "limit: ",
             quoted(&self.body_rules.throttled_codes),
         );
+        push_on(&mut said, "limit: ", &self.body_rules.throttled_codes_on);
         for (status, lasting) in &self.statuses.throttled {
             said.push(format!("limit: {}, {}", status.as_str(), spoken(*lasting)));
         }
@@ -152,6 +159,21 @@ impl Provider {
 fn push(said: &mut Vec<String>, what: &str, words: String) {
     if !words.is_empty() {
         said.push(format!("{what}{words}"));
+    }
+}
+
+/// Codes with the statuses under which they count.
+fn push_on(said: &mut Vec<String>, what: &str, on: &[CodesOn]) {
+    for CodesOn {
+        statuses: under,
+        codes,
+    } in on
+    {
+        push(
+            said,
+            what,
+            format!("{} under {}", quoted(codes), statuses(under)),
+        );
     }
 }
 
@@ -225,8 +247,10 @@ mod tests {
             .page("https://api.test/limits")
             .retry_on([429, 500])
             .unprocessed_on([503])
+            .never_after_broken_connection()
             .retried_codes(["LOCKED"])
             .idempotent_paths(["search"])
+            .add_retried_codes_on([409], ["IN_USE"])
             .should_retry_header(http::HeaderName::from_static("x-should-retry"))
             .should_retry_any_method()
             .bare_429_wait(Duration::from_millis(1_500))
@@ -243,13 +267,14 @@ mod tests {
             .buckets_per_resource()
             .final_on([400])
             .final_codes(["BROKE"])
+            .add_final_codes_on([403, 404], ["LIMIT", "PLAN"])
             .final_when_body_contains("no more");
         says(&provider, "page", "https://api.test/limits");
         says(
             &provider,
             "sent again",
-            "429, 500; any method: 503; by code: `LOCKED`; a POST like a GET to `search`; \
-             as `x-should-retry` says for any method",
+            "429, 500; any method: 503; by code: `LOCKED`; by code: `IN_USE` under 409; never after a broken connection; \
+             a POST like a GET to `search`; as `x-should-retry` says for any method",
         );
         let beside = Provider::new("test").add_retry_on([409]);
         says(&beside, "sent again", "the usual; also 409");
@@ -272,13 +297,18 @@ mod tests {
             "provider, `cookie` or `authorization`, path segment 1, \
              paths with `/api/`, bucket in `x-bucket` and resource",
         );
-        says(&provider, "final", "400; `BROKE`; text: `no more`");
+        says(
+            &provider,
+            "final",
+            "400; `BROKE`; `LIMIT`, `PLAN` under 403, 404; text: `no more`",
+        );
     }
 
     #[test]
     fn every_peculiarity_is_told() {
         let provider = Provider::new("test")
             .throttled_codes(["SLOW"])
+            .add_throttled_codes_on([400], ["BUSY"])
             .throttled_on([418], Duration::from_secs(120))
             .throttled_when_body_contains("slow down")
             .add_throttled_for_when_body_contains("blocked", Duration::from_secs(300))
@@ -293,7 +323,7 @@ mod tests {
         says(
             &provider,
             "peculiarities",
-            "limit: `SLOW`; limit: 418, 2 min; limit: text `slow down`; limit: text `blocked`, 5 min; \
+            "limit: `SLOW`; limit: `BUSY` under 400; limit: 418, 2 min; limit: text `slow down`; limit: text `blocked`, 5 min; \
              codes at `error.code`; inspects bodies of 200; wait: `wait` in the body; \
              used up: the next window when `x-usage` is up to `x-limit`; pause: `x-pause`; \
              `retry-after` in Millis; cuts seconds; begins with 1 in flight",

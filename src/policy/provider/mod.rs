@@ -2,6 +2,7 @@
 
 mod body_rules;
 mod buckets;
+mod connections;
 mod counting;
 mod facts;
 mod limits;
@@ -28,6 +29,8 @@ use waits::Waits;
 ///   server has not done the work. Their waits hold no other call;
 /// * any other 408, every 5xx but 501, 505 to 508, 510 and 511, and a broken connection are retried if that is safe: the
 ///   method is idempotent, or there is an `Idempotency-Key` or [`Idempotent`](crate::Idempotent);
+/// * a failure that [no retry mends](crate::failure::is_permanent), such as a certificate that is not trusted, ends the
+///   call at once;
 /// * a 409 to a request with an `Idempotency-Key` is retried: the first one is still at work;
 /// * 402, 403, 418, 420 and 430 are final, unless a header names a wait: then they are refusals by
 ///   a limit, like a 429;

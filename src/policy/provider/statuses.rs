@@ -31,6 +31,8 @@ pub(in crate::policy) struct Statuses {
     pub(super) should_retry: Option<ShouldRetry>,
     /// Paths whose POST is a pure question.
     pub(super) idempotent_paths: Vec<Cow<'static, str>>,
+    /// Whether a request that may have arrived is never sent again when its connection breaks.
+    pub(in crate::policy) never_after_broken_connection: bool,
 }
 
 impl Statuses {

@@ -51,6 +51,9 @@ fn every_setter_replaces_what_it_said_before() {
         final_codes(["ONE"]) then (["OTHER"]);
         throttled_codes(["ONE"]) then (["OTHER"]);
         retried_codes(["ONE"]) then (["OTHER"]);
+        final_codes_on([403], ["ONE"]) then ([404], ["ONE"]);
+        throttled_codes_on([403], ["ONE"]) then ([404], ["ONE"]);
+        retried_codes_on([403], ["ONE"]) then ([404], ["ONE"]);
         codes_at(["one"]) then (["other"]);
         inspect_bodies_of([200]) then ([201]);
         final_when_body_contains("one") then ("other");

@@ -1,6 +1,7 @@
 //! octocrab above the layer. The clones of a body share one stream: what the first attempt has read is gone.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use http::{Request, Response, Uri};
 use http_body_util::BodyExt;
@@ -11,7 +12,7 @@ use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
 use support::wire::{self, Wire};
 use tower::{Layer, Service};
 use tower_backoff::body::ReplayLayer;
-use tower_backoff::{BoxError, Report, RetryLayer, StopReason, providers};
+use tower_backoff::{BoxError, NotBefore, Report, RetryLayer, StopReason, providers};
 
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../support"]
@@ -105,4 +106,25 @@ async fn a_get_goes_again_without_it() {
     let answer = github._get("/repos/a/b/issues").await.unwrap();
     assert_eq!(answer.status(), 201);
     assert_eq!(bodies(&server), ["", ""]);
+}
+
+/// octocrab makes an error of its own of each refusal, without its headers.
+#[tokio::test]
+async fn its_error_has_not_before_in_it() {
+    let server = Wire::always(wire::answer(
+        429,
+        "retry-after: 58\r\n",
+        r#"{"message":"slow down"}"#,
+    ))
+    .await;
+    let retry = RetryLayer::new(providers::github())
+        .patience(Duration::from_secs(5))
+        .end_with_not_before();
+    let github = octocrab(&server, retry.layer(client()));
+    for _ in 0..2 {
+        let error = github.issues("a", "b").get(7).await.unwrap_err();
+        let not_before = NotBefore::find(&error).expect("when to come back");
+        assert!((58..=59).contains(&not_before.retry_after_seconds()));
+    }
+    assert_eq!(server.received().len(), 1);
 }

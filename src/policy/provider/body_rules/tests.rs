@@ -108,3 +108,82 @@ fn a_code_counts_only_where_codes_stand() {
     let title = r#"{"data":{"title":"SLOW"}}"#;
     rules(&provider, 200, title, (Ruling::Accept, false));
 }
+
+/// botocore cuts the code behind `#`, and reads `Error.Code` of XML.
+#[test]
+fn a_code_of_aws_is_seen_behind_its_namespace_and_in_xml() {
+    let provider = Provider::new("test")
+        .throttled_codes(["ThrottlingException", "SlowDown"])
+        .final_codes(["AccessDenied", "ValidationException"]);
+    let throttled = (Ruling::Throttled, true);
+    let is_final = (Ruling::Refuse, false);
+    for (status, body, expected) in [
+        (
+            400,
+            r#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"Rate exceeded"}"#,
+            throttled,
+        ),
+        (400, r#"{"__type":"ThrottlingException"}"#, throttled),
+        (
+            429,
+            r#"{"__type":"com.amazon.coral.validate#ValidationException"}"#,
+            is_final,
+        ),
+        (503, "<Error><Code>SlowDown</Code></Error>", throttled),
+        (
+            503,
+            "<?xml version=\"1.0\"?><ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>",
+            is_final,
+        ),
+        // No namespace, and no whole value.
+        (400, r#"{"message":"see #ThrottlingException"}"#, is_final),
+        (400, r##"{"message":"#ThrottlingException"}"##, is_final),
+        (400, "<a>about SlowDown</a>", is_final),
+    ] {
+        rules(&provider, status, body, expected);
+    }
+    let there = provider.codes_at(["Error.Code", "__type"]);
+    let elsewhere = "<Error><Message>SlowDown</Message></Error>";
+    rules(&there, 400, elsewhere, is_final);
+    rules(
+        &there,
+        400,
+        "<Error><Code>SlowDown</Code></Error>",
+        throttled,
+    );
+    let named = r#"{"__type":"a.b#ThrottlingException"}"#;
+    rules(&there, 400, named, throttled);
+}
+
+#[test]
+fn a_code_may_count_under_some_statuses_only() {
+    let provider = Provider::new("test")
+        .final_codes_on([403, 429], ["LIMIT"])
+        .throttled_codes(["LIMIT"])
+        .add_throttled_codes_on([400], ["BUSY"])
+        .retried_codes_on([409], ["LOCKED"]);
+    let (throttled, is_final) = ((Ruling::Throttled, true), (Ruling::Refuse, false));
+    for (status, code, expected) in [
+        (403, "LIMIT", is_final),
+        (429, "limit", is_final),
+        (400, "LIMIT", throttled),
+        (503, "LIMIT", throttled),
+        (400, "BUSY", throttled),
+        (403, "BUSY", is_final),
+        (409, "LOCKED", (Ruling::Retry, false)),
+        (423, "LOCKED", is_final),
+        (429, "LOCKED", throttled),
+    ] {
+        let body = format!(r#"{{"code":"{code}"}}"#);
+        rules(&provider, status, &body, expected);
+    }
+    let plain = Provider::new("test").throttled_codes(["BUSY"]);
+    assert_eq!(
+        provider
+            .clone()
+            .throttled_codes(["BUSY"])
+            .without_final_codes()
+            .without_retried_codes(),
+        plain
+    );
+}

@@ -1,0 +1,212 @@
+//! Codes that mean something under some statuses only.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+
+use super::{BodyRules, Words, words};
+use crate::policy::{Provider, arguments};
+
+/// Codes, and the statuses under which they count.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::policy::provider) struct CodesOn {
+    pub(in crate::policy::provider) statuses: Vec<StatusCode>,
+    pub(in crate::policy::provider) codes: Words,
+}
+
+impl CodesOn {
+    #[track_caller]
+    fn new<S, C>(statuses: impl IntoIterator<Item = S>, codes: impl IntoIterator<Item = C>) -> Self
+    where
+        S: TryInto<StatusCode>,
+        C: Into<Cow<'static, str>>,
+    {
+        Self {
+            statuses: arguments::statuses(statuses),
+            codes: words(codes),
+        }
+    }
+}
+
+impl BodyRules {
+    /// Whether a code stands in a body that counts under any status, or under this one.
+    pub(super) fn has_code_on(
+        &self,
+        status: StatusCode,
+        body: &[u8],
+        always: &Words,
+        on: &[CodesOn],
+    ) -> bool {
+        let mut here = on.iter().filter(|on| on.statuses.contains(&status));
+        self.has_code(body, always) || here.any(|on| self.has_code(body, &on.codes))
+    }
+}
+
+impl Provider {
+    /// Makes refusals with these statuses final whose body has one of these codes.
+    ///
+    /// It is for codes that mean something else under another status. It replaces the codes that were there, also those
+    /// of [`final_codes`](Self::final_codes).
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Attempt, Policy, Provider, Ruling};
+    ///
+    /// // "LIMIT" is a plan that has ended under 403, and a moment's load under 503.
+    /// let acme = Provider::new("acme").throttled_codes(["LIMIT"]).final_codes_on([403], ["LIMIT"]);
+    ///
+    /// let request = http::Request::get("https://api.example.com/").body(())?;
+    /// for (status, ruling) in [(403, Ruling::Refuse), (503, Ruling::Throttled)] {
+    ///     let response = http::Response::builder().status(status).body(())?;
+    ///     let attempt = Attempt::new(&request, &response).with_body(br#"{"code":"LIMIT"}"#);
+    ///     assert_eq!(acme.judge(&attempt).ruling(), ruling);
+    /// }
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn final_codes_on<S, C>(
+        self,
+        statuses: impl IntoIterator<Item = S>,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self
+    where
+        S: TryInto<StatusCode>,
+        C: Into<Cow<'static, str>>,
+    {
+        self.without_final_codes()
+            .add_final_codes_on(statuses, codes)
+    }
+
+    /// Adds codes to [`final_codes_on`](Self::final_codes_on).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").final_codes(["BROKE"]).add_final_codes_on([403], ["LIMIT"]);
+    /// assert_ne!(acme, Provider::new("acme").final_codes(["BROKE", "LIMIT"]));
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn add_final_codes_on<S, C>(
+        mut self,
+        statuses: impl IntoIterator<Item = S>,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self
+    where
+        S: TryInto<StatusCode>,
+        C: Into<Cow<'static, str>>,
+    {
+        let added = CodesOn::new(statuses, codes);
+        self.body_rules.final_codes_on.push(added);
+        self
+    }
+
+    /// Treats these statuses as refusals by a limit if the body has one of these codes.
+    ///
+    /// It replaces the codes that were there, also those of [`throttled_codes`](Self::throttled_codes).
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Attempt, Policy, Provider, Ruling};
+    ///
+    /// let acme = Provider::new("acme").throttled_codes_on([400], ["Throttling"]);
+    ///
+    /// let request = http::Request::get("https://api.example.com/").body(())?;
+    /// for (status, ruling) in [(400, Ruling::Throttled), (403, Ruling::Refuse)] {
+    ///     let response = http::Response::builder().status(status).body(())?;
+    ///     let attempt = Attempt::new(&request, &response).with_body(br#"{"code":"Throttling"}"#);
+    ///     assert_eq!(acme.judge(&attempt).ruling(), ruling);
+    /// }
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn throttled_codes_on<S, C>(
+        self,
+        statuses: impl IntoIterator<Item = S>,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self
+    where
+        S: TryInto<StatusCode>,
+        C: Into<Cow<'static, str>>,
+    {
+        self.without_throttled_codes()
+            .add_throttled_codes_on(statuses, codes)
+    }
+
+    /// Adds codes to [`throttled_codes_on`](Self::throttled_codes_on).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").throttled_codes(["SLOW"]).add_throttled_codes_on([400], ["BUSY"]);
+    /// assert_ne!(acme, Provider::new("acme").throttled_codes(["SLOW", "BUSY"]));
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn add_throttled_codes_on<S, C>(
+        mut self,
+        statuses: impl IntoIterator<Item = S>,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self
+    where
+        S: TryInto<StatusCode>,
+        C: Into<Cow<'static, str>>,
+    {
+        let added = CodesOn::new(statuses, codes);
+        self.body_rules.throttled_codes_on.push(added);
+        self
+    }
+
+    /// Retries only this call, whatever the method, if such a status has one of these codes in its body.
+    ///
+    /// It replaces the codes that were there, also those of [`retried_codes`](Self::retried_codes).
+    ///
+    /// ```
+    /// use tower_backoff::policy::{Attempt, Policy, Provider, Verdict};
+    ///
+    /// let acme = Provider::new("acme").retried_codes_on([409], ["LOCKED"]);
+    ///
+    /// let request = http::Request::post("https://api.example.com/").body(())?;
+    /// for (status, verdict) in [(409, Verdict::retry()), (423, Verdict::refuse())] {
+    ///     let response = http::Response::builder().status(status).body(())?;
+    ///     let attempt = Attempt::new(&request, &response).with_body(br#"{"code":"LOCKED"}"#);
+    ///     assert_eq!(acme.judge(&attempt), verdict);
+    /// }
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn retried_codes_on<S, C>(
+        self,
+        statuses: impl IntoIterator<Item = S>,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self
+    where
+        S: TryInto<StatusCode>,
+        C: Into<Cow<'static, str>>,
+    {
+        self.without_retried_codes()
+            .add_retried_codes_on(statuses, codes)
+    }
+
+    /// Adds codes to [`retried_codes_on`](Self::retried_codes_on).
+    ///
+    /// ```
+    /// # use tower_backoff::policy::Provider;
+    /// let acme = Provider::new("acme").retried_codes(["LOCKED"]).add_retried_codes_on([409], ["IN_USE"]);
+    /// assert_ne!(acme, Provider::new("acme").retried_codes(["LOCKED", "IN_USE"]));
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn add_retried_codes_on<S, C>(
+        mut self,
+        statuses: impl IntoIterator<Item = S>,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Self
+    where
+        S: TryInto<StatusCode>,
+        C: Into<Cow<'static, str>>,
+    {
+        let added = CodesOn::new(statuses, codes);
+        self.body_rules.retried_codes_on.push(added);
+        self
+    }
+}
