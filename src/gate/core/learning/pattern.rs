@@ -225,11 +225,11 @@ impl Pattern {
             return Some(end);
         }
         if cycle.trial.is_some() && cycle.sent > 0 && cycle.answered == 0 {
-            return Some((answer, Reason::SlowStart)); // the first call of a trial goes alone
+            return Some((answer.min(end.0), Reason::SlowStart)); // the first call of a trial goes alone
         }
         if cycle.sent < limit {
             let free = self.next_in_any_window(limit, cycle, round_trip);
-            return free.map(|free| (free, Reason::LearnedWindow));
+            return free.map(|free| (free.min(end.0), end.1));
         }
         if promises && self.length >= Duration::from_secs(1) {
             return None;

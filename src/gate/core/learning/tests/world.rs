@@ -278,6 +278,13 @@ impl<L: Limiter + Clone> WorldRun<L> {
         let now = self.moment(self.now);
         let blocked = self.learner.blocked(1, self.in_flight, now)?;
         assert!(blocked.until > now, "{blocked:?}");
+        // A waiting call sleeps until then, so that it must not be free before, if nothing happens meanwhile.
+        for part in [0.3, 0.9] {
+            let before = now + blocked.until.since(now).mul_f64(part);
+            let mut later = self.learner.clone();
+            let is_kept = later.blocked(1, self.in_flight, before).is_some();
+            assert!(is_kept, "free at {before:?}, told {blocked:?}");
+        }
         Some(self.now + blocked.until.since(now))
     }
 
