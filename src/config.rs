@@ -198,6 +198,7 @@ impl Settings {
             plans: self.policy.plans(request),
             cold_start: self.policy.cold_start(request),
             circuit_breaker: self.circuit_breaker,
+            is_partial: false,
             counts_costs: false,
             layer: self.layer_id(),
         }
@@ -216,6 +217,7 @@ impl Settings {
     pub(crate) fn partial_gate(&self, scope: &Scope, quota: &PartialQuota) -> Option<Arc<Gate>> {
         let config = GateConfig {
             quotas: quota.quotas(),
+            is_partial: true,
             counts_costs: quota.counts_costs(),
             ..self.bucket_config()
         };

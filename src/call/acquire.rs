@@ -32,8 +32,10 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             if let Some(bucket) = bucket.filter(|bucket| !bucket.is_admitted()) {
                 let Poll::Ready(admitted) = bucket.poll_acquire(needs, clock, &mut self.timer, cx)
                 else {
-                    // It holds no slot at its scope, nor a place in its queue, while it waits for its bucket.
+                    // It holds no slot elsewhere, nor a place in another queue, while it waits for its bucket.
                     self.permit.release();
+                    let retry_state = self.retry_state.iter_mut();
+                    retry_state.for_each(|retry_state| retry_state.partial.release());
                     return Poll::Pending;
                 };
                 if let Err(why) = admitted {

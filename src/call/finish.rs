@@ -72,11 +72,17 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             }
             // Nothing was answered, or more than a waiting call keeps.
             Some(LastOutcome::Reading(_)) | None => {
-                let is_outage = closed.as_ref().is_some_and(ClosedUntil::is_outage);
+                let is_outage =
+                    closed.as_ref().is_some_and(ClosedUntil::is_outage) || self.is_out();
                 let error = self.not_before(closed, or_else, scope);
                 self.end_with_not_before(error, is_outage, not_before)
             }
         }
+    }
+
+    /// Whether the server is known to be out.
+    pub(super) fn is_out(&self) -> bool {
+        self.permit.gate().is_out(self.settings.clock.now())
     }
 
     /// Returns the error in place of a response or an error, if the layer ends such calls so.

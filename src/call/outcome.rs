@@ -217,7 +217,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                 Next::Drain
             }
             Plan::End(reason, not_before) => Next::End(match self.error_for(reason, not_before) {
-                Some(error) => self.end_with_not_before(error, false, not_before),
+                Some(error) => self.end_with_not_before(error, self.is_out(), not_before),
                 None => Ok(self.end(answer.into_response(), reason, not_before)),
             }),
         }
@@ -269,7 +269,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                 self.after_drain()
             }
             Plan::End(reason, not_before) => Next::End(match self.error_for(reason, not_before) {
-                Some(error) => self.end_with_not_before(error, false, not_before),
+                Some(error) => self.end_with_not_before(error, self.is_out(), not_before),
                 None => self.end_with_error(error, reason, not_before),
             }),
         }

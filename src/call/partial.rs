@@ -5,11 +5,18 @@ use std::task::{Context, Poll, ready};
 
 use crate::config::Settings;
 use crate::gate::{AcquireRequest, Completion, Gate, Outcome, Permit, Reason, Rejected};
-use crate::hint::remaining_of;
-use crate::policy::{Attempt, RequestHead};
+use crate::hint::{Remaining, remaining_of};
+use crate::policy::{Attempt, RequestHead, Ruling, Verdict};
 use crate::retry::Cost;
 use crate::scope::Scope;
 use crate::time::{Clock, Moment, Timer};
+
+/// What is left of what has this name: as the policy has read it, else as any server says it.
+fn named_counter(name: &str, verdict: &Verdict, attempt: &Attempt<'_>) -> Option<Remaining> {
+    let by_policy = verdict.named_counter(name);
+    let generic = || remaining_of(name, attempt.headers()?, || attempt.received(), &[]);
+    by_policy.or_else(generic)
+}
 
 /// The permits of one call: hardly ever more than one.
 #[derive(Default)]
@@ -117,24 +124,32 @@ impl PartialPermits {
     pub(super) fn complete(
         &mut self,
         attempt: &Attempt<'_>,
-        cost: Option<Cost>,
+        verdict: &Verdict,
         settings: &Settings,
         received_at: Moment,
     ) {
         let request = attempt.request();
         let quotas = settings.policy.partial_quotas(&request);
+        // A refusal or a failure may have counted nothing, so that its silence says nothing of what is left.
+        let outcome = match verdict.ruling() {
+            Ruling::Accept => Outcome::Ok,
+            _ => Outcome::Unconcerned,
+        };
+        // What another address answers says nothing of this scope.
+        let is_own = attempt.answered_by().is_none();
         for PartialPermit { index, permit } in &mut self.permits {
             let Some(quota) = quotas.get(*index) else {
                 continue;
             };
             let counter = quota
                 .cost_name()
-                .and_then(|name| remaining_of(name, attempt.headers()?, || attempt.received()));
+                .filter(|_| is_own)
+                .and_then(|name| named_counter(name, verdict, attempt));
             let completion = Completion {
-                cost: quota.true_cost(attempt.status(), cost),
+                cost: quota.true_cost(attempt.status().filter(|_| is_own), verdict.cost()),
                 counter,
                 max_reset: settings.max_wait(true),
-                ..Completion::plain(Outcome::Ok)
+                ..Completion::plain(outcome)
             };
             permit.complete(completion, received_at);
         }

@@ -48,7 +48,7 @@ pub(super) fn apply_verdict<R: Body>(
         counter: verdict
             .counter()
             .filter(|_| verdict.bucket().is_none() || !is_failure(outcome)),
-        cost: verdict.cost().map(Cost::get),
+        cost: verdict.cost().and_then(Cost::said),
         bare_503,
         max_reset: settings.max_wait(is_served(verdict, attempt.status())),
     };
@@ -68,7 +68,7 @@ pub(super) fn apply_verdict<R: Body>(
         let partial = &mut retry_state.partial;
         match was_not_sent {
             true => partial.abort(),
-            false => partial.complete(attempt, verdict.cost(), settings, received_at),
+            false => partial.complete(attempt, verdict, settings, received_at),
         }
     }
     let mut bucket = retry_state

@@ -7,7 +7,8 @@ use super::core::{
     AcquireRequest, Admission, Blocked, ClosedUntil, Need, PathHash, Reason, Rejected,
 };
 use super::gate::{Guarded, WakeList};
-use super::waiters::{STALLED_AFTER, priority_of, timer_offset};
+use super::waiters::{STALLED_AFTER, timer_offset};
+use crate::retry::Priority;
 use crate::time::Moment;
 
 /// If no moment is known at which the next call may go, a timer holder looks after this long.
@@ -47,12 +48,13 @@ impl Guarded {
         };
         let blocked = self.core.blocked(need, now);
         let may_go = blocked.is_none() && now <= latest;
-        let skipped = if may_go && !self.waiters.is_first(number) {
+        let is_turn = self.waiters.is_first(number) || may_go && self.may_overtake(number, now);
+        let skipped = if may_go && !is_turn {
             self.waiters.skip_stalled(now)
         } else {
             Vec::new()
         };
-        if may_go && self.waiters.is_first(number) {
+        if may_go && is_turn {
             let others = self.waiters.len();
             if let Ok(admitted) = self.core.admit(request.need(), others, now) {
                 self.waiters.on_admit();
@@ -80,6 +82,12 @@ impl Guarded {
         (admission, wake.and(skipped))
     }
 
+    /// Whether an urgent call goes before the one whose turn it is, since only what is reserved for urgent calls is left.
+    fn may_overtake(&mut self, number: u64, now: Moment) -> bool {
+        let first = Need::of(self.waiters.first_cost().max(1), Priority::Normal);
+        self.waiters.is_first_urgent(number) && self.core.blocked(first, now).is_some()
+    }
+
     /// Until when a call waits. An outage is waited for with the patience for failures.
     fn latest(&self, request: AcquireRequest, now: Moment) -> Moment {
         let deadlines = request.deadlines;
@@ -100,7 +108,8 @@ impl Guarded {
         if now >= latest || certain.is_some_and(|closed| closed.until > latest) {
             return Some(Rejected::PastDeadline(closed));
         }
-        (self.waiters.len() >= request.max_waiting).then_some(Rejected::QueueFull(closed))
+        let ahead = self.waiters.len_before(request.priority);
+        (ahead >= request.max_waiting).then_some(Rejected::QueueFull(closed))
     }
 
     /// Until when no such call is admitted, whatever the others do meanwhile, and why.
@@ -158,7 +167,7 @@ impl Guarded {
             return (number, WakeList::default());
         }
         let wake = self.leave(number);
-        (self.waiters.arrive(priority_of(number)), wake)
+        (self.waiters.arrive_behind(number, true), wake)
     }
 
     /// Says which calls to wake when the timer of this one rings.

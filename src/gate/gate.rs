@@ -162,6 +162,11 @@ impl Gate {
         self.lock().core.is_shedding(path, now)
     }
 
+    /// Whether the circuit breaker is open.
+    pub(crate) fn is_out(&self, now: Moment) -> bool {
+        self.lock().core.is_out(now)
+    }
+
     /// Nothing under the lock can panic halfway, so a poisoned one is as good as any.
     #[inline]
     pub(super) fn lock(&self) -> Locked<'_> {

@@ -12,7 +12,7 @@ use super::core::{
 use super::gate::{Gate, Guarded};
 use super::guards::{ConcurrencyPermit, RetryReceipt};
 use super::timer_waker::TimerWaker;
-use super::waiters::{arrivals_before, priority_of};
+use super::waiters::arrivals_before;
 use crate::retry::{Budget, Priority};
 use crate::time::{Clock, Instant, Moment, Timer};
 
@@ -279,7 +279,7 @@ impl Permit {
         let mut gate = self.gate.lock();
         let state = gate.core.breaker_state(now)?;
         if self.number != 0 {
-            self.number = gate.waiters.arrive(priority_of(self.number));
+            self.number = gate.waiters.arrive_behind(self.number, true);
         }
         Some(state)
     }

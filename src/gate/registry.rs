@@ -55,6 +55,7 @@ impl Registry {
     }
 
     /// The gate of a bucket, or `None` if its scope has no room for another one.
+    /// One whose quotas are declared always has room: it is the user who names it, and not the server.
     pub(super) fn bucket(
         &mut self,
         of: &Scope,
@@ -74,7 +75,7 @@ impl Registry {
             return Some(Arc::clone(gate));
         }
         let before = buckets.gates.len();
-        if !buckets.has_room(now) {
+        if !config.is_partial && !buckets.has_room(now) {
             return None;
         }
         self.total -= before - buckets.gates.len();
@@ -82,6 +83,17 @@ impl Registry {
         buckets.gates.insert(bucket, Arc::clone(&gate));
         self.total += 1;
         Some(gate)
+    }
+
+    /// The gate of a scope and those of its buckets.
+    pub(super) fn all_of(&self, scope: &Scope) -> Vec<Arc<Gate>> {
+        let buckets = self.buckets.get(scope).into_iter();
+        let buckets = buckets.flat_map(|buckets| buckets.gates.values());
+        self.get(scope)
+            .into_iter()
+            .chain(buckets)
+            .cloned()
+            .collect()
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Gate>> {

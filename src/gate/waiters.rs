@@ -125,6 +125,17 @@ impl<W: Clone> Waiters<W> {
         self.normal.len() + others.map_or(0, |others| others.urgent.len() + others.background.len())
     }
 
+    /// How many calls wait that a new one of this priority does not go before.
+    pub(super) fn len_before(&self, priority: Priority) -> usize {
+        let lines = PRIORITIES
+            .into_iter()
+            .take_while(|other| *other as u8 <= priority as u8);
+        lines
+            .filter_map(|other| self.line(other))
+            .map(Line::len)
+            .sum()
+    }
+
     fn line(&self, priority: Priority) -> Option<&Line<W>> {
         let others = self.others.as_deref();
         match priority {
@@ -165,6 +176,20 @@ impl<W: Clone> Waiters<W> {
             .filter(|(priority, passed)| *passed >= SHARE - 1 && waits(priority));
         let starving = starving.next().map(|(priority, _)| priority);
         starving.or_else(|| PRIORITIES.into_iter().find(waits))
+    }
+
+    /// Whether this is an urgent call, and no other urgent one goes before it.
+    pub(super) fn is_first_urgent(&self, number: u64) -> bool {
+        let first = self.line(Priority::Urgent).and_then(Line::first);
+        priority_of(number) == Priority::Urgent && first.is_none_or(|(first, _)| first >= number)
+    }
+
+    /// Numbers a call that is refused again and again anew: it goes behind the others, whatever its priority.
+    pub(super) fn arrive_behind(&mut self, number: u64, is_refused_again: bool) -> u64 {
+        if let Some(others) = self.others.as_deref_mut().filter(|_| is_refused_again) {
+            others.passed_over = [SHARE; 2];
+        }
+        self.arrive(priority_of(number))
     }
 
     /// Whether no other call goes before the one with this number.

@@ -153,7 +153,10 @@ impl<'n> Stem<'n> {
     pub(super) fn words_before(self, counted: &str) -> Option<usize> {
         let wanted = || counted.split(SEPARATORS);
         let words = self.words().count().checked_sub(wanted().count())?;
-        self.words().skip(words).eq(wanted()).then_some(words)
+        let mut pairs = self.words().skip(words).zip(wanted());
+        pairs
+            .all(|(word, wanted)| word.eq_ignore_ascii_case(wanted))
+            .then_some(words)
     }
 
     /// Without the words that come and go: `x-rate-limit-limit-user` is `rate`, `user`.

@@ -82,6 +82,7 @@ pub(crate) fn remaining_of(
     counted: &str,
     headers: &HeaderMap,
     received: impl FnOnce() -> SystemTime,
+    units: &Units,
 ) -> Option<Remaining> {
     let scan = HeaderScan::of(headers);
     if scan.is_stale() {
@@ -95,7 +96,7 @@ pub(crate) fn remaining_of(
     });
     let (_, remaining, name) = counters.min_by_key(|(others, ..)| *others)?;
     let reference = || ReferenceTime::of(received, scan.date(), false);
-    Some(named(&scan, Tightest { remaining, name }, reference, &[]))
+    Some(named(&scan, Tightest { remaining, name }, reference, units))
 }
 
 /// If more calls are left than may be in flight, it does not matter how exactly the reset is told.
@@ -244,7 +245,7 @@ mod tests {
             headers.append(name, value.parse().unwrap());
         }
         let read = |name| {
-            let found = remaining_of(name, &headers, || SystemTime::UNIX_EPOCH)?;
+            let found = remaining_of(name, &headers, || SystemTime::UNIX_EPOCH, &[])?;
             let seconds = found.resets_in.map(|resets_in| resets_in.as_secs());
             Some((found.limit, found.remaining, seconds))
         };
@@ -255,7 +256,7 @@ mod tests {
             assert_eq!(read(unknown), None, "{unknown}");
         }
         headers.insert("age", "7".parse().unwrap());
-        let cached = remaining_of("tokens", &headers, || SystemTime::UNIX_EPOCH);
+        let cached = remaining_of("tokens", &headers, || SystemTime::UNIX_EPOCH, &[]);
         assert_eq!(cached, None);
     }
 

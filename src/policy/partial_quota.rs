@@ -28,7 +28,8 @@ use crate::retry::Cost;
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartialQuota {
     counts: Counted,
-    quota: Option<Quota>,
+    /// None, if only the counters of the server are known.
+    quotas: Vec<Quota>,
     /// How its gate is told from others of the scope.
     name: Arc<str>,
 }
@@ -61,13 +62,17 @@ impl PartialQuota {
     ///
     /// # Panics
     ///
-    /// If the quota is a number of calls at once, or a status has not three digits.
+    /// If the quota is a number of calls at once, there is no status, or one has not three digits.
     #[track_caller]
     pub fn of_statuses<S>(statuses: impl IntoIterator<Item = S>, quota: Quota) -> Self
     where
         S: TryInto<StatusCode>,
     {
         let statuses = arguments::statuses(statuses);
+        assert!(
+            !statuses.is_empty(),
+            "a quota of no status counts nothing: write it such as of_statuses([401, 403], quota)"
+        );
         let words: Vec<_> = statuses.iter().map(StatusCode::as_str).collect();
         let name = words.join(", ");
         Self::new(Counted::Statuses(statuses), quota, name)
@@ -91,9 +96,10 @@ impl PartialQuota {
     ///
     /// # Panics
     ///
-    /// If the quota is a number of calls at once.
+    /// If the quota is a number of calls at once, or the name is empty.
     #[track_caller]
     pub fn of_costs(name: &'static str, quota: Quota) -> Self {
+        assert_named(name);
         Self::new(Counted::Costs(name), quota, name.into())
     }
 
@@ -108,10 +114,16 @@ impl PartialQuota {
     /// let acme = Provider::new("acme").partial_quota(PartialQuota::of_published_costs("tokens"));
     /// # let _ = acme;
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the name is empty.
+    #[track_caller]
     pub fn of_published_costs(name: &'static str) -> Self {
+        assert_named(name);
         Self {
             counts: Counted::Costs(name),
-            quota: None,
+            quotas: Vec::new(),
             name: format!("only {name}").into(),
         }
     }
@@ -124,7 +136,7 @@ impl PartialQuota {
         );
         Self {
             counts,
-            quota: Some(quota),
+            quotas: vec![quota],
             name: format!("only {counted}").into(),
         }
     }
@@ -170,13 +182,30 @@ impl PartialQuota {
 
     /// What it allows, as gates take it.
     pub(crate) fn quotas(&self) -> &[Quota] {
-        self.quota.as_slice()
+        &self.quotas
     }
 
     /// What it counts, for people to read, such as `only writes`.
-    pub(super) fn words(&self) -> (&str, Option<&Quota>) {
-        (&self.name, self.quota.as_ref())
+    pub(super) fn words(&self) -> (&str, &[Quota]) {
+        (&self.name, &self.quotas)
     }
+
+    /// Joins the quotas of another one that counts the same. Returns whether it does.
+    pub(super) fn join(&mut self, other: &Self) -> bool {
+        let is_same = self.counts == other.counts;
+        if is_same {
+            self.quotas.extend(&other.quotas);
+        }
+        is_same
+    }
+}
+
+#[track_caller]
+fn assert_named(name: &str) {
+    assert!(
+        !name.is_empty(),
+        "costs need a name, such as PartialQuota::of_published_costs(\"tokens\")"
+    );
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::provider::{BodySays, Provider};
 use super::{Attempt, PartialQuota, Policy, RequestHead, Route, Verdict};
 use crate::failure;
 use crate::gate::Quota;
-use crate::hint::{Head, HeaderScan, Hint, Kind, Reading};
+use crate::hint::{Head, HeaderScan, Hint, Kind, Reading, Remaining};
 use crate::scope::Scope;
 
 /// The 5xx that another try does not mend; every other one counts as a 500 (RFC 9110, 15).
@@ -108,11 +108,22 @@ fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
     } else {
         ruling(provider, attempt, &scan)
     };
-    let verdict = verdict.with_counter(counter);
+    let verdict = verdict
+        .with_counter(counter)
+        .with_named_counters(named_counters(provider, attempt));
     match &provider.counting.buckets {
         Some(buckets) => buckets.assign(verdict, headers, &scan),
         None => verdict,
     }
+}
+
+/// What is left of the costs that have quotas of their own.
+fn named_counters(provider: &Provider, attempt: &Attempt<'_>) -> Vec<(&'static str, Remaining)> {
+    let names = provider.limits.partial.iter();
+    let names = names.filter_map(PartialQuota::cost_name);
+    names
+        .filter_map(|name| Some((name, provider.waits.remaining_of(name, attempt)?)))
+        .collect()
 }
 
 fn ruling(provider: &Provider, attempt: &Attempt<'_>, scan: &HeaderScan<'_>) -> Verdict {

@@ -29,6 +29,7 @@ pub struct Verdict {
     bare_wait: Option<Duration>,
     counter: Option<Remaining>,
     cost: Option<Box<Cost>>,
+    named_counters: Vec<(&'static str, Remaining)>,
     bucket: Option<Arc<str>>,
     failure: bool,
     not_safe: bool,
@@ -59,6 +60,7 @@ impl Verdict {
             bare_wait: None,
             counter: None,
             cost: None,
+            named_counters: Vec::new(),
             bucket: None,
             failure: false,
             not_safe: false,
@@ -307,6 +309,18 @@ impl Verdict {
     pub(crate) fn with_counter(mut self, counter: Option<Remaining>) -> Self {
         self.counter = counter;
         self
+    }
+
+    pub(crate) fn with_named_counters(mut self, counters: Vec<(&'static str, Remaining)>) -> Self {
+        self.named_counters = counters;
+        self
+    }
+
+    /// What is left of what has this name, if a provider has read it.
+    pub(crate) fn named_counter(&self, name: &str) -> Option<Remaining> {
+        let mut counters = self.named_counters.iter();
+        let (_, counter) = counters.find(|(known, _)| *known == name)?;
+        Some(*counter)
     }
 
     pub(crate) const fn counter(&self) -> Option<Remaining> {

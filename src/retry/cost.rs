@@ -22,9 +22,10 @@
 /// ```
 ///
 /// Where a provider limits several things at once, each has a name: see [`of`](Self::of).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cost {
-    calls: u32,
+    /// `None` is one, or as it was said.
+    calls: Option<u32>,
     named: [(&'static str, u32); MOST_NAMED],
 }
 
@@ -35,7 +36,7 @@ impl Cost {
     /// Creates a cost, in the unit of the quota that it is counted against.
     pub const fn new(cost: u32) -> Self {
         Self {
-            calls: cost,
+            calls: Some(cost),
             named: [("", 0); MOST_NAMED],
         }
     }
@@ -64,7 +65,11 @@ impl Cost {
     ///
     /// If the name is empty.
     pub const fn of(name: &'static str, cost: u32) -> Self {
-        Self::new(1).and(name, cost)
+        let unsaid = Self {
+            calls: None,
+            named: [("", 0); MOST_NAMED],
+        };
+        unsaid.and(name, cost)
     }
 
     /// Adds what the call uses of another thing that is limited.
@@ -97,14 +102,21 @@ impl Cost {
 
     /// Returns the cost in quotas that count calls.
     pub const fn get(self) -> u32 {
+        match self.calls {
+            Some(calls) => calls,
+            None => 1,
+        }
+    }
+
+    /// The cost in quotas that count calls, if it was said.
+    pub(crate) fn said(self) -> Option<u32> {
         self.calls
     }
 
     /// Returns the cost that has this name.
     pub fn get_of(self, name: &str) -> Option<u32> {
-        let mut named = self.named();
-        let (_, cost) = named.find(|(known, _)| *known == name)?;
-        Some(cost)
+        let named = self.named().filter(|(known, _)| *known == name);
+        named.map(|(_, cost)| cost).reduce(u32::saturating_add)
     }
 
     /// The costs that have a name.
@@ -146,6 +158,8 @@ mod tests {
         );
         assert!(std::panic::catch_unwind(|| cost.and("d", 4)).is_err());
         assert!(std::panic::catch_unwind(|| Cost::of("", 4)).is_err());
+        assert_eq!(Cost::of("a", 5).and("a", 700).get_of("a"), Some(705));
+        assert_eq!((Cost::of("a", 5).get(), Cost::of("a", 5).said()), (1, None));
         assert!(Cost::new(9).is_plain() && !cost.is_plain());
         assert_eq!(Cost::default(), 1.into());
     }

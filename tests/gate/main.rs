@@ -22,5 +22,6 @@ mod priorities;
 mod published;
 mod quota;
 mod redirect_slots;
+mod several_gates;
 mod stalled_waiters;
 mod two_limits;

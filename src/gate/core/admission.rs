@@ -22,6 +22,8 @@ pub(crate) struct GateConfig<'a> {
     /// How many calls may be in flight to begin with.
     pub(crate) cold_start: Option<u32>,
     pub(crate) circuit_breaker: CircuitBreaker,
+    /// Whether it is the gate of a partial quota, and not of a scope or a bucket.
+    pub(crate) is_partial: bool,
     /// Whether published counters count the costs of calls, and not calls.
     pub(crate) counts_costs: bool,
     /// The layer that asks, told by an address.

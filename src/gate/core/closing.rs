@@ -136,6 +136,11 @@ impl Core {
         self.cooldown.settled(now)
     }
 
+    /// Closings in a row without a served response between.
+    pub(crate) fn closings_in_a_row(&self) -> u32 {
+        self.cooldown.streak()
+    }
+
     /// When the last closing ends that holds whatever is still to be read.
     pub(crate) fn last_settled(&self) -> Option<Moment> {
         self.cooldown.last_settled()

@@ -34,7 +34,9 @@ impl Core {
                 self.declared_end
                     .replace(&mut counter, &mut self.limits, round_trip, now);
             }
-            self.learner.on_counter(counter, admitted.ticket, now);
+            let is_settled = self.cost_in_flight == Some(0);
+            self.learner
+                .on_counter(counter, admitted.ticket, is_settled, now);
         }
         if completion.outcome == Outcome::Ok {
             if completion.counter.is_none() {

@@ -182,6 +182,11 @@ impl Cooldown {
     }
 
     /// When the last closing ends that is not provisional.
+    /// Closings in a row without a served response between.
+    pub(crate) fn streak(&self) -> u32 {
+        self.streak
+    }
+
     pub(crate) fn last_settled(&self) -> Option<Moment> {
         match &self.provisional {
             Some(provisional) => provisional.settled.as_ref(),

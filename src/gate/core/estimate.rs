@@ -19,6 +19,9 @@ pub struct Estimate {
 /// The round trip of a server that has answered no call yet.
 const UNKNOWN: Duration = Duration::from_millis(50);
 
+/// Of more calls the first are played, which takes some tenths of a second, and the others take as long in proportion.
+const MOST_PLAYED: usize = 200_000;
+
 /// What would be sent later than this cannot be foreseen.
 const HORIZON: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
@@ -33,11 +36,14 @@ impl Core {
             round_trip => round_trip,
         };
         let total = ahead.saturating_add(calls as usize);
+        let played = total.min(MOST_PLAYED.max(ahead.saturating_add(1)));
+        // The costs of those on their way are not known.
+        self.cost_in_flight = self.cost_in_flight.map(|_| 0);
         let mut on_their_way: VecDeque<(Moment, Option<Admitted>)> = (0..self.in_flight)
             .map(|_| (now + round_trip, None))
             .collect();
         let (mut at, mut first) = (now, now);
-        for sent in 0..total {
+        for sent in 0..played {
             let admitted = loop {
                 self.answer_until(&mut on_their_way, at);
                 let blocked = match self.admit(1, total - sent, at) {
@@ -58,7 +64,7 @@ impl Core {
         }
         Some(Estimate {
             first: first.since(now),
-            last: at.since(now),
+            last: at.since(now).mul_f64(total as f64 / played.max(1) as f64),
         })
     }
 

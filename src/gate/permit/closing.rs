@@ -6,7 +6,6 @@ use super::{Permit, Stage, stage_after};
 use crate::gate::core::{Closing, Completion, OpensAt};
 use crate::gate::gate::WakeList;
 use crate::gate::guards::ProvisionalClosing;
-use crate::gate::waiters::priority_of;
 use crate::time::Moment;
 
 impl Permit {
@@ -53,7 +52,8 @@ impl Permit {
             gate.core.learn(admitted, &closing, is_first);
         }
         let goes_behind = closing.refused && was_probe && self.number != 0;
-        let behind = goes_behind.then(|| gate.waiters.arrive(priority_of(self.number)));
+        let is_refused_again = gate.core.closings_in_a_row() > 1;
+        let behind = goes_behind.then(|| gate.waiters.arrive_behind(self.number, is_refused_again));
         let (opens, wake) = match provisional {
             Some((id, _, now)) => gate.resolve(id, is_news.then_some(closing), now),
             None if is_news => {

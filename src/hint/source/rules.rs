@@ -66,6 +66,16 @@ impl Rules {
     }
 
     /// What is left of a published quota.
+    pub(crate) fn remaining_of(
+        &self,
+        counted: &str,
+        headers: &HeaderMap,
+        received: impl FnOnce() -> SystemTime,
+    ) -> Option<Remaining> {
+        remaining::remaining_of(counted, headers, received, &self.units)
+    }
+
+    /// What is left of a published quota of calls.
     pub(crate) fn remaining(
         &self,
         headers: &HeaderMap,

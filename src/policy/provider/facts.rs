@@ -75,8 +75,12 @@ impl Provider {
             .iter()
             .map(|cap| format!("at most {}", allowed(cap)));
         let partial = self.limits.partial.iter().map(|partial| {
-            let (counted, quota) = partial.words();
-            let allowed = quota.map_or_else(|| "as published".to_owned(), allowed);
+            let (counted, quotas) = partial.words();
+            let allowed: Vec<_> = quotas.iter().map(allowed).collect();
+            let allowed = match allowed.is_empty() {
+                true => "as published".to_owned(),
+                false => allowed.join(" and "),
+            };
             format!("{allowed} ({counted})")
         });
         listed(plans.chain(caps).chain(partial))

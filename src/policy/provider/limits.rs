@@ -108,7 +108,7 @@ impl Provider {
         self
     }
 
-    /// Adds a quota to those of [`partial_quota`](Self::partial_quota).
+    /// Adds a quota to those of [`partial_quota`](Self::partial_quota), such as tokens per day to tokens per minute.
     ///
     /// ```
     /// # use tower_backoff::{Quota, policy::{PartialQuota, Provider}};
@@ -118,7 +118,10 @@ impl Provider {
     /// ```
     #[must_use]
     pub fn add_partial_quota(mut self, quota: PartialQuota) -> Self {
-        self.limits.partial.push(quota);
+        let mut known = self.limits.partial.iter_mut();
+        if !known.any(|known| known.join(&quota)) {
+            self.limits.partial.push(quota);
+        }
         self
     }
 

@@ -46,6 +46,17 @@ impl Waits {
         self.rules.remaining(headers, scan, || attempt.received())
     }
 
+    /// What is left of what has this name.
+    pub(in crate::policy) fn remaining_of(
+        &self,
+        counted: &str,
+        attempt: &Attempt<'_>,
+    ) -> Option<Remaining> {
+        let headers = attempt.headers()?;
+        self.rules
+            .remaining_of(counted, headers, || attempt.received())
+    }
+
     /// The pause that a served answer asks for.
     pub(in crate::policy) fn pause(&self, head: Head<'_>, body: Option<&[u8]>) -> Option<Hint> {
         self.rules.pause(&self.pauses, head, body)

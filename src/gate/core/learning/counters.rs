@@ -153,7 +153,16 @@ impl Counters {
     }
 
     /// Notes what the answer says to the call with this number. `sent` is how many were sent by now.
-    pub(crate) fn on_counter(&mut self, counter: Remaining, sequence: u32, sent: u32, now: Moment) {
+    /// Where costs are counted, `is_settled` says that no other call is in flight. If it was the last one, too, all are
+    /// counted at their true cost.
+    pub(crate) fn on_counter(
+        &mut self,
+        counter: Remaining,
+        sequence: u32,
+        sent: u32,
+        is_settled: bool,
+        now: Moment,
+    ) {
         if self.distrusted > 0 {
             self.distrusted -= 1;
             return;
@@ -189,7 +198,12 @@ impl Counters {
                 ..new
             };
         } else if !known.is_after(&new) {
-            known.most = known.most.min(new.most);
+            let is_exact = is_settled && sequence.wrapping_add(1) == sent;
+            known.most = if is_exact {
+                new.most
+            } else {
+                known.most.min(new.most)
+            };
             if new.lowest <= known.lowest {
                 (known.lowest, known.since) = (new.lowest, new.since);
             }

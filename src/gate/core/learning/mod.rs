@@ -341,9 +341,15 @@ impl Learner {
 
     /// Notes what an answer says of what is left.
     #[inline]
-    pub(crate) fn on_counter(&mut self, counter: Remaining, ticket: Ticket, now: Moment) {
+    pub(crate) fn on_counter(
+        &mut self,
+        counter: Remaining,
+        ticket: Ticket,
+        is_settled: bool,
+        now: Moment,
+    ) {
         self.counters
-            .on_counter(counter, ticket.sequence, self.sequence, now);
+            .on_counter(counter, ticket.sequence, self.sequence, is_settled, now);
     }
 
     /// How many other calls were in flight when this one was sent, and how many were sent since.

@@ -339,7 +339,7 @@ impl<L: Limiter + Clone> WorldRun<L> {
         }
         self.in_flight -= 1;
         if let Some(counter) = answer.counter {
-            self.learner.on_counter(counter, call.ticket, now);
+            self.learner.on_counter(counter, call.ticket, false, now);
         }
         if answer.refused.is_some() {
             return self.learner.on_answer(call.ticket, now);
