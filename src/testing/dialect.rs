@@ -28,15 +28,15 @@ pub enum Dialect {
     RetryAfterDate,
     /// `Retry-After` of a fixed length, whatever the limit, as Varnish is often configured.
     RetryAfterFixed(Duration),
-    /// `Retry-After` with a fraction of a second beside [`LegacyEpoch`](Self::LegacyEpoch): rate-limiter-flexible.
+    /// [`LegacyEpoch`](Self::LegacyEpoch), with fractional seconds in `Retry-After`: rate-limiter-flexible.
     RetryAfterFraction,
-    /// `Retry-After` in milliseconds beside [`LegacyEpoch`](Self::LegacyEpoch): rate-limiter-flexible.
+    /// [`LegacyEpoch`](Self::LegacyEpoch), with milliseconds in `Retry-After`: rate-limiter-flexible.
     RetryAfterMillis,
     /// `X-RateLimit-*` with a reset in epoch seconds on each answer: express-rate-limit, Flask-Limiter.
     LegacyEpoch,
     /// `X-RateLimit-*` with the seconds until the reset on each answer: fastify.
     LegacyDelta,
-    /// `X-RateLimit-*` with an exact epoch, beside a `Retry-After` that is cut to whole seconds: koa-ratelimit.
+    /// `X-RateLimit-*` with an exact epoch, and a `Retry-After` that is cut: koa-ratelimit.
     LegacyFraction,
     /// `X-RateLimit-*` without a reset on each answer, and `Retry-After` on refusals.
     Counters,
@@ -215,7 +215,7 @@ fn policy(call: &CountedCall<'_>) -> String {
     }
 }
 
-/// As express-rate-limit writes it: the policy has a name, and the partition key is the hash of the caller.
+/// The headers of express-rate-limit: the policy has a name, and the key is a hash of the caller.
 fn draft8(call: &CountedCall<'_>, reset: u64) -> Vec<Header> {
     let LimitState {
         limit, remaining, ..

@@ -55,7 +55,9 @@ enum CallCounter {
         last: u32,
         count: u32,
     },
-    /// In units of which one token is as many as the window has nanoseconds, so that each nanosecond adds `calls`.
+    /// A token is as many units as the window has nanoseconds.
+    ///
+    /// So each nanosecond adds `calls` units, and nothing is rounded.
     Bucket {
         burst: u32,
         level: u128,
@@ -104,7 +106,7 @@ impl Limit {
         Self::new(calls, window, CallCounter::Log(VecDeque::new()))
     }
 
-    /// Counts calls in windows, and weighs in the last window by the share that is not over for a window ago.
+    /// Counts calls in windows, and adds the share of the last window that a sliding one would cover.
     ///
     /// A client that spends all of each window is refused at the beginning of the next one.
     pub fn sliding_counter(calls: u32, window: Duration) -> Self {

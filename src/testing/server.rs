@@ -238,7 +238,9 @@ impl Server {
         response
     }
 
-    /// Makes a clone for a network, on which an answer is this long on its way, and whose clock is that of the system.
+    /// Makes a clone for a network, on which an answer is this long on its way.
+    ///
+    /// Its clock is that of the system unless another one was set.
     pub(super) fn behind(&self, transit: Duration) -> Self {
         self.record().clock.get_or_insert_with(Clock::default);
         let mut server = self.clone();

@@ -137,18 +137,21 @@ async fn each_dialect_is_understood_by_a_client_that_was_told_nothing() {
 async fn a_call_before_the_wait_of_a_refusal_is_over_is_early() {
     let server = Server::new(Limit::fixed_window(1, 10 * SECOND));
     let server = server.response_time(SECOND);
-    // The third is sent before the refusal of the second has arrived.
-    let three = join_all((0..3).map(|_| status(&server))).await;
-    assert_eq!(three, [200, 429, 429]);
+    // The third and the fourth are sent before the refusal of the second has arrived.
+    let four = join_all([0, 0, 0, 999].map(async |millis| {
+        sleep(Duration::from_millis(millis)).await;
+        status(&server).await
+    }));
+    assert_eq!(four.await, [200, 429, 429, 429]);
     assert_eq!(server.early_calls(), 0);
     sleep(Duration::from_millis(1)).await;
     assert_eq!(status(&server).await, 429);
     assert_eq!(server.early_calls(), 1);
-    // The last refusal has named 9 s, of which its answer has taken one.
+    // The refusal of 999 ms has named ten whole seconds.
     sleep(8 * SECOND).await;
     assert_eq!(status(&server).await, 200);
     assert_eq!(server.early_calls(), 1);
-    assert_eq!((server.calls(), server.refusals()), (5, 3));
+    assert_eq!((server.calls(), server.refusals()), (6, 4));
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,6 +194,13 @@ async fn the_calls_that_fail_are_counted_and_retried() {
     let took = import(&server, Provider::new("acme"), 30).await;
     assert_eq!((server.calls(), server.refusals()), (33, 0));
     assert!(took < 10 * SECOND, "{took:?}");
+
+    let server = Server::new(Limit::fixed_window(1, SECOND)).fail_when(|nth| nth == 2);
+    for expected in [200, 429, 429] {
+        assert_eq!(status(&server).await, expected);
+    }
+    advance(SECOND).await;
+    assert_eq!(status(&server).await, 500, "the second that is admitted");
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,6 +216,35 @@ async fn a_call_is_admitted_by_all_limits_and_counts_in_each() {
     let refusal = ask(&server).await;
     assert_eq!(refusal.headers()["retry-after-long"], "9");
     assert_eq!(refusal.headers().get("retry-after-short"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_limits_the_tightest_is_told_of() {
+    let server = Server::new(Limit::fixed_window(3, SECOND))
+        .add_limit(Limit::fixed_window(4, 10 * SECOND))
+        .add_limit(Limit::fixed_window(100, MINUTE))
+        .dialect(Dialect::LegacyDelta);
+    let told = |answer: &Response<String>| {
+        let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+        let names = [
+            "x-ratelimit-limit",
+            "x-ratelimit-remaining",
+            "x-ratelimit-reset",
+        ];
+        names.map(header).join(" ")
+    };
+    for expected in ["3 2 1", "3 1 1", "3 0 1", "3 0 1"] {
+        assert_eq!(told(&ask(&server).await), expected);
+    }
+    advance(SECOND).await;
+    for expected in ["4 0 9", "4 0 9"] {
+        assert_eq!(told(&ask(&server).await), expected);
+    }
+    // Now the shorter one is full as well.
+    let server =
+        Server::new(Limit::fixed_window(1, SECOND)).add_limit(Limit::fixed_window(1, MINUTE));
+    assert_eq!(status(&server).await, 200);
+    assert_eq!(ask(&server).await.headers()["retry-after"], "60");
 }
 
 #[tokio::test(start_paused = true)]

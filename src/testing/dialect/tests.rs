@@ -40,7 +40,7 @@ fn told(dialect: Dialect, is_admitted: bool) -> String {
     lines.join("\n")
 }
 
-/// What each dialect says on a served answer and on a refusal, and the milliseconds that the refusal names.
+/// What each dialect says on served answers and refusals, and the milliseconds that a refusal names.
 const TABLE: [(Dialect, &str, &str, Option<u64>); 20] = [
     (Dialect::Bare, "", "", None),
     (Dialect::RetryAfter, "", "retry-after: 49", Some(49_000)),

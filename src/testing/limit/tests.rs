@@ -180,7 +180,7 @@ proptest! {
 }
 
 #[test]
-fn a_limit_counts_down_to_what_it_admits() {
+fn a_limit_counts_down_to_what_it_admits_and_begins_again() {
     let window = 10 * SECOND;
     for limit in [
         Limit::fixed_window(3, window),
@@ -198,6 +198,15 @@ fn a_limit_counts_down_to_what_it_admits() {
             assert_eq!((state.limit, state.remaining), (3, left), "{state:?}");
         }
         assert!(!asked.arrive(now), "{:?}", asked.limit);
+        for arrived in [now; 3] {
+            asked.limit.release(arrived);
+        }
+        // Two windows later nothing of it is left.
+        let later = now + window * 2;
+        for _ in 0..3 {
+            assert!(asked.arrive(later), "{:?}", asked.limit);
+        }
+        assert!(!asked.arrive(later), "{:?}", asked.limit);
     }
 }
 
@@ -232,6 +241,18 @@ fn a_refused_call_lengthens_the_block_where_refusals_count() {
             assert_eq!(opens, at(expected), "{:?}", asked.limit);
         }
     }
+}
+
+#[test]
+fn a_sliding_counter_with_room_admits_at_once() {
+    let mut asked = Asked::new(Limit::sliding_counter(3, 10 * SECOND));
+    let start = asked.start;
+    assert!(asked.arrive(start) && asked.arrive(start));
+    assert_eq!(asked.resets_at(start), start);
+    assert!(asked.arrive(start));
+    // The next window begins with three of three; a third of it later there is room for one.
+    let opens = asked.resets_at(start).since(start);
+    assert_eq!(opens.as_millis(), 13_333);
 }
 
 #[test]
