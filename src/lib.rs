@@ -61,6 +61,7 @@
 //! | share gates between layers, inspect them, or open one | [`Gates`] |
 //! | share one quota between processes | [`fleet`] |
 //! | know why a call waited | [`Report`], [`Observer`], [`NotBefore`] |
+//! | test your own client against a server with a rate limit | `testing`, behind the feature of that name |
 //! | read hints and classify errors without the layer | [`hint`], [`failure`] |
 //!
 //! # Where to put it
@@ -129,6 +130,8 @@ mod retry;
 mod scope;
 mod service;
 mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time;
 
 pub use error::{BoxError, CostAboveQuota, NotBefore, UnknownCost};
@@ -158,6 +161,10 @@ struct Waiting;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/servers.md")]
 struct Servers;
+
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../docs/testing.md")]
+struct Testing;
 
 // It comes from reqwest and goes to it.
 #[cfg(all(doctest, feature = "reqwest-middleware"))]

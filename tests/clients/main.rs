@@ -11,6 +11,8 @@ mod connections;
 mod grpc;
 #[cfg(feature = "hyper")]
 mod grpc_calls;
+#[cfg(feature = "testing")]
+mod loopback;
 #[cfg(feature = "reqwest-middleware")]
 mod reqwest;
 mod scripted_servers;

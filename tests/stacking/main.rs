@@ -6,3 +6,5 @@ mod support;
 mod holding;
 mod layers;
 mod no_runtime;
+#[cfg(feature = "testing")]
+mod own_tests;
