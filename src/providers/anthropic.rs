@@ -4,7 +4,7 @@
 //! * <https://docs.anthropic.com/en/api/errors>
 //! * <https://github.com/anthropics/anthropic-sdk-python/blob/main/src/anthropic/_base_client.py>
 
-use crate::policy::Provider;
+use crate::policy::{PartialQuota, Provider};
 
 /// Anthropic: requests, input tokens and output tokens per minute, by model and tier.
 ///
@@ -26,9 +26,15 @@ use crate::policy::Provider;
 ///
 /// No quota is declared, since it depends on the model and the tier, and is published. Tokens are a bucket
 /// that refills all the time, so that a reset is later than `retry-after`.
+///
+/// A request that says what it uses, by `Cost::of("input-tokens", 700)` and the like, waits for the published tokens, too:
+/// `tokens`, `input-tokens` and `output-tokens`.
 pub fn anthropic() -> Provider {
     Provider::new("anthropic")
         .page("https://docs.anthropic.com/en/api/rate-limits")
+        .add_partial_quota(PartialQuota::of_published_costs("tokens"))
+        .add_partial_quota(PartialQuota::of_published_costs("input-tokens"))
+        .add_partial_quota(PartialQuota::of_published_costs("output-tokens"))
         .per_credential(["x-api-key", "authorization"])
         .add_retry_on([409])
         .should_retry_header("x-should-retry")

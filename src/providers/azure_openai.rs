@@ -1,7 +1,7 @@
 //! Azure OpenAI: <https://learn.microsoft.com/azure/ai-services/openai/how-to/quota>.
 
 use crate::hint::Field;
-use crate::policy::Provider;
+use crate::policy::{PartialQuota, Provider};
 
 /// Azure OpenAI: requests and tokens per minute, by deployment.
 ///
@@ -11,9 +11,12 @@ use crate::policy::Provider;
 ///   another.
 ///
 /// No quota is declared, since the owner of the deployment sets it.
+///
+/// A request that says what it uses, by `Cost::of("tokens", 900)`, waits for the published tokens, too.
 pub fn azure_openai() -> Provider {
     Provider::new("azure-openai")
         .page("https://learn.microsoft.com/azure/ai-services/openai/how-to/quota")
+        .add_partial_quota(PartialQuota::of_published_costs("tokens"))
         .per_credential(["api-key", "authorization"])
         .per_path_segment(2)
         .wait_from(Field::after("retry after "))

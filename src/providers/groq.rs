@@ -7,7 +7,7 @@
 
 use http::header::AUTHORIZATION;
 
-use crate::policy::Provider;
+use crate::policy::{PartialQuota, Provider};
 
 /// Groq: requests and tokens per minute and per day, by organization and model.
 ///
@@ -23,9 +23,12 @@ use crate::policy::Provider;
 /// [`without_idempotent_paths`](Provider::without_idempotent_paths) takes it back.
 ///
 /// No quota is declared, since it depends on the model and the plan, and is published.
+///
+/// A request that says what it uses, by `Cost::of("tokens", 900)`, waits for the published tokens, too.
 pub fn groq() -> Provider {
     Provider::new("groq")
         .page("https://console.groq.com/docs/rate-limits")
+        .add_partial_quota(PartialQuota::of_published_costs("tokens"))
         .per_credential([AUTHORIZATION])
         .add_retry_on([409])
         .unprocessed_on([498])

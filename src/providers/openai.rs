@@ -7,7 +7,7 @@
 
 use http::header::AUTHORIZATION;
 
-use crate::policy::Provider;
+use crate::policy::{PartialQuota, Provider};
 
 /// OpenAI: requests and tokens per minute, by model and tier.
 ///
@@ -32,9 +32,12 @@ use crate::policy::Provider;
 /// say [`Idempotent`](crate::Idempotent) on the requests that may be sent twice.
 ///
 /// No quota is declared, since it depends on the model and the tier, and is published.
+///
+/// A request that says what it uses, by `Cost::of("tokens", 900)`, waits for the published tokens, too.
 pub fn openai() -> Provider {
     Provider::new("openai")
         .page("https://platform.openai.com/docs/guides/rate-limits")
+        .add_partial_quota(PartialQuota::of_published_costs("tokens"))
         .per_credential([AUTHORIZATION])
         .add_retry_on([409])
         .should_retry_header("x-should-retry")

@@ -3,7 +3,7 @@
 use http::request::Parts;
 use tokio::time::Instant;
 use tower_backoff::policy::Provider;
-use tower_backoff::{Retry, RetryLayer, providers};
+use tower_backoff::{Cost, Retry, RetryLayer, providers};
 
 use crate::support::mock::{Answer, Mock, answer, status};
 use crate::support::paused::*;
@@ -119,5 +119,44 @@ async fn a_question_whose_connection_broke_is_asked_again_and_an_order_is_not() 
         let uri = format!("https://api.test/v1/{path}");
         let _ = send(&service, post(&uri)).await;
         assert_eq!(mock.calls().len(), sent, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_says_its_tokens_waits_for_the_published_ones() {
+    for (provider, remaining, reset, name) in [
+        (
+            providers::openai(),
+            "x-ratelimit-remaining-tokens",
+            "x-ratelimit-reset-tokens",
+            "tokens",
+        ),
+        (
+            providers::groq(),
+            "x-ratelimit-remaining-tokens",
+            "x-ratelimit-reset-tokens",
+            "tokens",
+        ),
+        (
+            providers::anthropic(),
+            "anthropic-ratelimit-output-tokens-remaining",
+            "anthropic-ratelimit-output-tokens-reset",
+            "output-tokens",
+        ),
+    ] {
+        let (mock, service) = service(provider, move |nth, _| match nth {
+            1 => answer(200, &[(remaining, "500"), (reset, "6s")], ""),
+            _ => status(200),
+        });
+        let begun = Instant::now();
+        for cost in [100, 400, 900] {
+            let mut request = post("https://api.test/v1/messages");
+            let cost = Cost::of(name, cost);
+            request.extensions_mut().insert(cost);
+            send(&service, request).await.unwrap();
+        }
+        let sent = offsets(&mock, begun);
+        assert!(sent[1] < secs(1), "500 are enough for 400: {sent:?}");
+        assert_between(sent[2], secs(6), secs(1));
     }
 }
