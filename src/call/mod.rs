@@ -175,7 +175,13 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             .as_ref()
             .and_then(|retry_state| retry_state.span.as_ref())
         {
-            Some(span) => span.in_scope(|| attempt.poll(cx)),
+            Some(span) => {
+                let polled = span.in_scope(|| attempt.poll(cx));
+                if let Poll::Ready(Ok(response)) = &polled {
+                    span.on_response(response.status());
+                }
+                polled
+            }
             None => attempt.poll(cx),
         }
     }

@@ -225,6 +225,10 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
 
     /// Judges a failure and applies the verdict.
     fn on_error(&mut self, error: BoxError, received_at: Moment) -> Next<S::ResponseBody> {
+        let retry_state = self.retry_state.as_ref();
+        if let Some(span) = retry_state.and_then(|retry_state| retry_state.span.as_ref()) {
+            span.on_error(FailureKind::of(&*error));
+        }
         let attempt = Attempt::from_error(
             self.outgoing.head(),
             &*error,

@@ -139,11 +139,13 @@ pub(crate) use span::{Span, attempt};
 
 #[cfg(feature = "tracing")]
 mod span {
-    use http::Method;
+    use http::{Method, StatusCode};
 
+    use crate::failure::FailureKind;
     use crate::scope::Scope;
 
     /// The span of one attempt, to which the client's own events belong.
+    /// Its fields have the names of the semantic conventions of OpenTelemetry for HTTP clients.
     pub(crate) struct Span(tracing::Span);
 
     /// Creates a span; `None` if no subscriber wants it.
@@ -153,7 +155,17 @@ mod span {
         if tracing::level_filters::LevelFilter::current() < tracing::Level::DEBUG {
             return None;
         }
-        let span = tracing::debug_span!("attempt", %scope, %method, number);
+        let span = tracing::debug_span!(
+            "attempt",
+            %scope,
+            http.request.method = %method,
+            http.request.resend_count = tracing::field::Empty,
+            http.response.status_code = tracing::field::Empty,
+            error.type = tracing::field::Empty,
+        );
+        if number > 1 {
+            span.record("http.request.resend_count", number - 1);
+        }
         (!span.is_disabled()).then_some(Span(span))
     }
 
@@ -161,13 +173,26 @@ mod span {
         pub(crate) fn in_scope<T>(&self, what: impl FnOnce() -> T) -> T {
             self.0.in_scope(what)
         }
+
+        /// Notes the response. A status from 400 on is an error, by its number.
+        pub(crate) fn on_response(&self, status: StatusCode) {
+            self.0.record("http.response.status_code", status.as_u16());
+            if status.as_u16() >= 400 {
+                self.0.record("error.type", status.as_str());
+            }
+        }
+
+        pub(crate) fn on_error(&self, kind: FailureKind) {
+            self.0.record("error.type", tracing::field::display(kind));
+        }
     }
 }
 
 #[cfg(not(feature = "tracing"))]
 mod span {
-    use http::Method;
+    use http::{Method, StatusCode};
 
+    use crate::failure::FailureKind;
     use crate::scope::Scope;
 
     pub(crate) enum Span {}
@@ -178,6 +203,14 @@ mod span {
 
     impl Span {
         pub(crate) fn in_scope<T>(&self, _: impl FnOnce() -> T) -> T {
+            match *self {}
+        }
+
+        pub(crate) fn on_response(&self, _: StatusCode) {
+            match *self {}
+        }
+
+        pub(crate) fn on_error(&self, _: FailureKind) {
             match *self {}
         }
     }

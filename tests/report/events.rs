@@ -50,7 +50,7 @@ async fn three_refusals_and_a_failure() {
         "500",
         "error.type=connection reset",
         "attempt{scope=https://api.test (key ",
-        "method=GET number=2}: report::events: sending",
+        "http.request.method=GET http.request.resend_count=1}: report::events: sending",
     ] {
         assert!(told.contains(word), "{word} is missing: {told}");
     }
