@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use super::{Call, Next, path_hash};
 use crate::body::Replay;
-use crate::gate::{AcquireRequest, Deadlines, Permit};
+use crate::gate::{AcquireRequest, Deadlines, Permit, Rejected};
 use crate::inner::Inner;
 use crate::time::Moment;
 
@@ -45,6 +45,18 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             }
             if let Some(retry_state) = &mut self.retry_state {
                 let partial = &mut retry_state.partial;
+                // There is no use in waiting for one of these if its scope is closed for longer.
+                let latest = needs.deadlines.latest;
+                let gate = self.permit.gate();
+                let closed = partial
+                    .is_awaited()
+                    .then(|| gate.closed_beyond(latest, clock.now()))
+                    .flatten();
+                if closed.is_some() {
+                    let scope = gate.scope().clone();
+                    let why = Rejected::PastDeadline(closed);
+                    return Poll::Ready(Next::End(self.reject(why, scope)));
+                }
                 let admitted = ready!(partial.poll_acquire(
                     needs,
                     clock,

@@ -76,6 +76,11 @@ impl PartialPermits {
         self.permits.iter_mut().map(|partial| &mut partial.permit)
     }
 
+    /// Whether one of them has not admitted the call yet.
+    pub(super) fn is_awaited(&mut self) -> bool {
+        self.permits().any(|permit| !permit.is_admitted())
+    }
+
     /// Waits until all have admitted the call, or one rejects it.
     pub(super) fn poll_acquire(
         &mut self,

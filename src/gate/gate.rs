@@ -10,8 +10,8 @@ use std::task::Waker;
 use shuttle::sync::{Mutex, MutexGuard};
 
 use super::core::{
-    Admitted, Closed, Closing, Completion, Core, GateConfig, Need, OpensAt, Outcome, PathHash,
-    ProvisionalId,
+    Admitted, Closed, ClosedUntil, Closing, Completion, Core, GateConfig, Need, OpensAt, Outcome,
+    PathHash, ProvisionalId,
 };
 use super::waiters::Waiters;
 use crate::scope::Scope;
@@ -160,6 +160,15 @@ impl Gate {
     /// Whether a bare 503 that this path answers now is a refusal by a limit.
     pub(crate) fn is_shedding(&self, path: PathHash, now: Moment) -> bool {
         self.lock().core.is_shedding(path, now)
+    }
+
+    /// The closing that holds now, if it lasts beyond this moment whatever is still to be read.
+    pub(crate) fn closed_beyond(&self, latest: Moment, now: Moment) -> Option<ClosedUntil> {
+        let gate = self.lock();
+        gate.core
+            .settled(now)
+            .filter(|closed| closed.until > latest)
+            .cloned()
     }
 
     /// Whether the circuit breaker is open.

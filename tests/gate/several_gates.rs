@@ -11,7 +11,9 @@ use tokio::time::Instant;
 use tower_backoff::failure::Redirected;
 use tower_backoff::hint::Unit;
 use tower_backoff::policy::{Attempt, PartialQuota, Policy, Provider, RequestHead, Verdict};
-use tower_backoff::{Cost, Gates, Patience, Priority, Quota, RetryLayer, Scope};
+use tower_backoff::{
+    Cost, CostAboveQuota, Gates, NotBefore, Patience, Priority, Quota, RetryLayer, Scope,
+};
 
 const URI: &str = "https://api.test/things";
 
@@ -471,4 +473,41 @@ async fn a_full_queue_of_background_calls_does_not_send_urgent_ones_away() {
     let urgent = send(&service, with(URI, Priority::Urgent)).await;
     assert_eq!(status_of(&urgent), 200);
     background.iter().for_each(|call| call.abort());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_scope_is_closed_beyond_its_patience_ends_now() {
+    let mock = Mock::new(|nth, _| match nth {
+        2 => answer(429, &[("retry-after", "3600")], ""),
+        _ => status(200),
+    });
+    let writes = PartialQuota::of_writes(Quota::per_minute(1));
+    let provider = Provider::new("acme").partial_quota(writes);
+    let service = around(&mock, RetryLayer::new(provider));
+    send(&service, post(URI)).await.unwrap();
+    let refused = send(&service, get(URI)).await;
+    assert_eq!(status_of(&refused), 429);
+    let begun = Instant::now();
+    let error = send(&service, post(URI)).await.unwrap_err();
+    let not_before = NotBefore::find(&*error).expect("when to come back");
+    assert!(not_before.wait() > secs(3_000), "{not_before}");
+    assert!(begun.elapsed() < secs(1), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_of_more_tokens_than_are_published_ends_at_once() {
+    let mock = Mock::new(|_, _| {
+        let headers = [
+            ("x-ratelimit-limit-tokens", "1000"),
+            ("x-ratelimit-remaining-tokens", "900"),
+            ("x-ratelimit-reset-tokens", "60s"),
+        ];
+        answer(200, &headers, "")
+    });
+    let service = around(&mock, RetryLayer::new(published()));
+    send(&service, tokens(100)).await.unwrap();
+    let error = send(&service, tokens(1_001)).await.unwrap_err();
+    let above: &CostAboveQuota = error.downcast_ref().expect("a cost above the quota");
+    assert_eq!((above.cost(), above.limit()), (1_001, 1_000));
+    assert_eq!(mock.calls().len(), 1);
 }

@@ -136,7 +136,11 @@ impl Core {
 
     /// Whether a call of this cost can ever be admitted. If not, returns the most that one may cost.
     pub(crate) fn check_cost(&self, cost: u32) -> Result<(), u32> {
-        self.limits.check_cost(cost)
+        self.limits.check_cost(cost)?;
+        let published = self
+            .cost_in_flight
+            .and_then(|_| self.learner.published_limit());
+        published.filter(|limit| cost > *limit).map_or(Ok(()), Err)
     }
 
     /// Says what a reason means, for a report. A closing is described by the header that asked for it.

@@ -81,6 +81,11 @@ impl Counters {
         })
     }
 
+    /// How much there is in a window, if a counter says so.
+    pub(crate) fn limit(&self) -> Option<u32> {
+        self.known.as_ref().and_then(|known| known.limit)
+    }
+
     /// How many more calls may be sent, if a counter says so.
     #[inline]
     pub(crate) fn left(&self, in_flight: u32) -> Option<i64> {

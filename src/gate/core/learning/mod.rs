@@ -112,6 +112,11 @@ impl Learner {
         self.pattern.as_deref().and_then(Pattern::learned)
     }
 
+    /// How much the published quota ever holds.
+    pub(crate) fn published_limit(&self) -> Option<u32> {
+        self.counters.limit()
+    }
+
     /// What is left of the published quota, and of how much.
     pub(crate) fn published(&mut self, in_flight: u32, now: Moment) -> Option<(u32, u32)> {
         self.counters.roll(in_flight, self.sequence, now);
