@@ -115,10 +115,7 @@ impl World {
     pub(super) fn new(quotas: &[Quota]) -> Self {
         let config = GateConfig {
             quotas,
-            plans: &[],
-            cold_start: None,
-            circuit_breaker: Default::default(),
-            layer: 0,
+            ..GateConfig::default()
         };
         let limit = |concurrency| {
             let mut of_kind = quotas
