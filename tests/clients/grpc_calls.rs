@@ -238,3 +238,32 @@ async fn what_is_no_call_of_grpc_ends_with_the_error_itself() {
     let error = service.oneshot(get().unwrap()).await.unwrap_err();
     assert!(error.is::<NotBefore>(), "{error:?}");
 }
+
+/// However a call ends while the circuit breaker is open: the server is unavailable, and no quota is exhausted.
+#[tokio::test(start_paused = true)]
+async fn while_the_breaker_is_open_calls_end_as_unavailable() {
+    for ends_with_not_before in [false, true] {
+        let layer = RetryLayer::new(policy())
+            .max_retries(50)
+            .failure_patience(SECOND * 6)
+            .seed(1);
+        let layer = match ends_with_not_before {
+            true => layer.end_with_not_before(),
+            false => layer,
+        };
+        let (client, _) = client(layer, |_| {
+            let error = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+            Err(error.into())
+        });
+        let calls = (0..8).map(|nth| {
+            let mut client = client.clone();
+            async move {
+                tokio::time::sleep(SECOND / 3 * nth).await;
+                let outcome = client.check(HealthCheckRequest::default()).await;
+                outcome.map(drop).unwrap_err().code()
+            }
+        });
+        let codes = futures_util::future::join_all(calls).await;
+        assert!(!codes.contains(&Code::ResourceExhausted), "{codes:?}");
+    }
+}
