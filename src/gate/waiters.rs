@@ -1,11 +1,15 @@
 //! The calls that wait at a gate: whose turn it is, and which of them hold a timer.
 
 mod line;
+mod number;
+
+pub(super) use self::number::arrivals_before;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use self::line::{Line, Waiter};
+use self::number::{first_number, priority_of};
 use crate::retry::Priority;
 use crate::time::Moment;
 
@@ -53,31 +57,10 @@ struct OtherLines<W> {
     passed_over: [u32; 2],
 }
 
-/// The priority is in the two highest bits of a number.
-const PRIORITY_SHIFT: u32 = 62;
-
 /// A priority whose calls wait gets one of this many admissions.
 const SHARE: u32 = 10;
 
 const PRIORITIES: [Priority; 3] = [Priority::Urgent, Priority::Normal, Priority::Background];
-
-const fn first_number(priority: Priority) -> u64 {
-    (priority as u64) << PRIORITY_SHIFT
-}
-
-/// The priority of the call with this number.
-pub(super) fn priority_of(number: u64) -> Priority {
-    match number >> PRIORITY_SHIFT {
-        0 => Priority::Urgent,
-        1 => Priority::Normal,
-        _ => Priority::Background,
-    }
-}
-
-/// How many calls of its priority had arrived when the call with this number did.
-pub(super) const fn arrivals_before(number: u64) -> u64 {
-    number & ((1 << PRIORITY_SHIFT) - 1)
-}
 
 impl<W> Default for OtherLines<W> {
     fn default() -> Self {
