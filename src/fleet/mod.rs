@@ -96,3 +96,9 @@ impl<F: Fleet + ?Sized> Fleet for std::sync::Arc<F> {
         (**self).on_close(scope, closed_for);
     }
 }
+
+pub mod ledger;
+
+/// The name of a scope that all processes with the same secret share: 128 bits of a keyed hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScopeName(pub [u8; 16]);
