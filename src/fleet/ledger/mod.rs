@@ -5,10 +5,11 @@ mod exchange;
 use std::future::Future;
 
 pub use exchange::{
-    Closing, Counter, Exchange, Granted, MemberAccount, Reply, ReplyState, Settled, Unit, Window,
+    Counter, Exchange, Granted, MemberAccount, QuotaUnit, Reply, ReplyState, ScopeClosing, Settled,
+    Window,
 };
 
-use super::ScopeName;
+use crate::scope::ScopeName;
 
 /// A connection to a ledger: one exchange is one round trip.
 pub trait LedgerClient: Send + Sync + 'static {
