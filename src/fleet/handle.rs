@@ -45,6 +45,12 @@ impl GateHandle {
         self.if_alive((), |gate| gate.set_led_by_fleet(leads));
     }
 
+    /// Whether the gate is still there.
+    #[cfg_attr(all(target_family = "wasm", target_os = "unknown"), allow(dead_code))]
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
     fn if_alive<T>(&self, otherwise: T, ask: impl FnOnce(Arc<dyn GateSide>) -> T) -> T {
         self.0.upgrade().map_or(otherwise, ask)
     }

@@ -6,11 +6,15 @@
 
 mod handle;
 pub mod ledger;
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+mod member;
 
 use std::num::NonZeroU64;
 use std::time::Duration;
 
 pub use handle::GateHandle;
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+pub use member::{Away, LedgerFleet, MemberStatus};
 
 pub use crate::scope::ScopeName;
 

@@ -2,7 +2,9 @@
 
 mod exchange;
 
+use std::fmt;
 use std::future::Future;
+use std::time::Duration;
 
 pub use exchange::{
     Counter, Exchange, Granted, MemberAccount, QuotaUnit, Reply, ReplyState, ScopeClosing, Settled,
@@ -21,7 +23,17 @@ pub trait LedgerClient: Send + Sync + 'static {
         scope: ScopeName,
         exchange: &Exchange,
     ) -> impl Future<Output = Result<Reply, Unreachable>> + Send;
+
+    /// Calls this when another member closes a scope, if the ledger can tell so at once.
+    ///
+    /// It is a hint, and may be lost: each reply says, too, whether the scope is closed. The default does nothing.
+    fn on_closing(&self, scope: ScopeName, listener: ClosingListener) {
+        let _ = (scope, listener);
+    }
 }
+
+/// Is told for how long a scope is closed.
+pub type ClosingListener = Box<dyn Fn(Duration) + Send + Sync>;
 
 /// Why an exchange failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,3 +44,14 @@ pub enum Unreachable {
     /// The ledger replied with an error: tried again later.
     ErrorReply(String),
 }
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoConnection(why) => write!(f, "no connection to the ledger: {why}"),
+            Self::ErrorReply(why) => write!(f, "the ledger replied with an error: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Unreachable {}

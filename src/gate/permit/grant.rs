@@ -18,7 +18,7 @@ impl Permit {
     }
 
     /// Asks the member for a call whose turn it is. If it is not granted, the gate knows then until when.
-    pub(super) fn ask_member(&mut self, now: Moment) -> bool {
+    pub(in crate::gate) fn ask_member(&mut self, now: Moment) -> bool {
         let Some(member) = self.gate.member() else {
             return true;
         };
