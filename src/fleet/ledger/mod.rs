@@ -1,12 +1,14 @@
 //! The ledger that all members of a fleet share: what they say to it and what it replies.
 
 mod exchange;
+mod state;
 
 use std::future::Future;
 
 pub use exchange::{
     Closing, Counter, Exchange, Granted, MemberAccount, Reply, ReplyState, Settled, Unit, Window,
 };
+pub use state::LedgerState;
 
 use super::ScopeName;
 
