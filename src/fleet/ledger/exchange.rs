@@ -10,8 +10,12 @@ use std::time::Duration;
 pub struct Exchange {
     /// The member: random bits of its process and gate.
     pub member: u64,
-    /// Rises with each exchange of this member.
+    /// Rises with each exchange of this member. The first is 1.
     pub sequence: u64,
+    /// The sequence of its youngest exchange whose reply has arrived. Zero if there is none.
+    ///
+    /// What was booked for it in a later reply is lost, and not free before its time.
+    pub last_reply: u64,
     /// For how long it may use what it holds if it is not heard of again.
     pub lease: Duration,
     /// The declared windows, the same ones in the same order for all members of a scope.

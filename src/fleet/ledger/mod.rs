@@ -1,6 +1,7 @@
 //! The ledger that all members of a fleet share: what they say to it and what it replies.
 
 mod exchange;
+mod state;
 
 use std::fmt;
 use std::future::Future;
@@ -10,6 +11,7 @@ pub use exchange::{
     Counter, Exchange, Granted, MemberAccount, QuotaUnit, Reply, ReplyState, ScopeClosing, Settled,
     Window,
 };
+pub use state::LedgerState;
 
 use crate::scope::ScopeName;
 

@@ -1,0 +1,177 @@
+//! The reference of a ledger: the rules by which one scope is shared, without a network and told the time.
+
+mod cooldown;
+mod granting;
+mod members;
+mod published;
+mod settling;
+mod terms;
+#[cfg(test)]
+mod tests;
+mod window_log;
+
+use std::time::Duration;
+
+use self::cooldown::SharedCooldown;
+use self::members::{MemberRecord, Members};
+use self::published::PublishedQuota;
+use self::terms::{COST, Terms, UNITS, bounded, micros_up};
+use self::window_log::WindowLog;
+use super::exchange::{Exchange, Granted, Reply, ReplyState};
+
+/// What a ledger knows of one scope.
+///
+/// Every ledger decides as this one: a file holds it, and the script of another store is compared with it. It counts
+/// in integers and in microseconds of the ledger's own clock, so that a script that counts in doubles is exact.
+///
+/// In each window, what is lent and what was settled less than a window ago is never more than the limit. Lent is
+/// what a member was granted and has not settled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LedgerState {
+    /// When the first exchange was heard.
+    began_at: Option<u64>,
+    /// The most members that anybody remembers from an earlier ledger. Zero: this is a first start.
+    remembered: u64,
+    accounts: [Account; UNITS],
+    /// One log for each declared window, in their order.
+    logs: Vec<WindowLog>,
+    members: Members,
+    cooldown: SharedCooldown,
+    published: Option<PublishedQuota>,
+}
+
+/// What all members have of one unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Account {
+    lent: u64,
+    /// How much was ever settled.
+    settled: u64,
+}
+
+impl LedgerState {
+    /// The state of a scope that no member was heard of.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Notes what a member says, and grants what can be granted of what it asks for.
+    ///
+    /// `now` is the ledger's clock, counted from any moment that stays the same.
+    pub fn exchange(&mut self, exchange: &Exchange, now: Duration) -> Reply {
+        let now = now.as_micros() as u64;
+        let terms = Terms::of(exchange);
+        self.advance(&terms, now);
+
+        let record = self.members.record(exchange.member).cloned();
+        match &record {
+            Some(record) if exchange.sequence <= record.sequence => {
+                return self.reply(exchange, &terms, ReplyState::Late, now);
+            }
+            None if !self.members.has_room() => {
+                return self.reply(exchange, &terms, ReplyState::Late, now);
+            }
+            None => self.note_memory(exchange),
+            Some(_) => {}
+        }
+        if !exchange.tells_all && knows_less(record.as_ref(), exchange, &terms) {
+            self.note_closing(exchange, &terms, now);
+            return self.reply(exchange, &terms, ReplyState::TellAll, now);
+        }
+
+        let mut record = record.unwrap_or_default();
+        self.settle_told(&mut record, exchange, &terms, now);
+        record.sequence = exchange.sequence;
+        record.until = now + terms.lease;
+        self.cooldown.on_served(u64::from(exchange.served), now);
+        if let Some(counter) = &exchange.counter {
+            let cost = self.accounts[COST];
+            PublishedQuota::on_counter(
+                &mut self.published,
+                counter,
+                (cost.lent, cost.settled),
+                now,
+            );
+        }
+        self.note_closing(exchange, &terms, now);
+        if exchange.leaves {
+            self.settle_rest(&record, &terms, now);
+            self.members.remove(exchange.member);
+            return self.reply(exchange, &terms, ReplyState::Done, now);
+        }
+        self.members.note(exchange.member, record.clone());
+        let (grants, ask_again_in) = self.grant_all(&mut record, exchange, &terms, now);
+        self.members.note(exchange.member, record);
+        Reply {
+            grants,
+            ask_again_in: Duration::from_micros(ask_again_in),
+            ..self.reply(exchange, &terms, ReplyState::Done, now)
+        }
+    }
+
+    /// Does what time has brought since the last exchange.
+    fn advance(&mut self, terms: &Terms, now: u64) {
+        self.began_at.get_or_insert(now);
+        let windows = self.logs.len().max(terms.windows.len());
+        self.logs.resize_with(windows, WindowLog::default);
+        for (log, window) in self.logs.iter_mut().zip(&terms.windows) {
+            log.free_expired(window.length, now);
+        }
+        PublishedQuota::advance(&mut self.published, self.accounts[COST].lent, now);
+        let length = |window: usize| Some(terms.windows.get(window)?.length);
+        self.cooldown.forget_cap(length, now);
+        let lent = self.members.end_leases(terms.memory(), now);
+        for (unit, lent) in lent.into_iter().enumerate() {
+            self.settle(unit, now, lent, terms, now);
+            self.accounts[unit].lent -= lent;
+            self.accounts[unit].settled += lent;
+        }
+        self.members.forget_lapsed(now);
+    }
+
+    /// A member that this ledger does not know may remember one from before this one began.
+    fn note_memory(&mut self, exchange: &Exchange) {
+        let has_settled =
+            |account: &super::MemberAccount| account.settled > 0 || account.confirmed > 0;
+        if exchange.members_known > 1 || exchange.accounts.iter().any(has_settled) {
+            let known = u64::from(exchange.members_known).max(1);
+            self.remembered = self.remembered.max(known);
+        }
+    }
+
+    fn note_closing(&mut self, exchange: &Exchange, terms: &Terms, now: u64) {
+        let Some(closing) = &exchange.closing else {
+            return;
+        };
+        if closing.is_refusal {
+            let learned = self.fullest_window(terms, now);
+            self.cooldown.on_refusal(learned, now);
+        }
+        self.cooldown.close(micros_up(closing.remaining), now);
+    }
+
+    /// A reply that grants nothing.
+    fn reply(&self, exchange: &Exchange, terms: &Terms, state: ReplyState, now: u64) -> Reply {
+        let published = self.published.as_ref();
+        let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        Reply {
+            state,
+            closed_for: Duration::from_micros(self.cooldown.closed_for(now)),
+            members: count(self.members.leased() as u64),
+            settled_by_all: self.accounts[COST].settled,
+            free: count(self.free(COST, terms, now)),
+            ask_again_in: Duration::ZERO,
+            is_published: published.is_some_and(|quota| quota.resets_in(now).is_some()),
+            grants: vec![Vec::<Granted>::new(); exchange.accounts.len()],
+        }
+    }
+}
+
+/// Whether the ledger has forgotten some of what it has confirmed to this member.
+fn knows_less(record: Option<&MemberRecord>, exchange: &Exchange, terms: &Terms) -> bool {
+    let mut accounts = terms.units.iter().zip(&exchange.accounts);
+    accounts.any(|(unit, account)| {
+        let known = record.map_or(0, |record| record.accounts[*unit].settled);
+        known < bounded(account.confirmed)
+    })
+}

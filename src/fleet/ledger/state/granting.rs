@@ -1,0 +1,290 @@
+//! How much is granted: now, or from when an old place becomes free.
+
+use std::time::Duration;
+
+use super::LedgerState;
+use super::cooldown::LearnedCap;
+use super::members::MemberRecord;
+use super::published::PublishedQuota;
+use super::terms::{COST, DeclaredWindow, IN_FLIGHT, Terms, UNLIMITED, bounded};
+use crate::fleet::ledger::exchange::{Exchange, Granted, MemberAccount};
+
+/// The most groups of booked places in one grant.
+const MOST_GROUPS: usize = 64;
+/// When to ask again for calls in flight, which end at any moment.
+const ASK_IN_FLIGHT: u64 = 50_000;
+/// When to ask again during a slow start, and where no window is declared.
+const ASK_SOON: u64 = 100_000;
+
+/// What one account may be granted.
+#[derive(Clone, Copy, Debug)]
+struct Offer {
+    /// What is free now.
+    free: u64,
+    /// What this member may be granted, free or booked.
+    most: u64,
+    /// The size of one portion.
+    portion: u64,
+}
+
+impl LedgerState {
+    /// Serves each account by itself. Also returns when to ask again, or zero if nothing is lacking.
+    pub(super) fn grant_all(
+        &mut self,
+        record: &mut MemberRecord,
+        exchange: &Exchange,
+        terms: &Terms,
+        now: u64,
+    ) -> (Vec<Vec<Granted>>, u64) {
+        let mut grants = vec![Vec::new(); exchange.accounts.len()];
+        let mut ask_again_in = UNLIMITED;
+        for (index, (unit, told)) in terms.units.iter().zip(&exchange.accounts).enumerate() {
+            let granted = self.grant(record, *unit, told, terms, now, &mut grants[index]);
+            if granted < u64::from(told.need) {
+                ask_again_in = ask_again_in.min(self.ask_again_in(*unit, terms, now));
+            }
+        }
+        (grants, ask_again_in % UNLIMITED)
+    }
+
+    /// Grants what is free, or else books what becomes free, and returns how much that is.
+    fn grant(
+        &mut self,
+        record: &mut MemberRecord,
+        unit: usize,
+        told: &MemberAccount,
+        terms: &Terms,
+        now: u64,
+        grants: &mut Vec<Granted>,
+    ) -> u64 {
+        if self.cooldown.closed_for(now) > 0 {
+            return 0;
+        }
+        let offer = self.offer(unit, told, terms, now);
+        let need = u64::from(told.need);
+        let is_slow_start = unit == COST && self.cooldown.is_slow_start();
+        let has_plenty = offer.free > offer.portion && !is_slow_start;
+        let extra = if has_plenty { u64::from(told.extra) } else { 0 };
+        let wanted = (need + extra).min(u64::from(u32::MAX));
+        let most = offer.portion.min(offer.most);
+        let granted = wanted.min(offer.free).min(most);
+        self.lend(record, unit, granted);
+        push(grants, 0, granted);
+        if unit == COST {
+            self.cooldown.on_grant(granted, now);
+        }
+        if granted >= need.min(most) || unit == IN_FLIGHT || is_slow_start {
+            return granted;
+        }
+        granted + self.book(record, unit, need.min(most) - granted, terms, now, grants)
+    }
+
+    fn offer(&self, unit: usize, told: &MemberAccount, terms: &Terms, now: u64) -> Offer {
+        let free = self.free(unit, terms, now);
+        let members = self.members.leased().max(1) as u64;
+        let bound = self.binding(unit, terms, now).map(|(_, _, limit)| limit);
+        let mut limit = bound.min().unwrap_or(UNLIMITED);
+        let mut most = self.share_while_unknown(unit, told, terms, now);
+        if unit == COST {
+            let published = self
+                .published
+                .as_ref()
+                .map_or(UNLIMITED, |known| known.limit);
+            limit = limit.min(published);
+            let lent = self.accounts[COST].lent;
+            let room = self.cooldown.room(lent, u64::from(told.first), now);
+            most = most.min(room.unwrap_or(UNLIMITED));
+            most = most.min(PublishedQuota::left(self.published.as_ref()));
+        }
+        let portion = limit.div_ceil(8 * members).max(free / (2 * members));
+        Offer {
+            free,
+            most,
+            portion: portion.max(u64::from(told.first)).max(1),
+        }
+    }
+
+    /// The windows that bind a unit now, with their limits.
+    fn binding<'a>(
+        &self,
+        unit: usize,
+        terms: &'a Terms,
+        now: u64,
+    ) -> impl Iterator<Item = (usize, &'a DeclaredWindow, u64)> {
+        let published = self.published.as_ref();
+        let is_published = published.is_some_and(|quota| quota.resets_in(now).is_some());
+        let windows = terms.of_unit(unit);
+        windows
+            .filter(move |(_, window)| !(window.is_plan && unit == COST && is_published))
+            .map(|(index, window)| {
+                let cap = self.cooldown.cap_of(index).unwrap_or(UNLIMITED);
+                (index, window, window.limit.min(cap))
+            })
+    }
+
+    /// How much a window holds, lent or settled within its length.
+    fn used(&self, window: usize, unit: usize) -> u64 {
+        self.logs[window].sum() + self.accounts[unit].lent
+    }
+
+    /// How much of a unit is free now.
+    pub(super) fn free(&self, unit: usize, terms: &Terms, now: u64) -> u64 {
+        let windows = self.binding(unit, terms, now);
+        let places = windows.map(|(index, _, limit)| limit.saturating_sub(self.used(index, unit)));
+        let free = places.min().unwrap_or(UNLIMITED);
+        match unit {
+            COST => free.min(PublishedQuota::left(self.published.as_ref())),
+            _ => free,
+        }
+    }
+
+    /// Until a window has passed since the ledger forgot, a member has no more than its share of the limit.
+    ///
+    /// As long as a lease lasts, members may use what an earlier ledger has lent to them.
+    fn share_while_unknown(
+        &self,
+        unit: usize,
+        told: &MemberAccount,
+        terms: &Terms,
+        now: u64,
+    ) -> u64 {
+        let Some(began_at) = self.began_at.filter(|_| self.remembered > 0) else {
+            return UNLIMITED;
+        };
+        let members = self.remembered.max(self.members.leased() as u64);
+        let has = bounded(told.in_window) + bounded(told.held);
+        let windows = self.binding(unit, terms, now);
+        let unknown =
+            windows.filter(|(_, window, _)| now < began_at + window.length.max(terms.lease));
+        let shares = unknown.map(|(_, _, limit)| (limit / members).saturating_sub(has));
+        shares.min().unwrap_or(UNLIMITED)
+    }
+
+    /// Books places that become free soon: the oldest entries of the windows are lent from then on.
+    fn book(
+        &mut self,
+        record: &mut MemberRecord,
+        unit: usize,
+        wanted: u64,
+        terms: &Terms,
+        now: u64,
+        grants: &mut Vec<Granted>,
+    ) -> u64 {
+        let binding: Vec<_> = self.binding(unit, terms, now).collect();
+        let is_over = |state: &Self| {
+            let mut windows = binding.iter();
+            windows.any(|(index, _, limit)| state.used(*index, unit) > *limit)
+        };
+        if binding.is_empty() || is_over(self) {
+            return 0;
+        }
+        let mut booked = 0;
+        for _ in 0..MOST_GROUPS {
+            let Some((count, from)) = self.book_oldest(&binding, unit, wanted - booked) else {
+                break;
+            };
+            booked += count;
+            self.lend(record, unit, count);
+            record.accounts[unit].unheard += count;
+            record.booked_until = record.booked_until.max(from);
+            push(grants, from.saturating_sub(now), count);
+        }
+        booked
+    }
+
+    /// Takes out as many places as become free together, at most `wanted`, and returns them with that moment.
+    fn book_oldest(
+        &mut self,
+        binding: &[(usize, &DeclaredWindow, u64)],
+        unit: usize,
+        wanted: u64,
+    ) -> Option<(u64, u64)> {
+        let mut count = wanted;
+        let mut from = 0;
+        let mut taken_from = Vec::new();
+        for (index, window, limit) in binding {
+            let free = limit.saturating_sub(self.used(*index, unit));
+            if free > 0 {
+                count = count.min(free);
+                continue;
+            }
+            let (settled_at, oldest) = self.logs[*index].oldest()?;
+            count = count.min(oldest);
+            from = from.max(settled_at + window.length);
+            taken_from.push(*index);
+        }
+        for index in taken_from.iter().filter(|_| count > 0) {
+            self.logs[*index].take_oldest(count);
+        }
+        (count > 0).then_some((count, from))
+    }
+
+    fn lend(&mut self, record: &mut MemberRecord, unit: usize, count: u64) {
+        record.accounts[unit].lent += count;
+        self.accounts[unit].lent += count;
+        if let Some(published) = self.published.as_mut().filter(|_| unit == COST) {
+            published.left -= count.min(published.left);
+        }
+    }
+
+    /// When a member should ask again that lacks something of this unit.
+    fn ask_again_in(&self, unit: usize, terms: &Terms, now: u64) -> u64 {
+        let closed_for = self.cooldown.closed_for(now);
+        if closed_for > 0 {
+            return closed_for;
+        }
+        let lengths = terms.of_unit(unit).map(|(_, window)| window.length);
+        let shortest = lengths.filter(|length| *length > 0).min();
+        let ask = match unit {
+            IN_FLIGHT => ASK_IN_FLIGHT,
+            _ => shortest.map_or(ASK_SOON, |length| length / 8),
+        };
+        let is_slow_start = unit == COST && self.cooldown.is_slow_start();
+        let ask = if is_slow_start {
+            ask.min(ASK_SOON)
+        } else {
+            ask
+        };
+        let published = self
+            .published
+            .as_ref()
+            .filter(|quota| unit == COST && quota.left == 0);
+        let reset = published.and_then(|quota| quota.resets_in(now));
+        match (reset, shortest) {
+            (Some(reset), None) => reset,
+            (Some(reset), Some(_)) => ask.min(reset),
+            (None, _) => ask,
+        }
+        .max(1)
+    }
+
+    /// The window of costs that is fullest, and what the fleet had of it: spent, and half of what is lent.
+    pub(super) fn fullest_window(&self, terms: &Terms, now: u64) -> Option<LearnedCap> {
+        let windows = terms.of_unit(COST).filter(|(_, window)| window.length > 0);
+        let had = |index: usize| self.logs[index].sum() + self.accounts[COST].lent / 2;
+        let fullness = |index: usize, limit: u64| had(index).min(1 << 32) * 1_000 / limit.max(1);
+        let mut fullest: Option<(u64, usize)> = None;
+        for (index, window) in windows {
+            let full = fullness(index, window.limit);
+            if fullest.is_none_or(|(most, _)| full > most) {
+                fullest = Some((full, index));
+            }
+        }
+        fullest.map(|(_, window)| LearnedCap {
+            window,
+            limit: had(window).max(1),
+            learned_at: now,
+        })
+    }
+}
+
+/// Adds to the last group if it is from the same moment on.
+fn push(grants: &mut Vec<Granted>, from: u64, count: u64) {
+    let from = Duration::from_micros(from);
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    match grants.last_mut() {
+        _ if count == 0 => {}
+        Some(last) if last.from == from => last.count = last.count.saturating_add(count),
+        _ => grants.push(Granted { from, count }),
+    }
+}

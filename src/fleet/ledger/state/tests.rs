@@ -1,0 +1,9 @@
+//! The rules of a ledger, one by one, and any interleaving of members in virtual time.
+
+mod closing;
+mod fleet;
+mod granting;
+mod interleavings;
+mod leases;
+mod member;
+mod said;

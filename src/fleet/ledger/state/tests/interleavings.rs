@@ -1,0 +1,250 @@
+//! Any interleaving of members that exchange, send, crash, return, lose messages and leave.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::super::terms::{COST, UNITS};
+use super::fleet::{SimulatedFleet, window};
+use super::member::{LEASE, MILLI, Needs, SECOND};
+use crate::fleet::ledger::{Closing, Unit, Window};
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Exchange(Needs),
+    /// The exchange arrives, and its reply is lost.
+    LoseReply(Needs),
+    /// The exchange is lost.
+    LoseExchange(Needs),
+    /// The exchange is on its way until a later step.
+    Delay(Needs),
+    Deliver,
+    Double(Needs),
+    Send {
+        calls: u32,
+        cost: u32,
+        way: u64,
+    },
+    Answer(usize),
+    GiveBack,
+    Crash,
+    Leave,
+    Close(Closing),
+}
+
+fn needs() -> impl Strategy<Value = Needs> {
+    (0_u32..8, 0_u32..4, 0_u32..20).prop_map(|(need, first, extra)| Needs {
+        first: first.min(need),
+        need,
+        extra,
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => needs().prop_map(Step::Exchange),
+        2 => needs().prop_map(Step::LoseReply),
+        1 => needs().prop_map(Step::LoseExchange),
+        1 => needs().prop_map(Step::Delay),
+        2 => Just(Step::Deliver),
+        1 => needs().prop_map(Step::Double),
+        8 => (1_u32..12, 1_u32..3, 0..200 * MILLI)
+            .prop_map(|(calls, cost, way)| Step::Send { calls, cost, way }),
+        5 => (1_usize..10).prop_map(Step::Answer),
+        1 => Just(Step::GiveBack),
+        1 => Just(Step::Crash),
+        1 => Just(Step::Leave),
+        1 => (0..300 * MILLI, any::<bool>()).prop_map(|(micros, is_refusal)| Step::Close(Closing {
+            remaining: Duration::from_micros(micros),
+            is_refusal: is_refusal && micros % 3 == 0,
+        })),
+    ]
+}
+
+/// Mostly short, sometimes longer than a lease.
+fn pause() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        20 => 0..40 * MILLI,
+        5 => 40 * MILLI..600 * MILLI,
+        1 => SECOND..8 * SECOND,
+    ]
+}
+
+fn windows() -> impl Strategy<Value = Vec<Window>> {
+    prop_oneof![
+        (3_u32..40).prop_map(|limit| vec![window(Unit::Cost, limit, SECOND)]),
+        (3_u32..12, 10_u32..40).prop_map(|(short, long)| vec![
+            window(Unit::Cost, short, SECOND / 3),
+            window(Unit::Cost, long, 2 * SECOND),
+        ]),
+        (3_u32..20, 5_u32..20, 3_u32..10).prop_map(|(calls, cost, at_once)| vec![
+            window(Unit::Calls, calls, SECOND),
+            window(Unit::Cost, cost, 1_500 * MILLI),
+            window(Unit::InFlight, at_once, 0),
+        ]),
+    ]
+}
+
+fn play(fleet: &mut SimulatedFleet, member: usize, step: Step) {
+    match step {
+        Step::Exchange(needs) => {
+            fleet.exchange(member, needs);
+        }
+        Step::LoseReply(needs) => {
+            let exchange = fleet.said_by(member, needs, false);
+            fleet.deliver(&exchange);
+        }
+        Step::LoseExchange(needs) => {
+            fleet.said_by(member, needs, false);
+        }
+        Step::Delay(needs) => {
+            let exchange = fleet.said_by(member, needs, false);
+            fleet.members[member].delayed = Some((fleet.now, exchange));
+        }
+        Step::Deliver => {
+            let delayed = fleet.members[member].delayed.take();
+            // No message is on its way for longer than a lease.
+            if let Some((_, exchange)) = delayed.filter(|(at, _)| fleet.now < at + LEASE) {
+                fleet.deliver(&exchange);
+            }
+        }
+        Step::Double(needs) => {
+            let exchange = fleet.said_by(member, needs, false);
+            fleet.deliver(&exchange);
+            fleet.deliver(&exchange);
+        }
+        Step::Send { calls, cost, way } => {
+            fleet.send(member, calls, cost, way);
+        }
+        Step::Answer(calls) => {
+            fleet.answer(member, calls);
+        }
+        Step::GiveBack => fleet.give_back(member),
+        Step::Crash => fleet.crash(member),
+        Step::Leave => fleet.leave(member),
+        Step::Close(closing) => {
+            let until = fleet.now + closing.remaining.as_micros() as u64;
+            let member = &mut fleet.members[member];
+            member.closed_until = member.closed_until.max(until);
+            member.closing = Some(closing);
+        }
+    }
+}
+
+/// What must be true of the state at any time, as long as no limit has changed.
+fn assert_books_balance(fleet: &SimulatedFleet) {
+    let state = &fleet.state;
+    for unit in 0..UNITS {
+        assert_eq!(
+            state.members.lent(unit),
+            state.accounts[unit].lent,
+            "{unit}"
+        );
+    }
+    for (log, window) in state.logs.iter().zip(&fleet.windows) {
+        let unit = window.unit as usize;
+        let held = log.sum() + state.accounts[unit].lent;
+        assert!(held <= u64::from(window.limit), "{held} in {window:?}");
+        assert!(log.len() <= 258, "{}", log.len());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_window_ever_holds_more_than_its_limit(
+        windows in windows(),
+        members in 1_usize..6,
+        steps in prop::collection::vec((step(), 0_usize..6, pause()), 1..250),
+    ) {
+        let mut fleet = SimulatedFleet::new(windows, members);
+        for (step, member, pause) in steps {
+            play(&mut fleet, member % members, step);
+            assert_books_balance(&fleet);
+            fleet.advance(pause);
+        }
+        prop_assert_eq!(fleet.overrun(), None);
+    }
+
+    #[test]
+    fn lent_and_spent_is_what_the_members_have(
+        limit in 3_u32..60,
+        steps in prop::collection::vec((0_usize..4, needs(), 0_u32..10, 0_usize..10, 0..60 * MILLI), 1..100),
+    ) {
+        let mut fleet = SimulatedFleet::new(vec![window(Unit::Cost, limit, SECOND)], 4);
+        for (member, needs, sent, answered, pause) in steps {
+            fleet.exchange(member, needs);
+            fleet.send(member, sent, 1, 0);
+            fleet.answer(member, answered);
+            fleet.advance(pause);
+            (0..4).for_each(|member| drop(fleet.exchange(member, Needs::default())));
+            let held: u64 = (0..4).map(|member| fleet.members[member].held(COST)).sum();
+            prop_assert_eq!(fleet.state.accounts[COST].lent, held);
+            let settled: u64 = (0..4).map(|member| fleet.members[member].settled(COST)).sum();
+            prop_assert_eq!(fleet.state.accounts[COST].settled, settled);
+        }
+    }
+
+    #[test]
+    fn a_flushed_ledger_hears_all_logs_and_no_window_overflows(
+        members in 2_usize..8,
+        per_member in 1_u32..10,
+        steps in prop::collection::vec((0_usize..8, 1_u32..6, 1..30 * MILLI), 100..600),
+        flushed_at in 50_usize..100,
+    ) {
+        let limit = per_member * members as u32;
+        let mut fleet = SimulatedFleet::new(vec![window(Unit::Cost, limit, SECOND)], members);
+        for (index, (member, need, pause)) in steps.into_iter().enumerate() {
+            if index == flushed_at {
+                fleet.state = super::super::LedgerState::new();
+            }
+            let member = member % members;
+            // Equal members: none asks for more than its share. See `a_ledger_that_has_forgotten_grants_shares`.
+            let has = fleet.members[member].held(COST) + fleet.members[member].in_window(COST, SECOND, fleet.now);
+            let need = need.min(per_member.saturating_sub(has as u32));
+            fleet.exchange(member, Needs { first: need.min(1), need, extra: 0 });
+            fleet.send(member, 6, 1, 20 * MILLI);
+            fleet.advance(pause);
+            fleet.answer(member, 10);
+        }
+        prop_assert_eq!(fleet.overrun(), None);
+    }
+
+    #[test]
+    fn one_probe_is_sent_after_a_refusal(
+        members in 2_usize..8,
+        limit in 10_u32..100,
+        shut in 100 * MILLI..3 * SECOND,
+        order in prop::collection::vec((0_usize..8, 1_u32..6, 1..20 * MILLI), 50..100),
+    ) {
+        let mut fleet = SimulatedFleet::new(vec![window(Unit::Cost, limit, SECOND)], members);
+        let needs = Needs { first: 1, need: 4, extra: 10 };
+        for member in 0..members {
+            fleet.exchange(member, needs);
+        }
+        fleet.members[0].closing = Some(Closing { remaining: Duration::from_micros(shut), is_refusal: true });
+        // All hear of it while the scope is closed, and give back what they have.
+        for member in 0..members {
+            fleet.exchange(member, Needs::default());
+            fleet.give_back(member);
+            fleet.exchange(member, Needs::default());
+        }
+        let mut out = 0;
+        let mut lapse = 0;
+        for (member, need, pause) in order {
+            let member = member % members;
+            let is_closed = fleet.now < fleet.members[member].closed_until;
+            let reply = fleet.exchange(member, Needs { first: 1, need, extra: 10 });
+            let sent = fleet.send(member, 6, 1, 0);
+            prop_assert!(!is_closed || sent == 0);
+            prop_assert!(!is_closed || reply.grants[0].is_empty());
+            out += sent;
+            lapse += if out > 0 { pause } else { 0 };
+            if lapse < 400 * MILLI {
+                prop_assert!(out <= 1, "{} probes", out);
+            }
+            fleet.advance(pause);
+        }
+    }
+}
