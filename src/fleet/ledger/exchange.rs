@@ -130,7 +130,7 @@ pub struct Reply {
     pub settled_by_all: u64,
     /// How much is free now, of what calls cost.
     pub free: u32,
-    /// If less was granted than is needed: when to ask again.
+    /// If nothing of a unit was granted that is needed: when to ask again.
     pub ask_again_in: Duration,
     /// Whether a counter of the server is known that is not over.
     pub is_published: bool,

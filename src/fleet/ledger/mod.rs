@@ -34,6 +34,20 @@ pub trait LedgerClient: Send + Sync + 'static {
     }
 }
 
+impl<L: LedgerClient> LedgerClient for std::sync::Arc<L> {
+    fn exchange(
+        &self,
+        scope: ScopeName,
+        exchange: &Exchange,
+    ) -> impl Future<Output = Result<Reply, Unreachable>> + Send {
+        (**self).exchange(scope, exchange)
+    }
+
+    fn on_closing(&self, scope: ScopeName, listener: ClosingListener) {
+        (**self).on_closing(scope, listener);
+    }
+}
+
 /// Is told for how long a scope is closed.
 pub type ClosingListener = Box<dyn Fn(Duration) + Send + Sync>;
 

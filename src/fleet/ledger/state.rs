@@ -32,6 +32,8 @@ pub struct LedgerState {
     began_at: Option<u64>,
     /// The most members that anybody remembers from an earlier ledger. Zero: this is a first start.
     remembered: u64,
+    /// Until when other members may still be alone, and how many there are.
+    returning: Option<(u64, u64)>,
     accounts: [Account; UNITS],
     /// One log for each declared window, in their order.
     logs: Vec<WindowLog>,
@@ -40,12 +42,17 @@ pub struct LedgerState {
     published: Option<PublishedQuota>,
 }
 
+/// A member that is alone tries again after half a second, at the latest: then all have returned.
+const RETURN: u64 = 1_000_000;
+
 /// What all members have of one unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Account {
     lent: u64,
     /// How much was ever settled.
     settled: u64,
+    /// Until then a member that got nothing asks again, and no other takes more than its share.
+    starved_until: u64,
 }
 
 impl LedgerState {
@@ -79,6 +86,11 @@ impl LedgerState {
             return self.reply(exchange, &terms, ReplyState::TellAll, now);
         }
 
+        if exchange.tells_all {
+            // What the others have sent meanwhile is not known until they have told it.
+            let members = u64::from(exchange.members_known);
+            self.returning = Some((now + RETURN, members));
+        }
         let mut record = record.unwrap_or_default();
         self.settle_told(&mut record, exchange, &terms, now);
         record.sequence = exchange.sequence;

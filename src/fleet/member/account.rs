@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::sliding_log::SlidingLog;
+use super::settled_log::SettledLog;
 use crate::fleet::ledger::{Granted, MemberAccount, QuotaUnit, Window};
 use crate::time::Moment;
 
 #[derive(Debug)]
-pub(super) struct Account {
+pub(super) struct LeaseAccount {
     unit: QuotaUnit,
     windows: Vec<MemberWindow>,
     /// What may be sent now.
@@ -22,7 +22,7 @@ pub(super) struct Account {
     settled: u64,
     confirmed: u64,
     /// What was settled and is not confirmed, unless all is told anyway.
-    unconfirmed: SlidingLog,
+    unconfirmed: SettledLog,
     tells_all: bool,
     last_portion: u64,
     demand: Demand,
@@ -32,7 +32,7 @@ pub(super) struct Account {
 pub(super) struct MemberWindow {
     pub(super) limit: u32,
     pub(super) length: Duration,
-    pub(super) log: SlidingLog,
+    pub(super) log: SettledLog,
 }
 
 /// How much calls have asked for in this half second and the one before.
@@ -67,7 +67,7 @@ impl Demand {
     }
 }
 
-impl Account {
+impl LeaseAccount {
     /// One account for each unit that a window counts in; that of costs is always there.
     pub(super) fn of(windows: &[Window]) -> Vec<Self> {
         let units = [QuotaUnit::Cost, QuotaUnit::Calls, QuotaUnit::InFlight];
@@ -83,7 +83,7 @@ impl Account {
         let windows = windows.map(|window| MemberWindow {
             limit: window.limit,
             length: window.length,
-            log: SlidingLog::new(window.length),
+            log: SettledLog::new(window.length),
         });
         let windows: Vec<_> = windows.collect();
         let shortest = windows.iter().map(|window| window.length).min();
@@ -96,7 +96,7 @@ impl Account {
             in_flight: 0,
             settled: 0,
             confirmed: 0,
-            unconfirmed: SlidingLog::new(shortest.unwrap_or(Duration::from_secs(1))),
+            unconfirmed: SettledLog::new(shortest.unwrap_or(Duration::from_secs(1))),
             tells_all: false,
             last_portion: 0,
             demand: Demand::default(),

@@ -4,7 +4,7 @@ mod account;
 mod alone;
 mod calls;
 mod log;
-mod sliding_log;
+mod settled_log;
 mod state;
 mod task;
 
@@ -28,15 +28,39 @@ use crate::time::{Clock, Moment, Rng};
 ///
 /// A member deals out what was granted to it without asking, and exchanges with the ledger some times a second. While
 /// the ledger is away it keeps to its share. Clones are the same fleet.
+///
+/// ```
+/// use std::future::Future;
+/// use std::sync::Mutex;
+/// use std::time::{Duration, Instant};
+/// use tower_backoff::fleet::LedgerFleet;
+/// use tower_backoff::fleet::ledger::{Exchange, LedgerClient, LedgerState, Reply, Unreachable};
+/// use tower_backoff::fleet::ScopeName;
+/// use tower_backoff::{RetryLayer, providers};
+///
+/// /// A ledger in this process, for one scope.
+/// struct InProcess(Mutex<LedgerState>, Instant);
+///
+/// impl LedgerClient for InProcess {
+///     async fn exchange(&self, _: ScopeName, exchange: &Exchange) -> Result<Reply, Unreachable> {
+///         Ok(self.0.lock().unwrap().exchange(exchange, self.1.elapsed()))
+///     }
+/// }
+///
+/// let ledger = InProcess(Mutex::default(), Instant::now());
+/// let fleet = LedgerFleet::new(ledger).lease(Duration::from_secs(5)).processes(16);
+/// let layer = RetryLayer::new(providers::wolfeo()).fleet(fleet.clone());
+/// # let _ = layer;
+/// ```
 pub struct LedgerFleet<L> {
     client: Arc<L>,
-    settings: Settings,
+    settings: LeaseSettings,
     /// The members by scope: two gates of one scope are one member.
-    members: Arc<Mutex<HashMap<ScopeName, Weak<Shared<L>>>>>,
+    members: Arc<Mutex<HashMap<ScopeName, Weak<SharedMember<L>>>>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Settings {
+struct LeaseSettings {
     lease: Duration,
     timeout: Duration,
     processes: u32,
@@ -73,7 +97,7 @@ impl<L: LedgerClient> LedgerFleet<L> {
     pub fn new(client: L) -> Self {
         Self {
             client: Arc::new(client),
-            settings: Settings {
+            settings: LeaseSettings {
                 lease: Duration::from_secs(5),
                 timeout: Duration::from_millis(250),
                 processes: 10,
@@ -189,7 +213,7 @@ impl<L: LedgerClient> Fleet for LedgerFleet<L> {
             let now = Clock::default().now();
             let id = Rng::default().bits();
             let state = MemberState::new(self.settings, id, joining.windows, now);
-            let member = Arc::new(Shared {
+            let member = Arc::new(SharedMember {
                 client: Arc::clone(&self.client),
                 name: joining.name,
                 scope: joining.scope.clone(),
@@ -222,7 +246,7 @@ impl<L: LedgerClient> Fleet for LedgerFleet<L> {
 }
 
 /// What the gates of a scope, its task and the fleet share.
-struct Shared<L> {
+struct SharedMember<L> {
     client: Arc<L>,
     name: ScopeName,
     scope: Scope,
@@ -237,9 +261,9 @@ struct Shared<L> {
 }
 
 /// The member of one gate.
-struct LeasingMember<L: LedgerClient>(Arc<Shared<L>>);
+struct LeasingMember<L: LedgerClient>(Arc<SharedMember<L>>);
 
-impl<L: LedgerClient> Shared<L> {
+impl<L: LedgerClient> SharedMember<L> {
     fn state(&self) -> MutexGuard<'_, MemberState> {
         lock(&self.state)
     }

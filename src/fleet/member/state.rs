@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Settings;
-use super::account::Account;
+use super::LeaseSettings;
+use super::account::LeaseAccount;
 use super::calls::{CallStage, Calls, GrantedCall};
 use crate::fleet::ledger::{
     Counter, Exchange, QuotaUnit, Reply, ReplyState, ScopeClosing, Unreachable, Window,
@@ -14,12 +14,14 @@ use crate::time::{Moment, later};
 /// One member, of one scope.
 #[derive(Debug)]
 pub(super) struct MemberState {
-    pub(super) settings: Settings,
+    pub(super) settings: LeaseSettings,
     id: u64,
     sequence: u64,
+    /// That of the youngest exchange whose reply has arrived.
+    last_reply: u64,
     pub(super) standing: Standing,
     windows: Vec<Window>,
-    pub(super) accounts: Vec<Account>,
+    pub(super) accounts: Vec<LeaseAccount>,
     calls: Calls,
     /// How long after it was sent a call counts, answered or not.
     slack: Duration,
@@ -34,7 +36,7 @@ pub(super) struct MemberState {
     counter: Option<(Counter, Moment)>,
     published_limit: u32,
     /// What the ledger has told last.
-    pub(super) known: Known,
+    pub(super) known: LedgerView,
     /// The cost of the call that asked in vain, and waits.
     asked: Option<u32>,
     ask_again_at: Moment,
@@ -43,7 +45,7 @@ pub(super) struct MemberState {
 
 /// What the last reply said.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct LedgerView {
     /// The most members that were ever heard of.
     pub(super) most_members: u32,
     pub(super) members: u32,
@@ -94,15 +96,16 @@ impl MemberState {
     /// No two exchanges that nothing asks for come closer.
     const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 
-    pub(super) fn new(settings: Settings, id: u64, windows: &[Window], now: Moment) -> Self {
+    pub(super) fn new(settings: LeaseSettings, id: u64, windows: &[Window], now: Moment) -> Self {
         let slack = windows.iter().map(|window| window.slack).max();
         Self {
             settings,
             id,
             sequence: 0,
+            last_reply: 0,
             standing: Standing::Joining,
             windows: windows.to_vec(),
-            accounts: Account::of(windows),
+            accounts: LeaseAccount::of(windows),
             calls: Calls::default(),
             slack: slack.unwrap_or(Duration::MAX),
             on_its_way: None,
@@ -113,7 +116,7 @@ impl MemberState {
             served: 0,
             counter: None,
             published_limit: 0,
-            known: Known::default(),
+            known: LedgerView::default(),
             asked: None,
             ask_again_at: Moment::START,
             is_leaving: false,
@@ -139,7 +142,7 @@ impl MemberState {
             account.on_demand(need, now);
         }
         self.void_if_over(now);
-        let from_stock = self.from_stock(cost, now);
+        let from_stock = self.take_from_stock(cost, now);
         let alone = matches!(self.standing, Standing::Alone(_) | Standing::Left);
         if let (Grant::Later, true) = (from_stock, alone) {
             return self.admit_alone(cost, now);
@@ -151,7 +154,7 @@ impl MemberState {
     }
 
     /// Deals out what was granted.
-    fn from_stock(&mut self, cost: u32, now: Moment) -> Grant {
+    fn take_from_stock(&mut self, cost: u32, now: Moment) -> Grant {
         let mut from = Some(now);
         for account in &mut self.accounts {
             let need = account.need_of(cost);
@@ -183,7 +186,7 @@ impl MemberState {
 
     fn void_if_over(&mut self, now: Moment) {
         if now >= self.usable_until {
-            self.accounts.iter_mut().for_each(Account::void);
+            self.accounts.iter_mut().for_each(LeaseAccount::void);
         }
     }
 
@@ -267,7 +270,9 @@ impl MemberState {
             return;
         };
         let least = counter.remaining.saturating_add(cost);
-        self.published_limit = counter.limit.unwrap_or(self.published_limit.max(least));
+        self.published_limit = counter
+            .limit
+            .unwrap_or_else(|| self.published_limit.max(least));
         let counter = Counter {
             limit: self.published_limit,
             remaining: counter.remaining,
@@ -331,11 +336,11 @@ impl MemberState {
         }
         let mut next = later(self.last_exchange, self.settings.lease / 4);
         let is_open = self.closed_until <= now;
-        let is_low = |account: &mut Account| account.is_low() && account.soon(now) > 0;
+        let is_low = |account: &mut LeaseAccount| account.is_low() && account.soon(now) > 0;
         if is_open && (self.asked.is_some() || self.accounts.iter_mut().any(is_low)) {
             next = next.min(self.ask_again_at);
         }
-        if self.accounts.iter().any(Account::has_unconfirmed) {
+        if self.accounts.iter().any(LeaseAccount::has_unconfirmed) {
             let pause = self.half_a_window().max(Self::SHORTEST_PAUSE);
             next = next.min(later(self.last_exchange, pause));
         }
@@ -359,9 +364,9 @@ impl MemberState {
         self.settle_overdue(now);
         self.sequence += 1;
         self.last_exchange = now;
-        let first = self.asked.take().unwrap_or(u32::from(waiting > 0));
+        let first = self.asked.take().unwrap_or_else(|| u32::from(waiting > 0));
         let waiting = waiting.max(usize::from(first > 0)) as u64;
-        let tells_all = self.accounts.iter().any(Account::tells_all);
+        let tells_all = self.accounts.iter().any(LeaseAccount::tells_all);
         let accounts = self.accounts.iter_mut().map(|account| {
             let first = match first {
                 0 => 0,
@@ -383,6 +388,7 @@ impl MemberState {
         Exchange {
             member: self.id,
             sequence: self.sequence,
+            last_reply: self.last_reply,
             lease: self.settings.lease,
             windows: self.windows.clone(),
             accounts,
@@ -425,10 +431,11 @@ impl MemberState {
         let Some(sent) = self.on_its_way.take() else {
             return;
         };
+        self.last_reply = sent.sequence;
         if self.is_leaving {
             return self.standing = Standing::Left;
         }
-        self.known = Known {
+        self.known = LedgerView {
             most_members: self.known.most_members.max(reply.members),
             members: reply.members,
             settled_by_all: reply.settled_by_all,
@@ -439,7 +446,9 @@ impl MemberState {
         match reply.state {
             ReplyState::Done => self.on_done(&sent, reply, now),
             ReplyState::TellAll => {
-                self.accounts.iter_mut().for_each(Account::tell_all_next);
+                self.accounts
+                    .iter_mut()
+                    .for_each(LeaseAccount::tell_all_next);
                 self.ask_again_at = now;
                 self.asked = self.asked.or(Some(1));
                 self.standing = Standing::Leased;
@@ -456,7 +465,6 @@ impl MemberState {
     }
 
     fn on_done(&mut self, sent: &OnItsWay, reply: &Reply, now: Moment) {
-        debug_assert_eq!(sent.sequence, self.sequence);
         self.standing = Standing::Leased;
         let lease = self.settings.lease;
         self.usable_until = later(sent.sent, lease - lease / 10);
@@ -476,7 +484,9 @@ impl MemberState {
         if self.is_leaving {
             return self.standing = Standing::Left;
         }
-        self.accounts.iter_mut().for_each(Account::tell_all_next);
+        self.accounts
+            .iter_mut()
+            .for_each(LeaseAccount::tell_all_next);
         let mut alone = match self.standing {
             Standing::Alone(alone) => Alone {
                 wait: (alone.wait * 2).min(Self::LONGEST_WAIT),

@@ -5,18 +5,18 @@ use std::sync::atomic::Ordering;
 
 use super::log;
 use super::state::Standing;
-use super::{Shared, Unreachable, lock};
+use super::{SharedMember, Unreachable, lock};
 use crate::fleet::GateHandle;
 use crate::fleet::ledger::{Exchange, LedgerClient, Reply};
 use crate::time::{Clock, Moment};
 
 /// What the task does next.
-enum Step {
+enum TaskStep {
     Exchange(Exchange),
     WaitUntil(Moment),
 }
 
-impl<L: LedgerClient> Shared<L> {
+impl<L: LedgerClient> SharedMember<L> {
     /// Starts the task, if there is a runtime and it does not run yet.
     pub(super) fn run(self: &Arc<Self>) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
@@ -31,13 +31,13 @@ impl<L: LedgerClient> Shared<L> {
     async fn exchange_when_due(&self) {
         loop {
             match self.next_step() {
-                Step::Exchange(exchange) => {
+                TaskStep::Exchange(exchange) => {
                     self.exchange(&exchange).await;
                     if exchange.leaves {
                         return self.left.notify_waiters();
                     }
                 }
-                Step::WaitUntil(moment) => {
+                TaskStep::WaitUntil(moment) => {
                     let changed = self.changed.notified();
                     let _ = tokio::time::timeout_at(moment.instant().into(), changed).await;
                 }
@@ -45,15 +45,15 @@ impl<L: LedgerClient> Shared<L> {
         }
     }
 
-    fn next_step(&self) -> Step {
+    fn next_step(&self) -> TaskStep {
         let waiting = self.waiting();
         let now = Clock::default().now();
         let mut state = self.state();
         let next = state.next_exchange(now);
         if next > now {
-            return Step::WaitUntil(next);
+            return TaskStep::WaitUntil(next);
         }
-        Step::Exchange(state.begin_exchange(waiting, now))
+        TaskStep::Exchange(state.begin_exchange(waiting, now))
     }
 
     async fn exchange(&self, exchange: &Exchange) {
@@ -123,7 +123,7 @@ impl<L: LedgerClient> Shared<L> {
 }
 
 /// Notes that the task has ended, even if its runtime has dropped it.
-struct Running<L: LedgerClient>(Arc<Shared<L>>);
+struct Running<L: LedgerClient>(Arc<SharedMember<L>>);
 
 impl<L: LedgerClient> Drop for Running<L> {
     fn drop(&mut self) {

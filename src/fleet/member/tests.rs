@@ -5,12 +5,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::state::{MemberState, Standing};
-use super::{Away, Settings};
+use super::{Away, LeaseSettings};
 use crate::fleet::ledger::{Exchange, Granted, QuotaUnit, Reply, ReplyState, Unreachable, Window};
 use crate::fleet::{CallEnding, CallOutcome, CloseReason, Grant, GrantId, PublishedCounter};
 use crate::time::Moment;
 
-const SETTINGS: Settings = Settings {
+const SETTINGS: LeaseSettings = LeaseSettings {
     lease: Duration::from_secs(5),
     timeout: Duration::from_millis(250),
     processes: 10,
@@ -540,7 +540,7 @@ fn it_leads_while_it_knows_the_limits_for_all() {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+enum MemberStep {
     Admit(u32),
     Return(usize),
     End(usize, CallEnding),
@@ -552,7 +552,7 @@ enum Step {
     Late,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = MemberStep> {
     let ending = prop_oneof![
         Just(CallEnding::Served),
         Just(CallEnding::Refused),
@@ -561,20 +561,20 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let grants = prop::collection::vec((0..3_000u64, 1..20u32), 0..4);
     prop_oneof![
-        6 => (0..4u32).prop_map(Step::Admit),
-        1 => any::<usize>().prop_map(Step::Return),
-        4 => (any::<usize>(), ending).prop_map(|(nth, ending)| Step::End(nth, ending)),
-        2 => any::<usize>().prop_map(Step::BodyEnds),
-        1 => any::<usize>().prop_map(Step::LateSend),
-        1 => (1..5_000u64, any::<bool>()).prop_map(|(wait, refused)| Step::Close(wait, refused)),
-        4 => prop::option::of(grants).prop_map(Step::Exchange),
-        1 => Just(Step::TellAll),
-        1 => Just(Step::Late),
+        6 => (0..4u32).prop_map(MemberStep::Admit),
+        1 => any::<usize>().prop_map(MemberStep::Return),
+        4 => (any::<usize>(), ending).prop_map(|(nth, ending)| MemberStep::End(nth, ending)),
+        2 => any::<usize>().prop_map(MemberStep::BodyEnds),
+        1 => any::<usize>().prop_map(MemberStep::LateSend),
+        1 => (1..5_000u64, any::<bool>()).prop_map(|(wait, refused)| MemberStep::Close(wait, refused)),
+        4 => prop::option::of(grants).prop_map(MemberStep::Exchange),
+        1 => Just(MemberStep::TellAll),
+        1 => Just(MemberStep::Late),
     ]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever becomes of the calls and of the exchanges: when all calls have ended, none is held.
     #[test]
@@ -600,20 +600,20 @@ proptest! {
                 (!calls.is_empty()).then(|| calls.swap_remove(nth % calls.len()))
             };
             match step {
-                Step::Admit(cost) => {
+                MemberStep::Admit(cost) => {
                     if let Grant::Now(grant) = member.admit(cost, now) {
                         on_their_way.push(grant);
                     }
                 }
-                Step::Return(nth) => {
+                MemberStep::Return(nth) => {
                     if let Some(grant) = pick(&mut on_their_way, nth) {
                         member.on_return(grant, now);
                     }
                 }
-                Step::LateSend(nth) if !on_their_way.is_empty() => {
+                MemberStep::LateSend(nth) if !on_their_way.is_empty() => {
                     member.on_late_send(on_their_way[nth % on_their_way.len()], now);
                 }
-                Step::End(nth, ending) => {
+                MemberStep::End(nth, ending) => {
                     if let Some(grant) = pick(&mut on_their_way, nth) {
                         member.on_outcome(Some(grant), &CallOutcome { ending, ..served() }, now);
                         if limits_concurrency && ending != CallEnding::Dropped {
@@ -621,17 +621,17 @@ proptest! {
                         }
                     }
                 }
-                Step::BodyEnds(nth) => {
+                MemberStep::BodyEnds(nth) => {
                     if let Some(grant) = pick(&mut bodies, nth) {
                         member.on_body_end(grant, now);
                     }
                 }
-                Step::LateSend(_) => {}
-                Step::Close(wait, refused) => {
+                MemberStep::LateSend(_) => {}
+                MemberStep::Close(wait, refused) => {
                     let reason = if refused { CloseReason::Refusal } else { CloseReason::QuotaSpent };
                     member.on_close(millis(wait), reason, now);
                 }
-                Step::Exchange(grants) => {
+                MemberStep::Exchange(grants) => {
                     let told = member.begin_exchange(on_their_way.len(), now);
                     for (account, before) in told.accounts.iter().zip(&mut settled) {
                         prop_assert!(account.settled >= *before);
@@ -647,10 +647,10 @@ proptest! {
                         }
                     }
                 }
-                Step::TellAll | Step::Late => {
+                MemberStep::TellAll | MemberStep::Late => {
                     member.begin_exchange(0, now);
                     let state = match step {
-                        Step::Late => ReplyState::Late,
+                        MemberStep::Late => ReplyState::Late,
                         _ => ReplyState::TellAll,
                     };
                     member.on_reply(&Reply { state, ..Reply::default() }, now);

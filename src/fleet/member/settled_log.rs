@@ -11,14 +11,14 @@ use crate::time::{Moment, nanos};
 ///
 /// Time is cut into 256ths of the window. What is settled within one of them counts from its end, and never too early.
 #[derive(Debug)]
-pub(super) struct SlidingLog {
+pub(super) struct SettledLog {
     length: Duration,
     part: NonZeroU64,
     entries: VecDeque<(Moment, u64)>,
     sum: u64,
 }
 
-impl SlidingLog {
+impl SettledLog {
     pub(super) fn new(length: Duration) -> Self {
         Self {
             length,
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn what_was_settled_counts_for_a_window_and_never_shorter() {
-        let mut log = SlidingLog::new(SECOND);
+        let mut log = SettledLog::new(SECOND);
         log.add(at(1), 3);
         log.add(at(500), 2);
         assert_eq!(log.used(at(1_000)), 5);
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn it_stays_small_whatever_is_added() {
-        let mut log = SlidingLog::new(SECOND);
+        let mut log = SettledLog::new(SECOND);
         for micros in 0..1_000_000 {
             let now = at(0) + Duration::from_micros(micros);
             log.used(now);
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn it_says_when_enough_is_free() {
-        let mut log = SlidingLog::new(SECOND);
+        let mut log = SettledLog::new(SECOND);
         assert_eq!(log.free_at(1), None);
         log.add(at(0), 2);
         log.add(at(500), 2);
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_was_told_is_taken_out_oldest_first() {
-        let mut log = SlidingLog::new(SECOND);
+        let mut log = SettledLog::new(SECOND);
         log.add(at(0), 2);
         log.add(at(500), 3);
         log.remove_oldest(3);
