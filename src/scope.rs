@@ -4,6 +4,8 @@ mod name;
 mod secret;
 
 pub use self::name::ScopeName;
+#[cfg(feature = "file")]
+pub(crate) use self::secret::checksum;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

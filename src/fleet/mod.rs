@@ -4,6 +4,8 @@
 //! which is asked once the gate itself would admit the call. It replies at once; what it needs to know from other
 //! processes it learns meanwhile, for many calls together.
 
+#[cfg(feature = "file")]
+pub mod file;
 mod handle;
 pub mod ledger;
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]

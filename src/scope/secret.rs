@@ -47,3 +47,9 @@ fn draw() -> [u8; 16] {
     key[8..].copy_from_slice(&high);
     key
 }
+
+/// A checksum under no secret, in 32 hexadecimal digits.
+#[cfg(feature = "file")]
+pub(crate) fn checksum(bytes: &[u8]) -> super::ScopeName {
+    super::ScopeName(KeyedHash::under(&[0; 16]).part(bytes).finish())
+}

@@ -27,6 +27,7 @@ use super::exchange::{Exchange, Granted, Reply, ReplyState};
 /// In each window, what is lent and what was settled less than a window ago is never more than the limit. Lent is
 /// what a member was granted and has not settled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "file", derive(serde::Serialize, serde::Deserialize))]
 pub struct LedgerState {
     /// When the first exchange was heard.
     began_at: Option<u64>,
@@ -47,6 +48,7 @@ const RETURN: u64 = 1_000_000;
 
 /// What all members have of one unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "file", derive(serde::Serialize, serde::Deserialize))]
 struct Account {
     lent: u64,
     /// How much was ever settled.
@@ -119,6 +121,13 @@ impl LedgerState {
             ask_again_in: Duration::from_micros(ask_again_in),
             ..self.reply(exchange, &terms, ReplyState::Done, now)
         }
+    }
+
+    /// Whether there is nothing to remember: no member holds anything, and the scope is open.
+    #[cfg(feature = "file")]
+    pub(crate) fn is_idle(&self, now: Duration) -> bool {
+        let now = now.as_micros() as u64;
+        self.members.is_empty() && self.cooldown.closed_for(now) == 0
     }
 
     /// Does what time has brought since the last exchange.

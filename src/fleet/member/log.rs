@@ -18,3 +18,11 @@ pub(super) fn on_ledger_back(scope: &Scope) {
     #[cfg(not(feature = "tracing"))]
     let _ = scope;
 }
+
+/// Warns that the process hashes under another secret than that of the ledger.
+pub(super) fn on_other_secret() {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        "scopes were hashed under another secret before: this fleet shares with no other process. Create the ledger first, and only one secret in a process"
+    );
+}

@@ -55,6 +55,8 @@ use crate::time::{Clock, Moment, Rng};
 pub struct LedgerFleet<L> {
     client: Arc<L>,
     settings: LeaseSettings,
+    /// What is mixed into the names of scopes, if other processes do not share the secret.
+    local: Option<u128>,
     /// The members by scope: two gates of one scope are one member.
     members: Arc<Mutex<HashMap<ScopeName, Weak<SharedMember<L>>>>>,
 }
@@ -103,8 +105,24 @@ impl<L: LedgerClient> LedgerFleet<L> {
                 processes: 10,
                 when_away: Away::Share,
             },
+            local: None,
             members: Arc::default(),
         }
+    }
+
+    /// Sets the secret under which credentials and scopes are named. All processes have the same; see
+    /// [`Scope::hash_with`].
+    ///
+    /// Say it before the first call of the process. Where the process has hashed under another secret, the members share
+    /// with no other process, and a warning is logged.
+    #[must_use]
+    pub fn secret(mut self, secret: &[u8]) -> Self {
+        if !Scope::hash_with(secret) {
+            log::on_other_secret();
+            let random = Rng::default();
+            self.local = Some(u128::from(random.bits()) << 64 | u128::from(random.bits()));
+        }
+        self
     }
 
     /// Sets for how long a process that is not heard of keeps what was granted to it.
@@ -187,6 +205,7 @@ impl<L> Clone for LedgerFleet<L> {
         Self {
             client: Arc::clone(&self.client),
             settings: self.settings,
+            local: self.local,
             members: Arc::clone(&self.members),
         }
     }
@@ -208,14 +227,15 @@ impl<L: LedgerClient> Fleet for LedgerFleet<L> {
     fn join(&self, joining: Joining<'_>) -> Box<dyn Member> {
         let mut members = lock(&self.members);
         members.retain(|_, member| member.strong_count() > 0);
-        let known = members.get(&joining.name).and_then(Weak::upgrade);
+        let name = joining.name.mixed_with(self.local.unwrap_or_default());
+        let known = members.get(&name).and_then(Weak::upgrade);
         let shared = known.filter(|member| member.is_used()).unwrap_or_else(|| {
             let now = Clock::default().now();
             let id = Rng::default().bits();
             let state = MemberState::new(self.settings, id, joining.windows, now);
             let member = Arc::new(SharedMember {
                 client: Arc::clone(&self.client),
-                name: joining.name,
+                name,
                 scope: joining.scope.clone(),
                 state: Mutex::new(state),
                 gates: Mutex::default(),
@@ -225,10 +245,10 @@ impl<L: LedgerClient> Fleet for LedgerFleet<L> {
                 users: AtomicUsize::new(0),
                 timeout: self.settings.timeout,
             });
-            members.insert(joining.name, Arc::downgrade(&member));
+            members.insert(name, Arc::downgrade(&member));
             let listener = Arc::downgrade(&member);
             self.client.on_closing(
-                joining.name,
+                name,
                 Box::new(move |closed_for| {
                     if let Some(member) = listener.upgrade() {
                         member.on_foreign_close(closed_for);

@@ -8,6 +8,7 @@ const SAME_RESET: u64 = 1_200_000;
 
 /// What is left of a published quota, as far as the members know.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "file", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct PublishedQuota {
     pub(super) limit: u64,
     pub(super) left: u64,
