@@ -78,17 +78,18 @@ impl Store {
         &self,
         exchanges: impl Iterator<Item = (ScopeName, &'a Exchange)>,
     ) -> io::Result<Vec<Reply>> {
-        self.exchange_at(exchanges, wall())
+        self.exchange_at(exchanges, wall)
     }
 
     fn exchange_at<'a>(
         &self,
         exchanges: impl Iterator<Item = (ScopeName, &'a Exchange)>,
-        wall: Duration,
+        wall: impl FnOnce() -> Duration,
     ) -> io::Result<Vec<Reply>> {
         let _lock = self.lock()?;
         let mut contents = self.read()?;
-        let now = contents.now(wall);
+        // Read under the lock: a process that waited for it would set the ledger's clock ahead.
+        let now = contents.now(wall());
         let replies = exchanges.map(|(name, exchange)| {
             let state = contents.scopes.entry(name.to_string()).or_default();
             state.exchange(exchange, now)

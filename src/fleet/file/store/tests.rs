@@ -49,7 +49,7 @@ fn closes(seconds: u64) -> Exchange {
 
 fn tell(store: &Store, exchange: &Exchange, wall: Duration) -> Reply {
     let exchanges = std::iter::once((NAME, exchange));
-    store.exchange_at(exchanges, wall).unwrap().remove(0)
+    store.exchange_at(exchanges, || wall).unwrap().remove(0)
 }
 
 #[test]
