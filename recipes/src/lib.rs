@@ -7,4 +7,3 @@ mod server;
 pub use limiter::{Decision, Limiter, Published};
 pub use scenes::{Scenes, check, past_patience, play};
 pub use server::{Received, Server};
-pub use tower_backoff::BoxError;

@@ -4,12 +4,11 @@
 //! the handler answers 503 with the `Retry-After` of the API. hyper-util's client retries only what it knows was not
 //! sent, on another connection; that may stay. `NotBefore::find(&*error)` finds the wait in the error of the client.
 
+use recipes::{Scenes, Server};
+use tokio::net::TcpListener;
+// recipe: begin
 use std::time::Duration;
 
-use recipes::{BoxError, Scenes, Server};
-use tokio::net::TcpListener;
-use tower_backoff::policy::Provider;
-// recipe: begin
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing::get};
@@ -19,7 +18,8 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use tower::{Layer, ServiceExt};
-use tower_backoff::{NotBefore, Retry, RetryLayer};
+use tower_backoff::policy::Provider;
+use tower_backoff::{BoxError, NotBefore, Retry, RetryLayer};
 
 /// What the handlers share: one client for all, so that all wait at one gate.
 #[derive(Clone)]

@@ -12,11 +12,10 @@ use http::Response;
 use http_body_util::Full;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use recipes::{BoxError, Server, check};
+use recipes::{Server, check};
 use tower::{Layer, ServiceExt};
-use tower_backoff::policy::Provider;
 // recipe: begin
-use tower_backoff::{NotBefore, Retry, RetryLayer};
+use tower_backoff::{BoxError, NotBefore, Retry, RetryLayer, policy::Provider};
 
 type Acme = Retry<Client<HttpConnector, Full<Bytes>>>;
 

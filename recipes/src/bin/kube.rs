@@ -8,12 +8,12 @@
 use http::Response;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, PostParams};
-use recipes::{BoxError, Server};
+use recipes::Server;
 // recipe: begin
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use kube::client::ConfigExt;
 use tower::ServiceBuilder;
-use tower_backoff::{RetryLayer, body::ReplayLayer, policy::Provider};
+use tower_backoff::{BoxError, RetryLayer, body::ReplayLayer, policy::Provider};
 
 /// One for the whole program. In earnest the connector is `config.rustls_https_connector()?`.
 fn cluster(config: kube::Config) -> Result<kube::Client, BoxError> {

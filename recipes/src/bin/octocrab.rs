@@ -6,7 +6,6 @@
 //! `NotBefore::find(&error)` finds the wait.
 
 use http::Response;
-use recipes::BoxError;
 // recipe: begin
 use std::convert::Infallible;
 
@@ -15,7 +14,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use octocrab::service::middleware::{auth_header::AuthHeaderLayer, base_uri::BaseUriLayer};
 use octocrab::{AuthState, Octocrab, OctocrabBuilder};
 use tower::ServiceBuilder;
-use tower_backoff::{RetryLayer, body::ReplayLayer, providers};
+use tower_backoff::{BoxError, RetryLayer, body::ReplayLayer, providers};
 
 /// One for the whole program. In earnest the connector is one of hyper-rustls.
 fn github(base: Uri, token: &str) -> Result<Octocrab, BoxError> {

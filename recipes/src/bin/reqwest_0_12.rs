@@ -4,15 +4,14 @@
 //! sent again. reqwest retries nothing of what a server answers. It must follow no redirects beneath the layer, where a
 //! failure would be taken for one of the first address. `NotBefore::find(&*error)` finds the wait.
 
-use recipes::{BoxError, check};
-use tower_backoff::policy::Provider;
+use recipes::check;
 // recipe: begin
 use bytes::Bytes;
 use http_body_util::Full;
 use reqwest_0_12::{self as reqwest, redirect::Policy};
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
-use tower_backoff::RetryLayer;
+use tower_backoff::{BoxError, RetryLayer, policy::Provider};
 
 type Acme = BoxCloneSyncService<http::Request<Full<Bytes>>, reqwest::Response, BoxError>;
 

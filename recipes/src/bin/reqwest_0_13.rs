@@ -4,15 +4,14 @@
 //! through it and returns a response of reqwest. reqwest retries nothing on its own unless `ClientBuilder::retry` asks
 //! for it: leave that away. The error of a call is a `BoxError`, and `NotBefore::find(&*error)` finds the wait in it.
 
+use http::Response;
+use recipes::check;
+// recipe: begin
 use std::time::Duration;
 
-use http::Response;
-use recipes::{BoxError, check};
-use tower_backoff::policy::Provider;
-// recipe: begin
 use tower::Layer;
 use tower_backoff::client::reqwest::{ReqwestService, execute};
-use tower_backoff::{Retry, RetryLayer};
+use tower_backoff::{BoxError, Retry, RetryLayer, policy::Provider};
 
 /// One for the whole program; clones share their gates.
 fn client() -> Result<Retry<ReqwestService>, BoxError> {

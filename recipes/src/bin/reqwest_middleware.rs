@@ -4,12 +4,13 @@
 //! attempt. `NotBefore::find(&error)` finds the wait, which is hidden in an `anyhow::Error`.
 
 use http::Response;
-use recipes::{BoxError, check};
-use tower_backoff::policy::Provider;
+use recipes::check;
+use tower_backoff::BoxError;
 // recipe: begin
 use reqwest::redirect::Policy;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
-use tower_backoff::{RetryLayer, client::reqwest_middleware::RetryMiddleware};
+use tower_backoff::client::reqwest_middleware::RetryMiddleware;
+use tower_backoff::{RetryLayer, policy::Provider};
 
 /// One for the whole program; clones share their gates.
 fn client() -> reqwest::Result<ClientWithMiddleware> {

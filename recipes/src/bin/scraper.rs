@@ -17,7 +17,7 @@ use futures_util::future::join_all;
 use http::header::HOST;
 use http::{Request, Response};
 use hyper_util::client::legacy::connect::dns::Name;
-use recipes::{BoxError, Received, Server, check, past_patience};
+use recipes::{Received, Server, check, past_patience};
 use tower::{Service, ServiceExt};
 // recipe: begin
 use bytes::Bytes;
@@ -27,7 +27,7 @@ use hyper_util::rt::TokioExecutor;
 use tower::ServiceBuilder;
 use tower::limit::ConcurrencyLimit;
 use tower_backoff::policy::Provider;
-use tower_backoff::{Quota, Retry, RetryLayer};
+use tower_backoff::{BoxError, Quota, Retry, RetryLayer};
 
 type Scraper = Retry<ConcurrencyLimit<Client<Connector, Empty<Bytes>>>>;
 

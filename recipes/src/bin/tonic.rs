@@ -9,23 +9,23 @@
 use std::net::Ipv4Addr;
 
 use futures_util::stream::{self, BoxStream, StreamExt};
-use recipes::{BoxError, Decision, Limiter, Scenes};
+use recipes::{Decision, Limiter, Scenes};
 use tokio::net::TcpListener;
 use tonic::transport::Server;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response};
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 // recipe: begin
 use std::time::Duration;
 
 use http::Uri;
-use tonic::{body::Body, transport::Channel};
+use tonic::{Status, body::Body, transport::Channel};
 use tonic_health::pb::health_client::HealthClient;
 use tower::{ServiceBuilder, util::BoxCloneSyncService};
 use tower_backoff::body::{ReplayBody, ReplayLayer, ResponseBody};
 use tower_backoff::hint::{Reading, read_grpc};
 use tower_backoff::policy::{Grpc, Provider};
-use tower_backoff::{Quota, RetryLayer};
+use tower_backoff::{BoxError, Quota, RetryLayer};
 
 type Layered =
     BoxCloneSyncService<http::Request<Body>, http::Response<ResponseBody<Body>>, BoxError>;
