@@ -1,8 +1,8 @@
 //! reqwest 0.12
 //!
 //! The feature `reqwest` is for 0.13; with 0.12 a closure is the adapter. The body of a request is bytes, so that it can be
-//! sent again. reqwest retries nothing of what a server answers. It must follow no redirects beneath the layer, where a
-//! failure would be taken for one of the first address. `NotBefore::find(&*error)` finds the wait.
+//! sent again. On its own reqwest retries only what HTTP/2 proves not to have been processed; leave `ClientBuilder::retry`
+//! away. It must follow no redirects beneath the layer, where a failure would be taken for one of the first address. `NotBefore::find(&*error)` finds the wait.
 
 use recipes::check;
 // recipe: begin
@@ -34,11 +34,16 @@ fn acme() -> Result<Acme, BoxError> {
     Ok(BoxCloneSyncService::new(service))
 }
 
-/// In place of `client.execute(request)`. A body that is a stream is not sent.
+/// In place of `client.execute(request)`.
 async fn execute(acme: &Acme, request: reqwest::Request) -> Result<reqwest::Response, BoxError> {
-    let request = http::Request::<reqwest::Body>::try_from(request)?;
-    let request = request.map(|body| Bytes::copy_from_slice(body.as_bytes().unwrap_or_default()));
-    acme.clone().oneshot(request.map(Full::new)).await
+    let (head, body) = http::Request::<reqwest::Body>::try_from(request)?.into_parts();
+    let body = body
+        .as_bytes()
+        .ok_or("the body is a stream, which cannot be sent again")?;
+    let body = Full::new(Bytes::copy_from_slice(body));
+    acme.clone()
+        .oneshot(http::Request::from_parts(head, body))
+        .await
 }
 // recipe: end
 
