@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tower::{Layer, ServiceExt};
 use tower_backoff::hint::{Field, Unit};
 use tower_backoff::policy::{PartialQuota, Provider};
 use tower_backoff::providers::{self, frameworks};
-use tower_backoff::{Cost, Quota};
+use tower_backoff::{Cost, Quota, RetryLayer};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -206,5 +209,77 @@ fn what_makes_no_sense_is_an_error_and_says_why() {
         };
         let error = toml::from_str::<Provider>(&named).expect_err(toml);
         assert!(error.to_string().contains(words), "{toml}: {error}");
+    }
+}
+
+/// A value that a config file may have at any key: right for some, odd for most.
+fn any_value() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![Just("x-limit".to_owned()), Just("1m".to_owned()), ".{0,8}"];
+    let scalar = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        prop_oneof![Just(0_u64), Just(1), Just(429), Just(u64::MAX)].prop_map(Value::from),
+        prop_oneof![Just(-1.0), Just(0.5), Just(1e300)].prop_map(Value::from),
+        text.prop_map(Value::from),
+    ];
+    let key = prop_oneof![
+        Just("limit"),
+        Just("window"),
+        Just("concurrent"),
+        Just("burst"),
+        Just("statuses"),
+        Just("lasting"),
+        Just("header"),
+        Just("json"),
+        Just("unit"),
+        Just("writes"),
+        Just("quotas"),
+    ];
+    scalar.prop_recursive(3, 16, 3, move |inner| {
+        let table =
+            prop::collection::hash_map(key.clone().prop_map(str::to_owned), inner.clone(), 1..3);
+        prop_oneof![
+            prop::collection::vec(inner, 0..3).prop_map(Value::from),
+            table.prop_map(|table| Value::from(serde_json::Map::from_iter(table))),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_value_in_a_config_file_makes_it_panic(index in 0..64_usize, value in any_value()) {
+        let mut config = serde_json::to_value(full()).unwrap();
+        let table = config.as_object_mut().unwrap();
+        let key = table.keys().nth(index % table.len()).unwrap().clone();
+        table.insert(key, value);
+        if let Ok(provider) = serde_json::from_value::<Provider>(config) {
+            let _ = provider.facts();
+            let again = serde_json::from_value(serde_json::to_value(&provider).unwrap());
+            prop_assert_eq!(provider, again.unwrap());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_and_the_largest_that_can_be_written_do_no_harm() {
+    let acme = json!({
+        "name": "acme",
+        "quotas": [
+            { "limit": u32::MAX, "window": u64::MAX, "burst": u32::MAX, "slack": u64::MAX },
+            { "limit": 1, "window": "1ns", "paced": true },
+            { "concurrent": u32::MAX, "reserved_for_urgent": u32::MAX - 1 },
+        ],
+        "bare_429_wait": u64::MAX,
+        "cold_start": u32::MAX,
+        "per_path_segment": u32::MAX,
+    });
+    let acme: Provider = serde_json::from_value(acme).unwrap();
+    let answer = tower::service_fn(|_: http::Request<String>| async {
+        http::Response::builder().status(429).body(String::new())
+    });
+    let client = RetryLayer::new(acme).layer(answer);
+    for _ in 0..2 {
+        let request = http::Request::get("https://api.test/").body(String::new());
+        let _ = client.clone().oneshot(request.unwrap()).await;
     }
 }
