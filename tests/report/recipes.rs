@@ -10,7 +10,15 @@ const INTRODUCTION: &str = "\
 
 How the layer gets beneath each client. Every recipe is a program that runs against a server on the loopback: it asserts
 that a call that is refused waits as long as the server says and is served, that a refusal past the patience of a call
-ends it with the moment at which to come back, and that a quota that the server publishes is kept without a refusal.
+ends it with the moment at which to come back, and that a quota that the server publishes (with tonic: that is declared) is
+kept without a refusal.
+
+All of these clients take a client of one's own beneath them, or a middleware. Three things are the same with each:
+
+* The retries of the client itself are turned off, since they would send what the layer has decided not to send.
+* A client that makes an error of each refusal drops its headers, so `end_with_not_before` makes `NotBefore` the error.
+* A body that is a stream needs a `ReplayLayer` outside, which keeps 64 KiB of it; a larger one is sent once, unless
+  its `bound` is larger.
 
 ```sh
 recipes/run            # all of them
@@ -34,7 +42,12 @@ fn programs() -> Vec<(String, String)> {
             .to_owned()
     };
     programs
-        .map(|program| (value(program, "name"), value(program, "path")))
+        .map(|program| {
+            let name = value(program, "name");
+            let feature = format!("required-features = [\"{name}\"]");
+            assert!(program.contains(&feature), "{name}: {feature}");
+            (name, value(program, "path"))
+        })
         .collect()
 }
 
@@ -57,27 +70,66 @@ fn marked(source: &str, path: &str) -> String {
     blocks.join("\n\n")
 }
 
-fn chapter(name: &str, path: &str) -> String {
-    let source = read_to_string(format!("{ROOT}/recipes/{path}")).expect(path);
-    let header = source.lines().map_while(|line| line.strip_prefix("//!"));
-    let header: Vec<_> = header.map(str::trim).collect();
-    let [title, "", words @ ..] = &header[..] else {
-        panic!("{path}: a title, an empty line and words");
-    };
-    let words = words.join("\n");
-    let code = marked(&source, path);
-    let lines = code.lines().filter(|line| !line.trim().is_empty()).count();
-    format!(
-        "\n## {title}\n\n{words}\n\n```rust,ignore\n{code}\n```\n\n\
-         {lines} lines; `recipes/run {name}` runs [the whole program](../recipes/{path}).\n"
-    )
+struct Recipe {
+    name: String,
+    path: String,
+    title: String,
+    words: String,
+    code: String,
+}
+
+impl Recipe {
+    fn of(name: String, path: String) -> Self {
+        let source = read_to_string(format!("{ROOT}/recipes/{path}")).expect("a program");
+        let header = source.lines().map_while(|line| line.strip_prefix("//!"));
+        let header: Vec<_> = header.map(str::trim).collect();
+        let [title, "", words @ ..] = &header[..] else {
+            panic!("{path}: a title, an empty line and words");
+        };
+        Self {
+            title: (*title).to_owned(),
+            words: words.join("\n"),
+            code: marked(&source, &path),
+            name,
+            path,
+        }
+    }
+
+    fn lines(&self) -> usize {
+        let lines = self.code.lines();
+        lines.filter(|line| !line.trim().is_empty()).count()
+    }
+
+    /// The row of the contents, with a link to the chapter.
+    fn row(&self) -> String {
+        let title = self.title.to_lowercase().replace(' ', "-");
+        let is_kept = |letter: &char| letter.is_alphanumeric() || matches!(letter, '-' | '_');
+        let anchor: String = title.chars().filter(is_kept).collect();
+        format!("| [{}](#{anchor}) | {} |\n", self.title, self.lines())
+    }
+
+    fn chapter(&self) -> String {
+        let Self {
+            name,
+            path,
+            title,
+            words,
+            code,
+        } = self;
+        format!(
+            "\n## {title}\n\n{words}\n\n```rust,ignore\n{code}\n```\n\n\
+             `recipes/run {name}` runs [the whole program](../recipes/{path}).\n"
+        )
+    }
 }
 
 #[test]
 fn the_page_of_recipes_is_what_the_programs_say() {
-    let chapters = programs().into_iter();
-    let chapters: String = chapters.map(|(name, path)| chapter(&name, &path)).collect();
-    let page = format!("{INTRODUCTION}{chapters}");
+    let recipes = programs().into_iter();
+    let recipes: Vec<_> = recipes.map(|(name, path)| Recipe::of(name, path)).collect();
+    let rows: String = recipes.iter().map(Recipe::row).collect();
+    let chapters: String = recipes.iter().map(Recipe::chapter).collect();
+    let page = format!("{INTRODUCTION}\n| recipe | lines |\n|---|--:|\n{rows}{chapters}");
     let file = Path::new(ROOT).join("docs/recipes.md");
     if std::env::var_os("TOWER_BACKOFF_WRITE").is_some() {
         std::fs::write(&file, &page).expect("docs/recipes.md can be written");
