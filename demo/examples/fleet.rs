@@ -25,6 +25,9 @@ async fn main() -> Result<(), BoxError> {
     let alone = play("each by itself", &Shares::Nothing).await?;
     let shared = play("with a ledger in a file", &Shares::Ledger(path)).await?;
     std::fs::remove_dir_all(folder)?;
-    print_table(&[("each by itself", alone), ("with a ledger in a file", shared)]);
+    print_table(&[
+        ("each by itself", alone),
+        ("with a ledger in a file", shared),
+    ]);
     Ok(())
 }

@@ -148,7 +148,10 @@ pub async fn play(name: &str, shares: &Shares) -> Result<Outcome, BoxError> {
         let line = lines.next_line().await?.ok_or("a process that failed")?;
         let (id, count) = line.split_once(' ').ok_or("a line that is none of ours")?;
         let count = count.parse()?;
-        println!("  process {id}: {} served a second", count / JUDGED.as_secs() as u32);
+        println!(
+            "  process {id}: {} served a second",
+            count / JUDGED.as_secs() as u32
+        );
         served.push(count);
         process.wait().await?;
     }
@@ -169,7 +172,10 @@ fn start(id: usize, api: &str, shares: &Shares) -> io::Result<Child> {
 
 /// Prints what came of the runs, side by side.
 pub fn print_table(outcomes: &[(&str, Outcome)]) {
-    println!("\n{:<24} {:>9} {:>6} {:>9}", "", "refused", "use", "fairness");
+    println!(
+        "\n{:<24} {:>9} {:>6} {:>9}",
+        "", "refused", "use", "fairness"
+    );
     for (name, outcome) in outcomes {
         println!(
             "{name:<24} {:>9.3} {:>6.2} {:>9.3}",
