@@ -3,7 +3,9 @@
 mod account;
 mod alone;
 mod calls;
+mod exchanging;
 mod log;
+mod outcome;
 mod settled_log;
 mod state;
 mod task;
