@@ -11,7 +11,7 @@ local pack, unpack_numbers = cmsgpack.pack, cmsgpack.unpack
 local COST, IN_FLIGHT = 0, 2
 local UNLIMITED, MOST_COUNT = 4503599627370496, 4294967295
 local MOST_MEMBERS, MOST_AT_ONCE, MOST_GROUPS = 10000, 64, 64
-local PROBE_PATIENCE, FULL_SPEED, CAP_WINDOWS = 2000000, 64, 10
+local PROBE_PATIENCE, FULL_SPEED, CAP_WINDOWS, RAISES = 2000000, 64, 10, 16
 local SAME_RESET, ASK_IN_FLIGHT, ASK_SOON = 1200000, 50000, 100000
 local DONE, TELL_ALL, LATE = 0, 1, 2
 
@@ -51,7 +51,8 @@ end
 
 -- The state -----------------------------------------------------------------------------------------------------------
 
--- The field `state`: sums of the windows; then numbers. What a later release adds to the end is kept.
+-- The field `state`: of each window its sum, the number of its period, and what was settled in that and in the one
+-- before; then numbers. What a later release adds to the end is kept.
 local SUMS, BEGAN_AT, REMEMBERED = 1, 2, 3
 local UNTIL, CAP_WINDOW, CAP, CAP_AT = 4, 5, 6, 7
 -- The slow start: how much may be lent (zero: there is none), what was granted since, and when.
@@ -78,12 +79,25 @@ local function new_record() return { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 local state = stored[1] and unpack_numbers(stored[1]) or new_state()
 local is_known = stored[2] and true or false
 local record = is_known and unpack_numbers(stored[2]) or new_record()
-for index, window in ipairs(windows) do window.sum = state[SUMS][index] or 0 end
+for index, window in ipairs(windows) do
+  local sums, first = state[SUMS], 4 * index - 3
+  window.sum, window.current, window.before = sums[first] or 0, sums[first + 2] or 0, sums[first + 3] or 0
+  window.period = floor(now / max(1, window.length))
+  local period = sums[first + 1] or 0
+  if period ~= window.period then
+    window.before = period + 1 == window.period and window.current or 0
+    window.current = 0
+  end
+end
 
 -- Writes the state and a further field. The keys expire some time after the last exchange, which is not set each time.
 local function write(field, value)
   local last, sums = longest, state[SUMS]
-  for index, window in ipairs(windows) do sums[index] = window.sum end
+  for index, window in ipairs(windows) do
+    local first = 4 * index - 3
+    sums[first], sums[first + 1], sums[first + 2], sums[first + 3] =
+      window.sum, window.period, window.current, window.before
+  end
   last = max(last, state[UNTIL] - now)
   if state[QUOTA] > 0 then last = max(last, state[RESETS_AT] + state[PERIOD] - now) end
   last = last + 2 * lease
@@ -135,7 +149,7 @@ local function add(window, settled_at, count)
   settled_at = floor((settled_at + step - 1) / step) * step
   if count == 0 or settled_at + window.length <= now then return end
   window.last = window.last or (window.sum > 0 and entry(call('LINDEX', window.key, -1))) or nil
-  window.sum = window.sum + count
+  window.sum, window.current = window.sum + count, window.current + count
   local last = window.last
   if last and settled_at <= last.at then
     last.count = last.count + count
@@ -170,9 +184,15 @@ local function binds(window, unit)
   return window.unit == unit and not (window.is_plan and unit == COST and state[QUOTA] == 1)
 end
 
+-- The learned limit: after ten windows without a refusal a sixteenth of the declared one is added with each window.
+local function cap_in(window)
+  local raises = floor((now - state[CAP_AT]) / max(1, window.length)) + 1 - CAP_WINDOWS
+  return state[CAP] + max(0, min(raises, RAISES)) * floor((window.limit + RAISES - 1) / RAISES)
+end
+
 local function free_in(window)
   local limit = window.limit
-  if state[CAP] > 0 and state[CAP_WINDOW] == window.index then limit = min(limit, state[CAP]) end
+  if state[CAP] > 0 and state[CAP_WINDOW] == window.index then limit = min(limit, cap_in(window)) end
   local free = limit - window.sum - state[LENT + 2 * window.unit]
   return free > 0 and free or 0, limit
 end
@@ -213,7 +233,7 @@ end
 local function forget_all()
   call('DEL', unpack(KEYS))
   state, leased = new_state(), 0
-  for _, window in ipairs(windows) do window.sum = 0 end
+  for _, window in ipairs(windows) do window.sum, window.current, window.before = 0, 0, 0 end
   state[REMEMBERED] = max(1, members_known)
   write()
   return reply(TELL_ALL, 0)
@@ -240,7 +260,7 @@ if state[QUOTA] > 0 and now >= state[RESETS_AT] then
 end
 if state[CAP] > 0 then
   local window = windows[state[CAP_WINDOW]]
-  if not window or now >= state[CAP_AT] + CAP_WINDOWS * window.length then state[CAP] = 0 end
+  if not window or cap_in(window) >= window.limit then state[CAP] = 0 end
 end
 
 if now >= state[ENDS_AT] or now >= state[FORGETS_AT] then
@@ -301,16 +321,15 @@ if closing > 0 then
     local fullest, most
     for _, window in ipairs(windows) do
       if window.unit == COST and window.length > 0 then
-        local had = window.sum + floor(state[LENT] / 2)
+        local had = max(window.sum + floor(state[LENT] / 2), window.current, window.before)
         local full = floor(min(had, 4294967296) * 1000 / max(1, window.limit))
-        if not most or full > most then fullest, most = window, full end
+        if not most or full > most then
+          most, fullest = full, { window.index, max(1, had) }
+        end
       end
     end
     state[CAP] = 0
-    if fullest then
-      state[CAP_WINDOW], state[CAP], state[CAP_AT] =
-        fullest.index, max(1, fullest.sum + floor(state[LENT] / 2)), now
-    end
+    if fullest then state[CAP_WINDOW], state[CAP], state[CAP_AT] = fullest[1], fullest[2], now end
   end
 
   function note_closing()
