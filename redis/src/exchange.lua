@@ -51,8 +51,10 @@ end
 
 -- The state -----------------------------------------------------------------------------------------------------------
 
--- The field `state`: of each window its sum, the number of its period, and what was settled in that and in the one
--- before; then numbers. What a later release adds to the end is kept.
+-- The field `state`: seven numbers of each window, then others. What a later release adds to the end is kept.
+-- Of a window: its sum; the number of its period, and what was settled in that and in the one before; the last entry,
+-- which is written to its list when it does not grow any more (count zero: it is in the list); and a moment before
+-- which nothing in the list is free.
 local SUMS, BEGAN_AT, REMEMBERED = 1, 2, 3
 local UNTIL, CAP_WINDOW, CAP, CAP_AT = 4, 5, 6, 7
 -- The slow start: how much may be lent (zero: there is none), what was granted since, and when.
@@ -60,19 +62,19 @@ local ALLOW, PROBES, GRANTED_AT = 8, 9, 10
 -- The published quota, and whether there is none (0), it is current (1), or its reset has passed (2).
 local QUOTA, LEFT, RESETS_AT, PERIOD, QUOTA_LIMIT = 11, 12, 13, 14, 15
 -- No lease ends, and no member is forgotten, before these; and when the keys expire.
-local ENDS_AT, FORGETS_AT, EXPIRES_AT = 16, 17, 18
+local ENDS_AT, FORGETS_AT, EXPIRES_AT, LEASED = 16, 17, 18, 19
 -- Of unit u at + 2 * u.
-local LENT, SETTLED = 19, 20
+local LENT, SETTLED = 20, 21
+local WINDOW_NUMBERS = 7
 
 -- The fields `m:<member>`: a number each, and four for each unit u, at + 4 * u.
 local SEQUENCE, LEASED_UNTIL, BOOKED_UNTIL = 1, 2, 3
 local M_LENT, M_SETTLED, M_VOID, M_UNHEARD = 4, 5, 6, 7
 
 local stored = call('HMGET', KEYS[1], 'state', 'm:' .. me)
-local leased
 
 local function new_state()
-  return { {}, now, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UNLIMITED, UNLIMITED, 0, 0, 0, 0, 0, 0, 0 }
+  return { {}, now, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UNLIMITED, UNLIMITED, 0, 0, 0, 0, 0, 0, 0, 0 }
 end
 local function new_record() return { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } end
 
@@ -80,8 +82,10 @@ local state = stored[1] and unpack_numbers(stored[1]) or new_state()
 local is_known = stored[2] and true or false
 local record = is_known and unpack_numbers(stored[2]) or new_record()
 for index, window in ipairs(windows) do
-  local sums, first = state[SUMS], 4 * index - 3
+  local sums, first = state[SUMS], WINDOW_NUMBERS * (index - 1) + 1
   window.sum, window.current, window.before = sums[first] or 0, sums[first + 2] or 0, sums[first + 3] or 0
+  window.last_at, window.last_count = sums[first + 4] or 0, sums[first + 5] or 0
+  window.full_until = sums[first + 6] or 0
   window.period = floor(now / max(1, window.length))
   local period = sums[first + 1] or 0
   if period ~= window.period then
@@ -94,9 +98,10 @@ end
 local function write(field, value)
   local last, sums = longest, state[SUMS]
   for index, window in ipairs(windows) do
-    local first = 4 * index - 3
+    local first = WINDOW_NUMBERS * (index - 1) + 1
     sums[first], sums[first + 1], sums[first + 2], sums[first + 3] =
       window.sum, window.period, window.current, window.before
+    sums[first + 4], sums[first + 5], sums[first + 6] = window.last_at, window.last_count, window.full_until
   end
   last = max(last, state[UNTIL] - now)
   if state[QUOTA] > 0 then last = max(last, state[RESETS_AT] + state[PERIOD] - now) end
@@ -124,7 +129,7 @@ local function write(field, value)
   end
 end
 
--- The logs of the windows: pairs of moment and count, oldest first -----------------------------------------------------------
+-- The logs of the windows: pairs of moment and count, oldest first -----------------------------------------------------
 
 local function entry(packed)
   if not packed then return nil end
@@ -132,31 +137,33 @@ local function entry(packed)
   return { at = settled_at, count = count }
 end
 
--- Writes the last entry, which is kept here while it grows.
+-- Writes the last entry to the list.
 local function flush_last(window)
-  local last = window.last
-  if last and last.is_new then
-    -- The first entry makes the key.
-    window.is_new = call('RPUSH', window.key, pack(last.at, last.count)) == 1 or window.is_new
-  elseif last and last.has_grown then
-    call('LSET', window.key, -1, pack(last.at, last.count))
-  end
-  if last then last.is_new, last.has_grown = false, false end
+  if window.last_count == 0 then return end
+  -- The first entry makes the key.
+  window.is_new = call('RPUSH', window.key, pack(window.last_at, window.last_count)) == 1 or window.is_new
+  window.last_count = 0
 end
 
 local function add(window, settled_at, count)
   local step = max(1, floor(window.length / 256))
   settled_at = floor((settled_at + step - 1) / step) * step
   if count == 0 or settled_at + window.length <= now then return end
-  window.last = window.last or (window.sum > 0 and entry(call('LINDEX', window.key, -1))) or nil
+  if window.last_count == 0 and window.sum > 0 then
+    -- The last one may have been written, and may grow again.
+    local last = entry(call('LINDEX', window.key, -1))
+    if last and settled_at <= last.at then
+      call('LSET', window.key, -1, pack(last.at, last.count + count))
+      window.sum, window.current = window.sum + count, window.current + count
+      return
+    end
+  end
   window.sum, window.current = window.sum + count, window.current + count
-  local last = window.last
-  if last and settled_at <= last.at then
-    last.count = last.count + count
-    last.has_grown = true
+  if window.last_count > 0 and settled_at <= window.last_at then
+    window.last_count = window.last_count + count
   else
     flush_last(window)
-    window.last = { at = settled_at, count = count, is_new = true }
+    window.last_at, window.last_count = settled_at, count
   end
 end
 
@@ -168,12 +175,17 @@ end
 
 -- Returns whether the list is there: it may have been evicted.
 local function free_expired(window)
-  while window.sum > 0 do
+  if now < window.full_until then return true end
+  while window.sum > window.last_count do
     local oldest = entry(call('LINDEX', window.key, 0))
     if not oldest then return false end
-    if oldest.at + window.length > now then return true end
+    window.full_until = oldest.at + window.length
+    if now < window.full_until then return true end
     call('LPOP', window.key)
-    window.sum = max(0, window.sum - oldest.count)
+    window.sum = max(window.last_count, window.sum - oldest.count)
+  end
+  if window.last_count > 0 and window.last_at + window.length <= now then
+    window.sum, window.last_count = 0, 0
   end
   return true
 end
@@ -213,7 +225,7 @@ end
 
 local function reply(done, ask_again_in, grants)
   local flat = {
-    done, now, max(0, state[UNTIL] - now), leased or call('ZCARD', KEYS[2]), state[SETTLED],
+    done, now, max(0, state[UNTIL] - now), state[LEASED], state[SETTLED],
     min((free_of(COST)), MOST_COUNT), ask_again_in, state[QUOTA] == 1 and 1 or 0,
   }
   local size = 8
@@ -232,8 +244,10 @@ end
 -- Nothing is known: of a key that was evicted the others are no use.
 local function forget_all()
   call('DEL', unpack(KEYS))
-  state, leased = new_state(), 0
-  for _, window in ipairs(windows) do window.sum, window.current, window.before = 0, 0, 0 end
+  state = new_state()
+  for _, window in ipairs(windows) do
+    window.sum, window.current, window.before, window.last_count, window.full_until = 0, 0, 0, 0, 0
+  end
   state[REMEMBERED] = max(1, members_known)
   write()
   return reply(TELL_ALL, 0)
@@ -272,7 +286,7 @@ if now >= state[ENDS_AT] or now >= state[FORGETS_AT] then
 
   if now >= state[ENDS_AT] then
     local function end_lease(member, lease_end)
-      call('ZREM', KEYS[2], member)
+      state[LEASED] = state[LEASED] - call('ZREM', KEYS[2], member)
       local lapsed = record
       if member ~= me then
         local packed = call('HGET', KEYS[1], 'm:' .. member)
@@ -307,7 +321,6 @@ if now >= state[ENDS_AT] or now >= state[FORGETS_AT] then
 end
 
 local function finish(flat)
-  for _, window in ipairs(windows) do flush_last(window) end
   write()
   return flat
 end
@@ -348,7 +361,7 @@ end
 
 if is_known and sequence <= record[SEQUENCE] then return finish(reply(LATE, 0)) end
 if not is_known then
-  if call('ZCARD', KEYS[2]) + call('ZCARD', KEYS[3]) >= MOST_MEMBERS then return finish(reply(LATE, 0)) end
+  if state[LEASED] + call('ZCARD', KEYS[3]) >= MOST_MEMBERS then return finish(reply(LATE, 0)) end
   local remembers = members_known > 1
   for _, account in ipairs(told) do remembers = remembers or account.settled > 0 or account.confirmed > 0 end
   if remembers then state[REMEMBERED] = max(state[REMEMBERED], members_known, 1) end
@@ -435,7 +448,7 @@ if leaves then
     state[LENT + 2 * unit] = max(0, state[LENT + 2 * unit] - rest)
     state[SETTLED + 2 * unit] = state[SETTLED + 2 * unit] + rest
   end
-  call('ZREM', KEYS[2], me)
+  state[LEASED] = state[LEASED] - call('ZREM', KEYS[2], me)
   call('ZREM', KEYS[3], me)
   call('HDEL', KEYS[1], 'm:' .. me)
   return finish(reply(DONE, 0))
@@ -445,9 +458,10 @@ end
 if call('ZADD', KEYS[2], record[LEASED_UNTIL], me) == 1 then
   local has_lapsed = call('ZREM', KEYS[3], me) == 1
   if is_known and not has_lapsed then return forget_all() end
+  state[LEASED] = state[LEASED] + 1
 end
+local leased = state[LEASED]
 state[ENDS_AT] = min(state[ENDS_AT], record[LEASED_UNTIL])
-leased = call('ZCARD', KEYS[2])
 
 -- Grants --------------------------------------------------------------------------------------------------------------
 
@@ -465,7 +479,7 @@ local function book(unit, wanted, groups)
       local _, limit = free_in(window)
       if window.sum + state[LENT + 2 * unit] > limit then return 0 end
       flush_last(window)
-      window.last, window.oldest = nil, nil
+      window.oldest = nil
       binding[#binding + 1] = window
     end
   end
@@ -575,6 +589,5 @@ for index, account in ipairs(told) do
 end
 if ask == UNLIMITED then ask = 0 end
 
-for _, window in ipairs(windows) do flush_last(window) end
 write('m:' .. me, pack(record))
 return reply(DONE, ask, grants)

@@ -264,8 +264,8 @@ impl LedgerState {
     /// The window of costs that is fullest, and what the fleet had of it.
     ///
     /// That is what is spent and half of what is lent: the other half was not sent. Where most of it is booked ahead,
-    /// it is the most that was settled in a window lately: 16 members that want all of 200 a second have booked nearly all of it again, and
-    /// half of that would be a third too little.
+    /// it is the most that was settled in a window lately. 16 members that want all of 200 a second have booked nearly
+    /// all of it again, and half of that would be a third too little.
     pub(super) fn fullest_window(&self, terms: &Terms, now: u64) -> Option<LearnedCap> {
         let mut fullest: Option<(u64, LearnedCap)> = None;
         for (index, window) in terms.of_unit(COST).filter(|(_, window)| window.length > 0) {
