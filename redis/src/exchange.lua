@@ -129,7 +129,7 @@ local function write(field, value)
   end
 end
 
--- The logs of the windows: pairs of moment and count, oldest first -----------------------------------------------------
+-- The logs of the windows: pairs of moment and count, oldest first ----------------------------------------------------
 
 local function entry(packed)
   if not packed then return nil end
