@@ -163,6 +163,7 @@ impl Settings {
             Some(scope) => self.gate_of_scope(scope, &request),
             None => self.gate_of_origin(&request),
         };
+        self.join_fleet(&gate, &request);
         (!Arc::ptr_eq(&gate, own)).then_some(gate)
     }
 
@@ -184,6 +185,29 @@ impl Settings {
         let scope = Scope::of_request(request.uri(), request.headers());
         let gate = self.gate_of_scope(scope, request);
         self.gates.cache(request.uri(), &gate);
+        gate
+    }
+
+    /// Lets the gate of a request join the fleet, if there is one and it has not done so.
+    #[inline]
+    pub(crate) fn join_fleet(&self, gate: &Arc<Gate>, request: &RequestHead<'_>) {
+        if let Some(fleet) = &self.fleet {
+            self.join(fleet, gate, self.gate_config(request));
+        }
+    }
+
+    #[inline(never)]
+    fn join(&self, fleet: &Arc<dyn Fleet>, gate: &Arc<Gate>, config: GateConfig<'_>) {
+        if gate.member().is_none() {
+            gate.join(&**fleet, config, self.policy.name());
+        }
+    }
+
+    /// Lets the gate of a bucket or a partial quota join the fleet, if there is one.
+    fn joined(&self, gate: Option<Arc<Gate>>, config: GateConfig<'_>) -> Option<Arc<Gate>> {
+        if let (Some(fleet), Some(gate)) = (&self.fleet, &gate) {
+            self.join(fleet, gate, config);
+        }
         gate
     }
 
@@ -209,8 +233,10 @@ impl Settings {
     pub(crate) fn bucket_of(&self, request: &RequestHead<'_>, gate: &Gate) -> Option<Arc<Gate>> {
         let route = self.policy.route(request)?;
         let config = self.bucket_config();
-        self.gates
-            .bucket(gate.scope(), route.bucket_key(), config, self.clock.now())
+        let bucket = self
+            .gates
+            .bucket(gate.scope(), route.bucket_key(), config, self.clock.now());
+        self.joined(bucket, config)
     }
 
     /// Returns the gate of a quota that counts only some calls of a scope, if there is room for one.
@@ -221,8 +247,10 @@ impl Settings {
             counts_costs: quota.counts_costs(),
             ..self.bucket_config()
         };
-        self.gates
-            .partial(scope, quota.name(), config, self.clock.now())
+        let partial = self
+            .gates
+            .partial(scope, quota.name(), config, self.clock.now());
+        self.joined(partial, config)
     }
 
     /// Returns the configuration of a bucket before its first call.
@@ -243,8 +271,10 @@ impl Settings {
     ) -> Option<Arc<Gate>> {
         let route = self.policy.route(request)?;
         let config = self.bucket_config();
-        self.gates
-            .name_bucket(gate.scope(), route.bucket_key(), name, config, now)
+        let bucket = self
+            .gates
+            .name_bucket(gate.scope(), route.bucket_key(), name, config, now);
+        self.joined(bucket, config)
     }
 }
 

@@ -349,7 +349,7 @@ impl RetryLayer {
         self.set(|settings| settings.low_quota = percent)
     }
 
-    /// Sets a ledger that is asked before each call, so that several processes share one quota.
+    /// Sets the fleet that grants each call, so that several processes share one quota.
     ///
     /// See [`fleet`](crate::fleet).
     #[must_use]

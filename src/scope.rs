@@ -1,11 +1,20 @@
 //! Scopes: which calls share a gate.
 
+mod name;
+mod secret;
+
+pub use self::name::ScopeName;
+#[cfg(feature = "file")]
+pub(crate) use self::secret::checksum;
+
 use std::fmt;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::sync::{Arc, LazyLock};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+
+use self::secret::KeyedHash;
 
 /// A set of calls that share one rate limit, and so one gate.
 ///
@@ -23,7 +32,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Scope {
     base: ScopeBase,
-    key: Option<u64>,
+    key: Option<[u8; 16]>,
     bucket: Option<Bucket>,
 }
 
@@ -33,9 +42,6 @@ struct Bucket {
     /// A hash of the resource, if each resource is counted apart.
     resource: Option<u64>,
 }
-
-/// The keys for hashing secrets, drawn when the process starts.
-static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum ScopeBase {
@@ -97,8 +103,8 @@ impl Scope {
 
     /// Narrows the scope to the callers with this secret.
     ///
-    /// Only a hash is stored. It is made with a key that is drawn when the process starts, and is never printed
-    /// whole.
+    /// Only a hash is stored. It is made with a key that is drawn when the process starts, or that
+    /// [processes share](Self::hash_with), and is never printed whole.
     ///
     /// ```
     /// use tower_backoff::Scope;
@@ -118,8 +124,62 @@ impl Scope {
     /// ```
     #[must_use]
     pub fn keyed(mut self, secret: &[u8]) -> Self {
-        self.key = Some(KEYS.hash_one((self.key, secret)));
+        let before = self.key.as_ref().map_or(&[][..], |key| key);
+        self.key = Some(KeyedHash::new().part(before).part(secret).finish());
         self
+    }
+
+    /// Hashes credentials and the names of scopes under this secret, so that processes that have it agree on them.
+    ///
+    /// Returns whether that is so: a process hashes under one secret only, and the first one stays. It is too late when
+    /// a scope was [`keyed`](Self::keyed) before. A ledger that processes share calls this; who writes a
+    /// [fleet](crate::fleet) of their own calls it first of all.
+    ///
+    /// The secret should have at least 16 random bytes. Who knows it can try out credentials against the names.
+    ///
+    /// ```
+    /// use tower_backoff::Scope;
+    ///
+    /// assert!(Scope::hash_with(b"the same bytes in all processes"));
+    /// assert!(!Scope::hash_with(b"other bytes"));
+    /// ```
+    #[must_use]
+    pub fn hash_with(secret: &[u8]) -> bool {
+        secret::share(secret)
+    }
+
+    /// Returns the name under which a policy's calls of this scope are known to a fleet.
+    pub(crate) fn name(&self, policy: &str) -> ScopeName {
+        let hash = KeyedHash::new().part(policy.as_bytes());
+        let hash = match &self.base {
+            ScopeBase::Single => hash.part(b"single"),
+            ScopeBase::Named(name) => hash.part(b"named").part(name.as_bytes()),
+            ScopeBase::Origin(origin) => {
+                let address = origin.to_string();
+                hash.part(b"origin").part(address.as_bytes())
+            }
+        };
+        let hash = hash.part(self.key.as_ref().map_or(&[], |key| key));
+        let hash = match &self.bucket {
+            Some(Bucket { name, resource }) => {
+                let resource = resource.map(u64::to_le_bytes);
+                hash.part(name.as_bytes())
+                    .part(resource.as_ref().map_or(&[], |key| key))
+            }
+            None => hash,
+        };
+        ScopeName(hash.finish())
+    }
+
+    /// Returns the scope of a bucket; `None` for a scope.
+    pub(crate) fn parent(&self) -> Option<Self> {
+        self.bucket.as_ref().map(|_| self.without_bucket())
+    }
+
+    /// Hashes the id of a resource, as all processes with the same secret do.
+    pub(crate) fn hash_resource(id: &str) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = KeyedHash::new().part(id.as_bytes()).finish();
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
     /// Creates the scope of a bucket, as the server names it, for one resource or for all.
@@ -168,7 +228,7 @@ impl fmt::Display for Scope {
         }?;
         match self.key {
             // Sixteen bits distinguish two keys in a log and reveal neither.
-            Some(key) => write!(f, " (key {:04x})", key as u16),
+            Some([a, b, ..]) => write!(f, " (key {a:02x}{b:02x})"),
             None => Ok(()),
         }?;
         match &self.bucket {

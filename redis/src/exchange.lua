@@ -11,6 +11,7 @@ local pack, unpack_numbers = cmsgpack.pack, cmsgpack.unpack
 local COST, IN_FLIGHT = 0, 2
 local UNLIMITED, MOST_COUNT = 4503599627370496, 4294967295
 local MOST_MEMBERS, MOST_AT_ONCE, MOST_GROUPS = 10000, 64, 64
+local RETURN = 1000000
 local PROBE_PATIENCE, FULL_SPEED, CAP_WINDOWS, RAISES = 2000000, 64, 10, 16
 local SAME_RESET, ASK_IN_FLIGHT, ASK_SOON = 1200000, 50000, 100000
 local DONE, TELL_ALL, LATE = 0, 1, 2
@@ -65,6 +66,9 @@ local QUOTA, LEFT, RESETS_AT, PERIOD, QUOTA_LIMIT = 11, 12, 13, 14, 15
 local ENDS_AT, FORGETS_AT, EXPIRES_AT, LEASED = 16, 17, 18, 19
 -- Of unit u at + 2 * u.
 local LENT, SETTLED = 20, 21
+-- Until when members may return that were alone, and how many; what the server said last; and of unit u at + u: until
+-- when a member that got nothing goes first.
+local RETURNING_UNTIL, RETURNING, REMAINING, STARVED_UNTIL = 26, 27, 28, 29
 local WINDOW_NUMBERS = 7
 
 -- The fields `m:<member>`: a number each, and four for each unit u, at + 4 * u.
@@ -74,7 +78,8 @@ local M_LENT, M_SETTLED, M_VOID, M_UNHEARD = 4, 5, 6, 7
 local stored = call('HMGET', KEYS[1], 'state', 'm:' .. me)
 
 local function new_state()
-  return { {}, now, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UNLIMITED, UNLIMITED, 0, 0, 0, 0, 0, 0, 0, 0 }
+  return { {}, now, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UNLIMITED, UNLIMITED, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 end
 local function new_record() return { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } end
 
@@ -209,6 +214,12 @@ local function free_in(window)
   return free > 0 and free or 0, limit
 end
 
+-- What may be granted of the published quota. When all is quiet, one call has a look.
+local function left()
+  if state[LENT] == 0 and state[REMAINING] > 0 and state[QUOTA] == 1 then return max(1, state[LEFT]) end
+  return state[LEFT]
+end
+
 -- How much is free now, and the least limit.
 local function free_of(unit)
   local free, limit = UNLIMITED, UNLIMITED
@@ -219,7 +230,7 @@ local function free_of(unit)
       if its_limit < limit then limit = its_limit end
     end
   end
-  if unit == COST and state[QUOTA] > 0 then free, limit = min(free, state[LEFT]), min(limit, state[QUOTA_LIMIT]) end
+  if unit == COST and state[QUOTA] > 0 then free, limit = min(free, left()), min(limit, state[QUOTA_LIMIT]) end
   return free, limit
 end
 
@@ -375,6 +386,9 @@ if not tells_all then
   end
 end
 
+-- What the others have sent meanwhile is not known until they have told it.
+if tells_all then state[RETURNING_UNTIL], state[RETURNING] = now + RETURN, members_known end
+
 -- What it holds and has settled ---------------------------------------------------------------------------------------
 
 local was_here = record[SEQUENCE] > 0
@@ -428,15 +442,19 @@ if has_counter then
   local resets_at = now + resets_in
   local is_any = state[QUOTA] > 0
   local is_older = is_any and resets_at + SAME_RESET < state[RESETS_AT]
-  local is_same = is_any and not is_older and resets_at <= state[RESETS_AT] + SAME_RESET and limit == state[QUOTA_LIMIT]
-  if is_same and state[QUOTA] == 1 then
-    if settled_then > state[SETTLED] then settled_then = 0 end
-    local outstanding = max(0, max(0, state[LENT] + state[SETTLED] - settled_then) - cost)
-    state[LEFT] = min(max(state[LEFT], max(0, remaining - outstanding)), remaining)
-    state[RESETS_AT], state[PERIOD] = min(state[RESETS_AT], resets_at), max(state[PERIOD], resets_in)
-  elseif not is_older and not is_same then
+  local is_same = is_any and not is_older and resets_at <= state[RESETS_AT] + SAME_RESET
+  local is_current = state[QUOTA] == 1
+  if is_any and not is_older and limit == state[QUOTA_LIMIT] and (is_same or not is_current) then
+    if not is_same or is_current then
+      if settled_then > state[SETTLED] then settled_then = 0 end
+      local outstanding = max(0, max(0, state[LENT] + state[SETTLED] - settled_then) - cost)
+      state[LEFT] = min(max(state[LEFT], max(0, remaining - outstanding)), remaining)
+      state[RESETS_AT] = is_same and min(state[RESETS_AT], resets_at) or resets_at
+      state[QUOTA], state[PERIOD], state[REMAINING] = 1, max(state[PERIOD], resets_in), remaining
+    end
+  elseif not is_older then
     state[QUOTA], state[QUOTA_LIMIT], state[LEFT] = 1, limit, max(0, remaining - state[LENT])
-    state[RESETS_AT], state[PERIOD] = resets_at, resets_in
+    state[RESETS_AT], state[PERIOD], state[REMAINING] = resets_at, resets_in, remaining
   end
 end
 if note_closing then note_closing() end
@@ -527,10 +545,12 @@ end
 
 -- While it is unknown what other members have had: the share of each in the limits, less what this one has.
 local function share_while_unknown(account)
-  local members = max(state[REMEMBERED], leased)
+  local is_returning = now < state[RETURNING_UNTIL]
+  local members = max(state[REMEMBERED], is_returning and state[RETURNING] or 0, leased, 1)
   local share = UNLIMITED
   for _, window in ipairs(windows) do
-    if binds(window, account.unit) and now < state[BEGAN_AT] + max(window.length, lease) then
+    local has_forgotten = state[REMEMBERED] > 0 and now < state[BEGAN_AT] + max(window.length, lease)
+    if binds(window, account.unit) and (is_returning or has_forgotten) then
       local _, limit = free_in(window)
       share = min(share, max(0, floor(limit / members) - account.in_window - account.held))
     end
@@ -538,10 +558,26 @@ local function share_while_unknown(account)
   return share
 end
 
+-- What each member may hold, if all hold as much.
+local function equal_share(unit)
+  local least = UNLIMITED
+  for _, window in ipairs(windows) do
+    if binds(window, unit) then
+      local _, limit = free_in(window)
+      least = min(least, limit)
+    end
+  end
+  return least == UNLIMITED and UNLIMITED or max(1, floor(least / leased))
+end
+
 local function grant(account, groups)
   local unit, need, first = account.unit, account.need, account.first
   local free, limit = free_of(unit)
-  local most = state[REMEMBERED] > 0 and share_while_unknown(account) or UNLIMITED
+  local is_unknown = state[REMEMBERED] > 0 or now < state[RETURNING_UNTIL]
+  local most = is_unknown and share_while_unknown(account) or UNLIMITED
+  if now < state[STARVED_UNTIL + unit] then
+    most = min(most, max(0, max(equal_share(unit), first) - account.held))
+  end
   local is_probing = unit == COST and state[ALLOW] > 0
   if is_probing then
     local room = max(0, state[ALLOW] - state[LENT])
@@ -549,7 +585,7 @@ local function grant(account, groups)
     if is_silent or state[LENT] == 0 then room = max(room, first, 1) end
     most = min(most, room)
   end
-  if unit == COST and state[QUOTA] > 0 then most = min(most, state[LEFT]) end
+  if unit == COST and state[QUOTA] > 0 then most = min(most, left()) end
   local portion = max(1, first, floor((limit + 8 * leased - 1) / (8 * leased)), floor(free / (2 * leased)))
   local wanted = need
   if free > portion and not is_probing then wanted = min(MOST_COUNT, need + account.extra) end
@@ -585,7 +621,15 @@ for index, account in ipairs(told) do
   local groups, granted = {}, 0
   grants[index] = groups
   if account.need + account.extra > 0 and now >= state[UNTIL] then granted = grant(account, groups) end
-  if granted < account.need then ask = min(ask, ask_again_in(account.unit)) end
+  if granted == 0 and account.need > 0 then
+    local again = ask_again_in(account.unit)
+    ask = min(ask, again)
+    -- A member that has less than its share got nothing: until it asks again, it goes before those that have more.
+    local is_open = now >= state[UNTIL] and state[ALLOW] == 0
+    if is_open and account.held < equal_share(account.unit) then
+      state[STARVED_UNTIL + account.unit] = now + 2 * again
+    end
+  end
 end
 if ask == UNLIMITED then ask = 0 end
 

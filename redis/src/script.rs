@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tower_backoff::fleet::ScopeName;
 use tower_backoff::fleet::ledger::{
-    Counter, Exchange, Granted, MemberAccount, Reply, ReplyState, Unit, Window,
+    Counter, Exchange, Granted, MemberAccount, QuotaUnit, Reply, ReplyState, Window,
 };
 
 /// The reference of a ledger, in Lua.
@@ -94,7 +94,7 @@ fn flatten_counter(counter: Counter) -> [u64; 6] {
 
 fn flatten_window(window: &Window) -> [u64; 4] {
     let length = match window.unit {
-        Unit::InFlight => 0,
+        QuotaUnit::InFlight => 0,
         _ => micros_up(window.length),
     };
     [
@@ -105,7 +105,7 @@ fn flatten_window(window: &Window) -> [u64; 4] {
     ]
 }
 
-fn flatten_account(flat: &mut Vec<u64>, unit: Unit, account: &MemberAccount) {
+fn flatten_account(flat: &mut Vec<u64>, unit: QuotaUnit, account: &MemberAccount) {
     flat.extend([
         number(unit),
         account.held.min(MOST),
@@ -122,21 +122,21 @@ fn flatten_account(flat: &mut Vec<u64>, unit: Unit, account: &MemberAccount) {
 }
 
 /// The unit of each account: costs always, the others if a window counts in them.
-fn units(windows: &[Window]) -> Vec<Unit> {
+fn units(windows: &[Window]) -> Vec<QuotaUnit> {
     let is_counted = |unit| windows.iter().any(|window| window.unit == unit);
-    let mut units = vec![Unit::Cost];
+    let mut units = vec![QuotaUnit::Cost];
     units.extend(
-        [Unit::Calls, Unit::InFlight]
+        [QuotaUnit::Calls, QuotaUnit::InFlight]
             .into_iter()
             .filter(|unit| is_counted(*unit)),
     );
     units
 }
 
-fn number(unit: Unit) -> u64 {
+fn number(unit: QuotaUnit) -> u64 {
     match unit {
-        Unit::Calls => 1,
-        Unit::InFlight => 2,
+        QuotaUnit::Calls => 1,
+        QuotaUnit::InFlight => 2,
         _ => 0,
     }
 }

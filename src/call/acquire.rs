@@ -1,5 +1,4 @@
-//! Admission of a call: by the gates of its bucket and of partial quotas, if it has any, by that of its scope, and by
-//! the fleet.
+//! Admission of a call: by the gates of its bucket and of partial quotas, if it has any, and by that of its scope.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -78,9 +77,6 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             // Others may have learned meanwhile which bucket it is.
         }
         self.note_what_it_waited_for();
-        if self.settings.fleet.is_some() {
-            return self.poll_fleet(cx);
-        }
         Poll::Ready(Next::Ready)
     }
 
@@ -118,22 +114,16 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         let known = retry_state.bucket.as_ref().map(Permit::gate);
         let same = known.is_some_and(|known| Arc::ptr_eq(known, &gate));
         if !same {
-            if let Some(asked) = &mut retry_state.fleet {
-                asked.release();
-            }
             retry_state.bucket = Some(Permit::new(gate, cost));
         }
         same
     }
 
-    /// Releases the gates of the bucket and of partial quotas, and what the fleet has granted.
+    /// Releases the gates of the bucket and of partial quotas.
     pub(super) fn release_bucket(&mut self) {
         let Some(retry_state) = &mut self.retry_state else {
             return;
         };
-        if let Some(asked) = &mut retry_state.fleet {
-            asked.release();
-        }
         if let Some(bucket) = &mut retry_state.bucket {
             bucket.release();
         }

@@ -32,6 +32,7 @@ impl<R: Body> CallEntry<R> {
         let request = outgoing.head();
         let gate = settings.gate_of(&request, last);
         let cost = settings.cost_of(&request);
+        settings.join_fleet(&gate, &request);
         let bucket = settings.bucket_of(&request, &gate);
         let partial = PartialPermits::of(&request, &gate, cost, settings);
         let cost = cost.map_or(1, Cost::get);
@@ -65,13 +66,13 @@ impl<R: Body> CallEntry<R> {
             self.started = Moment::of(now);
             return false;
         }
-        let more_to_ask = self.retry_state.is_some() || settings.fleet.is_some();
+        let more_to_ask = self.retry_state.is_some();
         let (started, passes) = self
             .permit
             .try_acquire_now(outgoing.priority(), more_to_ask, now);
         self.started = started;
         settings.gates.tidy(started);
-        passes
+        passes && (settings.fleet.is_none() || self.permit.is_granted_at_once(started))
     }
 
     /// Sends the first attempt.

@@ -10,7 +10,6 @@ mod acquire;
 mod entry;
 mod fast_path;
 mod finish;
-mod fleet;
 mod grpc;
 mod outcome;
 mod outgoing;
@@ -80,8 +79,6 @@ struct RetryState<R: Body> {
     receipt: Option<RetryReceipt>,
     /// The span of the attempt in flight, if anything listens.
     span: Option<Box<trace::Span>>,
-    /// What the fleet is asked, and what it has granted.
-    fleet: Option<Box<fleet::FleetRequest>>,
     /// The permit at the gate of a bucket, if the call is known to belong to one.
     bucket: Option<Permit>,
     /// The permits at the gates of quotas that count only some calls.
@@ -100,7 +97,6 @@ impl<R: Body> Default for RetryState<R> {
             sleep_until: None,
             receipt: None,
             span: None,
-            fleet: None,
             bucket: None,
             partial: PartialPermits::default(),
             provisional: None,
@@ -193,9 +189,6 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         retry_state.span = None;
         if let Some(receipt) = retry_state.receipt.take() {
             receipt.spend();
-        }
-        if let Some(asked) = retry_state.fleet.take() {
-            asked.spend();
         }
         now
     }

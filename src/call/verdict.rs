@@ -75,8 +75,9 @@ pub(super) fn apply_verdict<R: Body>(
         .as_mut()
         .and_then(|retry_state| retry_state.bucket.as_mut());
     if was_not_sent {
-        abort(own, settings);
-        bucket.iter_mut().for_each(|bucket| abort(bucket, settings));
+        // The gates learn nothing.
+        own.abort();
+        bucket.iter_mut().for_each(|bucket| bucket.abort());
     }
     let permit = target_gate(in_bucket, redirected, completion, own, bucket, received_at);
     let opening = if verdict.closes_gate() {
@@ -110,10 +111,6 @@ pub(super) fn apply_verdict<R: Body>(
         if let Some(cause) = trace::Cause::of(attempt) {
             trace::on_close(scope, cause, closed_for, &decided_by);
         }
-    }
-    if let (Some(fleet), Some(opening)) = (&settings.fleet, opening) {
-        // Only what this response said: what else holds the gate, the fleet may have said itself.
-        fleet.on_close(scope, opening.own.since(received_at));
     }
     if let Some(observer) = &settings.observer {
         observer.on_decision(&Decision {
@@ -274,14 +271,6 @@ fn is_failure(outcome: Outcome) -> bool {
         outcome,
         Outcome::Unavailable | Outcome::ServerError | Outcome::UnavailableAccepted
     )
-}
-
-/// Gives back what was taken for a call of which nothing was sent. The gate learns nothing.
-fn abort(permit: &mut Permit, settings: &Settings) {
-    permit.abort();
-    if let Some(fleet) = &settings.fleet {
-        fleet.release(permit.gate().scope(), permit.cost());
-    }
 }
 
 fn is_failed(verdict: &Verdict, attempt: &Attempt<'_>) -> bool {

@@ -20,10 +20,12 @@ const LATE: Duration = Duration::from_millis(10);
 
 impl Guarded {
     /// Admits the call with this number, lets it wait, or rejects it.
+    /// If it `must_ask` the member of a fleet before, it is told when that is.
     pub(super) fn acquire(
         &mut self,
         number: u64,
         request: AcquireRequest,
+        must_ask: bool,
         now: Moment,
         waker: Waker,
     ) -> (Admission, WakeList) {
@@ -32,7 +34,11 @@ impl Guarded {
             let rejected = Rejected::CostAboveQuota { cost, limit };
             return (Admission::Rejected(rejected), self.leave(number));
         }
-        if let Some(admitted) = self.core.admit_probe(request, now) {
+        if self.core.may_probe(request, now) {
+            if must_ask {
+                return (Admission::AskMember, WakeList::default());
+            }
+            let admitted = self.core.admit_probe(cost, now);
             self.waiters.on_admit();
             return (Admission::Granted(admitted), self.leave(number));
         }
@@ -54,6 +60,9 @@ impl Guarded {
         } else {
             Vec::new()
         };
+        if may_go && is_turn && must_ask {
+            return (Admission::AskMember, WakeList::default().and(skipped));
+        }
         if may_go && is_turn {
             let others = self.waiters.len();
             if let Ok(admitted) = self.core.admit(request.need(), others, now) {

@@ -1,9 +1,10 @@
 //! The gate of one scope: a lock around its core and its waiters, and whom each step wakes.
 
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 #[cfg(not(all(test, model)))]
 use std::sync::{Mutex, MutexGuard};
+use std::sync::{OnceLock, PoisonError};
 use std::task::Waker;
 
 #[cfg(all(test, model))]
@@ -14,6 +15,7 @@ use super::core::{
     PathHash, ProvisionalId,
 };
 use super::waiters::Waiters;
+use crate::fleet::Member;
 use crate::scope::Scope;
 use crate::time::Moment;
 
@@ -24,7 +26,6 @@ pub(super) type Locked<'a> = MutexGuard<'a, Guarded>;
 ///
 /// A std mutex: it is held for a few dozen instructions, never across an await, and no code of a
 /// user runs under it. Wakers are called when it is free again.
-#[derive(Debug)]
 #[repr(C)] // what every call touches lies together, beside the count of the `Arc`
 pub(crate) struct Gate {
     scope: Scope,
@@ -42,6 +43,10 @@ pub(crate) struct Gate {
     was_unit_doubted: AtomicBool,
     /// Whether little was left of its published quota when that was last said.
     is_low: AtomicBool,
+    /// Its member of a fleet, which is asked without the lock.
+    pub(super) member: OnceLock<Box<dyn Member>>,
+    /// How often the member has woken the gate.
+    pub(super) wakes: AtomicU32,
 }
 
 /// What the lock of a gate protects.
@@ -79,6 +84,14 @@ impl WakeList {
     }
 }
 
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Gate {
     pub(crate) fn new(scope: Scope, config: GateConfig<'_>) -> Self {
         Self {
@@ -92,6 +105,8 @@ impl Gate {
             was_compared: AtomicBool::new(false),
             was_unit_doubted: AtomicBool::new(false),
             is_low: AtomicBool::new(false),
+            member: OnceLock::new(),
+            wakes: AtomicU32::new(0),
             watches_paths: AtomicBool::new(false),
             counts: AtomicBool::new(false),
         }

@@ -4,19 +4,23 @@ use std::sync::Arc;
 
 use super::core::ProvisionalId;
 use super::gate::Gate;
+use super::member::{tell_body_end, tell_close};
+use crate::fleet::GrantId;
 use crate::retry::PaidRetry;
-use crate::time::Moment;
+use crate::time::{Clock, Moment};
 
 /// The slot of an answered call among the concurrent ones: free when this is dropped.
 #[derive(Debug)]
 pub(crate) struct ConcurrencyPermit {
     pub(super) gate: Arc<Gate>,
+    pub(super) grant: Option<GrantId>,
 }
 
 impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
         let wake = self.gate.lock().release_concurrency();
         wake.wake();
+        tell_body_end(&self.gate, self.grant);
     }
 }
 
@@ -26,6 +30,8 @@ pub(crate) struct ProvisionalClosing {
     pub(super) gate: Arc<Gate>,
     pub(super) was_probe: bool,
     pub(super) id: Option<ProvisionalId>,
+    /// Whether it was a refusal.
+    pub(super) refused: bool,
 }
 
 impl ProvisionalClosing {
@@ -46,8 +52,18 @@ impl ProvisionalClosing {
 impl Drop for ProvisionalClosing {
     fn drop(&mut self) {
         if let Some(id) = self.id.take() {
-            let wake = self.gate.lock().confirm(id);
+            let mut gate = self.gate.lock();
+            let wake = gate.confirm(id);
+            let opens = gate.core.last_settled();
+            drop(gate);
             wake.wake();
+            if let Some(opens) = opens.filter(|_| self.gate.member().is_some()) {
+                tell_close(
+                    &self.gate,
+                    opens.since(Clock::default().now()),
+                    self.refused,
+                );
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ mod duplicate;
 mod gate;
 mod guards;
 mod lookup;
+mod member;
 #[cfg(all(test, model))]
 mod model;
 mod permit;

@@ -1,18 +1,22 @@
 //! The permit of one call at a gate. However the call ends, what it holds is released.
 
 mod closing;
+mod grant;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::core::{
-    AcquireRequest, Admission, Admitted, BreakerState, Completion, Need, Reason, Rejected, Ticket,
+    AcquireRequest, Admission, Admitted, BreakerState, Completion, Need, Outcome, Reason, Rejected,
+    Ticket,
 };
 use super::gate::{Gate, Guarded};
 use super::guards::{ConcurrencyPermit, RetryReceipt};
+use super::member::tell_body_end;
 use super::timer_waker::TimerWaker;
 use super::waiters::arrivals_before;
+use crate::fleet::GrantId;
 use crate::retry::{Budget, Priority};
 use crate::time::{Clock, Instant, Moment, Timer};
 
@@ -29,6 +33,8 @@ pub(crate) struct Permit {
     generation: u16,
     waits_for: Option<Reason>,
     stage: Stage,
+    /// What the member of a fleet has granted.
+    pub(super) grant: Option<GrantId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +61,7 @@ impl Permit {
             generation: 0,
             waits_for: None,
             stage: Stage::New,
+            grant: None,
         }
     }
 
@@ -126,6 +133,13 @@ impl Permit {
         self.release();
     }
 
+    /// Takes back that the call was admitted at once. It waits from then on.
+    pub(super) fn retract(&mut self) {
+        let wake = self.gate.lock().abort(self.admitted());
+        self.stage = Stage::New;
+        wake.wake();
+    }
+
     /// Whether the gate is told the path of this call even if nothing was refused lately.
     /// Those are the first 8 calls and every 32nd: a path costs some 250 instructions to hash.
     #[inline]
@@ -163,11 +177,15 @@ impl Permit {
                     *timer = None;
                     return Poll::Pending;
                 }
+                Admission::AskMember => {
+                    self.ask_member(clock.now());
+                }
             }
         }
     }
 
     /// Asks once.
+    /// What the member of a fleet has granted goes back if the call is not admitted.
     pub(super) fn acquire(
         &mut self,
         mut request: AcquireRequest,
@@ -184,7 +202,8 @@ impl Permit {
             request.max_waiting = usize::MAX;
         }
         let (number, others) = gate.yield_turn(self.number, request.path, now);
-        let (admission, wake) = gate.acquire(number, request, now, waker);
+        let must_ask = self.grant.is_none() && self.gate.member().is_some();
+        let (admission, wake) = gate.acquire(number, request, must_ask, now, waker);
         drop(gate);
         self.number = number;
         match admission {
@@ -193,10 +212,14 @@ impl Permit {
                 self.stage = Stage::Waiting;
                 self.note_wait_reason(reason);
             }
+            Admission::AskMember => {}
             Admission::Rejected(_) => self.stage = Stage::Out,
         }
         wake.wake();
         others.wake();
+        if self.stage != Stage::Admitted {
+            self.return_grant();
+        }
         admission
     }
 
@@ -222,7 +245,12 @@ impl Permit {
         };
         let committed = self.gate.lock().core.commit(admitted, now);
         match committed {
-            Some(admitted) => self.store(admitted, Stage::Sent),
+            Some(committed) => {
+                self.store(committed, Stage::Sent);
+                if committed.sent != admitted.sent {
+                    self.tell_late_send();
+                }
+            }
             None => self.release(),
         }
         committed.is_some()
@@ -246,6 +274,9 @@ impl Permit {
         self.gate.set_counts(completion.counter.is_some());
         self.stage = Stage::Out;
         wake.wake();
+        if self.grant.is_some() {
+            self.tell_outcome(completion);
+        }
         true
     }
 
@@ -260,6 +291,7 @@ impl Permit {
         self.gate.set_watches_paths(gate.core.watches_paths());
         drop(gate);
         wake.wake();
+        self.tell_outcome(completion);
     }
 
     /// Hands over the slot among the concurrent calls, which goes with the body of the response.
@@ -269,7 +301,8 @@ impl Permit {
         }
         self.stage = Stage::Out;
         let gate = Arc::clone(&self.gate);
-        Some(ConcurrencyPermit { gate })
+        let grant = self.grant.take();
+        Some(ConcurrencyPermit { gate, grant })
     }
 
     /// Says what a retry has to wait for if the whole scope seems to be out.
@@ -313,8 +346,13 @@ impl Permit {
             Stage::Sent => self.gate.lock().cancel(admitted),
             Stage::Holding => self.gate.lock().release_concurrency(),
         };
-        self.stage = Stage::Out;
+        let stage = std::mem::replace(&mut self.stage, Stage::Out);
         wake.wake();
+        match stage {
+            Stage::Sent => self.tell_outcome(Completion::plain(Outcome::Cancelled)),
+            Stage::Holding => tell_body_end(&self.gate, self.grant.take()),
+            _ => self.return_grant(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use super::RequestHead;
 use crate::gate::BucketKey;
+use crate::scope::Scope;
 
 /// Requests that a server counts in one bucket; see [`Policy::route`](super::Policy::route).
 ///
@@ -58,7 +59,7 @@ impl Route {
     #[must_use]
     pub fn per_resource(mut self, request: &RequestHead<'_>) -> Self {
         let id = segments(request).find(|segment| is_id(segment));
-        self.resource = id.map(|id| KEYS.hash_one(id));
+        self.resource = id.map(Scope::hash_resource);
         self
     }
 

@@ -9,7 +9,9 @@ use crate::support::paused::*;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tower::ServiceExt;
-use tower_backoff::fleet::{Fleet, Reply, ReplyFuture};
+use tower_backoff::fleet::{
+    CallOutcome, CloseReason, Fleet, GateHandle, Grant, GrantId, Joining, Member,
+};
 use tower_backoff::policy::Provider;
 use tower_backoff::{Budget, Gates, NotBefore, Quota, Retry, RetryLayer, Scope};
 
@@ -380,27 +382,40 @@ async fn nothing_is_sent_early_whatever_is_answered() {
     }
 }
 
-/// Says a hundred thousand times that the call may go now, without granting it.
-#[derive(Default)]
-struct SaysNow(AtomicUsize);
+/// Says a hundred thousand times that the call may go now, without granting it, and wakes the gate each time.
+#[derive(Clone, Default)]
+struct SaysNow(Arc<AtomicUsize>, Arc<std::sync::OnceLock<GateHandle>>);
 
 impl Fleet for SaysNow {
-    fn admit(&self, _: &Scope, _: u32) -> ReplyFuture {
+    fn join(&self, joining: Joining<'_>) -> Box<dyn Member> {
+        self.1.get_or_init(|| joining.gate);
+        Box::new(self.clone())
+    }
+}
+
+impl Member for SaysNow {
+    fn admit(&self, _: u32) -> Grant {
         let asked = self.0.fetch_add(1, Ordering::Relaxed);
-        Box::pin(std::future::ready(match asked {
-            0..100_000 => Reply::NotBefore(Duration::ZERO),
-            _ => Reply::Granted,
-        }))
+        self.1.get().unwrap().wake();
+        match asked {
+            0..100_000 if asked % 2 == 0 => Grant::At(Duration::ZERO),
+            0..100_000 => Grant::Later,
+            _ => Grant::Now(GrantId::new(std::num::NonZeroU64::MIN)),
+        }
     }
 
-    fn on_close(&self, _: &Scope, _: Duration) {}
+    fn on_return(&self, _: GrantId) {}
+
+    fn on_outcome(&self, _: Option<GrantId>, _: &CallOutcome) {}
+
+    fn on_close(&self, _: Duration, _: CloseReason) {}
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_fleet_that_says_now_makes_no_loop() {
     let mock = Mock::new(|_, _| status(200));
-    let fleet = Arc::new(SaysNow::default());
-    let service = around(&mock, long().fleet(Arc::clone(&fleet)));
+    let fleet = SaysNow::default();
+    let service = around(&mock, long().fleet(fleet.clone()));
     let mut call = Box::pin(send(&service, get("http://a/")));
     assert!(futures_util::poll!(&mut call).is_pending());
     let asked = fleet.0.load(Ordering::Relaxed);

@@ -13,6 +13,7 @@ mod cost;
 mod estimate;
 mod fast_path;
 mod fleet;
+mod ledger;
 mod limiters;
 mod liveness;
 mod named_costs;

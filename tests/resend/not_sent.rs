@@ -1,7 +1,9 @@
 //! What the caller's own layers refuse was not sent, and says nothing about the server.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use crate::support::mock::{Mock, status};
 use crate::support::paused::*;
@@ -9,9 +11,9 @@ use tokio::time::Instant;
 use tower::load_shed::error::Overloaded;
 use tower::{Layer, ServiceBuilder};
 use tower_backoff::failure::Unsent;
-use tower_backoff::fleet::{Fleet, Reply, ReplyFuture};
+use tower_backoff::fleet::{CallOutcome, CloseReason, Fleet, Grant, GrantId, Joining, Member};
 use tower_backoff::policy::Provider;
-use tower_backoff::{Gates, Quota, RetryLayer, Scope};
+use tower_backoff::{Gates, Quota, RetryLayer};
 
 const URI: &str = "https://api.test/";
 
@@ -24,7 +26,7 @@ fn unprocessed(layer: RetryLayer) -> RetryLayer {
 }
 
 /// One call holds the only permit for a minute. Returns how long a call takes after 20 others were shed.
-async fn after_20_were_shed(layer: RetryLayer) -> std::time::Duration {
+async fn after_20_were_shed(layer: RetryLayer) -> Duration {
     let mock =
         Mock::new(|_, _| status(200)).taking_each(|nth, _| secs(if nth == 1 { 60 } else { 0 }));
     let service = ServiceBuilder::new()
@@ -109,16 +111,24 @@ async fn what_was_not_sent_spends_nothing_of_a_quota() {
 struct Counting(Arc<AtomicUsize>);
 
 impl Fleet for Counting {
-    fn admit(&self, _: &Scope, cost: u32) -> ReplyFuture {
-        self.0.fetch_add(cost as usize, Relaxed);
-        Box::pin(std::future::ready(Reply::Granted))
+    fn join(&self, _: Joining<'_>) -> Box<dyn Member> {
+        Box::new(self.clone())
+    }
+}
+
+impl Member for Counting {
+    fn admit(&self, _: u32) -> Grant {
+        self.0.fetch_add(1, Relaxed);
+        Grant::Now(GrantId::new(NonZeroU64::MIN))
     }
 
-    fn on_close(&self, _: &Scope, _: std::time::Duration) {}
-
-    fn release(&self, _: &Scope, cost: u32) {
-        self.0.fetch_sub(cost as usize, Relaxed);
+    fn on_return(&self, _: GrantId) {
+        self.0.fetch_sub(1, Relaxed);
     }
+
+    fn on_outcome(&self, _: Option<GrantId>, _: &CallOutcome) {}
+
+    fn on_close(&self, _: Duration, _: CloseReason) {}
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,9 +10,8 @@ use futures_util::FutureExt;
 use http::Request;
 use http_body_util::Full;
 use tower::{Layer, ServiceExt};
-use tower_backoff::fleet::{Fleet, Reply, ReplyFuture};
-use tower_backoff::policy::Provider;
-use tower_backoff::{BoxError, Gates, Quota, ReportSlot, RetryLayer, Scope, StopReason, providers};
+use tower_backoff::policy::{PartialQuota, Provider};
+use tower_backoff::{BoxError, Gates, Quota, ReportSlot, RetryLayer, StopReason, providers};
 
 type Body = Full<Bytes>;
 
@@ -95,19 +94,6 @@ fn a_call_that_need_not_wait_needs_no_runtime() {
     }
 }
 
-#[derive(Clone)]
-struct Grants;
-
-impl Fleet for Grants {
-    fn admit(&self, _: &Scope, _: u32) -> ReplyFuture {
-        Box::pin(std::future::ready(Reply::Granted))
-    }
-
-    fn on_close(&self, _: &Scope, _: Duration) {}
-
-    fn release(&self, _: &Scope, _: u32) {}
-}
-
 /// Ready once: a clone never is.
 struct ReadyOnce(bool);
 
@@ -130,16 +116,17 @@ impl tower::Service<Request<Body>> for ReadyOnce {
     }
 
     fn call(&mut self, _: Request<Body>) -> Self::Future {
-        unreachable!("a fleet is asked first, and then the clone for its readiness")
+        unreachable!("two gates are asked first, and then the clone for its readiness")
     }
 }
 
 #[test]
 fn a_client_that_is_not_ready_is_waited_for_without_a_timer() {
-    let layer = RetryLayer::new(Provider::new("test")).fleet(Grants);
-    let call = layer
-        .layer(ReadyOnce(true))
-        .oneshot(get("https://api.test/"));
+    let writes = PartialQuota::of_writes(Quota::per_second(1));
+    let layer = RetryLayer::new(Provider::new("test").partial_quota(writes));
+    let mut request = get("https://api.test/");
+    *request.method_mut() = http::Method::POST;
+    let call = layer.layer(ReadyOnce(true)).oneshot(request);
     assert!(call.now_or_never().is_none());
 }
 

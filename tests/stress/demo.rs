@@ -2,7 +2,7 @@
 
 // The demo's own `main` has no caller here.
 #[allow(dead_code)]
-#[path = "../../examples/demo/main.rs"]
+#[path = "../../demo/examples/demo/main.rs"]
 mod example;
 
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use redis::Connection;
 use tower_backoff::fleet::ScopeName;
 use tower_backoff::fleet::ledger::{
-    Closing, Counter, Exchange, LedgerClient, LedgerState, MemberAccount, Settled, Unit,
+    Counter, Exchange, LedgerClient, LedgerState, MemberAccount, QuotaUnit, ScopeClosing, Settled,
     Unreachable, Window,
 };
 use tower_backoff_redis::{RedisLedger, RunScript, ScriptCall};
@@ -107,10 +107,11 @@ fn counter() -> impl Strategy<Value = Counter> {
 }
 
 fn exchange() -> impl Strategy<Value = Exchange> {
-    let closing = (0_u64..300_000_000, any::<bool>()).prop_map(|(nanos, is_refusal)| Closing {
-        remaining: Duration::from_nanos(nanos),
-        is_refusal,
-    });
+    let closing =
+        (0_u64..300_000_000, any::<bool>()).prop_map(|(nanos, is_refusal)| ScopeClosing {
+            remaining: Duration::from_nanos(nanos),
+            is_refusal,
+        });
     (
         prop::collection::vec(account(), 3),
         prop::option::weighted(0.05, closing),
@@ -157,10 +158,10 @@ fn windows() -> impl Strategy<Value = Vec<Window>> {
         unit,
         limit,
         length: Duration::from_micros(length),
+        slack: Duration::ZERO,
         is_plan,
     };
-    let unit =
-        prop_oneof![6 => Just(Unit::Cost), 2 => Just(Unit::Calls), 1 => Just(Unit::InFlight)];
+    let unit = prop_oneof![6 => Just(QuotaUnit::Cost), 2 => Just(QuotaUnit::Calls), 1 => Just(QuotaUnit::InFlight)];
     let length = prop_oneof![1 => 1_u64..2_000, 8 => 10_000_u64..1_000_000];
     let each = (unit, 0_u32..60, length, prop::bool::weighted(0.2)).prop_map(window);
     prop::collection::vec(each, 0..4)
@@ -182,7 +183,7 @@ fn said(step: &Step, past: &mut Past, windows: &[Window], lease: u64) -> Exchang
     exchange.lease = Duration::from_micros(lease);
     exchange.windows = windows.to_vec();
     let counts = |unit| windows.iter().any(|window| window.unit == unit);
-    let units = [true, counts(Unit::Calls), counts(Unit::InFlight)];
+    let units = [true, counts(QuotaUnit::Calls), counts(QuotaUnit::InFlight)];
     exchange
         .accounts
         .truncate(units.iter().filter(|counts| **counts).count());
@@ -255,9 +256,10 @@ fn script_and_reference_agree_at_the_edges() {
     };
     let ledger = clocked(&server);
     let second = Window {
-        unit: Unit::Cost,
+        unit: QuotaUnit::Cost,
         limit: 9,
         length: Duration::from_secs(1),
+        slack: Duration::ZERO,
         is_plan: false,
     };
     let agree = |windows: &[Window], lease, steps: &[Step]| {
@@ -267,7 +269,7 @@ fn script_and_reference_agree_at_the_edges() {
     let slow_start = at(&[1_000; 90], |index, exchange| {
         exchange.served = (index > 1).into();
         (exchange.accounts[0].need, exchange.accounts[0].extra) = (1, 5);
-        exchange.closing = (index == 0).then_some(Closing {
+        exchange.closing = (index == 0).then_some(ScopeClosing {
             remaining: Duration::ZERO,
             is_refusal: true,
         });

@@ -5,7 +5,8 @@ use std::time::Duration;
 use redis::Value;
 use tower_backoff::fleet::ScopeName;
 use tower_backoff::fleet::ledger::{
-    Closing, Exchange, LedgerClient, MemberAccount, ReplyState, Settled, Unit, Unreachable, Window,
+    Exchange, LedgerClient, MemberAccount, QuotaUnit, ReplyState, ScopeClosing, Settled,
+    Unreachable, Window,
 };
 use tower_backoff_redis::RedisLedger;
 
@@ -25,9 +26,10 @@ pub(crate) fn said(member: u64, sequence: u64, need: u32) -> Exchange {
         last_reply: sequence - 1,
         lease: Duration::from_secs(5),
         windows: vec![Window {
-            unit: Unit::Cost,
+            unit: QuotaUnit::Cost,
             limit: 8,
             length: Duration::from_secs(1),
+            slack: Duration::ZERO,
             is_plan: false,
         }],
         accounts: vec![MemberAccount {
@@ -60,7 +62,7 @@ async fn the_rules_of_access_suffice() {
     server.command::<Value>(&user.split_whitespace().collect::<Vec<_>>());
     let url = format!("redis://tower:secret@127.0.0.1:{}", server.port());
     let ledger = RedisLedger::new(&url).unwrap();
-    let closing = Closing {
+    let closing = ScopeClosing {
         remaining: Duration::from_millis(1),
         is_refusal: true,
     };
@@ -156,7 +158,7 @@ async fn a_closing_is_published() {
     subscription.psubscribe("tb1:*").unwrap();
     let ledger = RedisLedger::new(&server.url()).unwrap();
     let mut refused = said(1, 1, 1);
-    refused.closing = Some(Closing {
+    refused.closing = Some(ScopeClosing {
         remaining: Duration::from_secs(7),
         is_refusal: true,
     });

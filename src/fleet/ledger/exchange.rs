@@ -20,14 +20,14 @@ pub struct Exchange {
     pub lease: Duration,
     /// The declared windows, the same ones in the same order for all members of a scope.
     pub windows: Vec<Window>,
-    /// Its accounts, in the order of [`Unit`]. That of costs is always there, the others if a window counts in them.
+    /// Its accounts, in the order of [`QuotaUnit`]. That of costs is always there, the others if a window counts in them.
     pub accounts: Vec<MemberAccount>,
     /// Whether the logs of its accounts hold all that it has settled within the longest window.
     pub tells_all: bool,
     /// The most members that it remembers.
     pub members_known: u32,
     /// A closing that a response of this member began since its last exchange.
-    pub closing: Option<Closing>,
+    pub closing: Option<ScopeClosing>,
     /// How many of its calls were served since its last exchange.
     pub served: u32,
     /// What the youngest answer said is left of a published quota.
@@ -40,11 +40,13 @@ pub struct Exchange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// What it counts.
-    pub unit: Unit,
+    pub unit: QuotaUnit,
     /// How much it holds.
     pub limit: u32,
     /// How long it is. Zero for calls in flight, which count until they are settled.
     pub length: Duration,
+    /// How long after it was sent a call counts at the latest, if it is not answered.
+    pub slack: Duration,
     /// Whether a counter that the server publishes takes its place while one is known.
     pub is_plan: bool,
 }
@@ -52,7 +54,7 @@ pub struct Window {
 /// What an account counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum Unit {
+pub enum QuotaUnit {
     /// What calls cost; one each, if nothing else was said.
     Cost,
     /// Calls, whatever they cost.
@@ -93,7 +95,7 @@ pub struct Settled {
 
 /// A closing of the scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Closing {
+pub struct ScopeClosing {
     /// For how much longer.
     pub remaining: Duration,
     /// Whether a call was refused. Else a served call has spent the last of a quota.
@@ -128,7 +130,7 @@ pub struct Reply {
     pub settled_by_all: u64,
     /// How much is free now, of what calls cost.
     pub free: u32,
-    /// If less was granted than is needed: when to ask again.
+    /// If nothing of a unit was granted that is needed: when to ask again.
     pub ask_again_in: Duration,
     /// Whether a counter of the server is known that is not over.
     pub is_published: bool,

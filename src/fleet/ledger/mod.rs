@@ -3,14 +3,17 @@
 mod exchange;
 mod state;
 
+use std::fmt;
 use std::future::Future;
+use std::time::Duration;
 
 pub use exchange::{
-    Closing, Counter, Exchange, Granted, MemberAccount, Reply, ReplyState, Settled, Unit, Window,
+    Counter, Exchange, Granted, MemberAccount, QuotaUnit, Reply, ReplyState, ScopeClosing, Settled,
+    Window,
 };
 pub use state::LedgerState;
 
-use super::ScopeName;
+use crate::scope::ScopeName;
 
 /// A connection to a ledger: one exchange is one round trip.
 pub trait LedgerClient: Send + Sync + 'static {
@@ -22,7 +25,31 @@ pub trait LedgerClient: Send + Sync + 'static {
         scope: ScopeName,
         exchange: &Exchange,
     ) -> impl Future<Output = Result<Reply, Unreachable>> + Send;
+
+    /// Calls this when another member closes a scope, if the ledger can tell so at once.
+    ///
+    /// It is a hint, and may be lost: each reply says, too, whether the scope is closed. The default does nothing.
+    fn on_closing(&self, scope: ScopeName, listener: ClosingListener) {
+        let _ = (scope, listener);
+    }
 }
+
+impl<L: LedgerClient> LedgerClient for std::sync::Arc<L> {
+    fn exchange(
+        &self,
+        scope: ScopeName,
+        exchange: &Exchange,
+    ) -> impl Future<Output = Result<Reply, Unreachable>> + Send {
+        (**self).exchange(scope, exchange)
+    }
+
+    fn on_closing(&self, scope: ScopeName, listener: ClosingListener) {
+        (**self).on_closing(scope, listener);
+    }
+}
+
+/// Is told for how long a scope is closed.
+pub type ClosingListener = Box<dyn Fn(Duration) + Send + Sync>;
 
 /// Why an exchange failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,3 +60,14 @@ pub enum Unreachable {
     /// The ledger replied with an error: tried again later.
     ErrorReply(String),
 }
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoConnection(why) => write!(f, "no connection to the ledger: {why}"),
+            Self::ErrorReply(why) => write!(f, "the ledger replied with an error: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Unreachable {}

@@ -27,11 +27,14 @@ use super::exchange::{Exchange, Granted, Reply, ReplyState};
 /// In each window, what is lent and what was settled less than a window ago is never more than the limit. Lent is
 /// what a member was granted and has not settled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "file", derive(serde::Serialize, serde::Deserialize))]
 pub struct LedgerState {
     /// When the first exchange was heard.
     began_at: Option<u64>,
     /// The most members that anybody remembers from an earlier ledger. Zero: this is a first start.
     remembered: u64,
+    /// Until when other members may still be alone, and how many there are.
+    returning: Option<(u64, u64)>,
     accounts: [Account; UNITS],
     /// One log for each declared window, in their order.
     logs: Vec<WindowLog>,
@@ -40,12 +43,18 @@ pub struct LedgerState {
     published: Option<PublishedQuota>,
 }
 
+/// A member that is alone tries again after half a second, at the latest: then all have returned.
+const RETURN: u64 = 1_000_000;
+
 /// What all members have of one unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "file", derive(serde::Serialize, serde::Deserialize))]
 struct Account {
     lent: u64,
     /// How much was ever settled.
     settled: u64,
+    /// Until then a member that got nothing asks again, and no other takes more than its share.
+    starved_until: u64,
 }
 
 impl LedgerState {
@@ -79,6 +88,11 @@ impl LedgerState {
             return self.reply(exchange, &terms, ReplyState::TellAll, now);
         }
 
+        if exchange.tells_all {
+            // What the others have sent meanwhile is not known until they have told it.
+            let members = u64::from(exchange.members_known);
+            self.returning = Some((now + RETURN, members));
+        }
         let mut record = record.unwrap_or_default();
         self.settle_told(&mut record, exchange, &terms, now);
         record.sequence = exchange.sequence;
@@ -107,6 +121,13 @@ impl LedgerState {
             ask_again_in: Duration::from_micros(ask_again_in),
             ..self.reply(exchange, &terms, ReplyState::Done, now)
         }
+    }
+
+    /// Whether there is nothing to remember: no member holds anything, and the scope is open.
+    #[cfg(feature = "file")]
+    pub(crate) fn is_idle(&self, now: Duration) -> bool {
+        let now = now.as_micros() as u64;
+        self.members.is_empty() && self.cooldown.closed_for(now) == 0
     }
 
     /// Does what time has brought since the last exchange.

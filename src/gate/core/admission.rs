@@ -171,6 +171,8 @@ pub(crate) struct Admitted {
 #[derive(Debug)]
 pub(crate) enum Admission {
     Granted(Admitted),
+    /// The gate would admit it, but the member of a fleet has to be asked before, outside of the lock.
+    AskMember,
     /// It waits, and asks again at this moment if it is not woken before.
     WaitUntil(Moment, Reason),
     /// It waits without a timer, and is woken in its turn.

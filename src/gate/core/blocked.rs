@@ -36,6 +36,10 @@ pub(crate) enum Reason {
     /// A window was seen to hold no more calls.
     LearnedWindow,
     CircuitBreaker,
+    /// The member of a fleet has named a moment.
+    Fleet,
+    /// The member of a fleet does not know yet.
+    FleetReply,
 }
 
 impl Reason {
@@ -43,7 +47,11 @@ impl Reason {
     pub(crate) fn is_certain(self) -> bool {
         !matches!(
             self,
-            Self::CallersAhead | Self::ConcurrencyLimit | Self::SlowStart | Self::LearnedWindow
+            Self::CallersAhead
+                | Self::ConcurrencyLimit
+                | Self::SlowStart
+                | Self::LearnedWindow
+                | Self::FleetReply
         )
     }
 
@@ -59,6 +67,7 @@ impl Reason {
             Self::SlowStart => "the slow start after a refusal",
             Self::LearnedWindow => "a learned limit",
             Self::CircuitBreaker => "an outage",
+            Self::Fleet | Self::FleetReply => "the fleet",
         }
     }
 }

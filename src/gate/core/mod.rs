@@ -14,6 +14,7 @@ mod concurrency;
 mod cooldown;
 mod declared_end;
 mod estimate;
+mod fleet_wait;
 mod learning;
 mod limits;
 mod pacer;
@@ -39,6 +40,7 @@ use std::time::Duration;
 use self::breaker::{Breaker, RefusedPaths, SheddingPaths};
 use self::cooldown::Cooldown;
 use self::declared_end::DeclaredEnd;
+use self::fleet_wait::FleetWait;
 use self::learning::Learner;
 use self::limits::Limits;
 use crate::retry::{Budget, PaidRetry, RetryLedger};
@@ -63,6 +65,7 @@ pub(crate) struct Core {
     learner: Learner,
     refused_paths: RefusedPaths,
     shedding_paths: SheddingPaths,
+    pub(crate) fleet_wait: FleetWait,
 }
 
 /// A response that overtook a call sent this much later may describe a window that is over.
@@ -87,6 +90,7 @@ impl Core {
             declared_end: DeclaredEnd::default(),
             refused_paths: RefusedPaths::default(),
             shedding_paths: SheddingPaths::default(),
+            fleet_wait: FleetWait::default(),
         }
     }
 
@@ -113,11 +117,10 @@ impl Core {
         });
         let others = closed.is_none().then(|| {
             let by_breaker = Blocked::until(self.breaker.next(now), Reason::CircuitBreaker, now);
-            let learned = self
-                .learner
-                .blocked(self.weight(need.cost), self.load(), now);
+            let learned = self.learned_blocked(need.cost, now);
             let by_limits = self.limits.blocked(need, now);
-            by_limits.chain(by_breaker).chain(learned)
+            let by_fleet = self.fleet_wait.blocked(now);
+            by_limits.chain(by_breaker).chain(learned).chain(by_fleet)
         });
         by_closing.into_iter().chain(others.into_iter().flatten())
     }
@@ -173,20 +176,20 @@ impl Core {
         Ok(self.admit_past_breaker(need.cost, waiting, now))
     }
 
-    /// Admits a call past an open circuit breaker if its path has not failed, and nothing else keeps it.
-    pub(crate) fn admit_probe(&mut self, request: AcquireRequest, now: Moment) -> Option<Admitted> {
-        let may_probe = self.breaker.is_probe_at_once(request.path, now)
+    /// Admits a call that [`may_probe`](Self::may_probe) past an open circuit breaker.
+    pub(crate) fn admit_probe(&mut self, cost: u32, now: Moment) -> Admitted {
+        self.breaker.probe_at_once(now);
+        self.admit_past_breaker(cost, 0, now)
+    }
+
+    /// Whether a call may pass an open circuit breaker, because its path has not failed and nothing else keeps it.
+    pub(crate) fn may_probe(&mut self, request: AcquireRequest, now: Moment) -> bool {
+        self.breaker.is_probe_at_once(request.path, now)
             && now <= request.deadlines.latest
             && self.cooldown.closed(now).is_none()
             && self.limits.blocked(request.need(), now).next().is_none()
-            && self
-                .learner
-                .blocked(self.weight(request.cost), self.load(), now)
-                .is_none();
-        may_probe.then(|| {
-            self.breaker.probe_at_once(now);
-            self.admit_past_breaker(request.cost, 0, now)
-        })
+            && self.learned_blocked(request.cost, now).is_none()
+            && self.fleet_wait.blocked(now).is_none()
     }
 
     #[inline]
@@ -255,6 +258,17 @@ impl Core {
         self.learner
             .on_abort(weight, admitted.ticket, admitted.sent);
         self.land(admitted);
+    }
+
+    /// What was learned that keeps a call, unless a fleet knows the limits for all processes.
+    fn learned_blocked(&mut self, cost: u32, now: Moment) -> Option<Blocked> {
+        let learned = self.learner.blocked(self.weight(cost), self.load(), now);
+        learned.filter(|_| !self.fleet_wait.leads)
+    }
+
+    /// Sets whether the member of a fleet knows the limits for all processes.
+    pub(crate) fn set_led_by_fleet(&mut self, leads: bool) {
+        self.fleet_wait.leads = leads;
     }
 
     /// How much a call takes of what the server publishes.

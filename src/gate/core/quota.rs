@@ -224,6 +224,16 @@ impl Quota {
     }
 
     /// How the calls of a window may lie in it.
+    /// Whether calls are counted, and not their costs.
+    pub(crate) const fn is_per_call(&self) -> bool {
+        self.per_call
+    }
+
+    /// How long after it was sent a call counts at the latest.
+    pub(crate) const fn slack_time(&self) -> Duration {
+        self.slack
+    }
+
     pub(super) fn spread(&self) -> Spread {
         self.spread
     }

@@ -308,6 +308,9 @@ impl ModelCaller {
                 }
                 Admission::WaitUntil(look, _) => self.sleep(Some(look), Some(permit.number)),
                 Admission::Parked(_) => self.sleep(None, None),
+                Admission::AskMember => {
+                    permit.ask_member(self.world.now());
+                }
             }
         }
     }

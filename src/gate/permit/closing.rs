@@ -1,4 +1,4 @@
-//! A call closes its gate: by its response, by the head of it, or because the fleet says so.
+//! A call closes its gate: by its response, or by the head of it.
 
 use std::sync::Arc;
 
@@ -6,18 +6,10 @@ use super::{Permit, Stage, stage_after};
 use crate::gate::core::{Closing, Completion, OpensAt};
 use crate::gate::gate::WakeList;
 use crate::gate::guards::ProvisionalClosing;
+use crate::gate::member::tell_close;
 use crate::time::Moment;
 
 impl Permit {
-    /// Gives the admission back and closes the gate, because the fleet names a later moment.
-    pub(crate) fn revoke(&mut self, closing: Closing) {
-        let wake = self
-            .admitted_at(Stage::Admitted)
-            .map(|admitted| self.gate.lock().close(admitted.generation, closing, 0).1);
-        self.release();
-        wake.into_iter().for_each(WakeList::wake);
-    }
-
     /// Notes how the call ended, and closes the gate, unless the head of the response did so already.
     /// Returns when it opens.
     pub(crate) fn complete_and_close(
@@ -41,7 +33,8 @@ impl Permit {
         let stale = gate.core.is_stale(admitted);
         self.stage = stage_after(&gate);
         let freed = gate.complete(admitted, completion, now);
-        let is_news = closing.refused || !stale;
+        let refused = closing.refused;
+        let is_news = refused || !stale;
         let was_probe = match provisional {
             Some((_, was_probe, _)) => was_probe,
             None => gate.core.was_probe(admitted),
@@ -66,6 +59,11 @@ impl Permit {
         drop(gate);
         freed.wake();
         wake.wake();
+        self.tell_outcome(completion);
+        if let Some(opens) = opens {
+            // Only what this response said: what else holds the gate, the fleet may have said itself.
+            tell_close(&self.gate, opens.own.since(now), refused);
+        }
         // A refused probe goes behind the others: an endpoint that is always refused must not starve its host.
         self.number = behind.unwrap_or(self.number);
         opens
@@ -83,6 +81,7 @@ impl Permit {
             return None;
         }
         let was_probe = gate.core.was_probe(admitted);
+        let refused = closing.refused;
         let id = gate.close_provisionally(admitted.generation, closing, bits);
         self.gate.set_watches_paths(gate.core.watches_paths());
         drop(gate);
@@ -90,6 +89,7 @@ impl Permit {
             gate: Arc::clone(&self.gate),
             was_probe,
             id: Some(id),
+            refused,
         })
     }
 }

@@ -13,6 +13,7 @@ const RAISES: u64 = 16;
 
 /// Until when a scope is closed, what the last refusal has taught, and how many probes may be out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "file", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct SharedCooldown {
     until: u64,
     cap: Option<LearnedCap>,
@@ -21,6 +22,7 @@ pub(super) struct SharedCooldown {
 
 /// A limit that a refusal has taught: it takes the place of the declared one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "file", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct LearnedCap {
     /// The index of its window.
     pub(super) window: usize,
@@ -30,6 +32,7 @@ pub(super) struct LearnedCap {
 
 /// After a refusal one probe may be out, and one more with each served call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "file", derive(serde::Serialize, serde::Deserialize))]
 struct SharedSlowStart {
     /// How much may be lent to all members.
     allow: u64,

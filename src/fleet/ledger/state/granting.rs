@@ -28,7 +28,7 @@ struct Offer {
 }
 
 impl LedgerState {
-    /// Serves each account by itself. Also returns when to ask again, or zero if nothing is lacking.
+    /// Serves each account by itself. Also returns when to ask again, if one gets nothing.
     pub(super) fn grant_all(
         &mut self,
         record: &mut MemberRecord,
@@ -40,8 +40,10 @@ impl LedgerState {
         let mut ask_again_in = UNLIMITED;
         for (index, (unit, told)) in terms.units.iter().zip(&exchange.accounts).enumerate() {
             let granted = self.grant(record, *unit, told, terms, now, &mut grants[index]);
-            if granted < u64::from(told.need) {
-                ask_again_in = ask_again_in.min(self.ask_again_in(*unit, terms, now));
+            if granted == 0 && told.need > 0 {
+                let ask = self.ask_again_in(*unit, terms, now);
+                ask_again_in = ask_again_in.min(ask);
+                self.note_starved(*unit, told, terms, ask, now);
             }
         }
         (grants, ask_again_in % UNLIMITED)
@@ -85,6 +87,10 @@ impl LedgerState {
         let bound = self.binding(unit, terms, now).map(|(_, _, limit)| limit);
         let mut limit = bound.min().unwrap_or(UNLIMITED);
         let mut most = self.share_while_unknown(unit, told, terms, now);
+        if now < self.accounts[unit].starved_until {
+            let share = self.equal_share(unit, terms, now).max(told.first.into());
+            most = most.min(share.saturating_sub(bounded(told.held)));
+        }
         if unit == COST {
             let published = self
                 .published
@@ -94,7 +100,7 @@ impl LedgerState {
             let lent = self.accounts[COST].lent;
             let room = self.cooldown.room(lent, u64::from(told.first), now);
             most = most.min(room.unwrap_or(UNLIMITED));
-            most = most.min(PublishedQuota::left(self.published.as_ref()));
+            most = most.min(PublishedQuota::left(self.published.as_ref(), lent));
         }
         let portion = limit.div_ceil(8 * members).max(free / (2 * members));
         Offer {
@@ -102,6 +108,30 @@ impl LedgerState {
             most,
             portion: portion.max(u64::from(told.first)).max(1),
         }
+    }
+
+    /// A member that has less than its share got nothing: until it asks again, it goes before those that have more.
+    fn note_starved(
+        &mut self,
+        unit: usize,
+        told: &MemberAccount,
+        terms: &Terms,
+        ask: u64,
+        now: u64,
+    ) {
+        let is_open = self.cooldown.closed_for(now) == 0 && !self.cooldown.is_slow_start();
+        if is_open && bounded(told.held) < self.equal_share(unit, terms, now) {
+            self.accounts[unit].starved_until = now + 2 * ask;
+        }
+    }
+
+    /// What each member may hold, if all hold as much.
+    fn equal_share(&self, unit: usize, terms: &Terms, now: u64) -> u64 {
+        let members = self.members.leased().max(1) as u64;
+        let limits = self.binding(unit, terms, now).map(|(_, _, limit)| limit);
+        limits
+            .min()
+            .map_or(UNLIMITED, |limit| (limit / members).max(1))
     }
 
     /// The windows that bind a unit now, with their limits.
@@ -136,12 +166,16 @@ impl LedgerState {
         let places = windows.map(|(index, _, limit)| limit.saturating_sub(self.used(index, unit)));
         let free = places.min().unwrap_or(UNLIMITED);
         match unit {
-            COST => free.min(PublishedQuota::left(self.published.as_ref())),
+            COST => {
+                let lent = self.accounts[COST].lent;
+                free.min(PublishedQuota::left(self.published.as_ref(), lent))
+            }
             _ => free,
         }
     }
 
     /// Until a window has passed since the ledger forgot, a member has no more than its share of the limit.
+    /// The same holds while members return that were alone.
     ///
     /// As long as a lease lasts, members may use what an earlier ledger has lent to them.
     fn share_while_unknown(
@@ -151,15 +185,20 @@ impl LedgerState {
         terms: &Terms,
         now: u64,
     ) -> u64 {
-        let Some(began_at) = self.began_at.filter(|_| self.remembered > 0) else {
-            return UNLIMITED;
+        let leased = self.members.leased() as u64;
+        let began_at = self.began_at.filter(|_| self.remembered > 0);
+        let returning = self.returning.filter(|(until, _)| now < *until);
+        let members = match returning {
+            Some((_, members)) => self.remembered.max(members).max(leased),
+            None => self.remembered.max(leased),
         };
-        let members = self.remembered.max(self.members.leased() as u64);
         let has = bounded(told.in_window) + bounded(told.held);
         let windows = self.binding(unit, terms, now);
-        let unknown =
-            windows.filter(|(_, window, _)| now < began_at + window.length.max(terms.lease));
-        let shares = unknown.map(|(_, _, limit)| (limit / members).saturating_sub(has));
+        let has_forgotten = |window: &DeclaredWindow| {
+            began_at.is_some_and(|began_at| now < began_at + window.length.max(terms.lease))
+        };
+        let unknown = windows.filter(|(_, window, _)| returning.is_some() || has_forgotten(window));
+        let shares = unknown.map(|(_, _, limit)| (limit / members.max(1)).saturating_sub(has));
         shares.min().unwrap_or(UNLIMITED)
     }
 

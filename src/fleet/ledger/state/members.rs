@@ -11,6 +11,7 @@ const MOST_AT_ONCE: usize = 64;
 
 /// The records of all members, by the end of their leases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "file", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Members {
     records: BTreeMap<u64, MemberRecord>,
     /// The members that hold a lease, by its end.
@@ -21,6 +22,7 @@ pub(super) struct Members {
 
 /// What the ledger knows of one member.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "file", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct MemberRecord {
     /// Of its youngest exchange.
     pub(super) sequence: u64,
@@ -33,6 +35,7 @@ pub(super) struct MemberRecord {
 
 /// What the ledger knows of one member in one unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "file", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct MemberBalance {
     /// What it was granted and has not settled, as far as it is not void.
     pub(super) lent: u64,
@@ -48,6 +51,11 @@ impl Members {
     /// How many members hold a lease.
     pub(super) fn leased(&self) -> usize {
         self.leases.len()
+    }
+
+    #[cfg(feature = "file")]
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
     }
 
     pub(super) fn has_room(&self) -> bool {

@@ -8,6 +8,7 @@ const SAME_RESET: u64 = 1_200_000;
 
 /// What is left of a published quota, as far as the members know.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "file", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct PublishedQuota {
     pub(super) limit: u64,
     pub(super) left: u64,
@@ -17,6 +18,8 @@ pub(super) struct PublishedQuota {
     period: u64,
     /// Whether the reset has passed, and no counter of the next window was heard.
     is_over: bool,
+    /// What the youngest answer said.
+    remaining: u64,
 }
 
 impl PublishedQuota {
@@ -53,13 +56,20 @@ impl PublishedQuota {
             if resets_at + SAME_RESET < known.resets_at {
                 return;
             }
-            if resets_at <= known.resets_at + SAME_RESET && limit == known.limit {
-                if !known.is_over {
+            let is_same = resets_at <= known.resets_at + SAME_RESET;
+            if limit == known.limit && (is_same || known.is_over) {
+                let is_next = !is_same;
+                if is_next || !known.is_over {
                     let least =
                         remaining.saturating_sub(outstanding(counter, lent + settled, settled));
                     known.left = known.left.max(least).min(remaining);
-                    known.resets_at = known.resets_at.min(resets_at);
+                    known.remaining = remaining;
+                    known.resets_at = match is_next {
+                        true => resets_at,
+                        false => known.resets_at.min(resets_at),
+                    };
                     known.period = known.period.max(resets_in);
+                    known.is_over = false;
                 }
                 return;
             }
@@ -70,6 +80,7 @@ impl PublishedQuota {
             resets_at,
             period: resets_in,
             is_over: false,
+            remaining,
         });
     }
 
@@ -80,9 +91,15 @@ impl PublishedQuota {
         }
     }
 
-    /// How much may be granted of it.
-    pub(super) fn left(quota: Option<&Self>) -> u64 {
-        quota.map_or(UNLIMITED, |known| known.left)
+    /// How much may be granted of it, while `lent` is out.
+    ///
+    /// Answers that overtook each other leave a part of it unused. When all is quiet, one call has a look: its answer
+    /// says what is left for certain.
+    pub(super) fn left(quota: Option<&Self>, lent: u64) -> u64 {
+        quota.map_or(UNLIMITED, |known| {
+            let has_a_look = lent == 0 && known.remaining > 0 && !known.is_over;
+            known.left.max(u64::from(has_a_look))
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::exchange::{Exchange, Unit};
+use super::super::exchange::{Exchange, QuotaUnit};
 
 /// Stands for "no limit". Below 2^53, so that a script that counts in doubles is exact.
 pub(super) const UNLIMITED: u64 = 1 << 52;
@@ -61,7 +61,7 @@ impl Terms {
                 unit: index(window.unit),
                 limit: u64::from(window.limit),
                 length: match window.unit {
-                    Unit::InFlight => 0,
+                    QuotaUnit::InFlight => 0,
                     _ => micros_up(window.length),
                 },
                 is_plan: window.is_plan,
@@ -93,11 +93,11 @@ impl Terms {
     }
 }
 
-fn index(unit: Unit) -> usize {
+fn index(unit: QuotaUnit) -> usize {
     match unit {
-        Unit::Cost => COST,
-        Unit::Calls => CALLS,
-        Unit::InFlight => IN_FLIGHT,
+        QuotaUnit::Cost => COST,
+        QuotaUnit::Calls => CALLS,
+        QuotaUnit::InFlight => IN_FLIGHT,
     }
 }
 

@@ -6,6 +6,7 @@ use super::terms::round_up_to_grid;
 
 /// The settled calls of one window, merged into steps of a 256th of its length.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "file", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct WindowLog {
     entries: VecDeque<LogEntry>,
     sum: u64,
@@ -16,6 +17,7 @@ pub(super) struct WindowLog {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "file", derive(serde::Serialize, serde::Deserialize))]
 struct LogEntry {
     settled_at: u64,
     count: u64,

@@ -1,7 +1,7 @@
 //! Closings, probes, the limit that a refusal teaches, and quotas that the server publishes.
 
 use super::said::{LIMIT, Says, Told, granted, millis, said, window};
-use crate::fleet::ledger::{Counter, Exchange, Unit};
+use crate::fleet::ledger::{Counter, Exchange, QuotaUnit};
 
 #[test]
 fn a_closing_is_never_shortened_and_grants_nothing() {
@@ -31,9 +31,10 @@ fn after_a_refusal_one_probe_goes_and_then_one_more_with_each_served_call() {
     let probe = told.tell(said(1, 2).settled(8, 0, 0).needs(5));
     assert_eq!(
         (granted(&probe), probe.ask_again_in),
-        (vec![(0, 1)], millis(100))
+        (vec![(0, 1)], millis(0))
     );
-    assert_eq!(granted(&told.tell(said(2, 1).needs(5))), []);
+    let waits = told.tell(said(2, 1).needs(5));
+    assert_eq!((granted(&waits), waits.ask_again_in), (vec![], millis(100)));
     let mut served = said(1, 3).settled(9, 1, 0).needs(5);
     served.served = 1;
     assert_eq!(granted(&told.tell(served)), [(0, 1)]);
@@ -93,7 +94,7 @@ fn a_refusal_caps_the_window_for_ten_windows_and_then_less_and_less() {
 
 #[test]
 fn what_is_booked_again_was_spent_when_a_refusal_teaches() {
-    let mut told = Told::with(vec![window(Unit::Cost, 16, 1_000)]);
+    let mut told = Told::with(vec![window(QuotaUnit::Cost, 16, 1_000)]);
     told.tell(said(1, 1).needs(16));
     told.tell(said(1, 2).settled(16, 16, 0));
     // All 16 are lent again, and half of that is not what the server has served in a second.
@@ -165,7 +166,12 @@ fn grants_come_out_of_what_the_server_says_is_left() {
     let reply = told.tell(said(1, 2).settled(1, 0, 0).needs(20));
     assert_eq!(
         (granted(&reply), reply.ask_again_in),
-        (vec![(0, 9)], millis(5_000))
+        (vec![(0, 9)], millis(0))
+    );
+    let waits = told.tell(said(2, 1).needs(1));
+    assert_eq!(
+        (granted(&waits), waits.ask_again_in),
+        (vec![], millis(5_000))
     );
     // What comes back unused can be granted again.
     told.tell(said(1, 3).settled(1, 0, 0).holds(5));
@@ -236,7 +242,7 @@ fn what_others_were_granted_since_the_call_is_not_left() {
 
 #[test]
 fn a_plan_does_not_bind_while_the_server_publishes_its_quota() {
-    let mut plan = window(Unit::Cost, 4, 1_000);
+    let mut plan = window(QuotaUnit::Cost, 4, 1_000);
     plan.is_plan = true;
     let mut told = Told::with(vec![plan]);
     assert_eq!(told.tell(said(1, 1)).free, 4);
@@ -251,8 +257,8 @@ fn a_plan_does_not_bind_while_the_server_publishes_its_quota() {
 #[test]
 fn a_cap_does_not_outlive_the_windows_it_was_learned_in() {
     let mut told = Told::with(vec![
-        window(Unit::Cost, 100, 1_000),
-        window(Unit::Cost, 10, 100),
+        window(QuotaUnit::Cost, 100, 1_000),
+        window(QuotaUnit::Cost, 10, 100),
     ]);
     told.tell(said(1, 1).settled(9, 9, 0).refused(10));
     assert_eq!(

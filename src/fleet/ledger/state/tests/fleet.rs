@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::LedgerState;
 use super::member::{Needs, SECOND, SimulatedMember};
-use crate::fleet::ledger::{Exchange, Reply, ReplyState, Unit, Window};
+use crate::fleet::ledger::{Exchange, QuotaUnit, Reply, ReplyState, Window};
 
 /// All members, the ledger, and what the server saw.
 #[derive(Debug)]
@@ -18,11 +18,12 @@ pub(super) struct SimulatedFleet {
     pub(super) counted: Vec<(u64, u32)>,
 }
 
-pub(super) fn window(unit: Unit, limit: u32, length: u64) -> Window {
+pub(super) fn window(unit: QuotaUnit, limit: u32, length: u64) -> Window {
     Window {
         unit,
         limit,
         length: Duration::from_micros(length),
+        slack: Duration::ZERO,
         is_plan: false,
     }
 }
@@ -141,12 +142,18 @@ impl SimulatedFleet {
         for window in self
             .windows
             .iter()
-            .filter(|window| window.unit != Unit::InFlight)
+            .filter(|window| window.unit != QuotaUnit::InFlight)
         {
             let length = window.length.as_micros() as u64;
             let (mut first, mut sum) = (0, 0);
             for (at, cost) in &counted {
-                let count = |cost: u32| if window.unit == Unit::Cost { cost } else { 1 };
+                let count = |cost: u32| {
+                    if window.unit == QuotaUnit::Cost {
+                        cost
+                    } else {
+                        1
+                    }
+                };
                 sum += u64::from(count(*cost));
                 while counted[first].0 + length <= *at {
                     sum -= u64::from(count(counted[first].1));

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::super::terms::{COST, UNITS};
 use super::fleet::{SimulatedFleet, window};
 use super::member::{LEASE, MILLI, Needs, SECOND};
-use crate::fleet::ledger::{Closing, Unit, Window};
+use crate::fleet::ledger::{QuotaUnit, ScopeClosing, Window};
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -29,7 +29,7 @@ enum Step {
     GiveBack,
     Crash,
     Leave,
-    Close(Closing),
+    Close(ScopeClosing),
 }
 
 fn needs() -> impl Strategy<Value = Needs> {
@@ -54,7 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::GiveBack),
         1 => Just(Step::Crash),
         1 => Just(Step::Leave),
-        1 => (0..300 * MILLI, any::<bool>()).prop_map(|(micros, is_refusal)| Step::Close(Closing {
+        1 => (0..300 * MILLI, any::<bool>()).prop_map(|(micros, is_refusal)| Step::Close(ScopeClosing {
             remaining: Duration::from_micros(micros),
             is_refusal: is_refusal && micros % 3 == 0,
         })),
@@ -72,15 +72,15 @@ fn pause() -> impl Strategy<Value = u64> {
 
 fn windows() -> impl Strategy<Value = Vec<Window>> {
     prop_oneof![
-        (3_u32..40).prop_map(|limit| vec![window(Unit::Cost, limit, SECOND)]),
+        (3_u32..40).prop_map(|limit| vec![window(QuotaUnit::Cost, limit, SECOND)]),
         (3_u32..12, 10_u32..40).prop_map(|(short, long)| vec![
-            window(Unit::Cost, short, SECOND / 3),
-            window(Unit::Cost, long, 2 * SECOND),
+            window(QuotaUnit::Cost, short, SECOND / 3),
+            window(QuotaUnit::Cost, long, 2 * SECOND),
         ]),
         (3_u32..20, 5_u32..20, 3_u32..10).prop_map(|(calls, cost, at_once)| vec![
-            window(Unit::Calls, calls, SECOND),
-            window(Unit::Cost, cost, 1_500 * MILLI),
-            window(Unit::InFlight, at_once, 0),
+            window(QuotaUnit::Calls, calls, SECOND),
+            window(QuotaUnit::Cost, cost, 1_500 * MILLI),
+            window(QuotaUnit::InFlight, at_once, 0),
         ]),
     ]
 }
@@ -172,7 +172,7 @@ proptest! {
         limit in 3_u32..60,
         steps in prop::collection::vec((0_usize..4, needs(), 0_u32..10, 0_usize..10, 0..60 * MILLI), 1..100),
     ) {
-        let mut fleet = SimulatedFleet::new(vec![window(Unit::Cost, limit, SECOND)], 4);
+        let mut fleet = SimulatedFleet::new(vec![window(QuotaUnit::Cost, limit, SECOND)], 4);
         for (member, needs, sent, answered, pause) in steps {
             fleet.exchange(member, needs);
             fleet.send(member, sent, 1, 0);
@@ -194,7 +194,7 @@ proptest! {
         flushed_at in 50_usize..100,
     ) {
         let limit = per_member * members as u32;
-        let mut fleet = SimulatedFleet::new(vec![window(Unit::Cost, limit, SECOND)], members);
+        let mut fleet = SimulatedFleet::new(vec![window(QuotaUnit::Cost, limit, SECOND)], members);
         for (index, (member, need, pause)) in steps.into_iter().enumerate() {
             if index == flushed_at {
                 fleet.state = super::super::LedgerState::new();
@@ -218,12 +218,12 @@ proptest! {
         shut in 100 * MILLI..3 * SECOND,
         order in prop::collection::vec((0_usize..8, 1_u32..6, 1..20 * MILLI), 50..100),
     ) {
-        let mut fleet = SimulatedFleet::new(vec![window(Unit::Cost, limit, SECOND)], members);
+        let mut fleet = SimulatedFleet::new(vec![window(QuotaUnit::Cost, limit, SECOND)], members);
         let needs = Needs { first: 1, need: 4, extra: 10 };
         for member in 0..members {
             fleet.exchange(member, needs);
         }
-        fleet.members[0].closing = Some(Closing { remaining: Duration::from_micros(shut), is_refusal: true });
+        fleet.members[0].closing = Some(ScopeClosing { remaining: Duration::from_micros(shut), is_refusal: true });
         // All hear of it while the scope is closed, and give back what they have.
         for member in 0..members {
             fleet.exchange(member, Needs::default());

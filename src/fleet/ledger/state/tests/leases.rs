@@ -3,7 +3,7 @@
 use super::super::LedgerState;
 use super::super::terms::COST;
 use super::said::{LIMIT, Says, Told, granted, millis, said, window};
-use crate::fleet::ledger::{ReplyState, Settled, Unit};
+use crate::fleet::ledger::{QuotaUnit, ReplyState, Settled};
 
 fn lent(told: &Told) -> u64 {
     told.state.accounts[COST].lent
@@ -26,7 +26,7 @@ fn a_grant_whose_reply_was_lost_is_taken_back() {
 
 #[test]
 fn a_booking_whose_reply_was_lost_is_not_free_before_its_time() {
-    let mut told = Told::with(vec![window(Unit::Cost, 2, 1_000)]);
+    let mut told = Told::with(vec![window(QuotaUnit::Cost, 2, 1_000)]);
     told.tell(said(1, 1).needs(2));
     told.tell(said(1, 2).settled(2, 2, 0));
     assert_eq!(granted(&told.tell(said(2, 1).needs(1))).len(), 1);
@@ -38,7 +38,7 @@ fn a_booking_whose_reply_was_lost_is_not_free_before_its_time() {
 
 #[test]
 fn a_booked_place_that_is_given_back_after_its_time_is_free() {
-    let mut told = Told::with(vec![window(Unit::Cost, 2, 1_000)]);
+    let mut told = Told::with(vec![window(QuotaUnit::Cost, 2, 1_000)]);
     told.tell(said(1, 1).needs(2));
     told.tell(said(1, 2).settled(2, 2, 0));
     told.tell(said(2, 1).needs(1));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::terms::{CALLS, COST, IN_FLIGHT};
 use crate::fleet::ledger::{
-    Closing, Exchange, MemberAccount, Reply, ReplyState, Settled, Unit, Window,
+    Exchange, MemberAccount, QuotaUnit, Reply, ReplyState, ScopeClosing, Settled, Window,
 };
 
 pub(super) const MILLI: u64 = 1_000;
@@ -52,7 +52,7 @@ pub(super) struct SimulatedMember {
     pub(super) closed_until: u64,
     remembers: u32,
     served: u32,
-    pub(super) closing: Option<Closing>,
+    pub(super) closing: Option<ScopeClosing>,
     pub(super) accounts: Vec<SimulatedAccount>,
     pub(super) in_flight: Vec<SentCall>,
     /// Calls that are settled, as the server counted them.
@@ -73,8 +73,8 @@ impl SimulatedMember {
     pub(super) fn new(id: u64, windows: &[Window]) -> Self {
         let has = |unit| windows.iter().any(|window| window.unit == unit);
         let mut units = vec![COST];
-        units.extend(has(Unit::Calls).then_some(CALLS));
-        units.extend(has(Unit::InFlight).then_some(IN_FLIGHT));
+        units.extend(has(QuotaUnit::Calls).then_some(CALLS));
+        units.extend(has(QuotaUnit::InFlight).then_some(IN_FLIGHT));
         let account = |unit| SimulatedAccount {
             unit,
             ..SimulatedAccount::default()
@@ -306,7 +306,7 @@ impl SimulatedMember {
     }
 
     /// The call that was answered last was refused.
-    pub(super) fn on_refusal(&mut self, closing: Closing, now: u64) {
+    pub(super) fn on_refusal(&mut self, closing: ScopeClosing, now: u64) {
         self.served -= 1;
         self.closed_until = self
             .closed_until

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::super::LedgerState;
-use crate::fleet::ledger::{Closing, Exchange, MemberAccount, Reply, Settled, Unit, Window};
+use crate::fleet::ledger::{
+    Exchange, MemberAccount, QuotaUnit, Reply, ScopeClosing, Settled, Window,
+};
 
 pub(super) const LIMIT: u32 = 16;
 
@@ -21,7 +23,7 @@ pub(super) struct Told {
 impl Told {
     /// 16 a second.
     pub(super) fn new() -> Self {
-        Self::with(vec![window(Unit::Cost, LIMIT, 1_000)])
+        Self::with(vec![window(QuotaUnit::Cost, LIMIT, 1_000)])
     }
 
     pub(super) fn with(windows: Vec<Window>) -> Self {
@@ -38,11 +40,12 @@ impl Told {
     }
 }
 
-pub(super) fn window(unit: Unit, limit: u32, length: u64) -> Window {
+pub(super) fn window(unit: QuotaUnit, limit: u32, length: u64) -> Window {
     Window {
         unit,
         limit,
         length: millis(length),
+        slack: Duration::ZERO,
         is_plan: false,
     }
 }
@@ -93,7 +96,7 @@ impl Says for Exchange {
     }
 
     fn refused(mut self, wait: u64) -> Self {
-        self.closing = Some(Closing {
+        self.closing = Some(ScopeClosing {
             remaining: millis(wait),
             is_refusal: true,
         });
@@ -101,7 +104,7 @@ impl Says for Exchange {
     }
 
     fn plan_is_spent(mut self, wait: u64) -> Self {
-        self.closing = Some(Closing {
+        self.closing = Some(ScopeClosing {
             remaining: millis(wait),
             is_refusal: false,
         });

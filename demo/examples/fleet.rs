@@ -1,0 +1,33 @@
+//! Processes of one machine share a quota through a file.
+//!
+//! ```text
+//! cargo run --example fleet
+//! ```
+//!
+//! Four copies of this program call one API, first each by itself, and then with one ledger in a file.
+
+use tower_backoff::BoxError;
+use tower_backoff::fleet::file;
+use tower_backoff_demo::{Member, Shares, play, print_table};
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    if let Some(member) = Member::from_args() {
+        let layer = match &member.shares {
+            Shares::Nothing => Member::layer(),
+            Shares::Ledger(path) => Member::layer().fleet(file::open(path)?),
+        };
+        return member.work(layer).await;
+    }
+    let folder = std::env::temp_dir().join(format!("tower-backoff-fleet-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join("limits").display().to_string();
+    let alone = play("each by itself", &Shares::Nothing).await?;
+    let shared = play("with a ledger in a file", &Shares::Ledger(path)).await?;
+    std::fs::remove_dir_all(folder)?;
+    print_table(&[
+        ("each by itself", alone),
+        ("with a ledger in a file", shared),
+    ]);
+    Ok(())
+}

@@ -1,0 +1,373 @@
+//! Members that lease parts of the quotas from a ledger, so that a call is granted without a round trip.
+
+mod account;
+mod alone;
+mod calls;
+mod log;
+mod settled_log;
+mod state;
+mod task;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use self::state::{MemberState, Standing};
+use super::ledger::{LedgerClient, Unreachable};
+use super::{
+    CallOutcome, CloseReason, Fleet, GateHandle, Grant, GrantId, Joining, Member, ScopeName,
+};
+use crate::scope::Scope;
+use crate::time::{Clock, Moment, Rng};
+
+/// A fleet whose members lease parts of the quotas from a ledger that all processes share.
+///
+/// A member deals out what was granted to it without asking, and exchanges with the ledger some times a second. While
+/// the ledger is away it keeps to its share. Clones are the same fleet.
+///
+/// ```
+/// use std::future::Future;
+/// use std::sync::Mutex;
+/// use std::time::{Duration, Instant};
+/// use tower_backoff::fleet::LedgerFleet;
+/// use tower_backoff::fleet::ledger::{Exchange, LedgerClient, LedgerState, Reply, Unreachable};
+/// use tower_backoff::fleet::ScopeName;
+/// use tower_backoff::{RetryLayer, providers};
+///
+/// /// A ledger in this process, for one scope.
+/// struct InProcess(Mutex<LedgerState>, Instant);
+///
+/// impl LedgerClient for InProcess {
+///     async fn exchange(&self, _: ScopeName, exchange: &Exchange) -> Result<Reply, Unreachable> {
+///         Ok(self.0.lock().unwrap().exchange(exchange, self.1.elapsed()))
+///     }
+/// }
+///
+/// let ledger = InProcess(Mutex::default(), Instant::now());
+/// let fleet = LedgerFleet::new(ledger).lease(Duration::from_secs(5)).processes(16);
+/// let layer = RetryLayer::new(providers::wolfeo()).fleet(fleet.clone());
+/// # let _ = layer;
+/// ```
+pub struct LedgerFleet<L> {
+    client: Arc<L>,
+    settings: LeaseSettings,
+    /// What is mixed into the names of scopes, if other processes do not share the secret.
+    local: Option<u128>,
+    /// The members by scope: two gates of one scope are one member.
+    members: Arc<Mutex<HashMap<ScopeName, Weak<SharedMember<L>>>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct LeaseSettings {
+    lease: Duration,
+    timeout: Duration,
+    processes: u32,
+    when_away: Away,
+}
+
+/// What a member sends while its ledger is away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Away {
+    /// Its share of each declared quota: the limit by the number of processes that were known last.
+    #[default]
+    Share,
+    /// Nothing but what was granted before: for providers that ban keys.
+    Nobody,
+}
+
+/// What one member of a [`LedgerFleet`] is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemberStatus {
+    /// Whose quotas it shares.
+    pub scope: Scope,
+    /// How many members hold a lease, as far as is known; 0 if the ledger was never reached.
+    pub members: u32,
+    /// For how long the ledger has been away. `None` while it is reached.
+    pub alone_for: Option<Duration>,
+    /// How much of the quotas was free at the last exchange.
+    pub free: u32,
+}
+
+impl<L: LedgerClient> LedgerFleet<L> {
+    /// Creates a fleet whose members exchange with this ledger.
+    pub fn new(client: L) -> Self {
+        Self {
+            client: Arc::new(client),
+            settings: LeaseSettings {
+                lease: Duration::from_secs(5),
+                timeout: Duration::from_millis(250),
+                processes: 10,
+                when_away: Away::Share,
+            },
+            local: None,
+            members: Arc::default(),
+        }
+    }
+
+    /// Sets the secret under which credentials and scopes are named. All processes have the same; see
+    /// [`Scope::hash_with`].
+    ///
+    /// Say it before the first call of the process. Where the process has hashed under another secret, the members share
+    /// with no other process, and a warning is logged.
+    #[must_use]
+    pub fn secret(mut self, secret: &[u8]) -> Self {
+        if !Scope::hash_with(secret) {
+            log::on_other_secret();
+            let random = Rng::default();
+            self.local = Some(u128::from(random.bits()) << 64 | u128::from(random.bits()));
+        }
+        self
+    }
+
+    /// Sets for how long a process that is not heard of keeps what was granted to it.
+    ///
+    /// # Default
+    ///
+    /// 5 seconds.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.settings.lease = lease.max(Duration::from_millis(100));
+        self
+    }
+
+    /// Sets after how long without a reply the ledger is away.
+    ///
+    /// # Default
+    ///
+    /// 250 milliseconds.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = timeout;
+        self
+    }
+
+    /// Sets how many processes there are, as far as is guessed before the ledger is reached for the first time.
+    ///
+    /// Until then each of them keeps to its share. With too low a number they overspend if the ledger is away from the
+    /// start.
+    ///
+    /// # Default
+    ///
+    /// 10.
+    #[must_use]
+    pub fn processes(mut self, processes: u32) -> Self {
+        self.settings.processes = processes.max(1);
+        self
+    }
+
+    /// Sets what is sent while the ledger is away.
+    ///
+    /// # Default
+    ///
+    /// [`Away::Share`].
+    #[must_use]
+    pub fn when_away(mut self, away: Away) -> Self {
+        self.settings.when_away = away;
+        self
+    }
+
+    /// Returns what each member of this process is doing, one for each scope.
+    pub fn status(&self) -> Vec<MemberStatus> {
+        let now = Clock::default().now();
+        let members = lock(&self.members);
+        let alive = members.values().filter_map(Weak::upgrade);
+        alive.map(|member| member.status(now)).collect()
+    }
+
+    /// Gives back what the members hold, before the process ends.
+    ///
+    /// Otherwise it counts as sent until its lease is over. Calls that are sent afterwards keep to the share of one
+    /// process.
+    pub async fn leave(&self) {
+        let members: Vec<_> = lock(&self.members)
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect();
+        for member in members {
+            member.leave().await;
+        }
+    }
+
+    /// Returns the connection to the ledger.
+    pub fn client(&self) -> &L {
+        &self.client
+    }
+}
+
+impl<L> Clone for LedgerFleet<L> {
+    fn clone(&self) -> Self {
+        Self {
+            client: Arc::clone(&self.client),
+            settings: self.settings,
+            local: self.local,
+            members: Arc::clone(&self.members),
+        }
+    }
+}
+
+impl<L> fmt::Debug for LedgerFleet<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = &self.settings;
+        f.debug_struct("LedgerFleet")
+            .field("lease", &settings.lease)
+            .field("timeout", &settings.timeout)
+            .field("processes", &settings.processes)
+            .field("when_away", &settings.when_away)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<L: LedgerClient> Fleet for LedgerFleet<L> {
+    fn join(&self, joining: Joining<'_>) -> Box<dyn Member> {
+        let mut members = lock(&self.members);
+        members.retain(|_, member| member.strong_count() > 0);
+        let name = joining.name.mixed_with(self.local.unwrap_or_default());
+        let known = members.get(&name).and_then(Weak::upgrade);
+        let shared = known.filter(|member| member.is_used()).unwrap_or_else(|| {
+            let now = Clock::default().now();
+            let id = Rng::default().bits();
+            let state = MemberState::new(self.settings, id, joining.windows, now);
+            let member = Arc::new(SharedMember {
+                client: Arc::clone(&self.client),
+                name,
+                scope: joining.scope.clone(),
+                state: Mutex::new(state),
+                gates: Mutex::default(),
+                changed: Notify::new(),
+                left: Notify::new(),
+                is_running: AtomicBool::new(false),
+                users: AtomicUsize::new(0),
+                timeout: self.settings.timeout,
+            });
+            members.insert(name, Arc::downgrade(&member));
+            let listener = Arc::downgrade(&member);
+            self.client.on_closing(
+                name,
+                Box::new(move |closed_for| {
+                    if let Some(member) = listener.upgrade() {
+                        member.on_foreign_close(closed_for);
+                    }
+                }),
+            );
+            member
+        });
+        drop(members);
+        shared.users.fetch_add(1, Ordering::AcqRel);
+        lock(&shared.gates).push(joining.gate);
+        shared.run();
+        Box::new(LeasingMember(shared))
+    }
+}
+
+/// What the gates of a scope, its task and the fleet share.
+struct SharedMember<L> {
+    client: Arc<L>,
+    name: ScopeName,
+    scope: Scope,
+    state: Mutex<MemberState>,
+    gates: Mutex<Vec<GateHandle>>,
+    changed: Notify,
+    left: Notify,
+    is_running: AtomicBool,
+    /// How many gates have this member.
+    users: AtomicUsize,
+    timeout: Duration,
+}
+
+/// The member of one gate.
+struct LeasingMember<L: LedgerClient>(Arc<SharedMember<L>>);
+
+impl<L: LedgerClient> SharedMember<L> {
+    fn state(&self) -> MutexGuard<'_, MemberState> {
+        lock(&self.state)
+    }
+
+    fn is_used(&self) -> bool {
+        self.users.load(Ordering::Acquire) > 0
+    }
+
+    /// Tells the state something, and the task if an exchange is due for that.
+    fn tell<T>(&self, tell: impl FnOnce(&mut MemberState, Moment) -> T) -> T {
+        let now = Clock::default().now();
+        let mut state = self.state();
+        let told = tell(&mut state, now);
+        let is_due = state.is_exchange_due(now);
+        drop(state);
+        if is_due {
+            self.changed.notify_one();
+        }
+        told
+    }
+
+    fn on_foreign_close(&self, closed_for: Duration) {
+        self.tell(|state, now| state.on_foreign_close(closed_for, now));
+    }
+
+    fn status(&self, now: Moment) -> MemberStatus {
+        let state = self.state();
+        MemberStatus {
+            scope: self.scope.clone(),
+            members: state.known.members,
+            alone_for: match state.standing {
+                Standing::Alone(alone) => Some(now.since(alone.since)),
+                Standing::Joining | Standing::Leased | Standing::Left => None,
+            },
+            free: state.known.free,
+        }
+    }
+}
+
+impl<L: LedgerClient> Member for LeasingMember<L> {
+    fn admit(&self, cost: u32) -> Grant {
+        let grant = self.0.tell(|state, now| state.admit(cost, now));
+        if grant == Grant::Later && !self.0.is_running.load(Ordering::Acquire) {
+            self.0.run();
+        }
+        grant
+    }
+
+    fn on_late_send(&self, grant: GrantId) {
+        self.0.tell(|state, now| state.on_late_send(grant, now));
+    }
+
+    fn on_return(&self, grant: GrantId) {
+        self.0.tell(|state, now| state.on_return(grant, now));
+    }
+
+    fn on_outcome(&self, grant: Option<GrantId>, outcome: &CallOutcome) {
+        self.0
+            .tell(|state, now| state.on_outcome(grant, outcome, now));
+    }
+
+    fn on_body_end(&self, grant: GrantId) {
+        self.0.tell(|state, now| state.on_body_end(grant, now));
+    }
+
+    fn on_close(&self, closed_for: Duration, reason: CloseReason) {
+        self.0
+            .tell(|state, now| state.on_close(closed_for, reason, now));
+    }
+}
+
+impl<L: LedgerClient> Drop for LeasingMember<L> {
+    fn drop(&mut self) {
+        if self.0.users.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.state().leave();
+            self.0.changed.notify_one();
+        }
+    }
+}
+
+/// Nothing under the locks here can panic halfway.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(all(test, not(model)))]
+mod tests;

@@ -1,0 +1,361 @@
+//! Processes that share a quota through a ledger: a backlog in virtual time, and what happens when the ledger is away.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::support::mock::{Mock, answer, status};
+use crate::support::paused::*;
+use tokio::time::Instant;
+use tower_backoff::fleet::ledger::{
+    ClosingListener, Exchange, LedgerClient, LedgerState, Reply, Unreachable,
+};
+use tower_backoff::fleet::{LedgerFleet, ScopeName};
+use tower_backoff::policy::Provider;
+use tower_backoff::{Gates, Quota, Retry, RetryLayer};
+
+const URI: &str = "https://api.test/";
+
+/// A ledger that all processes of a test reach within a millisecond.
+struct TestLedger {
+    began: Instant,
+    states: Mutex<HashMap<ScopeName, LedgerState>>,
+    listeners: Mutex<Vec<Arc<ClosingListener>>>,
+    exchanges: AtomicUsize,
+    is_away: AtomicBool,
+}
+
+impl TestLedger {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            began: Instant::now(),
+            states: Mutex::default(),
+            listeners: Mutex::default(),
+            exchanges: AtomicUsize::new(0),
+            is_away: AtomicBool::new(false),
+        })
+    }
+
+    fn set_away(&self, away: bool) {
+        self.is_away.store(away, Ordering::Relaxed);
+    }
+}
+
+/// A connection of one process.
+struct Connection(Arc<TestLedger>);
+
+impl LedgerClient for Connection {
+    async fn exchange(&self, scope: ScopeName, exchange: &Exchange) -> Result<Reply, Unreachable> {
+        if self.0.is_away.load(Ordering::Relaxed) {
+            tokio::time::sleep(secs(10)).await;
+        }
+        tokio::time::sleep(Duration::from_micros(500)).await;
+        self.0.exchanges.fetch_add(1, Ordering::Relaxed);
+        let reply = {
+            let mut states = self.0.states.lock().unwrap();
+            let state = states.entry(scope).or_default();
+            state.exchange(exchange, self.0.began.elapsed())
+        };
+        if exchange.closing.is_some() {
+            let listeners = self.0.listeners.lock().unwrap().clone();
+            listeners
+                .iter()
+                .for_each(|listener| listener(reply.closed_for));
+        }
+        tokio::time::sleep(Duration::from_micros(500)).await;
+        Ok(reply)
+    }
+
+    fn on_closing(&self, _: ScopeName, listener: ClosingListener) {
+        self.0.listeners.lock().unwrap().push(Arc::new(listener));
+    }
+}
+
+/// A server that serves so many in any window, and refuses the others. It counts both.
+struct Server {
+    mock: Mock,
+    refused: Arc<AtomicUsize>,
+    served: Arc<Mutex<Vec<Instant>>>,
+}
+
+impl Server {
+    fn serving(limit: usize, window: Duration, takes: Duration) -> Self {
+        let refused = Arc::new(AtomicUsize::new(0));
+        let served = Arc::new(Mutex::new(Vec::<Instant>::new()));
+        let (refuses, serves) = (Arc::clone(&refused), Arc::clone(&served));
+        let mock = Mock::new(move |_, _| {
+            let mut served = serves.lock().unwrap();
+            let now = Instant::now();
+            let in_window = served.iter().rev().take_while(|at| now - **at < window);
+            if in_window.count() >= limit {
+                refuses.fetch_add(1, Ordering::Relaxed);
+                return answer(429, &[("retry-after", "1")], "");
+            }
+            served.push(now);
+            status(200)
+        })
+        .taking(takes);
+        Self {
+            mock,
+            refused,
+            served,
+        }
+    }
+
+    fn refused(&self) -> usize {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// How many were served in each second, from this one on.
+    fn each_second(&self, from: Instant, seconds: u64) -> Vec<usize> {
+        let served = self.served.lock().unwrap();
+        let second = |nth| {
+            let (begins, ends) = (from + secs(nth), from + secs(nth + 1));
+            served
+                .iter()
+                .filter(|at| **at >= begins && **at < ends)
+                .count()
+        };
+        (0..seconds).map(second).collect()
+    }
+}
+
+fn process(
+    server: &Server,
+    ledger: &Arc<TestLedger>,
+    quota: Quota,
+) -> (Retry<Mock>, LedgerFleet<Connection>) {
+    let fleet = LedgerFleet::new(Connection(Arc::clone(ledger)));
+    let layer = RetryLayer::new(Provider::new("acme").quota(quota))
+        .gates(&Gates::new())
+        .patience(secs(3_600))
+        .fleet(fleet.clone());
+    (around(&server.mock, layer), fleet)
+}
+
+/// Lets this many workers of a process call one after the other until they are told to stop.
+fn work(service: &Retry<Mock>, workers: usize, stops: &Arc<AtomicBool>) {
+    for _ in 0..workers {
+        let (service, stops) = (service.clone(), Arc::clone(stops));
+        tokio::spawn(async move {
+            while !stops.load(Ordering::Relaxed) {
+                send(&service, get(URI)).await.unwrap();
+            }
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sixteen_processes_spend_one_quota_without_a_refusal() {
+    let (ledger, quota) = (TestLedger::new(), Quota::per_second(200));
+    let server = Server::serving(200, secs(1), millis(1));
+    let stops = Arc::new(AtomicBool::new(false));
+    for _ in 0..16 {
+        work(&process(&server, &ledger, quota).0, 25, &stops);
+    }
+    let began = Instant::now();
+    tokio::time::sleep(secs(12)).await;
+    stops.store(true, Ordering::Relaxed);
+    let seconds = server.each_second(began + secs(2), 10);
+    assert_eq!(server.refused(), 0);
+    let used: usize = seconds.iter().sum();
+    assert!(used >= 1_960, "{used} of 2,000: {seconds:?}");
+    assert!(seconds.iter().all(|second| *second >= 190), "{seconds:?}");
+    let calls = server.mock.calls().len();
+    let exchanges = ledger.exchanges.load(Ordering::Relaxed);
+    assert!(
+        exchanges * 10 <= calls * 6,
+        "{exchanges} exchanges for {calls} calls"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_in_one_process_holds_the_others() {
+    let ledger = TestLedger::new();
+    let server = Server::serving(1_000, secs(1), millis(1));
+    let refusing = Mock::new(|nth, _| match nth {
+        2 => answer(429, &[("retry-after", "30")], ""),
+        _ => status(200),
+    });
+    let refusing = Server {
+        mock: refusing,
+        ..server
+    };
+    let quota = Quota::per_second(100);
+    let (one, _) = process(&refusing, &ledger, quota);
+    let (another, _) = process(&refusing, &ledger, quota);
+    send(&one, get(URI)).await.unwrap();
+    let begun = Instant::now();
+    let refused = start(&one, get(URI));
+    tokio::time::sleep(millis(10)).await;
+    send(&another, get(URI)).await.unwrap();
+    assert_between(begun.elapsed(), secs(30), secs(1));
+    refused.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_that_is_away_leaves_each_process_its_share_and_is_back_at_once() {
+    let (ledger, quota) = (TestLedger::new(), Quota::per_second(200));
+    let server = Server::serving(200, secs(1), millis(1));
+    let stops = Arc::new(AtomicBool::new(false));
+    let mut fleets = Vec::new();
+    for _ in 0..16 {
+        let (service, fleet) = process(&server, &ledger, quota);
+        work(&service, 25, &stops);
+        fleets.push(fleet);
+    }
+    let began = Instant::now();
+    tokio::time::sleep(secs(4)).await;
+    ledger.set_away(true);
+    tokio::time::sleep(secs(6)).await;
+    assert!(fleets[0].status()[0].alone_for.is_some());
+    ledger.set_away(false);
+    tokio::time::sleep(secs(6)).await;
+    stops.store(true, Ordering::Relaxed);
+    assert!(fleets[0].status()[0].alone_for.is_none());
+    assert_eq!(fleets[0].status()[0].members, 16);
+    let seconds = server.each_second(began, 16);
+    assert_eq!(server.refused(), 0, "{seconds:?}");
+    let alone: usize = seconds[6..10].iter().sum();
+    assert!(alone >= 4 * 180, "12 for each of 16: {seconds:?}");
+    assert!(
+        seconds[12..].iter().all(|second| *second >= 190),
+        "{seconds:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_that_has_forgotten_all_is_told_again() {
+    let (ledger, quota) = (TestLedger::new(), Quota::per_second(200));
+    let server = Server::serving(200, secs(1), millis(1));
+    let stops = Arc::new(AtomicBool::new(false));
+    for _ in 0..16 {
+        work(&process(&server, &ledger, quota).0, 25, &stops);
+    }
+    let began = Instant::now();
+    tokio::time::sleep(millis(4_300)).await;
+    ledger.states.lock().unwrap().clear();
+    tokio::time::sleep(secs(8)).await;
+    stops.store(true, Ordering::Relaxed);
+    let seconds = server.each_second(began, 12);
+    assert_eq!(server.refused(), 0, "{seconds:?}");
+    assert!(
+        seconds[10..].iter().all(|second| *second >= 190),
+        "{seconds:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_hungry_process_gets_what_the_others_leave() {
+    let (ledger, quota) = (TestLedger::new(), Quota::per_second(200));
+    let server = Server::serving(200, secs(1), millis(1));
+    let stops = Arc::new(AtomicBool::new(false));
+    work(&process(&server, &ledger, quota).0, 100, &stops);
+    for _ in 0..15 {
+        work(&process(&server, &ledger, quota).0, 1, &stops);
+    }
+    let began = Instant::now();
+    tokio::time::sleep(secs(10)).await;
+    stops.store(true, Ordering::Relaxed);
+    let seconds = server.each_second(began + secs(3), 7);
+    assert_eq!(server.refused(), 0);
+    let used: usize = seconds.iter().sum();
+    assert!(used * 100 >= 7 * 200 * 98, "{seconds:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_the_server_publishes_is_spent_by_all_without_a_refusal() {
+    let ledger = TestLedger::new();
+    let refused = Arc::new(AtomicUsize::new(0));
+    let windows = Arc::new(Mutex::new(HashMap::<u64, u64>::new()));
+    let (refuses, counts) = (Arc::clone(&refused), Arc::clone(&windows));
+    let began = Instant::now();
+    let mock = Mock::new(move |_, _| {
+        let elapsed = began.elapsed();
+        let window = elapsed.as_secs() / 10;
+        let resets = (secs(10 * (window + 1)) - elapsed).as_secs() + 1;
+        let mut counts = counts.lock().unwrap();
+        let count = counts.entry(window).or_default();
+        if *count == 500 {
+            refuses.fetch_add(1, Ordering::Relaxed);
+            return answer(429, &[("retry-after", &resets.to_string())], "");
+        }
+        *count += 1;
+        let left = (500 - *count).to_string();
+        let resets = resets.to_string();
+        answer(
+            200,
+            &[
+                ("x-ratelimit-limit", "500"),
+                ("x-ratelimit-remaining", &left),
+                ("x-ratelimit-reset", &resets),
+            ],
+            "",
+        )
+    })
+    .taking(millis(20));
+    let stops = Arc::new(AtomicBool::new(false));
+    for _ in 0..8 {
+        let fleet = LedgerFleet::new(Connection(Arc::clone(&ledger)));
+        let layer = RetryLayer::new(Provider::new("acme"))
+            .gates(&Gates::new())
+            .patience(secs(3_600))
+            .fleet(fleet);
+        work(&around(&mock, layer), 25, &stops);
+    }
+    tokio::time::sleep(secs(40)).await;
+    stops.store(true, Ordering::Relaxed);
+    let windows = windows.lock().unwrap();
+    let refused = refused.load(Ordering::Relaxed);
+    println!("{windows:?}, {refused} refused");
+    assert!(
+        windows[&1] + windows[&2] + windows[&3] >= 1_470,
+        "{windows:?}"
+    );
+    assert!(refused <= 1, "{refused} refused: {windows:?}");
+}
+
+/// How equally this was shared: 1 is equal.
+fn jain(shares: &[usize]) -> f64 {
+    let sum: usize = shares.iter().sum();
+    let squares: usize = shares.iter().map(|share| share * share).sum();
+    (sum * sum) as f64 / (shares.len() * squares) as f64
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_processes_than_places_get_equal_parts() {
+    let (ledger, quota) = (TestLedger::new(), Quota::new(20, secs(2)));
+    let server = Server::serving(20, secs(2), millis(1));
+    let counts: Vec<_> = (0..16).map(|_| Arc::new(AtomicUsize::new(0))).collect();
+    for count in &counts {
+        let (service, _) = process(&server, &ledger, quota);
+        for _ in 0..25 {
+            let (service, count) = (service.clone(), Arc::clone(count));
+            tokio::spawn(async move {
+                loop {
+                    send(&service, get(URI)).await.unwrap();
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    }
+    let began = Instant::now();
+    tokio::time::sleep(secs(40)).await;
+    let before = ledger.exchanges.load(Ordering::Relaxed);
+    tokio::time::sleep(secs(20)).await;
+    let exchanges = (ledger.exchanges.load(Ordering::Relaxed) - before) / 10;
+    let seconds = server.each_second(began + secs(2), 56);
+    let shares: Vec<_> = counts
+        .iter()
+        .map(|count| count.load(Ordering::Relaxed))
+        .collect();
+    println!(
+        "{shares:?}: {}; {exchanges} exchanges in a window; {seconds:?}",
+        jain(&shares)
+    );
+    assert_eq!(server.refused(), 0);
+    assert!(seconds.iter().sum::<usize>() >= 28 * 20 - 10, "{seconds:?}");
+    assert!(jain(&shares) >= 0.97, "{shares:?}");
+    assert!(exchanges <= 8 * 16, "{exchanges}");
+}
