@@ -52,6 +52,7 @@
 //! | describe another API | [`policy::Provider`] |
 //! | know how a limiter is learned that nothing was declared about | `docs/learning.md` in the repository |
 //! | use an API whose server is nginx, HAProxy, Laravel, Django or another known one | [`providers::frameworks`], and `docs/servers.md` in the repository |
+//! | read a provider from a config file | `docs/config.md` in the repository, behind the feature `serde` |
 //! | decide by code | [`policy`], "write your own in 20 lines" |
 //! | change a setting, or see its default | [`RetryLayer`] |
 //! | set something for one request | [`Patience`], [`Deadline`], [`Priority`], [`Idempotent`], [`ReportSlot`] |
@@ -133,6 +134,8 @@ mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;
+#[cfg(feature = "serde")]
+mod written;
 
 pub use error::{BoxError, CostAboveQuota, NotBefore, UnknownCost};
 pub use future::ResponseFuture;
@@ -161,6 +164,10 @@ struct Waiting;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/servers.md")]
 struct Servers;
+
+#[cfg(all(doctest, feature = "serde"))]
+#[doc = include_str!("../docs/config.md")]
+struct ConfigFile;
 
 #[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("../docs/testing.md")]

@@ -2,14 +2,15 @@
 //!
 //! ```no_run
 //! use tower::Layer;
-//! use tower_backoff::{BoxError, RetryLayer, client, providers};
+//! use tower_backoff::client::reqwest::{ReqwestService, SendThrough};
+//! use tower_backoff::{BoxError, RetryLayer, providers};
 //!
 //! # async fn contacts() -> Result<(), BoxError> {
 //! let client = reqwest::Client::new();
-//! let request = client.get("https://api.wolfeo.me/contacts").build()?;
+//! let wolfeo = RetryLayer::new(providers::wolfeo()).layer(ReqwestService::new(client.clone()));
 //!
-//! let service = RetryLayer::new(providers::wolfeo()).layer(client::reqwest::ReqwestService::new(client));
-//! let response = client::reqwest::execute(&service, request).await?;
+//! let request = client.get("https://api.wolfeo.me/contacts");
+//! let response = request.send_through(&wolfeo).await?; // in place of `request.send()`
 //!
 //! println!("{}: {}", response.url(), response.status());
 //! # Ok(())
@@ -245,6 +246,45 @@ where
         .await
         .map_err(|error| unwrap_unproven(error.into()))?;
     Ok(Response::from(response.map(::reqwest::Body::wrap)))
+}
+
+/// Sends a request of reqwest through the layers around a [`ReqwestService`], at the end of its builder.
+///
+/// ```no_run
+/// use tower::Layer;
+/// use tower_backoff::client::reqwest::{ReqwestService, SendThrough};
+/// use tower_backoff::{BoxError, RetryLayer, providers};
+///
+/// # async fn create() -> Result<(), BoxError> {
+/// let client = reqwest::Client::new();
+/// let wolfeo = RetryLayer::new(providers::wolfeo()).layer(ReqwestService::new(client.clone()));
+///
+/// let request = client.post("https://api.wolfeo.me/contacts").body(r#"{"name":"Ada"}"#);
+/// let response = request.send_through(&wolfeo).await?; // in place of `request.send()`
+/// # drop(response);
+/// # Ok(())
+/// # }
+/// ```
+pub trait SendThrough {
+    /// Builds the request and [executes](execute) it.
+    fn send_through<S, R>(self, service: &S) -> impl Future<Output = Result<Response, BoxError>>
+    where
+        S: Service<http::Request<ReqwestBody>, Response = http::Response<R>> + Clone,
+        S::Error: Into<BoxError>,
+        R: Body<Data = Bytes> + Send + Sync + 'static,
+        R::Error: Into<BoxError>;
+}
+
+impl SendThrough for ::reqwest::RequestBuilder {
+    async fn send_through<S, R>(self, service: &S) -> Result<Response, BoxError>
+    where
+        S: Service<http::Request<ReqwestBody>, Response = http::Response<R>> + Clone,
+        S::Error: Into<BoxError>,
+        R: Body<Data = Bytes> + Send + Sync + 'static,
+        R::Error: Into<BoxError>,
+    {
+        execute(service, self.build()?).await
+    }
 }
 
 /// Unwraps an error that was marked as unproven.

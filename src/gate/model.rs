@@ -7,6 +7,7 @@
 //! Time stands still as long as any caller can run, and then jumps to the next timer. So it never helps a caller that
 //! was not woken, except where a timer of the gate itself does.
 
+mod rationed;
 mod world;
 
 use std::time::Duration;
@@ -15,7 +16,7 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
 
-use self::world::{CallerPlan, Fate, caller, play};
+use self::world::{CallerPlan, Fate, caller, play, play_in_fleet};
 use super::Quota;
 
 const SEED: u64 = 1;
@@ -125,5 +126,30 @@ fn the_patience_of_each_ends_in_time_although_few_have_timers() {
             })
             .collect();
         play(&[Quota::concurrent(1)], &plans);
+    });
+}
+
+#[test]
+fn two_callers_whose_calls_are_granted_later() {
+    let mut schedules = 0;
+    for first in LEAVES {
+        let model = move || {
+            play_in_fleet(&[], &[first, Fate::Served].map(caller));
+        };
+        schedules += run(DfsScheduler::new(Some(2_000), false), model);
+    }
+    println!("{schedules} schedules");
+}
+
+#[test]
+fn a_member_that_wakes_the_gate_is_always_heard_and_no_grant_is_lost() {
+    sample(2_000, || {
+        let plans: Vec<_> = (0..6).map(|_| caller(one_of(&LEAVES))).collect();
+        let took = play_in_fleet(&[Quota::concurrent(3)], &plans);
+        // A member that has changed its mind while it replied is asked again a millisecond later.
+        assert!(
+            took < Duration::from_millis(100),
+            "{took:?}: a wake was lost"
+        );
     });
 }

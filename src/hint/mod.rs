@@ -74,6 +74,8 @@ pub(crate) use reading::Head;
 pub(crate) use remaining::{Left, Remaining, remaining_of};
 pub(crate) use scan::{HeaderScan, is_silent};
 pub(crate) use source::Rules;
+#[cfg(feature = "serde")]
+pub(crate) use source::WrittenUsage;
 
 use http::{HeaderMap, StatusCode};
 use std::time::SystemTime;

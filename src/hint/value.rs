@@ -10,6 +10,11 @@ use std::time::{Duration, SystemTime};
 ///
 /// Values with letters or colons in them say it themselves, so a unit never changes how they are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum Unit {
     /// The size of the number decides what it counts.

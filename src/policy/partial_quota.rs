@@ -1,5 +1,9 @@
 //! Quotas that count only some calls of a scope.
 
+#[cfg(feature = "serde")]
+mod written;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
@@ -40,7 +44,7 @@ enum Counted {
     Writes,
     Statuses(Vec<StatusCode>),
     /// The costs of calls that have this name.
-    Costs(&'static str),
+    Costs(Cow<'static, str>),
 }
 
 impl PartialQuota {
@@ -98,9 +102,10 @@ impl PartialQuota {
     ///
     /// If the quota is a number of calls at once, or the name is empty.
     #[track_caller]
-    pub fn of_costs(name: &'static str, quota: Quota) -> Self {
-        assert_named(name);
-        Self::new(Counted::Costs(name), quota, name.into())
+    pub fn of_costs(name: impl Into<Cow<'static, str>>, quota: Quota) -> Self {
+        let name = name.into();
+        assert_named(&name);
+        Self::new(Counted::Costs(name.clone()), quota, name.into_owned())
     }
 
     /// Counts what calls use of something else than calls, as far as the server publishes what is left of it.
@@ -119,12 +124,13 @@ impl PartialQuota {
     ///
     /// If the name is empty.
     #[track_caller]
-    pub fn of_published_costs(name: &'static str) -> Self {
-        assert_named(name);
+    pub fn of_published_costs(name: impl Into<Cow<'static, str>>) -> Self {
+        let name = name.into();
+        assert_named(&name);
         Self {
+            name: format!("only {name}").into(),
             counts: Counted::Costs(name),
             quotas: Vec::new(),
-            name: format!("only {name}").into(),
         }
     }
 
@@ -143,7 +149,7 @@ impl PartialQuota {
 
     /// How much of it a call takes until it is answered, if it has to wait for it.
     pub(crate) fn cost_of(&self, method: &Method, cost: Cost) -> Option<u32> {
-        match self.counts {
+        match &self.counts {
             Counted::Writes => (!method.is_safe()).then_some(1),
             Counted::Statuses(_) => Some(1),
             Counted::Costs(name) => cost.get_of(name),
@@ -163,8 +169,13 @@ impl PartialQuota {
     }
 
     /// The name of the costs that it counts.
-    pub(crate) fn cost_name(&self) -> Option<&'static str> {
-        match self.counts {
+    pub(crate) fn cost_name(&self) -> Option<&str> {
+        self.named_cost().map(AsRef::as_ref)
+    }
+
+    /// The same, to keep.
+    pub(super) fn named_cost(&self) -> Option<&Cow<'static, str>> {
+        match &self.counts {
             Counted::Costs(name) => Some(name),
             _ => None,
         }

@@ -1,5 +1,6 @@
 //! The standard verdict, and what a provider changes in it.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use http::header::CONNECTION;
@@ -118,11 +119,14 @@ fn judge(provider: &Provider, attempt: &Attempt<'_>) -> Verdict {
 }
 
 /// What is left of the costs that have quotas of their own.
-fn named_counters(provider: &Provider, attempt: &Attempt<'_>) -> Vec<(&'static str, Remaining)> {
+fn named_counters(
+    provider: &Provider,
+    attempt: &Attempt<'_>,
+) -> Vec<(Cow<'static, str>, Remaining)> {
     let names = provider.limits.partial.iter();
-    let names = names.filter_map(PartialQuota::cost_name);
+    let names = names.filter_map(PartialQuota::named_cost);
     names
-        .filter_map(|name| Some((name, provider.waits.remaining_of(name, attempt)?)))
+        .filter_map(|name| Some((name.clone(), provider.waits.remaining_of(name, attempt)?)))
         .collect()
 }
 

@@ -1,5 +1,6 @@
 //! Verdicts: what a policy decides about an attempt.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub struct Verdict {
     bare_wait: Option<Duration>,
     counter: Option<Remaining>,
     cost: Option<Box<Cost>>,
-    named_counters: Vec<(&'static str, Remaining)>,
+    named_counters: Vec<(Cow<'static, str>, Remaining)>,
     bucket: Option<Arc<str>>,
     failure: bool,
     not_safe: bool,
@@ -311,7 +312,10 @@ impl Verdict {
         self
     }
 
-    pub(crate) fn with_named_counters(mut self, counters: Vec<(&'static str, Remaining)>) -> Self {
+    pub(crate) fn with_named_counters(
+        mut self,
+        counters: Vec<(Cow<'static, str>, Remaining)>,
+    ) -> Self {
         self.named_counters = counters;
         self
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::support::wire::{self, Received, Step, Wire};
 use reqwest_middleware::ClientBuilder;
 use tower::{Layer, ServiceBuilder};
-use tower_backoff::client::reqwest::{self as adapter, ReqwestService};
+use tower_backoff::client::reqwest::{self as adapter, ReqwestService, SendThrough};
 use tower_backoff::client::reqwest_middleware::RetryMiddleware;
 use tower_backoff::failure::is_permanent;
 use tower_backoff::policy::Provider;
@@ -51,6 +51,30 @@ async fn a_request_goes_there_and_a_reqwest_response_comes_back() {
     assert_eq!(seen.len(), 2);
     assert!(seen.iter().all(|request| request.body == "order one"));
     assert_eq!(seen[0].head, seen[1].head);
+}
+
+#[tokio::test]
+async fn a_builder_sends_through_the_layer_from_a_task_of_its_own() {
+    let server = flaky().await;
+    let client = client();
+    let service = layer().layer(ReqwestService::new(client.clone()));
+    let request = client.put(server.uri("/").to_string()).body("order one");
+    let sent = tokio::spawn(async move { request.send_through(&service).await });
+    let response = sent.await.unwrap().unwrap();
+    assert_eq!(response.text().await.unwrap(), "done");
+    let seen = server.received().into_iter();
+    let bodies: Vec<_> = seen.map(|request| request.body).collect();
+    assert_eq!(bodies, ["order one", "order one"]);
+
+    let service = layer().layer(ReqwestService::new(client.clone()));
+    let error = client.get("no address").send_through(&service).await;
+    assert!(
+        error
+            .unwrap_err()
+            .downcast_ref::<reqwest::Error>()
+            .unwrap()
+            .is_builder()
+    );
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 mod support;
 
 mod bare_wait;
+#[cfg(feature = "serde")]
+mod config_file;
 mod frameworks;
 mod provider_rules;
 mod providers;

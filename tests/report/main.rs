@@ -12,5 +12,6 @@ mod index;
 mod low_quota;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod recipes;
 mod servers;
 mod telling;

@@ -20,6 +20,8 @@ mod limits;
 mod pacer;
 mod quota;
 mod window;
+#[cfg(feature = "serde")]
+mod written_quota;
 
 pub use estimate::Estimate;
 pub use learning::LearnedLimit;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake as Wakes, Waker};
 use std::time::Duration;
 
+use super::rationed::RationedFleet;
 use shuttle::future::block_on;
 use shuttle::thread;
 
@@ -149,8 +150,13 @@ impl World {
         until.max().unwrap_or(Moment::START)
     }
 
+    /// Notes that one more can run.
+    pub(super) fn wakes(&self) {
+        self.awake.fetch_add(1, Relaxed);
+    }
+
     /// Notes that one caller less can run. If it was the last, time goes on to the next timer.
-    fn rests(&self) {
+    pub(super) fn rests(&self) {
         while self.awake.fetch_sub(1, Relaxed) == 1 {
             let ring: Vec<_> = {
                 let mut timers = self.timers.lock().unwrap();
@@ -247,6 +253,7 @@ impl ModelCaller {
         let opens = self.world.opens();
         let (now, mut sent) =
             permit.try_acquire_now(Priority::Normal, false, self.world.now().instant());
+        sent = sent && permit.is_granted_at_once(now);
         assert!(!sent || now >= opens, "sent while the gate is closed");
         loop {
             if !sent {
@@ -358,7 +365,24 @@ fn completion(outcome: Outcome) -> Completion {
 
 /// Lets the callers run until all have ended. Returns when that was.
 pub(super) fn play(quotas: &[Quota], plans: &[CallerPlan]) -> Duration {
+    play_in(Arc::new(World::new(quotas)), plans)
+}
+
+/// The same, where each call has to be granted by the member of a fleet.
+pub(super) fn play_in_fleet(quotas: &[Quota], plans: &[CallerPlan]) -> Duration {
     let world = Arc::new(World::new(quotas));
+    let (fleet, ledger) = RationedFleet::new(&world);
+    world.gate.join(&fleet, GateConfig::default(), "model");
+    let rations = Arc::clone(&fleet.rations);
+    let took = play_in(world, plans);
+    fleet.end();
+    ledger.join().unwrap();
+    let rations = rations.lock().unwrap();
+    assert_eq!(rations.given, rations.stock + rations.used, "none is lost");
+    took
+}
+
+fn play_in(world: Arc<World>, plans: &[CallerPlan]) -> Duration {
     let begun = world.now();
     world.awake.store(plans.len(), Relaxed);
     let (last, others) = plans.split_last().expect("a caller");

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
 use std::time::Duration;
 
-type Text = Cow<'static, str>;
+pub(super) type Text = Cow<'static, str>;
 
 /// Where one provider names a wait, stated as data.
 ///
@@ -32,7 +32,7 @@ type Text = Cow<'static, str>;
 #[must_use]
 pub struct Field {
     pub(super) place: Location,
-    unit: Unit,
+    pub(super) unit: Unit,
     pub(super) default: Option<Duration>,
 }
 

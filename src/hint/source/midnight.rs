@@ -14,9 +14,13 @@ pub(super) struct Midnight {
 
 impl Midnight {
     pub(super) fn of(rule: Cow<'static, str>) -> Midnight {
-        let zone =
-            TimeZone::posix(&rule).expect("the rule of a zone, such as `EST5EDT,M3.2.0,M11.1.0`");
-        Midnight { rule, zone }
+        Midnight::read(rule).expect("the rule of a zone, such as `EST5EDT,M3.2.0,M11.1.0`")
+    }
+
+    /// The same, if the text is the rule of a zone.
+    pub(super) fn read(rule: Cow<'static, str>) -> Option<Midnight> {
+        let zone = TimeZone::posix(&rule).ok()?;
+        Some(Midnight { rule, zone })
     }
 
     /// Until the day ends, if the text speaks of it.

@@ -5,7 +5,11 @@ mod field;
 mod midnight;
 mod rules;
 mod used_up;
+#[cfg(feature = "serde")]
+mod written;
 
 pub use field::Field;
 
 pub(crate) use rules::Rules;
+#[cfg(feature = "serde")]
+pub(crate) use written::WrittenUsage;

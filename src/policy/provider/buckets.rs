@@ -12,7 +12,7 @@ use crate::policy::{RequestHead, Route, Ruling, Verdict};
 pub(in crate::policy) struct Buckets {
     pub(super) name: HeaderName,
     pub(super) per_resource: bool,
-    global: Option<HeaderName>,
+    pub(super) global: Option<HeaderName>,
 }
 
 impl Buckets {

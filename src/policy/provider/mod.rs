@@ -8,6 +8,8 @@ mod facts;
 mod limits;
 mod statuses;
 mod waits;
+#[cfg(feature = "serde")]
+mod written;
 
 pub(super) use body_rules::{BodySays, contains};
 
@@ -69,6 +71,9 @@ use waits::Waits;
 /// Statuses are numbers or [`StatusCode`](http::StatusCode)s, and header names are texts or
 /// [`HeaderName`](http::HeaderName)s. A setter panics if one of them is not legal: a provider is stated when the program
 /// starts, and a misspelt header would otherwise never be noticed.
+///
+/// With the feature `serde` a provider is read from a config file, whose keys are these setters: `docs/config.md` in the
+/// repository lists them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Provider {
     pub(super) name: Cow<'static, str>,

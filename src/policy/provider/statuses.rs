@@ -2,7 +2,7 @@
 
 mod any_method;
 mod idempotent_paths;
-mod should_retry;
+pub(super) mod should_retry;
 mod throttled;
 
 pub(super) use throttled::assert_lasts;
