@@ -87,7 +87,7 @@ impl MemberState {
             windows: self.windows.clone(),
             accounts,
             tells_all,
-            members_known: self.known.most_members,
+            members_known: self.members_known(),
             closing: closing.map(|(until, is_refusal)| ScopeClosing {
                 remaining: until.since(now),
                 is_refusal,
@@ -101,6 +101,14 @@ impl MemberState {
                 })
             }),
             leaves: self.is_leaving,
+        }
+    }
+
+    /// The most members that it remembers. Before the ledger was ever reached, the guess counts: others were alone, too.
+    fn members_known(&self) -> u32 {
+        match (self.known.most_members, self.sequence) {
+            (0, 2..) => self.settings.processes,
+            (known, _) => known,
         }
     }
 
