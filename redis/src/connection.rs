@@ -1,17 +1,23 @@
 //! One connection to the server, made anew with the next try after it broke.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, IntoConnectionInfo, ProtocolVersion, RedisError,
+    ServerErrorKind, Value,
+};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
-use tower_backoff::fleet::ledger::Unreachable;
+use tower_backoff::fleet::ledger::{ClosingListener, Unreachable};
 
 use crate::InvalidUrl;
+use crate::listeners::Listeners;
 use crate::script::ScriptCall;
 
 /// What a ledger needs of a connection: it runs a script.
@@ -23,6 +29,13 @@ pub trait RunScript: Send + Sync + 'static {
         &self,
         call: ScriptCall<'_>,
     ) -> impl Future<Output = Result<Vec<i64>, Unreachable>> + Send;
+
+    /// Tells the listener what is published on this channel: for how many microseconds a scope is closed.
+    ///
+    /// It is a hint, and each reply says it, too. The default does nothing.
+    fn subscribe(&self, channel: String, listener: ClosingListener) {
+        let _ = (channel, listener);
+    }
 }
 
 /// One connection per process, shared by all scopes.
@@ -33,6 +46,7 @@ pub struct RedisConnection {
     client: Client,
     timeout_micros: AtomicU64,
     current: Mutex<Current>,
+    listeners: Arc<Listeners>,
 }
 
 /// The connection, if there is one, and its number: an exchange that finds it broken may be late.
@@ -40,6 +54,8 @@ pub struct RedisConnection {
 struct Current {
     connection: Option<MultiplexedConnection>,
     number: u64,
+    /// The channels that it has subscribed to.
+    channels: HashSet<String>,
 }
 
 /// For how long connecting or an answer may take, if nothing else is set.
@@ -47,11 +63,16 @@ pub(crate) const TIMEOUT: Duration = Duration::from_millis(250);
 
 impl RedisConnection {
     pub(crate) fn new(url: &str) -> Result<Self, InvalidUrl> {
-        let client = Client::open(url).map_err(|error| InvalidUrl::new(&error))?;
+        let invalid = |error| InvalidUrl::new(&error);
+        let info = url.into_connection_info().map_err(invalid)?;
+        // Closings are pushed on the same connection, which RESP3 allows. Redis has it since 6.0.
+        let settings = info.redis_settings().clone();
+        let info = info.set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3));
         Ok(Self {
-            client,
+            client: Client::open(info).map_err(invalid)?,
             timeout_micros: AtomicU64::new(TIMEOUT.as_micros() as u64),
             current: Mutex::default(),
+            listeners: Arc::default(),
         })
     }
 
@@ -74,18 +95,41 @@ impl RedisConnection {
             }
             let config = AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(self.timeout()))
-                .set_response_timeout(Some(self.timeout()));
+                .set_response_timeout(Some(self.timeout()))
+                .set_push_sender(self.listeners.sender());
             let client = &self.client;
             let connection = client.get_multiplexed_async_connection_with_config(&config);
             let connection = connection.await.map_err(|error| unreachable(&error))?;
             current.connection = Some(connection.clone());
             current.number += 1;
+            current.channels.clear();
             Ok((connection, current.number))
         };
         let late = || Unreachable::NoConnection("connecting took too long".to_owned());
         timeout(self.timeout(), connecting)
             .await
             .unwrap_or_else(|_| Err(late()))
+    }
+
+    /// Subscribes to the channels of which this connection does not know yet.
+    async fn listen(
+        &self,
+        connection: &mut MultiplexedConnection,
+        number: u64,
+    ) -> Result<(), RedisError> {
+        let wanted: Vec<_> = {
+            let mut current = self.current.lock().await;
+            if current.number != number {
+                return Ok(());
+            }
+            let wanted = self.listeners.channels();
+            let is_new = |channel: &String| current.channels.insert(channel.clone());
+            wanted.into_iter().filter(is_new).collect()
+        };
+        match wanted.is_empty() {
+            true => Ok(()),
+            false => connection.subscribe(&wanted).await,
+        }
     }
 
     /// Drops a connection that broke, if it is still the current one.
@@ -110,11 +154,17 @@ impl fmt::Debug for RedisConnection {
 impl RunScript for RedisConnection {
     async fn run_script(&self, call: ScriptCall<'_>) -> Result<Vec<i64>, Unreachable> {
         let (mut connection, number) = self.connected().await?;
+        // A server that does not allow it says so with each reply, too: closings are heard later then.
+        let _ = self.listen(&mut connection, number).await;
         let result = run(&mut connection, call).await;
         if matches!(result, Err(Unreachable::NoConnection(_))) {
             self.disconnect(number).await;
         }
         result
+    }
+
+    fn subscribe(&self, channel: String, listener: ClosingListener) {
+        self.listeners.add(channel, listener);
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::Script;
 use tower_backoff::fleet::ScopeName;
-use tower_backoff::fleet::ledger::{Exchange, LedgerClient, Reply, Unreachable};
+use tower_backoff::fleet::ledger::{ClosingListener, Exchange, LedgerClient, Reply, Unreachable};
 
 use crate::InvalidUrl;
 use crate::connection::{RedisConnection, RunScript, garbled};
@@ -79,6 +79,11 @@ impl<C: RunScript> LedgerClient for RedisLedger<C> {
         };
         let reply = self.connection.run_script(call).await?;
         script::read(&reply, exchange.accounts.len()).ok_or_else(garbled)
+    }
+
+    fn on_closing(&self, scope: ScopeName, listener: ClosingListener) {
+        let channel = script::channel(&self.prefix, scope);
+        self.connection.subscribe(channel, listener);
     }
 }
 

@@ -1,19 +1,19 @@
 //! A ledger in Redis or Valkey for [`tower_backoff`]: many processes share one rate limit.
 //!
-//! [`RedisLedger`] is the connection of a fleet to its ledger: it runs one script, which does a whole exchange in one
-//! round trip. Redis 6.2 or later, or Valkey.
-//!
 //! ```
-//! use std::time::Duration;
-//! use tower_backoff_redis::RedisLedger;
+//! use tower_backoff::{RetryLayer, providers};
+//! use tower_backoff_redis::Ledger;
 //!
-//! // Does not wait for the server, and does not fail because it is away.
-//! let ledger = RedisLedger::new("redis://127.0.0.1:6379")?
-//!     .timeout(Duration::from_millis(250))
-//!     .prefix("tb");
-//! # let _ = ledger;
+//! # let key = b"the same bytes in all processes";
+//! let ledger = Ledger::new("redis://127.0.0.1:6379")? // does not wait for the server, nor fail because it is away
+//!     .secret(key) // the same bytes in all processes
+//!     .processes(16); // a guess, used only until the server was reached once
+//! let layer = RetryLayer::new(providers::wolfeo()).fleet(ledger.clone());
+//! # let _ = layer;
 //! # Ok::<_, tower_backoff_redis::InvalidUrl>(())
 //! ```
+//!
+//! One script does a whole exchange in one round trip. Redis 6.2 or later, or Valkey.
 //!
 //! # Features
 //!
@@ -21,13 +21,16 @@
 //! - `cluster`: a client of a Redis Cluster as the connection of a ledger.
 
 mod connection;
+mod fleet;
 mod ledger;
+mod listeners;
 mod script;
 
 use std::error::Error;
 use std::fmt;
 
 pub use connection::{RedisConnection, RunScript};
+pub use fleet::Ledger;
 pub use ledger::RedisLedger;
 pub use script::ScriptCall;
 

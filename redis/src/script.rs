@@ -1,6 +1,5 @@
 //! The script that is one exchange: what it is given, and what it replies.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use tower_backoff::fleet::ScopeName;
@@ -34,14 +33,20 @@ pub struct ScriptCall<'a> {
 
 /// The keys of a scope, in the order that the script expects.
 pub(crate) fn keys(prefix: &str, scope: ScopeName, windows: usize) -> Vec<String> {
-    let mut start = format!("{prefix}1:{{");
-    for byte in scope.0 {
-        let _ = write!(start, "{byte:02x}");
-    }
-    start.push_str("}:");
+    let start = start(prefix, scope);
     let mut keys: Vec<_> = ["s", "m", "v"].map(|end| format!("{start}{end}")).into();
     keys.extend((0..windows).map(|window| format!("{start}w{window}")));
     keys
+}
+
+/// The channel on which the closings of a scope are published.
+pub(crate) fn channel(prefix: &str, scope: ScopeName) -> String {
+    format!("{}c", start(prefix, scope))
+}
+
+/// What all keys of a scope begin with. The braces keep them in one slot of a cluster.
+fn start(prefix: &str, scope: ScopeName) -> String {
+    format!("{prefix}1:{{{scope}}}:")
 }
 
 /// What the script is told: the member, and an exchange as flat integers.
