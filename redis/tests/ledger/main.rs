@@ -1,6 +1,7 @@
 //! The script and the connection, with a real server that keeps nothing on disk.
 
 mod faults;
+mod processes;
 mod reference;
 mod server;
 mod speed;
