@@ -359,3 +359,25 @@ async fn more_processes_than_places_get_equal_parts() {
     assert!(jain(&shares) >= 0.97, "{shares:?}");
     assert!(exchanges <= 8 * 16, "{exchanges}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn slow_answers_lose_no_more_than_their_time() {
+    let (ledger, quota) = (TestLedger::new(), Quota::per_second(200));
+    let server = Server::serving(200, secs(1), millis(50));
+    let stops = Arc::new(AtomicBool::new(false));
+    for _ in 0..16 {
+        work(&process(&server, &ledger, quota).0, 25, &stops);
+    }
+    let began = Instant::now();
+    tokio::time::sleep(secs(22)).await;
+    stops.store(true, Ordering::Relaxed);
+    let seconds = server.each_second(began + secs(2), 20);
+    let calls = server.mock.calls().len();
+    let exchanges = ledger.exchanges.load(Ordering::Relaxed);
+    println!("{seconds:?} {exchanges} for {calls}");
+    assert_eq!(server.refused(), 0);
+    let used: usize = seconds.iter().sum();
+    // A place is free a window and a way after it was used.
+    assert!(used * 105 >= 20 * 200 * 98, "{used} of 4,000: {seconds:?}");
+    assert!(exchanges * 10 <= calls * 6, "{exchanges} for {calls} calls");
+}
