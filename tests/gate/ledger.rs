@@ -13,7 +13,7 @@ use tower_backoff::fleet::ledger::{
 };
 use tower_backoff::fleet::{LedgerFleet, ScopeName};
 use tower_backoff::policy::Provider;
-use tower_backoff::{Gates, Quota, Retry, RetryLayer};
+use tower_backoff::{Cost, Gates, Quota, Retry, RetryLayer};
 
 const URI: &str = "https://api.test/";
 
@@ -380,4 +380,142 @@ async fn slow_answers_lose_no_more_than_their_time() {
     // A place is free a window and a way after it was used.
     assert!(used * 105 >= 20 * 200 * 98, "{used} of 4,000: {seconds:?}");
     assert!(exchanges * 10 <= calls * 6, "{exchanges} for {calls} calls");
+}
+
+fn process_of(mock: &Mock, ledger: &Arc<TestLedger>, provider: Provider) -> Retry<Mock> {
+    let fleet = LedgerFleet::new(Connection(Arc::clone(ledger)));
+    let layer = RetryLayer::new(provider)
+        .gates(&Gates::new())
+        .patience(secs(3_600))
+        .fleet(fleet);
+    around(mock, layer)
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_at_once_are_shared_until_their_bodies_have_ended() {
+    let ledger = TestLedger::new();
+    let at_once = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let mock = Mock::new(|_, _| answer(200, &[], "some content")).taking(millis(50));
+    let stops = Arc::new(AtomicBool::new(false));
+    for _ in 0..4 {
+        let provider = Provider::new("acme").quota(Quota::concurrent(10));
+        let service = process_of(&mock, &ledger, provider);
+        for _ in 0..10 {
+            let (service, stops) = (service.clone(), Arc::clone(&stops));
+            let (at_once, most) = (Arc::clone(&at_once), Arc::clone(&most));
+            tokio::spawn(async move {
+                while !stops.load(Ordering::Relaxed) {
+                    let response = send(&service, get(URI)).await.unwrap();
+                    // Each of them has been in flight for 50 ms, and is until here.
+                    let now = at_once.fetch_add(1, Ordering::Relaxed) + 1;
+                    most.fetch_max(now, Ordering::Relaxed);
+                    tokio::time::sleep(millis(50)).await;
+                    at_once.fetch_sub(1, Ordering::Relaxed);
+                    drop(response);
+                }
+            });
+        }
+    }
+    tokio::time::sleep(secs(20)).await;
+    stops.store(true, Ordering::Relaxed);
+    let calls = mock.calls().len();
+    let (most, exchanges) = (
+        most.load(Ordering::Relaxed),
+        ledger.exchanges.load(Ordering::Relaxed),
+    );
+    println!("{calls} calls, at most {most} at once, {exchanges} exchanges");
+    assert!(most <= 10, "{most} bodies at once");
+    // Ten at once for 100 ms each: 2,000 calls in 20 s.
+    assert!(calls >= 1_400, "{calls} of 2,000");
+}
+
+#[tokio::test(start_paused = true)]
+async fn costs_are_shared_in_each_of_two_windows() {
+    let ledger = TestLedger::new();
+    let served = Arc::new(Mutex::new(Vec::<(Instant, u32)>::new()));
+    let refused = Arc::new(AtomicUsize::new(0));
+    let (serves, refuses) = (Arc::clone(&served), Arc::clone(&refused));
+    let mock = Mock::new(move |_, head| {
+        let cost: u32 = head.uri.path()[1..].parse().unwrap();
+        let now = Instant::now();
+        let mut served = serves.lock().unwrap();
+        let used = |window: Duration| -> u32 {
+            let recent = served.iter().rev().take_while(|(at, _)| now - *at < window);
+            recent.map(|(_, cost)| cost).sum()
+        };
+        if used(secs(1)) + cost > 100 || used(secs(10)) + cost > 600 {
+            refuses.fetch_add(1, Ordering::Relaxed);
+            return answer(429, &[("retry-after", "1")], "");
+        }
+        served.push((now, cost));
+        status(200)
+    })
+    .taking(millis(5));
+    let stops = Arc::new(AtomicBool::new(false));
+    for process in 0..4_u32 {
+        let provider =
+            Provider::new("acme").quotas([Quota::per_second(100), Quota::new(600, secs(10))]);
+        let service = process_of(&mock, &ledger, provider);
+        for worker in 0..10_u32 {
+            let (service, stops) = (service.clone(), Arc::clone(&stops));
+            tokio::spawn(async move {
+                let mut cost = (process + worker) % 5 + 1;
+                while !stops.load(Ordering::Relaxed) {
+                    cost = cost % 5 + 1;
+                    let mut request = get(&format!("https://api.test/{cost}"));
+                    request.extensions_mut().insert(Cost::new(cost));
+                    send(&service, request).await.unwrap();
+                }
+            });
+        }
+    }
+    tokio::time::sleep(secs(60)).await;
+    stops.store(true, Ordering::Relaxed);
+    let used: u32 = served.lock().unwrap().iter().map(|(_, cost)| cost).sum();
+    println!("{used} of 3,600");
+    assert_eq!(refused.load(Ordering::Relaxed), 0);
+    assert!(used >= 3_300, "{used} of 3,600");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_the_server_names_is_shared_by_all() {
+    let ledger = TestLedger::new();
+    let refused = Arc::new(AtomicUsize::new(0));
+    let used = Arc::new(Mutex::new(HashMap::<u64, u32>::new()));
+    let (refuses, uses) = (Arc::clone(&refused), Arc::clone(&used));
+    let began = Instant::now();
+    let mock = Mock::new(move |_, _| {
+        let elapsed = began.elapsed();
+        let window = elapsed.as_secs() / 10;
+        let resets = (10 * (window + 1) - elapsed.as_secs()).to_string();
+        let mut uses = uses.lock().unwrap();
+        let count = uses.entry(window).or_default();
+        let is_left = *count < 60;
+        *count += u32::from(is_left);
+        let left = (60 - *count).to_string();
+        let headers = [
+            ("x-ratelimit-resource", "search"),
+            ("x-ratelimit-limit", "60"),
+            ("x-ratelimit-remaining", &left),
+            ("x-ratelimit-reset", &resets),
+        ];
+        if !is_left {
+            refuses.fetch_add(1, Ordering::Relaxed);
+        }
+        answer(if is_left { 200 } else { 429 }, &headers, "")
+    })
+    .taking(millis(20));
+    let stops = Arc::new(AtomicBool::new(false));
+    for _ in 0..4 {
+        let provider = Provider::new("acme").buckets_in("x-ratelimit-resource");
+        work(&process_of(&mock, &ledger, provider), 5, &stops);
+    }
+    tokio::time::sleep(secs(40)).await;
+    stops.store(true, Ordering::Relaxed);
+    let (used, refused) = (used.lock().unwrap(), refused.load(Ordering::Relaxed));
+    println!("{used:?}, {refused} refused");
+    // The first call of each process does not know the bucket yet.
+    assert!(refused <= 4, "{refused}: {used:?}");
+    assert!(used[&1] + used[&2] + used[&3] >= 170, "{used:?}");
 }
