@@ -13,7 +13,7 @@ use crate::body::Replay;
 use crate::config::Settings;
 use crate::gate::{Gate, Permit};
 use crate::retry::{Cost, Deadline};
-use crate::time::Moment;
+use crate::time::{Instant, Moment};
 
 /// The permit of a new call, and when the call began.
 pub(crate) struct CallEntry<R: Body> {
@@ -32,7 +32,6 @@ impl<R: Body> CallEntry<R> {
         let request = outgoing.head();
         let gate = settings.gate_of(&request, last);
         let cost = settings.cost_of(&request);
-        settings.join_fleet(&gate, &request);
         let bucket = settings.bucket_of(&request, &gate);
         let partial = PartialPermits::of(&request, &gate, cost, settings);
         let cost = cost.map_or(1, Cost::get);
@@ -66,13 +65,38 @@ impl<R: Body> CallEntry<R> {
             self.started = Moment::of(now);
             return false;
         }
+        if settings.fleet.is_some() {
+            return self.arrives_in_fleet(outgoing, settings, now);
+        }
+        self.passes_gate(outgoing, settings, now)
+    }
+
+    /// The same, where the member of a fleet has to grant the call, too.
+    #[inline(never)]
+    fn arrives_in_fleet<B>(
+        &mut self,
+        outgoing: &Outgoing<B>,
+        settings: &Settings,
+        now: Instant,
+    ) -> bool {
+        settings.join_fleet(self.permit.gate(), &outgoing.head());
+        self.passes_gate(outgoing, settings, now) && self.permit.is_granted_at_once(self.started)
+    }
+
+    #[inline]
+    fn passes_gate<B>(
+        &mut self,
+        outgoing: &Outgoing<B>,
+        settings: &Settings,
+        now: Instant,
+    ) -> bool {
         let more_to_ask = self.retry_state.is_some();
         let (started, passes) = self
             .permit
             .try_acquire_now(outgoing.priority(), more_to_ask, now);
         self.started = started;
         settings.gates.tidy(started);
-        passes && (settings.fleet.is_none() || self.permit.is_granted_at_once(started))
+        passes
     }
 
     /// Sends the first attempt.
