@@ -18,7 +18,6 @@ use tower_backoff::{BoxError, Quota, RetryLayer};
 
 /// The API allows this many calls in any second.
 pub const QUOTA: u32 = 200;
-const PROCESSES: usize = 4;
 const WORKERS: usize = 25;
 /// The first seconds, in which the processes find each other, are not judged.
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -31,6 +30,23 @@ pub enum Shares {
     Nothing,
     /// The ledger at this path or address.
     Ledger(String),
+}
+
+/// How many processes are started, and how many of them are killed while they work.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    processes: usize,
+    killed: usize,
+}
+
+impl Plan {
+    /// Reads the command line: two numbers, four and none if they are missing.
+    pub fn from_args() -> Self {
+        let mut numbers = env::args().skip(1).filter_map(|word| word.parse().ok());
+        let processes = numbers.next().unwrap_or(4).max(1);
+        let killed = numbers.next().unwrap_or(0).min(processes - 1);
+        Self { processes, killed }
+    }
 }
 
 /// What a copy of the program is asked to do.
@@ -134,15 +150,24 @@ impl Outcome {
 /// # Errors
 ///
 /// If a process cannot be started, or fails.
-pub async fn play(name: &str, shares: &Shares) -> Result<Outcome, BoxError> {
+pub async fn play(name: &str, plan: Plan, shares: &Shares) -> Result<Outcome, BoxError> {
     let server = Server::new(Limit::sliding_log(QUOTA, Duration::from_secs(1)));
     let loopback = server.serve().await?;
-    println!("{name}: {PROCESSES} processes with {WORKERS} workers, {QUOTA} calls a second");
-    let processes: io::Result<Vec<_>> = (1..=PROCESSES)
+    let processes = plan.processes;
+    println!("{name}: {processes} processes with {WORKERS} workers, {QUOTA} calls a second");
+    let processes: io::Result<Vec<_>> = (1..=processes)
         .map(|id| start(id, &loopback.url("/"), shares))
         .collect();
+    let mut processes = processes?;
+    if plan.killed > 0 {
+        tokio::time::sleep(WARM_UP).await;
+        for mut process in processes.drain(..plan.killed) {
+            process.kill().await?;
+        }
+        println!("  {} of them are killed", plan.killed);
+    }
     let mut served = Vec::new();
-    for mut process in processes? {
+    for mut process in processes {
         let output = process.stdout.take().ok_or("a process without output")?;
         let mut lines = BufReader::new(output).lines();
         let line = lines.next_line().await?.ok_or("a process that failed")?;

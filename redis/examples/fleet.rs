@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tower_backoff::BoxError;
-use tower_backoff_demo::{Member, Shares, play, print_table};
+use tower_backoff_demo::{Member, Plan, Shares, play, print_table};
 use tower_backoff_redis::Ledger;
 
 #[tokio::main]
@@ -24,13 +24,15 @@ async fn main() -> Result<(), BoxError> {
         };
         return member.work(layer).await;
     }
-    let server = match std::env::args().nth(1) {
+    let plan = Plan::from_args();
+    let server = match std::env::args().find(|word| word.contains("://")) {
         Some(url) => Server { url, process: None },
         None => Server::start()?,
     };
-    let alone = play("each by itself", &Shares::Nothing).await?;
+    let alone = play("each by itself", plan, &Shares::Nothing).await?;
     let shared = play(
         "with a ledger in Redis",
+        plan,
         &Shares::Ledger(server.url.clone()),
     )
     .await?;
