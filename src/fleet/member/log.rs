@@ -26,3 +26,11 @@ pub(super) fn on_other_secret() {
         "scopes were hashed under another secret before: this fleet shares with no other process. Create the ledger first, and only one secret in a process"
     );
 }
+
+/// Warns that the names of scopes are those of this process alone.
+pub(super) fn on_no_secret(scope: &Scope) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(scope = %scope, "the fleet has no secret, so it shares with no other process: say `secret(..)`, the same in all of them");
+    #[cfg(not(feature = "tracing"))]
+    let _ = scope;
+}

@@ -59,6 +59,7 @@ pub struct LedgerFleet<L> {
     settings: LeaseSettings,
     /// What is mixed into the names of scopes, if other processes do not share the secret.
     local: Option<u128>,
+    has_secret: bool,
     /// The members by scope: two gates of one scope are one member.
     members: Arc<Mutex<HashMap<ScopeName, Weak<SharedMember<L>>>>>,
 }
@@ -108,6 +109,7 @@ impl<L: LedgerClient> LedgerFleet<L> {
                 when_away: Away::Share,
             },
             local: None,
+            has_secret: false,
             members: Arc::default(),
         }
     }
@@ -115,10 +117,13 @@ impl<L: LedgerClient> LedgerFleet<L> {
     /// Sets the secret under which credentials and scopes are named. All processes have the same; see
     /// [`Scope::hash_with`].
     ///
+    /// Without one the members share with no other process, and a warning says so.
+    ///
     /// Say it before the first call of the process. Where the process has hashed under another secret, the members share
     /// with no other process, and a warning is logged.
     #[must_use]
     pub fn secret(mut self, secret: &[u8]) -> Self {
+        self.has_secret = true;
         if !Scope::hash_with(secret) {
             log::on_other_secret();
             let random = Rng::default();
@@ -218,6 +223,7 @@ impl<L> Clone for LedgerFleet<L> {
             client: Arc::clone(&self.client),
             settings: self.settings,
             local: self.local,
+            has_secret: self.has_secret,
             members: Arc::clone(&self.members),
         }
     }
@@ -242,6 +248,9 @@ impl<L: LedgerClient> Fleet for LedgerFleet<L> {
         let name = joining.name.mixed_with(self.local.unwrap_or_default());
         let known = members.get(&name).and_then(Weak::upgrade);
         let shared = known.filter(|member| member.is_used()).unwrap_or_else(|| {
+            if !self.has_secret {
+                log::on_no_secret(joining.scope);
+            }
             let now = Clock::default().now();
             let id = Rng::default().bits();
             let state = MemberState::new(self.settings, id, joining.windows, now);
