@@ -153,7 +153,8 @@ pub use telemetry::{Decision, LowQuota, Observer, Report, ReportSlot, StopReason
 pub use time::Clock;
 
 /// The examples of the README and of the pages in `docs/` are tests, too.
-#[cfg(doctest)]
+// Its first program calls a server of the feature `testing` with reqwest.
+#[cfg(all(doctest, feature = "reqwest", feature = "testing"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
