@@ -5,7 +5,6 @@ mod support;
 
 #[cfg(feature = "tracing")]
 mod events;
-mod explain;
 mod house;
 mod index;
 #[cfg(feature = "tracing")]
