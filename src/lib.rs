@@ -60,7 +60,7 @@
 //! | call a gRPC service, such as over tonic's channel | [`policy::Grpc`] |
 //! | declare what a provider allows, or what a request costs | [`Quota`], [`policy::PartialQuota`], [`Cost`] |
 //! | share gates between layers, inspect them, or open one | [`Gates`] |
-//! | share one quota between processes | [`fleet`] |
+//! | share one quota between processes | [`fleet`], and `docs/fleet.md` in the repository |
 //! | know why a call waited | [`Report`], [`Observer`], [`NotBefore`] |
 //! | test your own client against a server with a rate limit | `testing`, behind the feature of that name |
 //! | read hints and classify errors without the layer | [`hint`], [`failure`] |
@@ -169,6 +169,10 @@ struct Servers;
 #[cfg(all(doctest, feature = "serde"))]
 #[doc = include_str!("../docs/config.md")]
 struct ConfigFile;
+
+#[cfg(all(doctest, feature = "file"))]
+#[doc = include_str!("../docs/fleet.md")]
+struct ManyProcesses;
 
 #[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("../docs/testing.md")]

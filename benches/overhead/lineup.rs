@@ -7,6 +7,7 @@ use tower_backoff::{Quota, RetryLayer};
 
 use crate::contender::{Contender, service};
 use crate::copy::CopyRequest;
+use crate::fleet::GrantsAll;
 use crate::mock::Mock;
 use crate::peers;
 
@@ -28,6 +29,10 @@ pub fn all() -> Vec<Contender> {
     all.extend([
         service("ours", ours(Mock::without_counters())),
         service("ours, counters published", ours(Mock::with_counters())),
+        service(
+            "ours, granted by a fleet",
+            in_fleet(Mock::without_counters()),
+        ),
     ]);
     all
 }
@@ -36,4 +41,10 @@ pub fn all() -> Vec<Contender> {
 fn ours(mock: Mock) -> tower_backoff::Retry<Mock> {
     let policy = Provider::new("bench").quota(Quota::per_second(1_000_000));
     RetryLayer::new(policy).layer(mock)
+}
+
+/// The same, with a member of a fleet that grants each call.
+fn in_fleet(mock: Mock) -> tower_backoff::Retry<Mock> {
+    let policy = Provider::new("bench").quota(Quota::per_second(1_000_000));
+    RetryLayer::new(policy).fleet(GrantsAll).layer(mock)
 }

@@ -13,6 +13,7 @@
 mod allocations;
 mod contender;
 mod copy;
+mod fleet;
 mod instructions;
 mod lineup;
 mod mock;

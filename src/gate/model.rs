@@ -16,7 +16,8 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
 
-use self::world::{CallerPlan, Fate, caller, play, play_in_fleet};
+use self::rationed::play_in_fleet;
+use self::world::{CallerPlan, Fate, caller, play};
 use super::Quota;
 
 const SEED: u64 = 1;

@@ -21,7 +21,7 @@ const URI: &str = "https://api.test/";
 struct TestLedger {
     began: Instant,
     states: Mutex<HashMap<ScopeName, LedgerState>>,
-    listeners: Mutex<Vec<Arc<ClosingListener>>>,
+    listeners: Mutex<Vec<ClosingListener>>,
     exchanges: AtomicUsize,
     is_away: AtomicBool,
 }
@@ -61,14 +61,14 @@ impl LedgerClient for Connection {
             let listeners = self.0.listeners.lock().unwrap().clone();
             listeners
                 .iter()
-                .for_each(|listener| listener(reply.closed_for));
+                .for_each(|listener| listener.on_closing(reply.closed_for));
         }
         tokio::time::sleep(Duration::from_micros(500)).await;
         Ok(reply)
     }
 
     fn on_closing(&self, _: ScopeName, listener: ClosingListener) {
-        self.0.listeners.lock().unwrap().push(Arc::new(listener));
+        self.0.listeners.lock().unwrap().push(listener);
     }
 }
 

@@ -1,17 +1,20 @@
 //! The ledger that all members of a fleet share: what they say to it and what it replies.
 
 mod exchange;
+mod listener;
 mod state;
 
 use std::fmt;
 use std::future::Future;
-use std::time::Duration;
 
 pub use exchange::{
     Counter, Exchange, Granted, MemberAccount, QuotaUnit, Reply, ReplyState, ScopeClosing, Settled,
     Window,
 };
+pub use listener::ClosingListener;
 pub use state::LedgerState;
+
+pub(crate) use listener::HearsClosings;
 
 use crate::scope::ScopeName;
 
@@ -26,7 +29,7 @@ pub trait LedgerClient: Send + Sync + 'static {
         exchange: &Exchange,
     ) -> impl Future<Output = Result<Reply, Unreachable>> + Send;
 
-    /// Calls this when another member closes a scope, if the ledger can tell so at once.
+    /// Tells this listener when another member closes a scope, if the ledger can do so at once.
     ///
     /// It is a hint, and may be lost: each reply says, too, whether the scope is closed. The default does nothing.
     fn on_closing(&self, scope: ScopeName, listener: ClosingListener) {
@@ -47,9 +50,6 @@ impl<L: LedgerClient> LedgerClient for std::sync::Arc<L> {
         (**self).on_closing(scope, listener);
     }
 }
-
-/// Is told for how long a scope is closed.
-pub type ClosingListener = Box<dyn Fn(Duration) + Send + Sync>;
 
 /// Why an exchange failed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -139,8 +139,7 @@ impl LedgerState {
             log.free_expired(window.length, now);
         }
         PublishedQuota::advance(&mut self.published, self.accounts[COST].lent, now);
-        let length = |window: usize| Some(terms.windows.get(window)?.length);
-        self.cooldown.forget_cap(length, now);
+        self.cooldown.forget_cap(&terms.windows, now);
         let lent = self.members.end_leases(terms.memory(), now);
         for (unit, lent) in lent.into_iter().enumerate() {
             self.settle(unit, now, lent, terms, now);

@@ -25,6 +25,8 @@ pub(super) struct LeaseAccount {
     unconfirmed: SettledLog,
     tells_all: bool,
     last_portion: u64,
+    /// What was sent without the ledger since it was told last.
+    untold: u64,
     demand: Demand,
 }
 
@@ -99,6 +101,7 @@ impl LeaseAccount {
             unconfirmed: SettledLog::new(shortest.unwrap_or(Duration::from_secs(1))),
             tells_all: false,
             last_portion: 0,
+            untold: 0,
             demand: Demand::default(),
         }
     }
@@ -166,6 +169,7 @@ impl LeaseAccount {
     /// Lets a call go that the ledger has not granted.
     pub(super) fn take_alone(&mut self, need: u64) {
         self.in_flight += need;
+        self.untold += need;
     }
 
     /// Takes back what was given to a call that was not sent.
@@ -233,6 +237,7 @@ impl LeaseAccount {
     /// What the ledger is told, if calls wait that need so much, and the first of them `first`.
     pub(super) fn tell(&mut self, waiting: u64, first: u64, now: Moment) -> MemberAccount {
         while pop_due(&mut self.returning, now).is_some() {}
+        self.untold = 0;
         let stock = self.stock();
         let need = waiting.saturating_sub(stock);
         let soon = self.soon(now).saturating_sub(stock.saturating_sub(waiting));
@@ -272,6 +277,23 @@ impl LeaseAccount {
             match granted.from.is_zero() {
                 true => self.available += count,
                 false => self.book(now + granted.from, count),
+            }
+        }
+        self.spend_untold();
+    }
+
+    /// What was sent without the ledger, while the exchange was on its way, comes out of what it has granted.
+    fn spend_untold(&mut self) {
+        let mut untold = std::mem::take(&mut self.untold);
+        let now = untold.min(self.available);
+        self.available -= now;
+        untold -= now;
+        while let Some((_, count)) = self.booked.front_mut().filter(|_| untold > 0) {
+            let taken = untold.min(*count);
+            *count -= taken;
+            untold -= taken;
+            if *count == 0 {
+                self.booked.pop_front();
             }
         }
     }

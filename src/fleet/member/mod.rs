@@ -3,7 +3,9 @@
 mod account;
 mod alone;
 mod calls;
+mod exchanging;
 mod log;
+mod outcome;
 mod settled_log;
 mod state;
 mod task;
@@ -17,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use self::state::{MemberState, Standing};
-use super::ledger::{LedgerClient, Unreachable};
+use super::ledger::{ClosingListener, HearsClosings, LedgerClient, Unreachable};
 use super::{
     CallOutcome, CloseReason, Fleet, GateHandle, Grant, GrantId, Joining, Member, ScopeName,
 };
@@ -198,6 +200,16 @@ impl<L: LedgerClient> LedgerFleet<L> {
     pub fn client(&self) -> &L {
         &self.client
     }
+
+    /// Changes the connection to the ledger, before any gate has joined.
+    #[must_use]
+    pub fn map_client(mut self, change: impl FnOnce(L) -> L) -> Self
+    where
+        L: Clone,
+    {
+        self.client = Arc::new(change((*self.client).clone()));
+        self
+    }
 }
 
 impl<L> Clone for LedgerFleet<L> {
@@ -246,15 +258,9 @@ impl<L: LedgerClient> Fleet for LedgerFleet<L> {
                 timeout: self.settings.timeout,
             });
             members.insert(name, Arc::downgrade(&member));
-            let listener = Arc::downgrade(&member);
-            self.client.on_closing(
-                name,
-                Box::new(move |closed_for| {
-                    if let Some(member) = listener.upgrade() {
-                        member.on_foreign_close(closed_for);
-                    }
-                }),
-            );
+            let hears: Arc<dyn HearsClosings> = Arc::clone(&member) as _;
+            let listener = ClosingListener::new(&hears);
+            self.client.on_closing(name, listener);
             member
         });
         drop(members);
@@ -305,10 +311,6 @@ impl<L: LedgerClient> SharedMember<L> {
         told
     }
 
-    fn on_foreign_close(&self, closed_for: Duration) {
-        self.tell(|state, now| state.on_foreign_close(closed_for, now));
-    }
-
     fn status(&self, now: Moment) -> MemberStatus {
         let state = self.state();
         MemberStatus {
@@ -320,6 +322,12 @@ impl<L: LedgerClient> SharedMember<L> {
             },
             free: state.known.free,
         }
+    }
+}
+
+impl<L: LedgerClient> HearsClosings for SharedMember<L> {
+    fn on_closing(&self, closed_for: Duration) {
+        self.tell(|state, now| state.on_foreign_close(closed_for, now));
     }
 }
 

@@ -323,6 +323,22 @@ fn back_from_being_alone_it_tells_all_of_the_longest_window() {
 }
 
 #[test]
+fn what_was_sent_alone_while_an_exchange_was_on_its_way_comes_out_of_its_grant() {
+    let mut member = member();
+    exchange(&mut member, 1, &reply(&[]), at(0));
+    fails(&mut member, at(10));
+    granted(member.admit(1, at(1_100)));
+    let told = member.begin_exchange(10, at(1_200));
+    assert_eq!(told.accounts[0].held, 1);
+    for _ in 0..3 {
+        granted(member.admit(1, at(1_250)));
+    }
+    member.on_reply(&reply(&[(0, 2), (300, 4)]), at(1_300));
+    assert_eq!(granted_now(&mut member, at(1_300)), 0);
+    assert_eq!(granted_now(&mut member, at(1_600)), 3);
+}
+
+#[test]
 fn a_ledger_that_has_lost_something_is_told_all_at_once() {
     let mut member = member();
     exchange(&mut member, 1, &reply(&[(0, 5)]), at(0));

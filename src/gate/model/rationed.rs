@@ -2,13 +2,15 @@
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::Duration;
 
 use shuttle::sync::Mutex;
 use shuttle::sync::mpsc::{Receiver, Sender, channel};
 use shuttle::thread;
 
-use super::world::World;
+use super::world::{CallerPlan, World, play_in};
 use crate::fleet::{CallOutcome, CloseReason, Fleet, GateHandle, Grant, GrantId, Joining, Member};
+use crate::gate::{GateConfig, Quota};
 
 /// What is granted, given back and used.
 #[derive(Debug, Default)]
@@ -91,5 +93,19 @@ impl Member for RationedFleet {
         self.rations.lock().unwrap().used += 1;
     }
 
-    fn on_close(&self, _: std::time::Duration, _: CloseReason) {}
+    fn on_close(&self, _: Duration, _: CloseReason) {}
+}
+
+/// Lets the callers run where each call has to be granted by the member of a fleet.
+pub(super) fn play_in_fleet(quotas: &[Quota], plans: &[CallerPlan]) -> Duration {
+    let world = Arc::new(World::new(quotas));
+    let (fleet, ledger) = RationedFleet::new(&world);
+    world.gate.join(&fleet, GateConfig::default(), "model");
+    let rations = Arc::clone(&fleet.rations);
+    let took = play_in(world, plans);
+    fleet.end();
+    ledger.join().unwrap();
+    let rations = rations.lock().unwrap();
+    assert_eq!(rations.given, rations.stock + rations.used, "none is lost");
+    took
 }

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake as Wakes, Waker};
 use std::time::Duration;
 
-use super::rationed::RationedFleet;
 use shuttle::future::block_on;
 use shuttle::thread;
 
@@ -58,7 +57,7 @@ pub(super) const fn caller(fate: Fate) -> CallerPlan {
 }
 
 pub(super) struct World {
-    gate: Arc<Gate>,
+    pub(super) gate: Arc<Gate>,
     /// What the server allows, to be compared with what it sees.
     calls_at_once: u32,
     per_second: u32,
@@ -368,21 +367,8 @@ pub(super) fn play(quotas: &[Quota], plans: &[CallerPlan]) -> Duration {
     play_in(Arc::new(World::new(quotas)), plans)
 }
 
-/// The same, where each call has to be granted by the member of a fleet.
-pub(super) fn play_in_fleet(quotas: &[Quota], plans: &[CallerPlan]) -> Duration {
-    let world = Arc::new(World::new(quotas));
-    let (fleet, ledger) = RationedFleet::new(&world);
-    world.gate.join(&fleet, GateConfig::default(), "model");
-    let rations = Arc::clone(&fleet.rations);
-    let took = play_in(world, plans);
-    fleet.end();
-    ledger.join().unwrap();
-    let rations = rations.lock().unwrap();
-    assert_eq!(rations.given, rations.stock + rations.used, "none is lost");
-    took
-}
-
-fn play_in(world: Arc<World>, plans: &[CallerPlan]) -> Duration {
+/// The same, in a world that was made before.
+pub(super) fn play_in(world: Arc<World>, plans: &[CallerPlan]) -> Duration {
     let begun = world.now();
     world.awake.store(plans.len(), Relaxed);
     let (last, others) = plans.split_last().expect("a caller");

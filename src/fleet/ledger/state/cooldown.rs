@@ -1,11 +1,15 @@
 //! The closing of a scope that all members share, and the slow start after it.
 
+use super::terms::DeclaredWindow;
+
 /// A probe that is silent for this long is followed by another one.
 const PROBE_PATIENCE: u64 = 2_000_000;
 /// The slow start is over with this many in flight, where no window tells a better number.
 const FULL_SPEED: u64 = 64;
 /// After this many windows without a refusal the learned limit is forgotten.
 const CAP_WINDOWS: u64 = 10;
+/// In at most as many steps is it raised to the declared limit: too much for a few calls at a time, not for a burst.
+const RAISES: u64 = 16;
 
 /// Until when a scope is closed, what the last refusal has taught, and how many probes may be out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +42,15 @@ struct SharedSlowStart {
     granted_at: u64,
 }
 
+impl LearnedCap {
+    /// How much more may be tried: after ten windows without a refusal, a sixteenth of the limit with each window.
+    fn raised(&self, declared: &DeclaredWindow, now: u64) -> u64 {
+        let windows = now.saturating_sub(self.learned_at) / declared.length.max(1);
+        let raises = (windows + 1).saturating_sub(CAP_WINDOWS);
+        raises.min(RAISES) * declared.limit.div_ceil(RAISES)
+    }
+}
+
 impl SharedCooldown {
     /// For how much longer the scope is closed.
     pub(super) fn closed_for(&self, now: u64) -> u64 {
@@ -48,16 +61,23 @@ impl SharedCooldown {
         self.slow_start.is_some()
     }
 
-    /// The limit that was learned for this window.
-    pub(super) fn cap_of(&self, window: usize) -> Option<u64> {
+    /// The limit that was learned for this window, which is declared with another one.
+    pub(super) fn cap_of(&self, window: usize, declared: &DeclaredWindow, now: u64) -> Option<u64> {
+        let cap = self.cap.filter(|cap| cap.window == window)?;
+        Some(cap.limit + cap.raised(declared, now))
+    }
+
+    #[cfg(test)]
+    pub(super) fn cap(&self, window: usize) -> Option<u64> {
         let cap = self.cap.filter(|cap| cap.window == window)?;
         Some(cap.limit)
     }
 
-    /// Forgets the learned limit after ten windows; `length` is that of a window by its index, if it is still declared.
-    pub(super) fn forget_cap(&mut self, length: impl Fn(usize) -> Option<u64>, now: u64) {
+    /// Forgets a learned limit that has been raised to the declared one, or whose window is not declared any more.
+    pub(super) fn forget_cap(&mut self, windows: &[DeclaredWindow], now: u64) {
         self.cap = self.cap.filter(|cap| {
-            length(cap.window).is_some_and(|length| now < cap.learned_at + CAP_WINDOWS * length)
+            let window = windows.get(cap.window);
+            window.is_some_and(|window| cap.limit + cap.raised(window, now) < window.limit)
         });
     }
 

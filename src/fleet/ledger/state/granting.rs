@@ -146,8 +146,11 @@ impl LedgerState {
         let windows = terms.of_unit(unit);
         windows
             .filter(move |(_, window)| !(window.is_plan && unit == COST && is_published))
-            .map(|(index, window)| {
-                let cap = self.cooldown.cap_of(index).unwrap_or(UNLIMITED);
+            .map(move |(index, window)| {
+                let cap = self
+                    .cooldown
+                    .cap_of(index, window, now)
+                    .unwrap_or(UNLIMITED);
                 (index, window, window.limit.min(cap))
             })
     }
@@ -297,23 +300,28 @@ impl LedgerState {
         .max(1)
     }
 
-    /// The window of costs that is fullest, and what the fleet had of it: spent, and half of what is lent.
+    /// The window of costs that is fullest, and what the fleet had of it.
+    ///
+    /// That is what is spent and half of what is lent: the other half was not sent. Where most of it is booked ahead,
+    /// it is the most that was settled in a window lately. 16 members that want all of 200 a second have booked nearly
+    /// all of it again, and half of that would be a third too little.
     pub(super) fn fullest_window(&self, terms: &Terms, now: u64) -> Option<LearnedCap> {
-        let windows = terms.of_unit(COST).filter(|(_, window)| window.length > 0);
-        let had = |index: usize| self.logs[index].sum() + self.accounts[COST].lent / 2;
-        let fullness = |index: usize, limit: u64| had(index).min(1 << 32) * 1_000 / limit.max(1);
-        let mut fullest: Option<(u64, usize)> = None;
-        for (index, window) in windows {
-            let full = fullness(index, window.limit);
+        let mut fullest: Option<(u64, LearnedCap)> = None;
+        for (index, window) in terms.of_unit(COST).filter(|(_, window)| window.length > 0) {
+            let log = &self.logs[index];
+            let spent = log.sum() + self.accounts[COST].lent / 2;
+            let had = spent.max(log.most_settled());
+            let full = had.min(1 << 32) * 1_000 / window.limit.max(1);
             if fullest.is_none_or(|(most, _)| full > most) {
-                fullest = Some((full, index));
+                let learned = LearnedCap {
+                    window: index,
+                    limit: had.max(1),
+                    learned_at: now,
+                };
+                fullest = Some((full, learned));
             }
         }
-        fullest.map(|(_, window)| LearnedCap {
-            window,
-            limit: had(window).max(1),
-            learned_at: now,
-        })
+        fullest.map(|(_, learned)| learned)
     }
 }
 

@@ -4,6 +4,7 @@ mod closing;
 mod fleet;
 mod granting;
 mod interleavings;
+mod learning;
 mod leases;
 mod member;
 mod said;

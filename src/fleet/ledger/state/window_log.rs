@@ -10,6 +10,10 @@ use super::terms::round_up_to_grid;
 pub(super) struct WindowLog {
     entries: VecDeque<LogEntry>,
     sum: u64,
+    /// The number of the present period, each as long as the window; what was settled in it, and in the one before.
+    period: u64,
+    current: u64,
+    before: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +29,11 @@ impl WindowLog {
         self.sum
     }
 
+    /// The most that was settled within one window: in the present period, or the one before.
+    pub(super) fn most_settled(&self) -> u64 {
+        self.current.max(self.before)
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.entries.len()
@@ -32,6 +41,15 @@ impl WindowLog {
 
     /// Frees what was settled at least a window ago.
     pub(super) fn free_expired(&mut self, length: u64, now: u64) {
+        let period = now / length.max(1);
+        if period != self.period {
+            self.before = if period == self.period + 1 {
+                self.current
+            } else {
+                0
+            };
+            (self.period, self.current) = (period, 0);
+        }
         while let Some(oldest) = self.entries.front() {
             if oldest.settled_at + length > now {
                 break;
@@ -48,6 +66,7 @@ impl WindowLog {
             return;
         }
         self.sum += count;
+        self.current += count;
         // An entry that comes late counts with the last one: later than it was, and so never too early free.
         match self.entries.back_mut() {
             Some(last) if settled_at <= last.settled_at => last.count += count,

@@ -1,6 +1,5 @@
 //! Closings, probes, the limit that a refusal teaches, and quotas that the server publishes.
 
-use super::super::terms::COST;
 use super::said::{LIMIT, Says, Told, granted, millis, said, window};
 use crate::fleet::ledger::{Counter, Exchange, QuotaUnit};
 
@@ -75,17 +74,35 @@ fn calls_from_before_the_closing_that_are_served_let_no_more_probes_go() {
 }
 
 #[test]
-fn a_refusal_caps_the_window_for_ten_windows() {
+fn a_refusal_caps_the_window_for_ten_windows_and_then_less_and_less() {
     let mut told = Told::new();
     told.tell(said(1, 1).needs(8));
     // 4 spent and half of 4 lent.
     told.tell(said(1, 2).holds(4).settled(4, 4, 0).refused(10));
-    assert_eq!(told.state.cooldown.cap_of(0), Some(6));
+    assert_eq!(told.state.cooldown.cap(0), Some(6));
     told.tell(said(1, 3).settled(4, 0, 0));
     told.now += 9_999;
     assert_eq!(told.tell(said(1, 4).settled(4, 0, 0)).free, 6);
     told.now += 1;
-    assert_eq!(told.tell(said(1, 5).settled(4, 0, 0)).free, LIMIT);
+    assert_eq!(told.tell(said(1, 5).settled(4, 0, 0)).free, 7);
+    told.now += 1_000;
+    assert_eq!(told.tell(said(1, 6).settled(4, 0, 0)).free, 8);
+    told.now += 8_000;
+    assert_eq!(told.tell(said(1, 7).settled(4, 0, 0)).free, LIMIT);
+    assert_eq!(told.state.cooldown.cap(0), None);
+}
+
+#[test]
+fn what_is_booked_again_was_spent_when_a_refusal_teaches() {
+    let mut told = Told::with(vec![window(QuotaUnit::Cost, 16, 1_000)]);
+    told.tell(said(1, 1).needs(16));
+    told.tell(said(1, 2).settled(16, 16, 0));
+    // All 16 are lent again, and half of that is not what the server has served in a second.
+    for member in 2..10 {
+        told.tell(said(member, 1).needs(2));
+    }
+    told.tell(said(1, 3).settled(16, 0, 0).refused(10));
+    assert_eq!(told.state.cooldown.cap(0), Some(16));
 }
 
 #[test]
@@ -94,7 +111,7 @@ fn a_refusal_while_closed_belongs_to_that_closing() {
     told.tell(said(1, 1).settled(8, 8, 0).refused(5_000));
     told.now += 2_000;
     told.tell(said(2, 1).settled(2, 2, 0).refused(4_000));
-    assert_eq!(told.state.cooldown.cap_of(0), Some(8));
+    assert_eq!(told.state.cooldown.cap(0), Some(8));
 }
 
 #[test]
@@ -104,7 +121,7 @@ fn a_probe_that_is_refused_does_not_lower_the_cap() {
     told.now += 2_000;
     told.tell(said(1, 2).settled(8, 0, 0).needs(1));
     told.tell(said(1, 3).settled(9, 1, 0).refused(2_000));
-    assert_eq!(told.state.cooldown.cap_of(0), Some(8));
+    assert_eq!(told.state.cooldown.cap(0), Some(8));
 }
 
 #[test]
@@ -114,7 +131,7 @@ fn a_plan_that_is_spent_only_closes() {
     assert_eq!(granted(&told.tell(said(2, 1).needs(5))), []);
     told.now += 1_100;
     assert_eq!(granted(&told.tell(said(2, 2).needs(5))), [(0, 4)]);
-    assert_eq!(told.state.cooldown.cap_of(0), None);
+    assert_eq!(told.state.cooldown.cap(0), None);
 }
 
 fn counter(limit: u32, remaining: u32, resets_in: u64, settled_by_all: u64) -> Counter {
@@ -245,11 +262,11 @@ fn a_cap_does_not_outlive_the_windows_it_was_learned_in() {
     ]);
     told.tell(said(1, 1).settled(9, 9, 0).refused(10));
     assert_eq!(
-        (told.state.cooldown.cap_of(0), told.state.cooldown.cap_of(1)),
+        (told.state.cooldown.cap(0), told.state.cooldown.cap(1)),
         (None, Some(9))
     );
+    // One more with each window after ten: as many as are declared.
     told.now += 1_000;
     told.tell(said(1, 2).settled(9, 0, 0));
-    assert_eq!(told.state.cooldown.cap_of(1), None);
-    assert_eq!(told.state.accounts[COST].lent, 0);
+    assert_eq!(told.state.cooldown.cap(1), None);
 }

@@ -304,4 +304,13 @@ impl SimulatedMember {
         }
         calls
     }
+
+    /// The call that was answered last was refused.
+    pub(super) fn on_refusal(&mut self, closing: ScopeClosing, now: u64) {
+        self.served -= 1;
+        self.closed_until = self
+            .closed_until
+            .max(now + closing.remaining.as_micros() as u64);
+        self.closing = Some(closing);
+    }
 }

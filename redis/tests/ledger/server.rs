@@ -1,0 +1,115 @@
+//! A server of Redis or Valkey on a free port of this machine, for one test.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use redis::{Client, Connection};
+
+/// It is stopped, and its folder deleted, when it is dropped.
+pub(crate) struct Server {
+    process: Child,
+    folder: PathBuf,
+    port: u16,
+}
+
+/// Starts a server with further arguments. `None` if there is none to start and that is accepted.
+///
+/// # Panics
+///
+/// If no server is installed and `TOWER_BACKOFF_SKIP_REDIS` is not set.
+pub(crate) fn start(arguments: &[&str]) -> Option<Server> {
+    // The nodes of a cluster talk at a port that is 10,000 higher.
+    let free = (0..1_000).map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    let ports = free.map(|free| free.local_addr().unwrap().port());
+    let port = { ports }.find(|port| *port < 55_000).unwrap();
+    start_on(port, arguments)
+}
+
+pub(crate) fn start_on(port: u16, arguments: &[&str]) -> Option<Server> {
+    static SERVERS: AtomicU32 = AtomicU32::new(0);
+    let number = SERVERS.fetch_add(1, Ordering::Relaxed);
+    let name = format!("tower-backoff-redis-{}-{number}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    let started = ["redis-server", "valkey-server"]
+        .into_iter()
+        .find_map(|program| {
+            Command::new(program)
+                .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+                .args(["--save", "", "--appendonly", "no"])
+                .arg("--dir")
+                .arg(&folder)
+                .args(arguments)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .ok()
+        });
+    let Some(process) = started else {
+        let _ = std::fs::remove_dir_all(&folder);
+        assert!(
+            std::env::var_os("TOWER_BACKOFF_SKIP_REDIS").is_some(),
+            "install a server with `apt-get install redis-server` or `brew install redis`, \
+             or set TOWER_BACKOFF_SKIP_REDIS=1 to skip this test"
+        );
+        return None;
+    };
+    let server = Server {
+        process,
+        folder,
+        port,
+    };
+    server.wait();
+    Some(server)
+}
+
+impl Server {
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// A connection beside that of the ledger.
+    pub(crate) fn connection(&self) -> Connection {
+        Client::open(self.url()).unwrap().get_connection().unwrap()
+    }
+
+    /// Sends a command, and returns its reply.
+    pub(crate) fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut command = redis::cmd(words[0]);
+        for word in &words[1..] {
+            command.arg(*word);
+        }
+        command.query(&mut self.connection()).unwrap()
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.process.id()
+    }
+
+    fn wait(&self) {
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(
+                started.elapsed() < Duration::from_secs(10),
+                "the server does not start"
+            );
+            sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
