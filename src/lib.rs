@@ -111,6 +111,8 @@
 //! that has to wait outside of a runtime ends with an error that says what is missing. Whether a runtime was built with
 //! `enable_time` cannot be found out: without it tokio panics when the first call waits.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod body;
 mod call;
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
