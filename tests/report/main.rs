@@ -7,6 +7,7 @@ mod support;
 mod events;
 mod house;
 mod index;
+mod links;
 #[cfg(feature = "tracing")]
 mod low_quota;
 #[cfg(feature = "metrics")]
