@@ -26,7 +26,9 @@ pub struct ScopeStatus {
     pub closed_for: Option<Duration>,
     /// How many members hold a lease, which are those that were heard of a few seconds ago.
     pub members: usize,
-    /// How much is granted to members that have not settled it: calls in flight, and calls that they may send.
+    /// How much is granted to members that have not settled it.
+    ///
+    /// These are calls in flight, and calls that the members may send.
     pub lent: u64,
     /// How much was settled in each declared window, in the order of the windows.
     pub settled: Vec<u64>,
