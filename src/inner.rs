@@ -20,7 +20,28 @@ pub trait Clonable: Clone {}
 #[diagnostic::do_not_recommend]
 impl<S: Clone> Clonable for S {}
 
+/// An error that becomes a `BoxError`, which the error of the layer is.
+#[diagnostic::on_unimplemented(
+    message = "the error `{Self}` of the client beneath `RetryLayer` is not `Into<tower_backoff::BoxError>`",
+    label = "this error cannot be passed on in a `BoxError`",
+    note = "implement `std::error::Error` for it, and let it be `Send + Sync + 'static`",
+    note = "or turn it into an error that is so: `.map_err(..)` of `tower::ServiceBuilder`, between the layer and the client"
+)]
+#[expect(unnameable_types, reason = "it is a bound and nothing else")]
+pub trait IntoBoxError: Into<BoxError> {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxError>> IntoBoxError for E {}
+
 /// An HTTP client as tower sees it: a `Clone` service, from requests with a body `B` to responses.
+// The compiler takes these words where the bound is its root, as in `Retry::call`, and those of `Clonable` elsewhere.
+#[diagnostic::on_unimplemented(
+    message = "the client `{Self}` beneath `RetryLayer` is not `Clone`, or no service of `http::Request<{B}>`",
+    label = "a client is a `Clone` service from `http::Request` to `http::Response`",
+    note = "if it is not `Clone`: wrap it in `tower::buffer::Buffer`, whose handles are `Clone`, or put what is shared of it into an `Arc`",
+    note = "bare connections of hyper have services in `tower_backoff::client::connection` that are `Clone`",
+    note = "if it is reqwest's client: `tower_backoff::client::reqwest::ReqwestService` makes a service of it"
+)]
 #[expect(unnameable_types, reason = "it is a bound and nothing else")]
 pub trait Inner<B>:
     Service<
@@ -35,7 +56,7 @@ pub trait Inner<B>:
 
 impl<S, B, R> Inner<B> for S
 where
-    S: Service<Request<B>, Response = Response<R>, Error: Into<BoxError>> + Clonable,
+    S: Service<Request<B>, Response = Response<R>, Error: IntoBoxError> + Clonable,
     R: Body,
 {
     type ResponseBody = R;

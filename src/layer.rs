@@ -328,7 +328,9 @@ impl RetryLayer {
         })
     }
 
-    /// Sets which part of a published quota, in percent, is little: when no more is left, that is told once.
+    /// Sets which part of a published quota, in percent, is little.
+    ///
+    /// When no more is left, that is told once.
     ///
     /// The log gets an event (`info`), and an observer a call of
     /// [`on_low_quota`](crate::Observer::on_low_quota). It is told again when there was more in between. 0 tells only of

@@ -28,6 +28,40 @@
 //! later than `patience`, the call returns now instead of timing out: the last response, plus a [`Report`] whose
 //! [`not_before`](Report::not_before) says when to retry.
 //!
+//! # The map
+//!
+//! | to | see |
+//! |---|---|
+//! | use an API that has a preset | [`providers`] |
+//! | use an API whose server is nginx, HAProxy, Laravel, Django or another known one | [`providers::frameworks`] |
+//! | describe another API | [`policy::Provider`] |
+//! | decide by code | [`policy`], "write your own in 20 lines" |
+//! | declare what a provider allows, or what a request costs | [`Quota`], [`policy::PartialQuota`], [`Cost`] |
+//! | change a setting, or see its default | [`RetryLayer`] |
+//! | set something for one request | [`Patience`], [`Deadline`], [`Priority`], [`Idempotent`], [`ReportSlot`] |
+//! | know why a call waited, or when to come back | [`Report`], [`NotBefore`] |
+//! | see every decision | [`Observer`], `metrics` (feature `metrics`) |
+//! | share gates between layers, inspect them, or open one | [`Gates`], [`GateStatus`] |
+//! | share one quota between processes | [`fleet`] |
+//! | send streams | [`body`] |
+//! | put it around reqwest or a bare connection | [`client`] |
+//! | call a gRPC service, such as over tonic's channel | [`policy::Grpc`] |
+//! | read hints and classify errors without the layer | [`hint`], [`failure`] |
+//! | test your own client against a server with a rate limit | `testing` (feature `testing`) |
+//!
+//! The guides lie in `docs/`, in the package and in the repository:
+//!
+//! | guide | tells |
+//! |---|---|
+//! | `getting-started.md` | six decisions, from a client to one that keeps to the limits |
+//! | `policies.md`, `quotas.md` | what the page of a provider says, and what you say |
+//! | `servers.md`, `providers.md` | the same for known servers and known APIs |
+//! | `waiting.md`, `learning.md` | why a call waits, and how an unknown limiter is learned |
+//! | `fleet.md` | many processes, one key |
+//! | `observability.md`, `testing.md`, `config.md` | metrics and logs; tests of your own; a provider in a config file |
+//! | `recipes.md`, `cookbook.md`, `anti-patterns.md` | a dozen clients; short answers; mistakes that look right |
+//! | `migrating.md`, `comparison.md`, `limits.md` | from other crates; beside them; what it does not do |
+//!
 //! # What happens to a call
 //!
 //! 1. It arrives at the **gate** of its [`Scope`], by default the origin of the request. If the gate is open, it is sent
@@ -43,27 +77,6 @@
 //! 5. After the cooldown **one probe** is sent first, then two calls, four, eight (slow start).
 //! 6. If the next attempt would be later than the call's [`Patience`] or [`Deadline`], it **ends now**: with the last
 //!    response and a [`Report`], or, if nothing was sent, with the error [`NotBefore`].
-//!
-//! # Where to go from here
-//!
-//! | to | see |
-//! |---|---|
-//! | use an API that has a preset | [`providers`] |
-//! | describe another API | [`policy::Provider`] |
-//! | know how a limiter is learned that nothing was declared about | `docs/learning.md` in the repository |
-//! | use an API whose server is nginx, HAProxy, Laravel, Django or another known one | [`providers::frameworks`], and `docs/servers.md` in the repository |
-//! | read a provider from a config file | `docs/config.md` in the repository, behind the feature `serde` |
-//! | decide by code | [`policy`], "write your own in 20 lines" |
-//! | change a setting, or see its default | [`RetryLayer`] |
-//! | set something for one request | [`Patience`], [`Deadline`], [`Priority`], [`Idempotent`], [`ReportSlot`] |
-//! | send streams | [`body`] |
-//! | call a gRPC service, such as over tonic's channel | [`policy::Grpc`] |
-//! | declare what a provider allows, or what a request costs | [`Quota`], [`policy::PartialQuota`], [`Cost`] |
-//! | share gates between layers, inspect them, or open one | [`Gates`] |
-//! | share one quota between processes | [`fleet`], and `docs/fleet.md` in the repository |
-//! | know why a call waited | [`Report`], [`Observer`], [`NotBefore`] |
-//! | test your own client against a server with a rate limit | `testing`, behind the feature of that name |
-//! | read hints and classify errors without the layer | [`hint`], [`failure`] |
 //!
 //! # Where to put it
 //!
@@ -111,6 +124,8 @@
 //! that has to wait outside of a runtime ends with an error that says what is missing. Whether a runtime was built with
 //! `enable_time` cannot be found out: without it tokio panics when the first call waits.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod body;
 mod call;
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
@@ -153,9 +168,34 @@ pub use telemetry::{Decision, LowQuota, Observer, Report, ReportSlot, StopReason
 pub use time::Clock;
 
 /// The examples of the README and of the pages in `docs/` are tests, too.
-#[cfg(doctest)]
+// Its first program calls a server of the feature `testing` with reqwest.
+#[cfg(all(doctest, feature = "reqwest", feature = "testing"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/getting-started.md")]
+struct GettingStarted;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/policies.md")]
+struct Policies;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/quotas.md")]
+struct Quotas;
+
+#[cfg(all(doctest, feature = "metrics"))]
+#[doc = include_str!("../docs/observability.md")]
+struct Observability;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/anti-patterns.md")]
+struct AntiPatterns;
+
+#[cfg(all(doctest, feature = "reqwest", feature = "testing"))]
+#[doc = include_str!("../docs/cookbook.md")]
+struct Cookbook;
 
 #[cfg(doctest)]
 #[doc = include_str!("../docs/waiting.md")]

@@ -129,9 +129,9 @@ impl Scope {
         self
     }
 
-    /// Hashes credentials and the names of scopes under this secret, so that processes that have it agree on them.
+    /// Hashes credentials and the names of scopes under a secret that processes share.
     ///
-    /// Returns whether that is so: a process hashes under one secret only, and the first one stays. It is too late when
+    /// Then all of them agree on the names. Returns whether that is so: a process hashes under one secret only, and the first one stays. It is too late when
     /// a scope was [`keyed`](Self::keyed) before. A ledger that processes share calls this; who writes a
     /// [fleet](crate::fleet) of their own calls it first of all.
     ///

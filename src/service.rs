@@ -71,6 +71,25 @@ impl<S> Retry<S> {
         }
     }
 
+    /// Sends a request through the layer, once the service was polled ready, as [`Service::call`] does.
+    ///
+    /// With this method the compiler says in words why a client or a body does not fit. Of the method of the trait it
+    /// would say that it does not exist.
+    pub fn call<B>(&mut self, request: Request<B>) -> ResponseFuture<S, B>
+    where
+        S: Inner<B>,
+        B: Replay,
+    {
+        // The service that was polled ready is called; an unready clone takes its place.
+        let unready = self.inner.clone();
+        let ready = std::mem::replace(&mut self.inner, unready);
+        let settings = Arc::clone(&self.settings);
+        if settings.disabled.is_some() {
+            return ResponseFuture::untouched(ready, settings, request);
+        }
+        ResponseFuture::new(ready, &self.inner, settings, &mut self.last, request)
+    }
+
     /// Returns a reference to the client beneath.
     ///
     /// ```
@@ -125,14 +144,7 @@ impl<S: Inner<B>, B: Replay> Service<Request<B>> for Retry<S> {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The service that was polled ready is called; an unready clone takes its place.
-        let unready = self.inner.clone();
-        let ready = std::mem::replace(&mut self.inner, unready);
-        let settings = Arc::clone(&self.settings);
-        if settings.disabled.is_some() {
-            return ResponseFuture::untouched(ready, settings, request);
-        }
-        ResponseFuture::new(ready, &self.inner, settings, &mut self.last, request)
+        Self::call(self, request)
     }
 }
 

@@ -248,7 +248,7 @@ where
     Ok(Response::from(response.map(::reqwest::Body::wrap)))
 }
 
-/// Sends a request of reqwest through the layers around a [`ReqwestService`], at the end of its builder.
+/// Sends a request of reqwest through the layers around a [`ReqwestService`], in place of `send()`.
 ///
 /// ```no_run
 /// use tower::Layer;

@@ -184,14 +184,14 @@ impl<'a> Attempt<'a> {
         self.redirected.map(Redirected::uri)
     }
 
-    /// The same attempt with the body that came back.
+    /// Returns the attempt with the body that came back.
     #[must_use]
     pub fn with_body(mut self, body: &'a [u8]) -> Self {
         self.body = Some(body);
         self
     }
 
-    /// The same attempt with the trailers that followed the body.
+    /// Returns the attempt with the trailers that followed the body.
     #[must_use]
     pub fn with_trailers(mut self, trailers: &'a HeaderMap) -> Self {
         self.trailers = Some(trailers);
@@ -210,7 +210,7 @@ impl<'a> Attempt<'a> {
         self
     }
 
-    /// The same attempt, whose response arrived at this moment of the wall clock.
+    /// Returns the attempt as received at this moment of the wall clock.
     #[must_use]
     pub fn received_at(mut self, moment: SystemTime) -> Self {
         self.received = Received::Wall(moment);

@@ -48,7 +48,9 @@ enum Counted {
 }
 
 impl PartialQuota {
-    /// Counts calls whose method is not safe (RFC 9110, 9.2.1): `POST`, `PUT`, `PATCH`, `DELETE` and the like.
+    /// Counts writes: calls whose method is not safe, such as `POST`, `PUT`, `PATCH` and `DELETE`.
+    ///
+    /// RFC 9110, 9.2.1 says which methods are safe.
     ///
     /// # Panics
     ///
@@ -108,7 +110,7 @@ impl PartialQuota {
         Self::new(Counted::Costs(name.clone()), quota, name.into_owned())
     }
 
-    /// Counts what calls use of something else than calls, as far as the server publishes what is left of it.
+    /// Counts what calls use of something other than calls, by the counters that the server publishes.
     ///
     /// The counters are those whose headers end with the name: `x-ratelimit-remaining-tokens` and
     /// `anthropic-ratelimit-tokens-remaining` of `tokens`.

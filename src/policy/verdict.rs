@@ -44,7 +44,7 @@ pub struct Verdict {
 pub enum Ruling {
     /// The caller gets this answer.
     Accept,
-    /// This call goes again, if its request can be sent again.
+    /// The call goes again, if its request can be sent again.
     Retry,
     /// The server refused because of a limit: this call goes again when the gate opens.
     Throttled,

@@ -250,7 +250,7 @@ pub fn flask_limiter(limit: Quota) -> Provider {
     declared("flask-limiter", limit)
 }
 
-/// express-rate-limit, `@nestjs/throttler` and hono-rate-limiter: counters, and a 429 with `Retry-After`.
+/// express-rate-limit, `@nestjs/throttler`, hono-rate-limiter: counters, a 429 with `Retry-After`.
 ///
 /// Nothing is left to state. With both kinds of headers off its 429 is bare: say `bare_429_wait` for its
 /// window.

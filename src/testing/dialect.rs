@@ -40,7 +40,7 @@ pub enum Dialect {
     LegacyFraction,
     /// `X-RateLimit-*` without a reset on each answer, and `Retry-After` on refusals.
     Counters,
-    /// The same, and a reset in epoch seconds on refusals.
+    /// Laravel's `throttle`: counters on all answers, and a reset in epoch seconds on refusals.
     Laravel,
     /// `RateLimit-*` with a reset in epoch seconds on refusals, and nothing else: rack-attack.
     RackAttack,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::support::mock::{Mock, answer, status};
 use crate::support::paused::*;
 use tokio::time::Instant;
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
 use tower_backoff::hint::Field;
 use tower_backoff::policy::{Attempt, Provider, policy_fn};
 use tower_backoff::{Decision, Gates, Observer, Quota, ReportSlot, Retry, RetryLayer, Scope};

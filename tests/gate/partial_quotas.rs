@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tower::{Layer, Service, ServiceExt};
+use tower::{Layer, ServiceExt};
 use tower_backoff::failure::Unsent;
 use tower_backoff::policy::{PartialQuota, Provider};
 use tower_backoff::{Gates, NotBefore, Quota, Retry, RetryLayer, Scope, providers};

@@ -23,7 +23,7 @@ fn the_index_names_only_tests_that_exist() {
             panic!("not three columns: {line}");
         };
         let (file, test) = (word(file, line), word(test, line));
-        let folder = if file.starts_with("src/") {
+        let folder = if file.starts_with("src/") || file.starts_with("cli/") {
             ""
         } else {
             "tests/"

@@ -5,9 +5,9 @@ mod support;
 
 #[cfg(feature = "tracing")]
 mod events;
-mod explain;
 mod house;
 mod index;
+mod links;
 #[cfg(feature = "tracing")]
 mod low_quota;
 #[cfg(feature = "metrics")]

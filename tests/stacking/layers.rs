@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use tower::util::{BoxCloneService, BoxCloneSyncService};
-use tower::{Layer, Service, ServiceBuilder, ServiceExt};
+use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_backoff::policy::Provider;
 use tower_backoff::{Retry, RetryLayer};
 

@@ -3,11 +3,14 @@
 //! A cooldown of an hour survives a restart, and a process that crashed blocks no other. The file must not lie on a
 //! network file system: its locks are not to be relied on.
 
+mod status;
 mod store;
 mod worker;
 
 use std::io;
 use std::path::Path;
+
+pub use self::status::{ScopeStatus, status};
 
 use self::store::Store;
 use self::worker::Worker;

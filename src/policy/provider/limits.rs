@@ -108,7 +108,7 @@ impl Provider {
         self
     }
 
-    /// Adds a quota to those of [`partial_quota`](Self::partial_quota), such as tokens per day to tokens per minute.
+    /// Adds a partial quota, such as tokens per day beside tokens per minute.
     ///
     /// ```
     /// # use tower_backoff::{Quota, policy::{PartialQuota, Provider}};

@@ -75,7 +75,9 @@ impl Statuses {
 }
 
 impl Provider {
-    /// Retries on these statuses and no others. It replaces the list that was there, and what was added to it.
+    /// Retries on these statuses and no others.
+    ///
+    /// It replaces the list that was there, and what was added to it.
     ///
     /// The safety rule still holds: all but those that say that nothing was done (429, 425, 413, and a 408 over a
     /// connection that closes) are sent again only if that cannot do the work twice.

@@ -1,40 +1,28 @@
-//! Explains what the layer would do with a response.
+//! `tower-backoff explain`: what the layer would do with a response.
 //!
-//! ```text
-//! curl -si https://api.example.com/ | cargo run --example explain
-//! for i in $(seq 30); do curl -si https://api.example.com/; echo; done | cargo run --example explain
-//! cargo run --example explain -- --provider lemlist --now 2021-02-16T08:02:40Z response.txt
-//! cargo run --example explain -- --json tests/corpus/responses.json
-//! ```
+//! Several responses of one server, in one file after the other or in a file each, are played through a `RetryLayer` in
+//! virtual time, one call at a time and each as late as its `Date` says. The last lines are what the gate believes of
+//! the limiter after them, and the preset that says the same.
 //!
-//! It reads a response as `curl -i` prints it, from a file or from standard input, and says the
-//! verdict, the wait, and which header decided.
-//!
-//! Several responses of one server, in one file after the other or in a file each, are played through a
-//! `RetryLayer` in virtual time, one call at a time and each as late as its `Date` says. The last line
-//! is what the gate believes of the limiter after them.
-//!
-//! With `--json` it reads an array of recorded responses
-//! and prints one line of JSON for each, by the preset that `provider` names, if there is one.
-
-mod belief;
+//! With `--json` it reads an array of recorded responses and prints one line of JSON for each, by the preset that
+//! `provider` names, if there is one.
 
 use std::fmt::Write as _;
 use std::io::Read;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderName, HeaderValue, Request, Response};
-use serde::Deserialize;
+use http::{Request, Response};
 use serde_json::json;
 use tower_backoff::hint::{Hint, Kind, Reading};
 use tower_backoff::policy::{Attempt, Policy, Provider, Ruling, Verdict};
 use tower_backoff::{BoxError, providers};
 
-const USAGE: &str =
-    "usage: explain [--provider NAME] [--now RFC3339] [--method NAME] [--json] [FILE...]";
+use crate::preset::Preset;
+use crate::responses::{Recorded, apart, as_curl_prints_it};
+use crate::{USAGE, belief};
 
-fn main() -> Result<(), BoxError> {
-    let options = Options::from_args(std::env::args().skip(1))?;
+pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), BoxError> {
+    let options = Options::from_args(args)?;
     options.policy(None)?; // an unknown name is told before anything is read
     let text = options.read()?;
     if options.json {
@@ -49,8 +37,10 @@ fn main() -> Result<(), BoxError> {
 }
 
 #[derive(Default)]
-pub(crate) struct Options {
+struct Options {
     provider: Option<String>,
+    /// What the preset is called that is written.
+    name: Option<String>,
     now: Option<SystemTime>,
     method: Option<String>,
     json: bool,
@@ -58,12 +48,13 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    pub(crate) fn from_args(mut args: impl Iterator<Item = String>) -> Result<Self, BoxError> {
+    fn from_args(mut args: impl Iterator<Item = String>) -> Result<Self, BoxError> {
         let mut options = Self::default();
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or(USAGE);
             match arg.as_str() {
                 "--provider" => options.provider = Some(value()?),
+                "--name" => options.name = Some(value()?),
                 "--now" => options.now = Some(moment(&value()?)?),
                 "--method" => options.method = Some(value()?),
                 "--json" => options.json = true,
@@ -160,7 +151,7 @@ impl Options {
     }
 
     /// Explains a response, or several of one server.
-    pub(crate) fn explain(&self, texts: &[Vec<u8>]) -> Result<String, BoxError> {
+    fn explain(&self, texts: &[Vec<u8>]) -> Result<String, BoxError> {
         let texts = texts.iter().flat_map(|text| apart(text));
         let responses: Vec<_> = texts
             .map(|text| as_curl_prints_it(&text))
@@ -210,10 +201,17 @@ impl Options {
             )?;
             recorded.push((since, response));
         }
-        let (policy, _) = self.policy(None)?;
+        let (policy, preset) = self.policy(None)?;
+        let mut written = Preset::of(self.name.as_deref().unwrap_or("acme"), &recorded);
         match belief::after(policy, start, recorded)? {
-            Some(learned) => writeln!(text, "learned  {learned}")?,
+            Some(learned) => {
+                writeln!(text, "learned  {learned}")?;
+                written = written.with_limit(learned);
+            }
             None => writeln!(text, "learned  nothing: no refusal shows a limit")?,
+        }
+        if !preset {
+            writeln!(text, "\n{written}")?;
         }
         Ok(text)
     }
@@ -265,122 +263,6 @@ impl Judged {
             }
             None => "none named".to_owned(),
         }
-    }
-}
-
-/// One recorded response.
-#[derive(Deserialize)]
-struct Recorded {
-    #[serde(default)]
-    id: serde_json::Value,
-    provider: Option<String>,
-    status: u16,
-    #[serde(default)]
-    headers: Vec<(String, String)>,
-    body: Option<String>,
-    now: String,
-    #[serde(default)]
-    rule: bool,
-}
-
-impl Recorded {
-    fn response(&self) -> Result<Response<Vec<u8>>, BoxError> {
-        let lines = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        response(
-            self.status,
-            lines,
-            self.body.clone().unwrap_or_default().into(),
-        )
-    }
-}
-
-/// Skips lines that are not headers, as a client would have.
-fn response<'a>(
-    status: u16,
-    headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-    body: Vec<u8>,
-) -> Result<Response<Vec<u8>>, BoxError> {
-    let mut response = Response::builder().status(status).body(body)?;
-    for (name, value) in headers {
-        let name = HeaderName::from_bytes(name);
-        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
-            response.headers_mut().append(name, value);
-        }
-    }
-    Ok(response)
-}
-
-fn as_curl_prints_it(text: &[u8]) -> Result<Response<Vec<u8>>, BoxError> {
-    let (head, body) = split_head(text);
-    let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    let first = String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
-    let status = first
-        .strip_prefix("HTTP/")
-        .and_then(|rest| rest.split_whitespace().nth(1))
-        .and_then(|status| status.parse().ok())
-        .ok_or("the first line should be a status line, such as HTTP/1.1 429 Too Many Requests")?;
-    let headers = lines.filter_map(|line| {
-        let colon = line.iter().position(|byte| *byte == b':')?;
-        Some((&line[..colon], line[colon + 1..].trim_ascii()))
-    });
-    response(status, headers, body.to_vec())
-}
-
-/// Takes a text apart in which one response follows another. A 100 Continue is none.
-fn apart(text: &[u8]) -> Vec<Vec<u8>> {
-    let text = as_curl_verbose_prints_it(text);
-    let mut responses: Vec<Vec<u8>> = Vec::new();
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
-        match responses.last_mut() {
-            Some(response) if !line.starts_with(b"HTTP/") => response.extend(line),
-            Some(response) if is_informational(response) => *response = line.to_vec(),
-            _ => responses.push(line.to_vec()),
-        }
-    }
-    if responses.is_empty() {
-        responses.push(text); // and the reader says what is missing
-    }
-    responses
-}
-
-fn is_informational(response: &[u8]) -> bool {
-    let status = response.split(|byte| *byte == b' ').nth(1);
-    status.is_some_and(|status| status.starts_with(b"1"))
-}
-
-/// Keeps the lines that `curl -v` marks as received, with `< `.
-fn as_curl_verbose_prints_it(text: &[u8]) -> Vec<u8> {
-    let mut lines = text.split_inclusive(|byte| *byte == b'\n').peekable();
-    let marked = |line: &[u8]| line.starts_with(b"< ") || line.trim_ascii() == b"<";
-    if !text.starts_with(b"HTTP/") {
-        while lines.next_if(|line| !marked(line)).is_some() {}
-    }
-    let unmarked = lines.map(|line| line.strip_prefix(b"< ").unwrap_or(line));
-    unmarked
-        .map(|line| {
-            if line.trim_ascii() == b"<" {
-                b"\r\n"
-            } else {
-                line
-            }
-        })
-        .collect::<Vec<_>>()
-        .concat()
-}
-
-fn split_head(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = |blank: &[u8]| {
-        let at = text
-            .windows(blank.len())
-            .position(|window| window == blank)?;
-        Some((at, at + blank.len()))
-    };
-    match [end(b"\r\n\r\n"), end(b"\n\n")].into_iter().flatten().min() {
-        Some((head, body)) => (&text[..head], &text[body..]),
-        None => (text, &[]),
     }
 }
 

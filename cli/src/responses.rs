@@ -1,0 +1,121 @@
+//! Responses as curl prints them, and as they were recorded.
+
+use http::{HeaderName, HeaderValue, Response};
+use serde::Deserialize;
+use tower_backoff::BoxError;
+
+/// One recorded response.
+#[derive(Deserialize)]
+pub(crate) struct Recorded {
+    #[serde(default)]
+    pub(crate) id: serde_json::Value,
+    pub(crate) provider: Option<String>,
+    status: u16,
+    #[serde(default)]
+    headers: Vec<(String, String)>,
+    body: Option<String>,
+    pub(crate) now: String,
+    #[serde(default)]
+    pub(crate) rule: bool,
+}
+
+impl Recorded {
+    pub(crate) fn response(&self) -> Result<Response<Vec<u8>>, BoxError> {
+        let lines = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        response(
+            self.status,
+            lines,
+            self.body.clone().unwrap_or_default().into(),
+        )
+    }
+}
+
+/// Skips lines that are not headers, as a client would have.
+fn response<'a>(
+    status: u16,
+    headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    body: Vec<u8>,
+) -> Result<Response<Vec<u8>>, BoxError> {
+    let mut response = Response::builder().status(status).body(body)?;
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(name);
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    Ok(response)
+}
+
+pub(crate) fn as_curl_prints_it(text: &[u8]) -> Result<Response<Vec<u8>>, BoxError> {
+    let (head, body) = split_head(text);
+    let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let first = String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
+    let status = first
+        .strip_prefix("HTTP/")
+        .and_then(|rest| rest.split_whitespace().nth(1))
+        .and_then(|status| status.parse().ok())
+        .ok_or("the first line should be a status line, such as HTTP/1.1 429 Too Many Requests")?;
+    let headers = lines.filter_map(|line| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        Some((&line[..colon], line[colon + 1..].trim_ascii()))
+    });
+    response(status, headers, body.to_vec())
+}
+
+/// Takes a text apart in which one response follows another. A 100 Continue is none.
+pub(crate) fn apart(text: &[u8]) -> Vec<Vec<u8>> {
+    let text = as_curl_verbose_prints_it(text);
+    let mut responses: Vec<Vec<u8>> = Vec::new();
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        match responses.last_mut() {
+            Some(response) if !line.starts_with(b"HTTP/") => response.extend(line),
+            Some(response) if is_informational(response) => *response = line.to_vec(),
+            _ => responses.push(line.to_vec()),
+        }
+    }
+    if responses.is_empty() {
+        responses.push(text); // and the reader says what is missing
+    }
+    responses
+}
+
+fn is_informational(response: &[u8]) -> bool {
+    let status = response.split(|byte| *byte == b' ').nth(1);
+    status.is_some_and(|status| status.starts_with(b"1"))
+}
+
+/// Keeps the lines that `curl -v` marks as received, with `< `.
+fn as_curl_verbose_prints_it(text: &[u8]) -> Vec<u8> {
+    let mut lines = text.split_inclusive(|byte| *byte == b'\n').peekable();
+    let marked = |line: &[u8]| line.starts_with(b"< ") || line.trim_ascii() == b"<";
+    if !text.starts_with(b"HTTP/") {
+        while lines.next_if(|line| !marked(line)).is_some() {}
+    }
+    let unmarked = lines.map(|line| line.strip_prefix(b"< ").unwrap_or(line));
+    unmarked
+        .map(|line| {
+            if line.trim_ascii() == b"<" {
+                b"\r\n"
+            } else {
+                line
+            }
+        })
+        .collect::<Vec<_>>()
+        .concat()
+}
+
+fn split_head(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = |blank: &[u8]| {
+        let at = text
+            .windows(blank.len())
+            .position(|window| window == blank)?;
+        Some((at, at + blank.len()))
+    };
+    match [end(b"\r\n\r\n"), end(b"\n\n")].into_iter().flatten().min() {
+        Some((head, body)) => (&text[..head], &text[body..]),
+        None => (text, &[]),
+    }
+}
