@@ -6,10 +6,9 @@ use std::process::Command;
 fn message(program: &str) -> String {
     let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/messages");
     let output = Command::new(env!("CARGO"))
-        .args(["check", "--quiet", "--features", "mistakes", "--bin"])
-        .args([program, "--target-dir", target])
+        .args(["check", "--quiet", "--target-dir", target, "--bin", program])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env_remove("RUSTFLAGS")
+        .env("RUSTFLAGS", "--cfg mistakes")
         .output()
         .expect("cargo runs");
     assert!(!output.status.success(), "{program} compiles");
