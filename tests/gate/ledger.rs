@@ -381,3 +381,71 @@ async fn slow_answers_lose_no_more_than_their_time() {
     assert!(used * 105 >= 20 * 200 * 98, "{used} of 4,000: {seconds:?}");
     assert!(exchanges * 10 <= calls * 6, "{exchanges} for {calls} calls");
 }
+
+/// Calls that cost most of the quota: what one process has of it is of no use for the other's call.
+#[tokio::test(start_paused = true)]
+async fn dear_calls_of_several_processes_do_not_block_each_other() {
+    for (processes, cost, workers) in [(2, 8_u32, 2), (4, 6, 3), (8, 3, 4), (3, 10, 2)] {
+        let (ledger, quota) = (TestLedger::new(), Quota::per_second(10));
+        let server = Server::serving(1_000, secs(1), millis(1));
+        let stops = Arc::new(AtomicBool::new(false));
+        for _ in 0..processes {
+            let fleet = LedgerFleet::new(Connection(Arc::clone(&ledger)));
+            let layer = RetryLayer::new(Provider::new("acme").quota(quota))
+                .gates(&Gates::new())
+                .patience(secs(3_600))
+                .cost_by(move |_| cost)
+                .fleet(fleet);
+            work(&around(&server.mock, layer), workers, &stops);
+        }
+        let began = Instant::now();
+        tokio::time::sleep(secs(62)).await;
+        stops.store(true, Ordering::Relaxed);
+        let seconds = server.each_second(began + secs(2), 60);
+        let served: usize = seconds.iter().sum();
+        println!("{processes} processes, cost {cost}: {served} {seconds:?}");
+        let most = 60 * (10 / cost as usize);
+        assert!(
+            served * 10 >= most * 9,
+            "{processes} x {cost}: {served} of {most}: {seconds:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fewer_places_than_processes_go_round() {
+    for (limit, processes, cost) in [(4, 16, 1), (1, 4, 1), (9, 16, 1), (15, 16, 1), (10, 3, 10)] {
+        let (ledger, quota) = (TestLedger::new(), Quota::per_second(limit));
+        let server = Server::serving(limit as usize, secs(1), millis(1));
+        let counts: Vec<_> = (0..processes)
+            .map(|_| Arc::new(AtomicUsize::new(0)))
+            .collect();
+        for count in &counts {
+            let fleet = LedgerFleet::new(Connection(Arc::clone(&ledger)));
+            let layer = RetryLayer::new(Provider::new("acme").quota(quota))
+                .gates(&Gates::new())
+                .patience(secs(3_600))
+                .cost_by(move |_| cost)
+                .fleet(fleet);
+            let service = around(&server.mock, layer);
+            for _ in 0..3 {
+                let (service, count) = (service.clone(), Arc::clone(count));
+                tokio::spawn(async move {
+                    loop {
+                        send(&service, get(URI)).await.unwrap();
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+        }
+        tokio::time::sleep(secs(120)).await;
+        let shares: Vec<_> = counts
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed))
+            .collect();
+        println!(
+            "{limit} places, {processes} processes, cost {cost}: {shares:?}: {}",
+            jain(&shares)
+        );
+    }
+}

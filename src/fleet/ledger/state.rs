@@ -55,6 +55,9 @@ struct Account {
     settled: u64,
     /// Until then a member that got nothing asks again, and no other takes more than its share.
     starved_until: u64,
+    /// When that member was granted something last.
+    #[cfg_attr(feature = "file", serde(default))]
+    starved_since: u64,
 }
 
 impl LedgerState {

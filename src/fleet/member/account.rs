@@ -236,6 +236,11 @@ impl LeaseAccount {
         returning.sort_unstable_by_key(|(from, _)| *from);
     }
 
+    /// Gives back what may be sent now, since it does not suffice for the first call.
+    pub(super) fn give_back_available(&mut self) {
+        self.available = 0;
+    }
+
     /// Forgets a stock whose lease has ended: as far as the ledger knows, it was sent.
     ///
     /// The lease ends here a tenth sooner than there. So what was booked is held until its moment all the same.
@@ -255,6 +260,8 @@ impl LeaseAccount {
         self.untold = 0;
         let stock = self.stock();
         let need = waiting.saturating_sub(stock);
+        // The call after those for which the stock suffices lacks so much.
+        let lacking = first - stock.checked_rem(first).unwrap_or(0);
         let soon = self.soon(now).saturating_sub(stock.saturating_sub(waiting));
         let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
         let longest = self.windows.iter_mut().max_by_key(|window| window.length);
@@ -272,7 +279,7 @@ impl LeaseAccount {
                 false => self.unconfirmed.entries(now),
             },
             in_window,
-            first: small(first.min(need)),
+            first: small(lacking.min(need)),
             need: small(need),
             extra: small(soon),
         }

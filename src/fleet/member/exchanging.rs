@@ -66,9 +66,14 @@ impl MemberState {
         self.sequence += 1;
         self.last_exchange = now;
         let asked = self.asked.take();
-        let first = asked.or_else(|| (waiting > 0).then_some(1));
+        let first = asked.or_else(|| (waiting > 0).then_some(self.waiting_cost));
         let waiting = waiting.max(usize::from(asked.is_some())) as u64;
         let tells_all = self.accounts.iter().any(LeaseAccount::tells_all);
+        if asked.is_some_and(|cost| self.lacks(cost, now)) {
+            // It asks for all that the call needs: others may be short of the part that is here.
+            let accounts = self.accounts.iter_mut();
+            accounts.for_each(LeaseAccount::give_back_available);
+        }
         let accounts = self.accounts.iter_mut().map(|account| {
             let first = first.map_or(0, |cost| account.need_of(cost));
             if self.is_leaving {
@@ -113,6 +118,15 @@ impl MemberState {
             }),
             leaves: self.is_leaving,
         }
+    }
+
+    /// Whether a call of this cost needs more than was granted, now or from a moment to come.
+    fn lacks(&mut self, cost: u32, now: Moment) -> bool {
+        let mut accounts = self.accounts.iter_mut();
+        accounts.any(|account| {
+            account.available(now);
+            account.stock() < account.need_of(cost)
+        })
     }
 
     /// A closing that began and ended while the ledger was away says nothing about now.

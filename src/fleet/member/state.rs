@@ -37,6 +37,8 @@ pub(super) struct MemberState {
     pub(super) known: LedgerView,
     /// The cost of the call that asked in vain, and waits.
     pub(super) asked: Option<u32>,
+    /// What the last call that had to wait costs, as a guess for those that wait.
+    pub(super) waiting_cost: u32,
     /// Whether a call waits that the end of another one may let go.
     pub(super) waits_for_an_end: bool,
     /// Whether the gates have to ask again.
@@ -120,6 +122,7 @@ impl MemberState {
             published_limit: 0,
             known: LedgerView::default(),
             asked: None,
+            waiting_cost: 1,
             waits_for_an_end: false,
             wakes_gates: false,
             is_void: false,
@@ -151,6 +154,9 @@ impl MemberState {
         let alone = matches!(self.standing, Standing::Alone(_) | Standing::Left);
         if let (Grant::Later, true) = (from_stock, alone) {
             return self.admit_alone(cost, now);
+        }
+        if !matches!(from_stock, Grant::Now(_)) {
+            self.waiting_cost = cost;
         }
         if from_stock == Grant::Later {
             self.asked = Some(cost);
