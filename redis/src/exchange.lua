@@ -559,6 +559,9 @@ local function share_while_unknown(account)
     if binds(window, account.unit) and (is_returning or has_forgotten) then
       local _, limit = free_in(window)
       share = min(share, max(0, floor(limit / members) - account.in_window - account.held))
+      -- One that was not heard of yet may have had nearly all. Within this time all are that are alive.
+      local is_first_lap = now < state[BEGAN_AT] + floor(lease * 5 / 16)
+      if has_forgotten and leased < state[REMEMBERED] and is_first_lap then share = 0 end
     end
   end
   return share
