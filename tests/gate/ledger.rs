@@ -449,3 +449,66 @@ async fn fewer_places_than_processes_go_round() {
         );
     }
 }
+
+/// A program of several runtimes, one after the other: by the clock of the machine, which they share.
+#[test]
+fn a_member_whose_runtime_has_ended_goes_on_in_the_next_one() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    };
+    let first = runtime();
+    let (ledger, server) = first.block_on(async {
+        (
+            TestLedger::new(),
+            Server::serving(1_000, secs(1), Duration::ZERO),
+        )
+    });
+    let (service, fleet) = process(&server, &ledger, Quota::new(1_000, millis(100)));
+    let is_alone = || fleet.status()[0].alone_for.is_some();
+    ledger.set_away(true);
+    first.block_on(async { send(&service, get(URI)).await.unwrap() });
+    assert!(is_alone());
+    drop(first);
+    ledger.set_away(false);
+    let second = runtime();
+    second.block_on(async {
+        for _ in 0..20 {
+            send(&service, get(URI)).await.unwrap();
+            tokio::time::sleep(millis(50)).await;
+        }
+        assert!(!is_alone(), "the ledger is back since a second");
+        fleet.leave().await;
+        // After it, too, no task stays.
+        for _ in 0..3 {
+            send(&service, get(URI)).await.unwrap();
+            tokio::time::sleep(millis(10)).await;
+        }
+        let tasks = tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks();
+        assert_eq!(tasks, 0);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_task_of_a_gate_ends_with_it_even_if_an_exchange_is_on_its_way() {
+    let ledger = TestLedger::new();
+    let server = Server::serving(1_000, secs(1), millis(1));
+    let before = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
+    for wait in 0..20 {
+        let (service, _) = process(&server, &ledger, Quota::per_second(100));
+        for _ in 0..3 {
+            send(&service, get(URI)).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_micros(100 * wait)).await;
+        drop(service);
+    }
+    tokio::time::sleep(secs(10)).await;
+    let after = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
+    assert_eq!(after, before);
+}
