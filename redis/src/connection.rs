@@ -54,8 +54,9 @@ pub struct RedisConnection {
 struct Current {
     connection: Option<MultiplexedConnection>,
     number: u64,
-    /// The channels that it has subscribed to.
+    /// The channels that it has subscribed to, and how often they had changed then.
     channels: HashSet<String>,
+    changes: u64,
 }
 
 /// For how long connecting or an answer may take, if nothing else is set.
@@ -103,6 +104,7 @@ impl RedisConnection {
             current.connection = Some(connection.clone());
             current.number += 1;
             current.channels.clear();
+            current.changes = 0;
             Ok((connection, current.number))
         };
         let late = || Unreachable::NoConnection("connecting took too long".to_owned());
@@ -111,24 +113,30 @@ impl RedisConnection {
             .unwrap_or_else(|_| Err(late()))
     }
 
-    /// Subscribes to the channels of which this connection does not know yet.
+    /// Subscribes to the channels of which this connection does not know yet, and leaves those whose members are gone.
     async fn listen(
         &self,
         connection: &mut MultiplexedConnection,
         number: u64,
     ) -> Result<(), RedisError> {
-        let wanted: Vec<_> = {
+        let (new, gone) = {
             let mut current = self.current.lock().await;
-            if current.number != number {
+            let changes = self.listeners.changes();
+            if current.number != number || current.changes == changes {
                 return Ok(());
             }
             let wanted = self.listeners.channels();
-            let is_new = |channel: &String| current.channels.insert(channel.clone());
-            wanted.into_iter().filter(is_new).collect()
+            let new: Vec<_> = wanted.difference(&current.channels).cloned().collect();
+            let gone: Vec<_> = current.channels.difference(&wanted).cloned().collect();
+            (current.channels, current.changes) = (wanted, changes);
+            (new, gone)
         };
-        match wanted.is_empty() {
+        if !new.is_empty() {
+            connection.subscribe(&new).await?;
+        }
+        match gone.is_empty() {
             true => Ok(()),
-            false => connection.subscribe(&wanted).await,
+            false => connection.unsubscribe(&gone).await,
         }
     }
 

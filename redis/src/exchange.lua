@@ -69,23 +69,29 @@ local LENT, SETTLED = 20, 21
 -- Until when members may return that were alone, and how many; what the server said last; and of unit u at + u: until
 -- when a member that got nothing goes first.
 local RETURNING_UNTIL, RETURNING, REMAINING, STARVED_UNTIL = 26, 27, 28, 29
+-- Of unit u at + u: when that member was granted something last.
+local STARVED_SINCE = 32
 local WINDOW_NUMBERS = 7
 
--- The fields `m:<member>`: a number each, and four for each unit u, at + 4 * u.
+-- The fields `m:<member>`: a number each, and four for each unit u, at + 4 * u; then when something was granted last.
 local SEQUENCE, LEASED_UNTIL, BOOKED_UNTIL = 1, 2, 3
 local M_LENT, M_SETTLED, M_VOID, M_UNHEARD = 4, 5, 6, 7
+local SERVED_AT = 16
 
 local stored = call('HMGET', KEYS[1], 'state', 'm:' .. me)
 
 local function new_state()
   return { {}, now, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UNLIMITED, UNLIMITED, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 end
-local function new_record() return { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } end
+local function new_record() return { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } end
 
+-- What an earlier release has written is shorter.
 local state = stored[1] and unpack_numbers(stored[1]) or new_state()
 local is_known = stored[2] and true or false
 local record = is_known and unpack_numbers(stored[2]) or new_record()
+record[SERVED_AT] = record[SERVED_AT] or 0
+for index = #state + 1, STARVED_SINCE + 2 do state[index] = 0 end
 for index, window in ipairs(windows) do
   local sums, first = state[SUMS], WINDOW_NUMBERS * (index - 1) + 1
   window.sum, window.current, window.before = sums[first] or 0, sums[first + 2] or 0, sums[first + 3] or 0
@@ -553,13 +559,17 @@ local function share_while_unknown(account)
     if binds(window, account.unit) and (is_returning or has_forgotten) then
       local _, limit = free_in(window)
       share = min(share, max(0, floor(limit / members) - account.in_window - account.held))
+      -- One that was not heard of yet may have had nearly all. Within this time all are that are alive.
+      local is_first_lap = now < state[BEGAN_AT] + floor(lease * 5 / 16)
+      if has_forgotten and leased < state[REMEMBERED] and is_first_lap then share = 0 end
     end
   end
   return share
 end
 
 -- What each member may hold, if all hold as much.
-local function equal_share(unit)
+-- Also returns whether not every member can have so much within one window.
+local function equal_share(unit, first)
   local least = UNLIMITED
   for _, window in ipairs(windows) do
     if binds(window, unit) then
@@ -567,16 +577,21 @@ local function equal_share(unit)
       least = min(least, limit)
     end
   end
-  return least == UNLIMITED and UNLIMITED or max(1, floor(least / leased))
+  local share = floor(least / leased)
+  return least == UNLIMITED and UNLIMITED or max(1, share), share < first
 end
 
-local function grant(account, groups)
-  local unit, need, first = account.unit, account.need, account.first
+-- What an account may be granted: what is free, the most, the size of a portion, and whether it is a probe.
+local function offer(account)
+  local unit, first = account.unit, account.first
   local free, limit = free_of(unit)
   local is_unknown = state[REMEMBERED] > 0 or now < state[RETURNING_UNTIL]
   local most = is_unknown and share_while_unknown(account) or UNLIMITED
   if now < state[STARVED_UNTIL + unit] then
-    most = min(most, max(0, max(equal_share(unit), first) - account.held))
+    local share, has_fewer = equal_share(unit, first)
+    most = min(most, max(0, max(share, first) - account.held))
+    -- With fewer places than members they go round: whoever was served later waits.
+    if has_fewer and record[SERVED_AT] > state[STARVED_SINCE + unit] then most = 0 end
   end
   local is_probing = unit == COST and state[ALLOW] > 0
   if is_probing then
@@ -587,6 +602,32 @@ local function grant(account, groups)
   end
   if unit == COST and state[QUOTA] > 0 then most = min(most, left()) end
   local portion = max(1, first, floor((limit + 8 * leased - 1) / (8 * leased)), floor(free / (2 * leased)))
+  return free, most, portion, is_probing
+end
+
+-- Whether the first call needs more than could be granted, free or booked.
+local function lacks(account)
+  local unit = account.unit
+  local free, most, portion, is_probing = offer(account)
+  local wanted = min(account.need, most, portion)
+  local granted = min(wanted, free)
+  if unit ~= IN_FLIGHT and not is_probing then
+    local bookable
+    for _, window in ipairs(windows) do
+      if binds(window, unit) then
+        local _, limit = free_in(window)
+        local is_over = window.sum + state[LENT + 2 * unit] > limit
+        bookable = min(bookable or UNLIMITED, is_over and 0 or limit - state[LENT + 2 * unit])
+      end
+    end
+    granted = max(granted, min(wanted, bookable or 0))
+  end
+  return granted < min(account.first, account.need)
+end
+
+local function grant(account, groups)
+  local unit, need = account.unit, account.need
+  local free, most, portion, is_probing = offer(account)
   local wanted = need
   if free > portion and not is_probing then wanted = min(MOST_COUNT, need + account.extra) end
   most = min(most, portion)
@@ -597,8 +638,12 @@ local function grant(account, groups)
     if is_probing then state[PROBES], state[GRANTED_AT] = state[PROBES] + granted, now end
   end
   local rest = min(need, most) - granted
-  if rest <= 0 or unit == IN_FLIGHT or is_probing then return granted end
-  return granted + book(unit, rest, groups)
+  if rest > 0 and unit ~= IN_FLIGHT and not is_probing then granted = granted + book(unit, rest, groups) end
+  if granted > 0 and state[STARVED_UNTIL + unit] > 0 and record[SERVED_AT] <= state[STARVED_SINCE + unit] then
+    local _, has_fewer = equal_share(unit, account.first)
+    if has_fewer then state[STARVED_UNTIL + unit] = 0 end
+  end
+  return granted
 end
 
 local function ask_again_in(unit)
@@ -617,21 +662,35 @@ local function ask_again_in(unit)
 end
 
 local grants, ask = {}, UNLIMITED
+local is_closed = now < state[UNTIL]
+-- All accounts are served, or none if the first call could not be sent yet. Of a single place there is no part.
+local is_held_back = is_closed
+if not is_closed and (#told > 1 or told[1].first > 1) then
+  for _, account in ipairs(told) do
+    account.lacks = account.need > 0 and lacks(account)
+    is_held_back = is_held_back or account.lacks
+  end
+end
 for index, account in ipairs(told) do
   local groups, granted = {}, 0
   grants[index] = groups
-  if account.need + account.extra > 0 and now >= state[UNTIL] then granted = grant(account, groups) end
-  if granted == 0 and account.need > 0 then
+  if account.need + account.extra > 0 and not is_held_back then granted = grant(account, groups) end
+  if granted == 0 and account.need > 0 and (is_closed or not is_held_back or account.lacks) then
     local again = ask_again_in(account.unit)
     ask = min(ask, again)
     -- A member that has less than its share got nothing: until it asks again, it goes before those that have more.
     local is_open = now >= state[UNTIL] and state[ALLOW] == 0
-    if is_open and account.held < equal_share(account.unit) then
-      state[STARVED_UNTIL + account.unit] = now + 2 * again
+    local unit = account.unit
+    local is_first = now >= state[STARVED_UNTIL + unit] or record[SERVED_AT] <= state[STARVED_SINCE + unit]
+    if is_open and is_first and account.held < equal_share(unit, 0) then
+      state[STARVED_UNTIL + unit], state[STARVED_SINCE + unit] = now + 2 * again, record[SERVED_AT]
     end
   end
 end
 if ask == UNLIMITED then ask = 0 end
+for index = 1, #grants do
+  if #grants[index] > 0 then record[SERVED_AT] = now end
+end
 
 write('m:' .. me, pack(record))
 return reply(DONE, ask, grants)

@@ -1,6 +1,7 @@
 //! Who is told of the closings that are published on the channels of a server.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +10,11 @@ use tower_backoff::fleet::ledger::ClosingListener;
 
 /// The listeners by channel.
 #[derive(Debug, Default)]
-pub(crate) struct Listeners(Mutex<HashMap<String, ClosingListener>>);
+pub(crate) struct Listeners {
+    by_channel: Mutex<HashMap<String, ClosingListener>>,
+    /// Grows with each change.
+    changes: AtomicU64,
+}
 
 impl Listeners {
     /// Adds one, and forgets those whose members are gone.
@@ -17,9 +22,15 @@ impl Listeners {
         let mut listeners = self.lock();
         listeners.retain(|_, listener| listener.is_alive());
         listeners.insert(channel, listener);
+        self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn channels(&self) -> Vec<String> {
+    /// How often the channels have changed.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn channels(&self) -> HashSet<String> {
         self.lock().keys().cloned().collect()
     }
 
@@ -43,7 +54,9 @@ impl Listeners {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, ClosingListener>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_channel
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

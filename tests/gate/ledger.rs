@@ -519,3 +519,134 @@ async fn a_bucket_that_the_server_names_is_shared_by_all() {
     assert!(refused <= 4, "{refused}: {used:?}");
     assert!(used[&1] + used[&2] + used[&3] >= 170, "{used:?}");
 }
+
+/// Calls that cost most of the quota: what one process has of it is of no use for the other's call.
+#[tokio::test(start_paused = true)]
+async fn dear_calls_of_several_processes_do_not_block_each_other() {
+    for (processes, cost, workers) in [(2, 8_u32, 2), (4, 6, 3), (8, 3, 4), (3, 10, 2)] {
+        let (ledger, quota) = (TestLedger::new(), Quota::per_second(10));
+        let server = Server::serving(1_000, secs(1), millis(1));
+        let stops = Arc::new(AtomicBool::new(false));
+        for _ in 0..processes {
+            let fleet = LedgerFleet::new(Connection(Arc::clone(&ledger)));
+            let layer = RetryLayer::new(Provider::new("acme").quota(quota))
+                .gates(&Gates::new())
+                .patience(secs(3_600))
+                .cost_by(move |_| cost)
+                .fleet(fleet);
+            work(&around(&server.mock, layer), workers, &stops);
+        }
+        let began = Instant::now();
+        tokio::time::sleep(secs(62)).await;
+        stops.store(true, Ordering::Relaxed);
+        let seconds = server.each_second(began + secs(2), 60);
+        let served: usize = seconds.iter().sum();
+        println!("{processes} processes, cost {cost}: {served} {seconds:?}");
+        let most = 60 * (10 / cost as usize);
+        assert!(
+            served * 10 >= most * 9,
+            "{processes} x {cost}: {served} of {most}: {seconds:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fewer_places_than_processes_go_round() {
+    for (limit, processes, cost) in [(4, 16, 1), (1, 4, 1), (9, 16, 1), (15, 16, 1), (10, 3, 10)] {
+        let (ledger, quota) = (TestLedger::new(), Quota::per_second(limit));
+        let server = Server::serving(limit as usize, secs(1), millis(1));
+        let counts: Vec<_> = (0..processes)
+            .map(|_| Arc::new(AtomicUsize::new(0)))
+            .collect();
+        for count in &counts {
+            let fleet = LedgerFleet::new(Connection(Arc::clone(&ledger)));
+            let layer = RetryLayer::new(Provider::new("acme").quota(quota))
+                .gates(&Gates::new())
+                .patience(secs(3_600))
+                .cost_by(move |_| cost)
+                .fleet(fleet);
+            let service = around(&server.mock, layer);
+            for _ in 0..3 {
+                let (service, count) = (service.clone(), Arc::clone(count));
+                tokio::spawn(async move {
+                    loop {
+                        send(&service, get(URI)).await.unwrap();
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+        }
+        tokio::time::sleep(secs(120)).await;
+        let shares: Vec<_> = counts
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed))
+            .collect();
+        println!(
+            "{limit} places, {processes} processes, cost {cost}: {shares:?}: {}",
+            jain(&shares)
+        );
+    }
+}
+
+/// A program of several runtimes, one after the other: by the clock of the machine, which they share.
+#[test]
+fn a_member_whose_runtime_has_ended_goes_on_in_the_next_one() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    };
+    let first = runtime();
+    let (ledger, server) = first.block_on(async {
+        (
+            TestLedger::new(),
+            Server::serving(1_000, secs(1), Duration::ZERO),
+        )
+    });
+    let (service, fleet) = process(&server, &ledger, Quota::new(1_000, millis(100)));
+    let is_alone = || fleet.status()[0].alone_for.is_some();
+    ledger.set_away(true);
+    first.block_on(async { send(&service, get(URI)).await.unwrap() });
+    assert!(is_alone());
+    drop(first);
+    ledger.set_away(false);
+    let second = runtime();
+    second.block_on(async {
+        for _ in 0..20 {
+            send(&service, get(URI)).await.unwrap();
+            tokio::time::sleep(millis(50)).await;
+        }
+        assert!(!is_alone(), "the ledger is back since a second");
+        fleet.leave().await;
+        // After it, too, no task stays.
+        for _ in 0..3 {
+            send(&service, get(URI)).await.unwrap();
+            tokio::time::sleep(millis(10)).await;
+        }
+        let tasks = tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks();
+        assert_eq!(tasks, 0);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_task_of_a_gate_ends_with_it_even_if_an_exchange_is_on_its_way() {
+    let ledger = TestLedger::new();
+    let server = Server::serving(1_000, secs(1), millis(1));
+    let before = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
+    for wait in 0..20 {
+        let (service, _) = process(&server, &ledger, Quota::per_second(100));
+        for _ in 0..3 {
+            send(&service, get(URI)).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_micros(100 * wait)).await;
+        drop(service);
+    }
+    tokio::time::sleep(secs(10)).await;
+    let after = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
+    assert_eq!(after, before);
+}

@@ -13,7 +13,7 @@ use tower_backoff_redis::RedisLedger;
 use crate::server;
 
 /// What a user of the server needs to be allowed, and no more.
-pub(crate) const ACL: &str = "-@all +hello +auth +client +ping +evalsha +script|load +subscribe +time +hmget +hget \
+pub(crate) const ACL: &str = "-@all +hello +auth +client +ping +evalsha +script|load +subscribe +unsubscribe +time +hmget +hget \
     +hset +hdel +zadd +zcard +zrem +zrangebyscore +rpush +lpop +lindex +lset +pexpire +publish +del ~tb1:* &tb1:*";
 
 pub(crate) const SCOPE: ScopeName = ScopeName([0x5c; 16]);

@@ -80,7 +80,12 @@ impl Worker {
 /// Serves all exchanges that wait under one lock.
 fn work(store: &Store, tasks: &Receiver<Task>) {
     while let Ok(first) = tasks.recv() {
-        let waiting: Vec<_> = std::iter::once(first).chain(tasks.try_iter()).collect();
+        let mut waiting: Vec<_> = std::iter::once(first).chain(tasks.try_iter()).collect();
+        // Those for which no member waits any more have pent up while another process held the lock.
+        waiting.retain(|task| !task.reply.is_closed());
+        if waiting.is_empty() {
+            continue;
+        }
         let exchanges = waiting.iter().map(|task| (task.scope, &task.exchange));
         match store.exchange(exchanges) {
             Ok(replies) => {

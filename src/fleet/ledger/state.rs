@@ -41,6 +41,10 @@ pub struct LedgerState {
     members: Members,
     cooldown: SharedCooldown,
     published: Option<PublishedQuota>,
+    /// Nothing that it knows matters after this.
+    #[cfg(feature = "file")]
+    #[serde(default)]
+    matters_until: u64,
 }
 
 /// A member that is alone tries again after half a second, at the latest: then all have returned.
@@ -55,6 +59,9 @@ struct Account {
     settled: u64,
     /// Until then a member that got nothing asks again, and no other takes more than its share.
     starved_until: u64,
+    /// When that member was granted something last.
+    #[cfg_attr(feature = "file", serde(default))]
+    starved_since: u64,
 }
 
 impl LedgerState {
@@ -108,6 +115,8 @@ impl LedgerState {
             );
         }
         self.note_closing(exchange, &terms, now);
+        #[cfg(feature = "file")]
+        self.note_that_it_matters(&terms, now);
         if exchange.leaves {
             self.settle_rest(&record, &terms, now);
             self.members.remove(exchange.member);
@@ -123,11 +132,19 @@ impl LedgerState {
         }
     }
 
-    /// Whether there is nothing to remember: no member holds anything, and the scope is open.
+    /// Whether there is nothing to remember: no member, no closing, and nothing in a window or a published quota.
     #[cfg(feature = "file")]
     pub(crate) fn is_idle(&self, now: Duration) -> bool {
         let now = now.as_micros() as u64;
-        self.members.is_empty() && self.cooldown.closed_for(now) == 0
+        self.members.is_empty() && self.cooldown.closed_for(now) == 0 && now >= self.matters_until
+    }
+
+    #[cfg(feature = "file")]
+    fn note_that_it_matters(&mut self, terms: &Terms, now: u64) {
+        let published = self.published.as_ref();
+        let published = published.map_or(0, PublishedQuota::matters_until);
+        let until = published.max(now + terms.memory());
+        self.matters_until = self.matters_until.max(until);
     }
 
     /// Does what time has brought since the last exchange.

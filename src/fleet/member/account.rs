@@ -186,6 +186,8 @@ impl LeaseAccount {
         self.settled += cost;
         for window in &mut self.windows {
             if !window.length.is_zero() {
+                // Frees what is over, so that the log stays small.
+                window.log.used(settled_at);
                 window.log.add(settled_at, cost);
             }
         }
@@ -208,6 +210,11 @@ impl LeaseAccount {
         self.settled > self.confirmed
     }
 
+    #[cfg(all(test, not(model)))]
+    pub(super) fn unconfirmed_len(&self) -> usize {
+        self.unconfirmed.len()
+    }
+
     /// Whether half of what was granted last is used up.
     pub(super) fn is_low(&self) -> bool {
         self.stock() * 2 <= self.last_portion
@@ -218,15 +225,28 @@ impl LeaseAccount {
         self.available = self.available.min(keep);
         self.last_portion = self.last_portion.min(keep);
         if keep == 0 {
-            self.returning.append(&mut self.booked);
+            self.return_booked();
         }
     }
 
+    /// Keeps what was booked until its moment, when it is free for others. Soonest first.
+    fn return_booked(&mut self) {
+        self.returning.append(&mut self.booked);
+        let returning = self.returning.make_contiguous();
+        returning.sort_unstable_by_key(|(from, _)| *from);
+    }
+
+    /// Gives back what may be sent now, since it does not suffice for the first call.
+    pub(super) fn give_back_available(&mut self) {
+        self.available = 0;
+    }
+
     /// Forgets a stock whose lease has ended: as far as the ledger knows, it was sent.
+    ///
+    /// The lease ends here a tenth sooner than there. So what was booked is held until its moment all the same.
     pub(super) fn void(&mut self) {
         self.available = 0;
-        self.booked.clear();
-        self.returning.clear();
+        self.return_booked();
     }
 
     /// What it will need within half a second.
@@ -240,6 +260,8 @@ impl LeaseAccount {
         self.untold = 0;
         let stock = self.stock();
         let need = waiting.saturating_sub(stock);
+        // The call after those for which the stock suffices lacks so much.
+        let lacking = first - stock.checked_rem(first).unwrap_or(0);
         let soon = self.soon(now).saturating_sub(stock.saturating_sub(waiting));
         let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
         let longest = self.windows.iter_mut().max_by_key(|window| window.length);
@@ -257,7 +279,7 @@ impl LeaseAccount {
                 false => self.unconfirmed.entries(now),
             },
             in_window,
-            first: small(first.min(need)),
+            first: small(lacking.min(need)),
             need: small(need),
             extra: small(soon),
         }

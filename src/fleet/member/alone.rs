@@ -19,7 +19,7 @@ impl MemberState {
             return Grant::Later;
         }
         let had_a_lease = alone.is_none_or(|alone| alone.had_a_lease);
-        let members = match had_a_lease {
+        let members = match had_a_lease && self.known.most_members > 0 {
             true => self.known.most_members,
             false => self.settings.processes.max(self.known.most_members),
         };
@@ -61,6 +61,7 @@ impl MemberState {
             }
         }
         if !is_known {
+            self.waits_for_an_end = true;
             return Grant::Later;
         }
         if from > now {

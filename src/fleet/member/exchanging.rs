@@ -31,6 +31,9 @@ impl MemberState {
         let mut next = later(self.last_exchange, self.settings.lease / 4);
         let is_open = self.closed_until <= now;
         let is_low = |account: &mut LeaseAccount| account.is_low() && account.soon(now) > 0;
+        if self.accounts.iter().any(LeaseAccount::tells_all) {
+            next = next.min(self.ask_again_at);
+        }
         if is_open && (self.asked.is_some() || self.accounts.iter_mut().any(is_low)) {
             next = next.min(self.ask_again_at);
         }
@@ -54,31 +57,44 @@ impl MemberState {
 
     /// What to tell the ledger now. `waiting` calls wait at the gate.
     pub(super) fn begin_exchange(&mut self, waiting: usize, now: Moment) -> Exchange {
+        if let Some(lost) = self.on_its_way.take() {
+            // The task was dropped with its runtime, and another one has begun.
+            self.on_lost(&lost, now);
+        }
         self.void_if_over(now);
         self.settle_overdue(now);
         self.sequence += 1;
         self.last_exchange = now;
-        let first = self.asked.take().unwrap_or_else(|| u32::from(waiting > 0));
-        let waiting = waiting.max(usize::from(first > 0)) as u64;
+        let asked = self.asked.take();
+        let first = asked.or_else(|| (waiting > 0).then_some(self.waiting_cost));
+        let waiting = waiting.max(usize::from(asked.is_some())) as u64;
         let tells_all = self.accounts.iter().any(LeaseAccount::tells_all);
+        if asked.is_some_and(|cost| self.lacks(cost, now)) {
+            // It asks for all that the call needs: others may be short of the part that is here.
+            let accounts = self.accounts.iter_mut();
+            accounts.for_each(LeaseAccount::give_back_available);
+        }
         let accounts = self.accounts.iter_mut().map(|account| {
-            let first = match first {
-                0 => 0,
-                cost => account.need_of(cost),
-            };
-            if waiting == 0 {
+            let first = first.map_or(0, |cost| account.need_of(cost));
+            if self.is_leaving {
+                account.give_back(0);
+            } else if waiting == 0 {
                 let soon = account.soon(now);
                 account.give_back(soon.max(u64::from(soon > 0)));
             }
             account.tell(waiting * first, first, now)
         });
         let accounts: Vec<_> = accounts.collect();
+        let closing = self.closing_to_tell(now);
         self.on_its_way = Some(OnItsWay {
             sequence: self.sequence,
             sent: now,
             settled: accounts.iter().map(|account| account.settled).collect(),
+            tells_all,
+            leaves: self.is_leaving,
+            closing,
+            asked,
         });
-        let closing = self.closing.take();
         Exchange {
             member: self.id,
             sequence: self.sequence,
@@ -102,6 +118,22 @@ impl MemberState {
             }),
             leaves: self.is_leaving,
         }
+    }
+
+    /// Whether a call of this cost needs more than was granted, now or from a moment to come.
+    fn lacks(&mut self, cost: u32, now: Moment) -> bool {
+        let mut accounts = self.accounts.iter_mut();
+        accounts.any(|account| {
+            account.available(now);
+            account.stock() < account.need_of(cost)
+        })
+    }
+
+    /// A closing that began and ended while the ledger was away says nothing about now.
+    fn closing_to_tell(&mut self, now: Moment) -> Option<(Moment, bool)> {
+        let is_alone = matches!(self.standing, Standing::Alone(_));
+        let closing = self.closing.take();
+        closing.filter(|(until, _)| !is_alone || *until > now)
     }
 
     /// The most members that it remembers. Before the ledger was ever reached, the guess counts: others were alone, too.
@@ -134,8 +166,8 @@ impl MemberState {
             return;
         };
         self.last_reply = sent.sequence;
-        if self.is_leaving {
-            return self.standing = Standing::Left;
+        if sent.leaves {
+            return self.on_leaving_told(&sent, reply);
         }
         self.known = LedgerView {
             most_members: self.known.most_members.max(reply.members),
@@ -147,18 +179,20 @@ impl MemberState {
         };
         match reply.state {
             ReplyState::Done => self.on_done(&sent, reply, now),
-            ReplyState::TellAll => {
+            ReplyState::TellAll if !sent.tells_all => {
                 self.accounts
                     .iter_mut()
                     .for_each(LeaseAccount::tell_all_next);
                 self.ask_again_at = now;
-                self.asked = self.asked.or(Some(1));
+                self.asked = self.asked.or(sent.asked);
                 self.standing = Standing::Leased;
             }
-            // Only a number of an earlier life of this member can be higher.
+            // It was told all, and asks again: it cannot remember.
+            ReplyState::TellAll => self.go_alone(&sent, Some(Self::AFTER_ERROR), now),
+            // Only a number of an earlier life of this member can be higher. Or the ledger has no room for it.
             ReplyState::Late => {
                 self.sequence += 1_000;
-                self.ask_again_at = now + Self::AFTER_ERROR;
+                self.go_alone(&sent, Some(Self::AFTER_ERROR), now);
             }
         }
         if !reply.closed_for.is_zero() {
@@ -169,7 +203,7 @@ impl MemberState {
     fn on_done(&mut self, sent: &OnItsWay, reply: &Reply, now: Moment) {
         self.standing = Standing::Leased;
         let lease = self.settings.lease;
-        self.usable_until = later(sent.sent, lease - lease / 10);
+        self.renew(later(sent.sent, lease - lease / 10));
         self.ask_again_at = now + reply.ask_again_in;
         let granted = reply.grants.iter().map(Vec::as_slice);
         let granted = granted.chain(std::iter::repeat(&[][..]));
@@ -180,15 +214,44 @@ impl MemberState {
         }
     }
 
-    /// Notes that the last exchange has failed.
-    pub(super) fn on_unreachable(&mut self, why: &Unreachable, now: Moment) {
-        self.on_its_way = None;
-        if self.is_leaving {
-            return self.standing = Standing::Left;
-        }
+    /// Notes the reply to the exchange that said that the member ends.
+    fn on_leaving_told(&mut self, sent: &OnItsWay, reply: &Reply) {
+        // From now on it keeps no log for the ledger. Or the next exchange tells all of it.
         self.accounts
             .iter_mut()
             .for_each(LeaseAccount::tell_all_next);
+        if reply.state != ReplyState::TellAll || sent.tells_all {
+            self.standing = Standing::Left;
+        }
+    }
+
+    /// Notes that the last exchange has failed.
+    pub(super) fn on_unreachable(&mut self, why: &Unreachable, now: Moment) {
+        let Some(sent) = self.on_its_way.take() else {
+            return;
+        };
+        if sent.leaves {
+            self.on_lost(&sent, now);
+            return self.standing = Standing::Left;
+        }
+        let is_error = matches!(why, Unreachable::ErrorReply(_));
+        self.go_alone(&sent, is_error.then_some(Self::AFTER_ERROR), now);
+    }
+
+    /// Tells again what an exchange has said to which there is no reply.
+    fn on_lost(&mut self, sent: &OnItsWay, now: Moment) {
+        self.accounts
+            .iter_mut()
+            .for_each(LeaseAccount::tell_all_next);
+        self.asked = self.asked.or(sent.asked);
+        if let Some((until, is_refusal)) = sent.closing.filter(|(until, _)| *until > now) {
+            self.tell_closing(until, is_refusal);
+        }
+    }
+
+    /// Goes on without the ledger, and tries again after `wait`, or after a pause that grows.
+    fn go_alone(&mut self, sent: &OnItsWay, wait: Option<Duration>, now: Moment) {
+        self.on_lost(sent, now);
         let mut alone = match self.standing {
             Standing::Alone(alone) => Alone {
                 wait: (alone.wait * 2).min(Self::LONGEST_WAIT),
@@ -203,9 +266,7 @@ impl MemberState {
                 last_sent: None,
             },
         };
-        if matches!(why, Unreachable::ErrorReply(_)) {
-            alone.wait = Self::AFTER_ERROR;
-        }
+        alone.wait = wait.unwrap_or(alone.wait);
         alone.next_try = now + alone.wait;
         self.standing = Standing::Alone(alone);
     }

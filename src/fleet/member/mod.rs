@@ -196,6 +196,7 @@ impl<L: LedgerClient> LedgerFleet<L> {
             .values()
             .filter_map(Weak::upgrade)
             .collect();
+        members.iter().for_each(|member| member.begin_to_leave());
         for member in members {
             member.leave().await;
         }
@@ -247,7 +248,7 @@ impl<L: LedgerClient> Fleet for LedgerFleet<L> {
         members.retain(|_, member| member.strong_count() > 0);
         let name = joining.name.mixed_with(self.local.unwrap_or_default());
         let known = members.get(&name).and_then(Weak::upgrade);
-        let shared = known.filter(|member| member.is_used()).unwrap_or_else(|| {
+        let shared = known.filter(|member| member.try_use()).unwrap_or_else(|| {
             if !self.has_secret {
                 log::on_no_secret(joining.scope);
             }
@@ -263,7 +264,7 @@ impl<L: LedgerClient> Fleet for LedgerFleet<L> {
                 changed: Notify::new(),
                 left: Notify::new(),
                 is_running: AtomicBool::new(false),
-                users: AtomicUsize::new(0),
+                users: AtomicUsize::new(1),
                 timeout: self.settings.timeout,
             });
             members.insert(name, Arc::downgrade(&member));
@@ -273,7 +274,9 @@ impl<L: LedgerClient> Fleet for LedgerFleet<L> {
             member
         });
         drop(members);
-        shared.users.fetch_add(1, Ordering::AcqRel);
+        if shared.state().leads() {
+            joining.gate.set_leading(true);
+        }
         lock(&shared.gates).push(joining.gate);
         shared.run();
         Box::new(LeasingMember(shared))
@@ -303,8 +306,13 @@ impl<L: LedgerClient> SharedMember<L> {
         lock(&self.state)
     }
 
-    fn is_used(&self) -> bool {
-        self.users.load(Ordering::Acquire) > 0
+    /// Adds a gate, unless the last one is gone: then the member leaves.
+    fn try_use(&self) -> bool {
+        let one_more = |users| (users > 0).then_some(users + 1);
+        let users = &self.users;
+        users
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
+            .is_ok()
     }
 
     /// Tells the state something, and the task if an exchange is due for that.
@@ -313,7 +321,11 @@ impl<L: LedgerClient> SharedMember<L> {
         let mut state = self.state();
         let told = tell(&mut state, now);
         let is_due = state.is_exchange_due(now);
+        let wakes_gates = std::mem::take(&mut state.wakes_gates);
         drop(state);
+        if wakes_gates {
+            self.wake_gates();
+        }
         if is_due {
             self.changed.notify_one();
         }
@@ -342,8 +354,12 @@ impl<L: LedgerClient> HearsClosings for SharedMember<L> {
 
 impl<L: LedgerClient> Member for LeasingMember<L> {
     fn admit(&self, cost: u32) -> Grant {
-        let grant = self.0.tell(|state, now| state.admit(cost, now));
-        if grant == Grant::Later && !self.0.is_running.load(Ordering::Acquire) {
+        let (grant, has_left) = self.0.tell(|state, now| {
+            let grant = state.admit(cost, now);
+            (grant, state.standing == Standing::Left)
+        });
+        // Its runtime may have ended.
+        if !has_left && !self.0.is_running.load(Ordering::Acquire) {
             self.0.run();
         }
         grant
@@ -375,8 +391,7 @@ impl<L: LedgerClient> Member for LeasingMember<L> {
 impl<L: LedgerClient> Drop for LeasingMember<L> {
     fn drop(&mut self) {
         if self.0.users.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.state().leave();
-            self.0.changed.notify_one();
+            self.0.begin_to_leave();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a member is told of the calls that it has granted.
 
 use super::calls::CallStage;
-use super::state::MemberState;
+use super::state::{MemberState, Standing};
 use crate::fleet::ledger::{Counter, QuotaUnit};
 use crate::fleet::{CallEnding, CallOutcome, GrantId, PublishedCounter};
 use crate::time::{Moment, later};
@@ -25,6 +25,7 @@ impl MemberState {
                 account.put_back(need, to_stock);
             }
         }
+        self.on_end(to_stock);
     }
 
     pub(super) fn on_outcome(
@@ -57,9 +58,19 @@ impl MemberState {
         if !holds {
             self.calls.remove(grant);
         }
+        self.on_end(false);
         self.served += u32::from(outcome.ending == CallEnding::Served);
         if let Some(counter) = outcome.counter {
             self.on_counter(counter, before.settled_by_all, outcome.cost, now);
+        }
+    }
+
+    /// Lets the gates ask again, if a call waits that the end of this one may let go.
+    fn on_end(&mut self, is_in_stock: bool) {
+        let is_alone = matches!(self.standing, Standing::Alone(_) | Standing::Left);
+        if self.waits_for_an_end && (is_in_stock || is_alone) {
+            self.waits_for_an_end = false;
+            self.wakes_gates = true;
         }
     }
 
@@ -89,7 +100,9 @@ impl MemberState {
         let least = counter.remaining.saturating_add(cost);
         self.published_limit = counter
             .limit
-            .unwrap_or_else(|| self.published_limit.max(least));
+            .unwrap_or_else(|| self.published_limit.max(least))
+            // With none of a quota nothing would ever be asked again.
+            .max(1);
         let counter = Counter {
             limit: self.published_limit,
             remaining: counter.remaining,
@@ -102,12 +115,17 @@ impl MemberState {
 
     /// Notes that the body of a response has ended.
     pub(super) fn on_body_end(&mut self, grant: GrantId, now: Moment) {
-        if self.calls.remove(grant).is_some() {
-            for account in &mut self.accounts {
-                if account.unit() == QuotaUnit::InFlight {
-                    account.settle(1, 1, now);
-                }
+        // Its number may be that of another call by now.
+        let call = self.calls.get_mut(grant);
+        if call.is_none_or(|call| call.stage != CallStage::Body) {
+            return;
+        }
+        self.calls.remove(grant);
+        for account in &mut self.accounts {
+            if account.unit() == QuotaUnit::InFlight {
+                account.settle(1, 1, now);
             }
         }
+        self.on_end(false);
     }
 }

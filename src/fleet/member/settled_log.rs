@@ -83,6 +83,11 @@ impl SettledLog {
         }
     }
 
+    #[cfg(all(test, not(model)))]
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(super) fn clear(&mut self) {
         self.entries.clear();
         self.sum = 0;

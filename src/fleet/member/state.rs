@@ -37,6 +37,14 @@ pub(super) struct MemberState {
     pub(super) known: LedgerView,
     /// The cost of the call that asked in vain, and waits.
     pub(super) asked: Option<u32>,
+    /// What the last call that had to wait costs, as a guess for those that wait.
+    pub(super) waiting_cost: u32,
+    /// Whether a call waits that the end of another one may let go.
+    pub(super) waits_for_an_end: bool,
+    /// Whether the gates have to ask again.
+    pub(super) wakes_gates: bool,
+    /// Whether the lease has ended since the last grant.
+    is_void: bool,
     pub(super) ask_again_at: Moment,
     pub(super) is_leaving: bool,
 }
@@ -84,6 +92,11 @@ pub(super) struct OnItsWay {
     pub(super) sequence: u64,
     pub(super) sent: Moment,
     pub(super) settled: Vec<u64>,
+    pub(super) tells_all: bool,
+    pub(super) leaves: bool,
+    /// What has to be told again if it is lost.
+    pub(super) closing: Option<(Moment, bool)>,
+    pub(super) asked: Option<u32>,
 }
 
 impl MemberState {
@@ -109,6 +122,10 @@ impl MemberState {
             published_limit: 0,
             known: LedgerView::default(),
             asked: None,
+            waiting_cost: 1,
+            waits_for_an_end: false,
+            wakes_gates: false,
+            is_void: false,
             ask_again_at: Moment::START,
             is_leaving: false,
         }
@@ -138,8 +155,12 @@ impl MemberState {
         if let (Grant::Later, true) = (from_stock, alone) {
             return self.admit_alone(cost, now);
         }
+        if !matches!(from_stock, Grant::Now(_)) {
+            self.waiting_cost = cost;
+        }
         if from_stock == Grant::Later {
             self.asked = Some(cost);
+            self.waits_for_an_end = true;
         }
         from_stock
     }
@@ -176,17 +197,32 @@ impl MemberState {
     }
 
     pub(super) fn void_if_over(&mut self, now: Moment) {
-        if now >= self.usable_until {
+        if now >= self.usable_until && !self.is_void {
+            self.is_void = true;
             self.accounts.iter_mut().for_each(LeaseAccount::void);
+            // The ledger counts as sent what is on its way: a call that is not sent after all gives nothing back.
+            self.calls
+                .iter_mut()
+                .for_each(|call| call.by_ledger = false);
         }
+    }
+
+    /// Lets the stock be used until this moment.
+    pub(super) fn renew(&mut self, until: Moment) {
+        self.usable_until = until;
+        self.is_void = false;
     }
 
     pub(super) fn on_close(&mut self, closed_for: Duration, reason: CloseReason, now: Moment) {
         let until = later(now, closed_for);
-        let is_refusal = reason == CloseReason::Refusal;
+        self.tell_closing(until, reason == CloseReason::Refusal);
+        self.close_until(until);
+    }
+
+    /// Lets the next exchange tell of a closing.
+    pub(super) fn tell_closing(&mut self, until: Moment, is_refusal: bool) {
         let (known, was_refusal) = self.closing.unwrap_or((until, is_refusal));
         self.closing = Some((known.max(until), was_refusal || is_refusal));
-        self.close_until(until);
     }
 
     /// Notes that another member has closed the scope.

@@ -14,6 +14,7 @@ use crate::time::{Clock, Moment};
 enum TaskStep {
     Exchange(Exchange),
     WaitUntil(Moment),
+    End,
 }
 
 impl<L: LedgerClient> SharedMember<L> {
@@ -33,10 +34,8 @@ impl<L: LedgerClient> SharedMember<L> {
             match self.next_step() {
                 TaskStep::Exchange(exchange) => {
                     self.exchange(&exchange).await;
-                    if exchange.leaves {
-                        return self.left.notify_waiters();
-                    }
                 }
+                TaskStep::End => return self.left.notify_waiters(),
                 TaskStep::WaitUntil(moment) => {
                     let changed = self.changed.notified();
                     let _ = tokio::time::timeout_at(moment.instant().into(), changed).await;
@@ -49,6 +48,9 @@ impl<L: LedgerClient> SharedMember<L> {
         let waiting = self.waiting();
         let now = Clock::default().now();
         let mut state = self.state();
+        if state.standing == Standing::Left {
+            return TaskStep::End;
+        }
         let next = state.next_exchange(now);
         if next > now {
             return TaskStep::WaitUntil(next);
@@ -82,17 +84,27 @@ impl<L: LedgerClient> SharedMember<L> {
         match (before.1, after.1, result) {
             (Standing::Alone(_), Standing::Alone(_), _) => {}
             (_, Standing::Alone(_), Err(why)) => log::on_ledger_away(&self.scope, why),
+            (_, Standing::Alone(_), Ok(_)) => {
+                let why = Unreachable::ErrorReply("it does not take this member in".to_owned());
+                log::on_ledger_away(&self.scope, &why);
+            }
             (Standing::Alone(_), _, _) => log::on_ledger_back(&self.scope),
             _ => {}
         }
     }
 
+    /// Lets the task give back what is held.
+    pub(super) fn begin_to_leave(&self) {
+        self.state().leave();
+        self.changed.notify_one();
+    }
+
     /// Gives back what is held, and waits until the ledger knows or cannot be reached.
     pub(super) async fn leave(&self) {
         let left = self.left.notified();
-        self.state().leave();
-        self.changed.notify_one();
-        if self.is_running.load(Ordering::Acquire) {
+        self.begin_to_leave();
+        let has_left = self.state().standing == Standing::Left;
+        if !has_left && self.is_running.load(Ordering::Acquire) {
             // The exchange that is on its way, and the last one.
             let _ = tokio::time::timeout(self.timeout * 2, left).await;
         }
@@ -104,21 +116,18 @@ impl<L: LedgerClient> SharedMember<L> {
         waiting
     }
 
-    fn wake_gates(&self) {
-        self.each_gate(|gate| {
-            if gate.waiting() > 0 {
-                gate.wake();
-            }
-        });
+    /// Lets the gates ask again. One at which no call waits has to forget, too, what it was told.
+    pub(super) fn wake_gates(&self) {
+        self.each_gate(GateHandle::wake);
     }
 
-    fn each_gate(&self, mut each: impl FnMut(&GateHandle)) {
+    fn each_gate(&self, each: impl FnMut(&GateHandle)) {
         let gates = {
             let mut gates = lock(&self.gates);
             gates.retain(GateHandle::is_alive);
             gates.clone()
         };
-        gates.iter().for_each(&mut each);
+        gates.iter().for_each(each);
     }
 }
 

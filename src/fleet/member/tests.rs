@@ -1,5 +1,7 @@
 //! The member against a ledger whose replies are written down here.
 
+mod recovery;
+
 use std::time::Duration;
 
 use proptest::prelude::*;

@@ -64,7 +64,7 @@ impl Permit {
                 counter: completion.counter.map(|counter| PublishedCounter {
                     limit: counter.limit,
                     remaining: counter.remaining,
-                    resets_in: counter.resets_in,
+                    resets_in: counter.resets_in.map(|wait| wait.min(completion.max_reset)),
                 }),
             };
             member.on_outcome(self.grant, &outcome);

@@ -1,7 +1,7 @@
 //! The file, its lock, and the clock of the ledger in it.
 
 use super::*;
-use crate::fleet::ledger::{MemberAccount, ReplyState, ScopeClosing};
+use crate::fleet::ledger::{MemberAccount, QuotaUnit, ReplyState, ScopeClosing, Settled, Window};
 
 const NOON: Duration = Duration::from_secs(1_700_000_000);
 const NAME: ScopeName = ScopeName([7; 16]);
@@ -172,4 +172,59 @@ fn threads_that_exchange_at_once_lose_nothing() {
     }
     let last = tell(&folder.store(), &said(9, 1), NOON);
     assert_eq!(last.settled_by_all, 4 * 49);
+}
+
+#[test]
+fn a_quota_of_a_day_is_not_tidied_away_with_the_last_process() {
+    let folder = Folder::new("day");
+    let store = folder.store();
+    let day = Window {
+        unit: QuotaUnit::Cost,
+        limit: 10,
+        length: Duration::from_secs(86_400),
+        slack: Duration::ZERO,
+        is_plan: false,
+    };
+    let wants = |member| {
+        let mut exchange = said(member, 1);
+        exchange.windows = vec![day];
+        exchange.accounts[0] = MemberAccount {
+            first: 1,
+            need: 10,
+            ..MemberAccount::default()
+        };
+        exchange
+    };
+    let mut leaves = wants(1);
+    leaves.accounts[0] = MemberAccount {
+        settled: 10,
+        log: vec![Settled {
+            age: Duration::ZERO,
+            count: 10,
+        }],
+        ..MemberAccount::default()
+    };
+    leaves.leaves = true;
+    tell(&store, &leaves, NOON);
+    let others = (0..MANY_SCOPES as u128 + 1).map(|nth| {
+        let mut leaves = said(1, 1);
+        leaves.leaves = true;
+        (ScopeName(nth.to_be_bytes()), leaves)
+    });
+    let others: Vec<_> = others.collect();
+    let each = others.iter().map(|(name, exchange)| (*name, exchange));
+    let soon = NOON + Duration::from_secs(60);
+    store.exchange_at(each, || soon).unwrap();
+    let late = soon + Duration::from_secs(60);
+    let reply = tell(&store, &wants(2), late);
+    assert!(
+        reply.grants[0]
+            .iter()
+            .all(|granted| !granted.from.is_zero())
+    );
+    assert_eq!(
+        store.read().unwrap().scopes.len(),
+        1,
+        "the others are forgotten"
+    );
 }

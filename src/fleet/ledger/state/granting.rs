@@ -28,7 +28,10 @@ struct Offer {
 }
 
 impl LedgerState {
-    /// Serves each account by itself. Also returns when to ask again, if one gets nothing.
+    /// Serves all accounts, or none if the first call could not be sent yet. Also returns when to ask again, if one
+    /// gets nothing.
+    ///
+    /// Whoever held a part of what a call needs, and waited for the rest, would keep it from others that do the same.
     pub(super) fn grant_all(
         &mut self,
         record: &mut MemberRecord,
@@ -38,13 +41,26 @@ impl LedgerState {
     ) -> (Vec<Vec<Granted>>, u64) {
         let mut grants = vec![Vec::new(); exchange.accounts.len()];
         let mut ask_again_in = UNLIMITED;
-        for (index, (unit, told)) in terms.units.iter().zip(&exchange.accounts).enumerate() {
-            let granted = self.grant(record, *unit, told, terms, now, &mut grants[index]);
-            if granted == 0 && told.need > 0 {
+        let is_closed = self.cooldown.closed_for(now) > 0;
+        let accounts = || terms.units.iter().zip(&exchange.accounts);
+        let lacks = accounts()
+            .map(|(unit, told)| !is_closed && self.lacks(record, *unit, told, terms, now));
+        let lacks: Vec<_> = lacks.collect();
+        let is_held_back = is_closed || lacks.contains(&true);
+        for (index, (unit, told)) in accounts().enumerate() {
+            let granted = match is_held_back {
+                true => 0,
+                false => self.grant(record, *unit, told, terms, now, &mut grants[index]),
+            };
+            let is_scarce = is_closed || !is_held_back || lacks[index];
+            if granted == 0 && told.need > 0 && is_scarce {
                 let ask = self.ask_again_in(*unit, terms, now);
                 ask_again_in = ask_again_in.min(ask);
-                self.note_starved(*unit, told, terms, ask, now);
+                self.note_starved(record, *unit, told, terms, ask, now);
             }
+        }
+        if grants.iter().any(|granted| !granted.is_empty()) {
+            record.granted_at = now;
         }
         (grants, ask_again_in % UNLIMITED)
     }
@@ -59,10 +75,7 @@ impl LedgerState {
         now: u64,
         grants: &mut Vec<Granted>,
     ) -> u64 {
-        if self.cooldown.closed_for(now) > 0 {
-            return 0;
-        }
-        let offer = self.offer(unit, told, terms, now);
+        let offer = self.offer(record, unit, told, terms, now);
         let need = u64::from(told.need);
         let is_slow_start = unit == COST && self.cooldown.is_slow_start();
         let has_plenty = offer.free > offer.portion && !is_slow_start;
@@ -75,13 +88,58 @@ impl LedgerState {
         if unit == COST {
             self.cooldown.on_grant(granted, now);
         }
-        if granted >= need.min(most) || unit == IN_FLIGHT || is_slow_start {
-            return granted;
+        let mut granted = granted;
+        if granted < need.min(most) && unit != IN_FLIGHT && !is_slow_start {
+            granted += self.book(record, unit, need.min(most) - granted, terms, now, grants);
         }
-        granted + self.book(record, unit, need.min(most) - granted, terms, now, grants)
+        let was_starved = record.granted_at <= self.accounts[unit].starved_since;
+        if granted > 0 && was_starved && self.has_fewer_places_than_members(unit, told, terms, now)
+        {
+            self.accounts[unit].starved_until = 0;
+        }
+        granted
     }
 
-    fn offer(&self, unit: usize, told: &MemberAccount, terms: &Terms, now: u64) -> Offer {
+    /// Whether the first call needs more than could be granted, free or booked.
+    fn lacks(
+        &self,
+        record: &MemberRecord,
+        unit: usize,
+        told: &MemberAccount,
+        terms: &Terms,
+        now: u64,
+    ) -> bool {
+        let offer = self.offer(record, unit, told, terms, now);
+        let wanted = u64::from(told.need).min(offer.portion).min(offer.most);
+        let is_slow_start = unit == COST && self.cooldown.is_slow_start();
+        let mut granted = wanted.min(offer.free);
+        if unit != IN_FLIGHT && !is_slow_start {
+            granted = granted.max(wanted.min(self.bookable(unit, terms, now)));
+        }
+        granted < u64::from(told.first.min(told.need))
+    }
+
+    /// What could be booked: all that is not lent, unless a window holds more than its limit.
+    fn bookable(&self, unit: usize, terms: &Terms, now: u64) -> u64 {
+        let places = self.binding(unit, terms, now).map(|(index, _, limit)| {
+            let is_over = self.used(index, unit) > limit;
+            if is_over {
+                0
+            } else {
+                limit - self.accounts[unit].lent
+            }
+        });
+        places.min().unwrap_or(0)
+    }
+
+    fn offer(
+        &self,
+        record: &MemberRecord,
+        unit: usize,
+        told: &MemberAccount,
+        terms: &Terms,
+        now: u64,
+    ) -> Offer {
         let free = self.free(unit, terms, now);
         let members = self.members.leased().max(1) as u64;
         let bound = self.binding(unit, terms, now).map(|(_, _, limit)| limit);
@@ -90,6 +148,11 @@ impl LedgerState {
         if now < self.accounts[unit].starved_until {
             let share = self.equal_share(unit, terms, now).max(told.first.into());
             most = most.min(share.saturating_sub(bounded(told.held)));
+            // With fewer places than members they go round: whoever was served later waits.
+            let is_later = record.granted_at > self.accounts[unit].starved_since;
+            if is_later && self.has_fewer_places_than_members(unit, told, terms, now) {
+                most = 0;
+            }
         }
         if unit == COST {
             let published = self
@@ -113,6 +176,7 @@ impl LedgerState {
     /// A member that has less than its share got nothing: until it asks again, it goes before those that have more.
     fn note_starved(
         &mut self,
+        record: &MemberRecord,
         unit: usize,
         told: &MemberAccount,
         terms: &Terms,
@@ -120,9 +184,27 @@ impl LedgerState {
         now: u64,
     ) {
         let is_open = self.cooldown.closed_for(now) == 0 && !self.cooldown.is_slow_start();
-        if is_open && bounded(told.held) < self.equal_share(unit, terms, now) {
-            self.accounts[unit].starved_until = now + 2 * ask;
+        let has_less = bounded(told.held) < self.equal_share(unit, terms, now);
+        let account = &mut self.accounts[unit];
+        let is_first = now >= account.starved_until || record.granted_at <= account.starved_since;
+        if is_open && has_less && is_first {
+            account.starved_until = now + 2 * ask;
+            account.starved_since = record.granted_at;
         }
+    }
+
+    /// Whether not every member can have what its first call needs within one window.
+    fn has_fewer_places_than_members(
+        &self,
+        unit: usize,
+        told: &MemberAccount,
+        terms: &Terms,
+        now: u64,
+    ) -> bool {
+        let members = self.members.leased().max(1) as u64;
+        let limits = self.binding(unit, terms, now).map(|(_, _, limit)| limit);
+        let least = limits.min().unwrap_or(UNLIMITED);
+        least / members < u64::from(told.first)
     }
 
     /// What each member may hold, if all hold as much.
@@ -198,7 +280,17 @@ impl LedgerState {
             began_at.is_some_and(|began_at| now < began_at + window.length.max(terms.lease))
         };
         let unknown = windows.filter(|(_, window, _)| returning.is_some() || has_forgotten(window));
-        let shares = unknown.map(|(_, _, limit)| (limit / members.max(1)).saturating_sub(has));
+        // One that was not heard of yet may have had nearly all.
+        let is_first_lap = |began_at: u64| now < began_at + terms.first_lap();
+        let is_heard_in_part = leased < self.remembered && began_at.is_some_and(is_first_lap);
+        let shares = unknown.map(|(_, window, limit)| {
+            let share = (limit / members.max(1)).saturating_sub(has);
+            if is_heard_in_part && has_forgotten(window) {
+                0
+            } else {
+                share
+            }
+        });
         shares.min().unwrap_or(UNLIMITED)
     }
 

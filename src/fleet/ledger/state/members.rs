@@ -30,6 +30,9 @@ pub(super) struct MemberRecord {
     pub(super) until: u64,
     /// From then on, nothing that was booked for it is still ahead.
     pub(super) booked_until: u64,
+    /// When something was granted to it last.
+    #[cfg_attr(feature = "file", serde(default))]
+    pub(super) granted_at: u64,
     pub(super) accounts: [MemberBalance; UNITS],
 }
 

@@ -28,6 +28,12 @@ impl PublishedQuota {
         (!self.is_over).then(|| self.resets_at.saturating_sub(now))
     }
 
+    /// When it is forgotten, if no further counter is heard.
+    #[cfg(feature = "file")]
+    pub(super) fn matters_until(&self) -> u64 {
+        self.resets_at + self.period
+    }
+
     /// Fills up the quota at its reset, and forgets it one period after that.
     pub(super) fn advance(quota: &mut Option<Self>, lent: u64, now: u64) {
         let Some(known) = quota.as_mut().filter(|known| now >= known.resets_at) else {

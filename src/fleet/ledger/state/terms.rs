@@ -86,6 +86,11 @@ impl Terms {
         self.longest + 2 * self.lease
     }
 
+    /// Within this time all members that are alive are heard of. They exchange each quarter of a lease.
+    pub(super) fn first_lap(&self) -> u64 {
+        self.lease * 5 / 16
+    }
+
     /// The windows that count in this unit, with their index.
     pub(super) fn of_unit(&self, unit: usize) -> impl Iterator<Item = (usize, &DeclaredWindow)> {
         let windows = self.windows.iter().enumerate();

@@ -126,6 +126,27 @@ impl SimulatedFleet {
         self.members[member].answer(calls, self.now)
     }
 
+    /// The most that the server counted in any window of this length.
+    pub(super) fn fullest(&self, length: u64) -> u64 {
+        let mut counted = self.counted.clone();
+        for member in &self.members {
+            counted.extend(&member.counted);
+            let on_their_way = member.in_flight.iter();
+            counted.extend(on_their_way.map(|call| (call.sent_at, call.cost)));
+        }
+        counted.sort_unstable();
+        let (mut first, mut sum, mut most) = (0, 0, 0);
+        for (at, cost) in &counted {
+            sum += u64::from(*cost);
+            while counted[first].0 + length <= *at {
+                sum -= u64::from(counted[first].1);
+                first += 1;
+            }
+            most = most.max(sum);
+        }
+        most
+    }
+
     /// A violation of a window of costs or calls: the moment, and how much was counted.
     pub(super) fn overrun(&self) -> Option<(u64, u64)> {
         let mut counted = self.counted.clone();

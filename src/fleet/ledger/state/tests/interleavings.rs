@@ -200,9 +200,6 @@ proptest! {
                 fleet.state = super::super::LedgerState::new();
             }
             let member = member % members;
-            // Equal members: none asks for more than its share. See `a_ledger_that_has_forgotten_grants_shares`.
-            let has = fleet.members[member].held(COST) + fleet.members[member].in_window(COST, SECOND, fleet.now);
-            let need = need.min(per_member.saturating_sub(has as u32));
             fleet.exchange(member, Needs { first: need.min(1), need, extra: 0 });
             fleet.send(member, 6, 1, 20 * MILLI);
             fleet.advance(pause);
@@ -245,6 +242,55 @@ proptest! {
                 prop_assert!(out <= 1, "{} probes", out);
             }
             fleet.advance(pause);
+        }
+    }
+}
+
+/// How full the fullest window is, in percent, if the ledger is flushed when one member has had most of it.
+fn fullest_after_a_flush(members: usize, seed: u64) -> u64 {
+    let limit = 100;
+    let mut fleet = SimulatedFleet::new(vec![window(QuotaUnit::Cost, limit, SECOND)], members);
+    let mut random = seed;
+    let mut next = |below: u64| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+
+    for index in 0..1_200 {
+        if index == 600 {
+            fleet.state = super::super::LedgerState::new();
+        }
+        // Before the flush one member takes nearly all, and after it all are hungry.
+        let member = next(members as u64) as usize;
+        let need = match (member, index < 600) {
+            (0, true) => 40,
+            (_, true) => 1,
+            (_, false) => 20,
+        };
+        fleet.exchange(
+            member,
+            Needs {
+                first: 1,
+                need,
+                extra: 0,
+            },
+        );
+        fleet.send(member, 40, 1, 10 * MILLI);
+        fleet.advance(next(20 * MILLI / members as u64 * 2) + 1);
+        fleet.answer(member, 40);
+    }
+    fleet.fullest(SECOND) * 100 / u64::from(limit)
+}
+
+#[test]
+fn members_with_unequal_amounts_overrun_nothing_after_a_flush() {
+    for members in [2, 4, 8, 16] {
+        for seed in 0..20 {
+            // Up to 124 % if each got its share before all were heard of.
+            let fullest = fullest_after_a_flush(members, seed);
+            assert!(fullest <= 100, "{members} members, {seed}: {fullest} %");
         }
     }
 }
