@@ -31,7 +31,7 @@ impl LedgerState {
     /// Serves all accounts, or none if the first call could not be sent yet. Also returns when to ask again, if one
     /// gets nothing.
     ///
-    /// Whoever held a part of what a call needs, and waited for the rest, would keep it from others that do the same.
+    /// Who held a part of what a call needs, and waited for the rest, would keep it from others that do the same.
     pub(super) fn grant_all(
         &mut self,
         record: &mut MemberRecord,
@@ -148,7 +148,7 @@ impl LedgerState {
         if now < self.accounts[unit].starved_until {
             let share = self.equal_share(unit, terms, now).max(told.first.into());
             most = most.min(share.saturating_sub(bounded(told.held)));
-            // With fewer places than members they go round: whoever was served later waits.
+            // With fewer places than members they go round: who was served later waits.
             let is_later = record.granted_at > self.accounts[unit].starved_since;
             if is_later && self.has_fewer_places_than_members(unit, told, terms, now) {
                 most = 0;
