@@ -592,7 +592,7 @@ local function offer(account)
   if now < state[STARVED_UNTIL + unit] then
     local share, has_fewer = equal_share(unit, first)
     most = min(most, max(0, max(share, first) - account.held))
-    -- With fewer places than members they go round: whoever was served later waits.
+    -- With fewer places than members they go round: who was served later waits.
     if has_fewer and record[SERVED_AT] > state[STARVED_SINCE + unit] then most = 0 end
   end
   local is_probing = unit == COST and state[ALLOW] > 0
