@@ -64,13 +64,34 @@ pub(crate) const TIMEOUT: Duration = Duration::from_millis(250);
 
 impl RedisConnection {
     pub(crate) fn new(url: &str) -> Result<Self, InvalidUrl> {
+        Self::with(url, Client::open)
+    }
+
+    /// Trusts this certificate, in PEM, and no other.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn with_root_certificate(url: &str, pem: &[u8]) -> Result<Self, InvalidUrl> {
+        Self::with(url, |info| {
+            let certificates = redis::TlsCertificates {
+                client_tls: None,
+                root_cert: Some(pem.to_vec()),
+            };
+            Client::build_with_tls(info, certificates)
+        })
+    }
+
+    fn with(
+        url: &str,
+        open: impl FnOnce(redis::ConnectionInfo) -> Result<Client, RedisError>,
+    ) -> Result<Self, InvalidUrl> {
         let invalid = |error| InvalidUrl::new(&error);
         let info = url.into_connection_info().map_err(invalid)?;
         // Closings are pushed on the same connection, which RESP3 allows. Redis has it since 6.0.
         let settings = info.redis_settings().clone();
         let info = info.set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3));
+        #[cfg(feature = "rustls")]
+        install_cryptography();
         Ok(Self {
-            client: Client::open(info).map_err(invalid)?,
+            client: open(info).map_err(invalid)?,
             timeout_micros: AtomicU64::new(TIMEOUT.as_micros() as u64),
             current: Mutex::default(),
             listeners: Arc::default(),
@@ -146,6 +167,15 @@ impl RedisConnection {
         if current.number == number {
             current.connection = None;
         }
+    }
+}
+
+/// The client takes the cryptography of the process, and panics while connecting where none is installed.
+#[cfg(feature = "rustls")]
+fn install_cryptography() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Another thread may install one at the same time: that is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }
 

@@ -91,7 +91,9 @@ local state = stored[1] and unpack_numbers(stored[1]) or new_state()
 local is_known = stored[2] and true or false
 local record = is_known and unpack_numbers(stored[2]) or new_record()
 record[SERVED_AT] = record[SERVED_AT] or 0
-for index = #state + 1, STARVED_SINCE + 2 do state[index] = 0 end
+if not state[STARVED_SINCE + 2] then
+  for index = #state + 1, STARVED_SINCE + 2 do state[index] = 0 end
+end
 for index, window in ipairs(windows) do
   local sums, first = state[SUMS], WINDOW_NUMBERS * (index - 1) + 1
   window.sum, window.current, window.before = sums[first] or 0, sums[first + 2] or 0, sums[first + 3] or 0
@@ -590,7 +592,7 @@ local function offer(account)
   if now < state[STARVED_UNTIL + unit] then
     local share, has_fewer = equal_share(unit, first)
     most = min(most, max(0, max(share, first) - account.held))
-    -- With fewer places than members they go round: whoever was served later waits.
+    -- With fewer places than members they go round: who was served later waits.
     if has_fewer and record[SERVED_AT] > state[STARVED_SINCE + unit] then most = 0 end
   end
   local is_probing = unit == COST and state[ALLOW] > 0
@@ -603,26 +605,6 @@ local function offer(account)
   if unit == COST and state[QUOTA] > 0 then most = min(most, left()) end
   local portion = max(1, first, floor((limit + 8 * leased - 1) / (8 * leased)), floor(free / (2 * leased)))
   return free, most, portion, is_probing
-end
-
--- Whether the first call needs more than could be granted, free or booked.
-local function lacks(account)
-  local unit = account.unit
-  local free, most, portion, is_probing = offer(account)
-  local wanted = min(account.need, most, portion)
-  local granted = min(wanted, free)
-  if unit ~= IN_FLIGHT and not is_probing then
-    local bookable
-    for _, window in ipairs(windows) do
-      if binds(window, unit) then
-        local _, limit = free_in(window)
-        local is_over = window.sum + state[LENT + 2 * unit] > limit
-        bookable = min(bookable or UNLIMITED, is_over and 0 or limit - state[LENT + 2 * unit])
-      end
-    end
-    granted = max(granted, min(wanted, bookable or 0))
-  end
-  return granted < min(account.first, account.need)
 end
 
 local function grant(account, groups)
@@ -661,11 +643,31 @@ local function ask_again_in(unit)
   return max(1, ask)
 end
 
-local grants, ask = {}, UNLIMITED
+local grants, ask, has_served = {}, UNLIMITED, false
 local is_closed = now < state[UNTIL]
 -- All accounts are served, or none if the first call could not be sent yet. Of a single place there is no part.
 local is_held_back = is_closed
 if not is_closed and (#told > 1 or told[1].first > 1) then
+  -- Whether the first call needs more than could be granted, free or booked.
+  local function lacks(account)
+    local unit = account.unit
+    local free, most, portion, is_probing = offer(account)
+    local wanted = min(account.need, most, portion)
+    local granted = min(wanted, free)
+    if unit ~= IN_FLIGHT and not is_probing then
+      local bookable
+      for _, window in ipairs(windows) do
+        if binds(window, unit) then
+          local _, limit = free_in(window)
+          local is_over = window.sum + state[LENT + 2 * unit] > limit
+          bookable = min(bookable or UNLIMITED, is_over and 0 or limit - state[LENT + 2 * unit])
+        end
+      end
+      granted = max(granted, min(wanted, bookable or 0))
+    end
+    return granted < min(account.first, account.need)
+  end
+
   for _, account in ipairs(told) do
     account.lacks = account.need > 0 and lacks(account)
     is_held_back = is_held_back or account.lacks
@@ -675,6 +677,7 @@ for index, account in ipairs(told) do
   local groups, granted = {}, 0
   grants[index] = groups
   if account.need + account.extra > 0 and not is_held_back then granted = grant(account, groups) end
+  has_served = has_served or granted > 0
   if granted == 0 and account.need > 0 and (is_closed or not is_held_back or account.lacks) then
     local again = ask_again_in(account.unit)
     ask = min(ask, again)
@@ -688,9 +691,7 @@ for index, account in ipairs(told) do
   end
 end
 if ask == UNLIMITED then ask = 0 end
-for index = 1, #grants do
-  if #grants[index] > 0 then record[SERVED_AT] = now end
-end
+if has_served then record[SERVED_AT] = now end
 
 write('m:' .. me, pack(record))
 return reply(DONE, ask, grants)

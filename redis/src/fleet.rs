@@ -57,6 +57,19 @@ impl Ledger {
         Ok(Self { fleet })
     }
 
+    /// Creates a ledger on a server whose certificate this one has signed, in PEM; no other is trusted.
+    ///
+    /// [`new`](Self::new) trusts those of the system.
+    ///
+    /// # Errors
+    ///
+    /// If the address cannot be read, or the certificate is damaged.
+    #[cfg(feature = "rustls")]
+    pub fn with_root_certificate(url: &str, pem: &[u8]) -> Result<Self, InvalidUrl> {
+        let fleet = LedgerFleet::new(RedisLedger::with_root_certificate(url, pem)?);
+        Ok(Self { fleet })
+    }
+
     /// Sets for how long connecting and a reply may take, before the server counts as away.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {

@@ -33,6 +33,17 @@ impl RedisLedger {
         Ok(Self::over(RedisConnection::new(url)?))
     }
 
+    /// A ledger on a server whose certificate this one has signed, in PEM; no other is trusted.
+    ///
+    /// # Errors
+    ///
+    /// If the address cannot be read, or the certificate is damaged.
+    #[cfg(feature = "rustls")]
+    pub fn with_root_certificate(url: &str, pem: &[u8]) -> Result<Self, InvalidUrl> {
+        let connection = RedisConnection::with_root_certificate(url, pem)?;
+        Ok(Self::over(connection))
+    }
+
     /// For how long connecting or an answer may take.
     ///
     /// # Default

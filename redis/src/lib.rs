@@ -17,7 +17,7 @@
 //!
 //! # Features
 //!
-//! - `rustls`: encrypted connections, `rediss://`.
+//! - `rustls`: encrypted connections, `rediss://`. It trusts the certificates of the system.
 //! - `cluster`: a client of a Redis Cluster as the connection of a ledger.
 
 mod connection;

@@ -1,8 +1,13 @@
 //! The script and the connection, with a real server that keeps nothing on disk.
 
+#[cfg(feature = "cluster")]
+mod cluster;
 mod faults;
 mod processes;
 mod reference;
 mod server;
 mod speed;
 mod store;
+#[cfg(feature = "rustls")]
+mod tls;
+mod versions;

@@ -2,9 +2,10 @@
 //!
 //! A process is a ledger with gates of its own. They share nothing but the server.
 
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::Duration;
 
 use http::Request;
@@ -30,6 +31,10 @@ struct Fleet {
 
 impl Fleet {
     fn at(server: &Server) -> Self {
+        Self::at_url(&server.url())
+    }
+
+    fn at_url(url: &str) -> Self {
         let mut fleet = Self {
             api: Api::new(Limit::sliding_log(QUOTA, SECOND)),
             ledgers: Vec::new(),
@@ -37,7 +42,7 @@ impl Fleet {
             stops: Arc::default(),
         };
         for _ in 0..4 {
-            let ledger = Ledger::new(&server.url()).unwrap();
+            let ledger = Ledger::new(url).unwrap();
             fleet
                 .ledgers
                 .push(ledger.secret("one deployment").processes(4));
@@ -230,4 +235,70 @@ async fn a_refusal_in_one_process_is_pushed_to_the_others() {
         calls,
         "the other process was told before it called"
     );
+}
+
+/// A port behind which one server is, and then another.
+struct Switch {
+    port: u16,
+    target: Arc<AtomicU16>,
+}
+
+impl Switch {
+    fn to(server: &Server) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let target = Arc::new(AtomicU16::new(server.port()));
+        let switched = Arc::clone(&target);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let port = switched.load(Ordering::Relaxed);
+                if let Ok(server) = TcpStream::connect(("127.0.0.1", port)) {
+                    for (mut from, mut to) in [
+                        (client.try_clone().unwrap(), server.try_clone().unwrap()),
+                        (server, client),
+                    ] {
+                        std::thread::spawn(move || {
+                            let _ = std::io::copy(&mut from, &mut to);
+                            let _ = to.shutdown(std::net::Shutdown::Both);
+                        });
+                    }
+                }
+            }
+        });
+        Self { port, target }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_lost_the_last_writes_takes_over_without_a_refusal() {
+    let Some((master, replica)) = server::start(&[]).zip(server::start(&[])) else {
+        return;
+    };
+    let port = master.port().to_string();
+    replica.command::<()>(&["REPLICAOF", "127.0.0.1", &port]);
+    let is_linked = || {
+        let text: String = replica.command(&["INFO", "replication"]);
+        text.contains("master_link_status:up")
+    };
+    while !is_linked() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let switch = Switch::to(&master);
+    let fleet = Fleet::at_url(&format!("redis://127.0.0.1:{}", switch.port));
+    tokio::time::sleep(2 * SECOND).await;
+    // What is written from now on does not reach it.
+    replica.command::<()>(&["REPLICAOF", "127.0.0.1", "1"]);
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    switch.target.store(replica.port(), Ordering::Relaxed);
+    drop(master);
+    // It is found read-only for a while, and then promoted.
+    let alone = fleet.served_within(Duration::from_millis(500)).await;
+    replica.command::<()>(&["REPLICAOF", "NO", "ONE"]);
+    let back = fleet.served_within(3 * SECOND).await;
+    println!("{alone} of 100 meanwhile, {back} of 600 as it has taken over");
+    assert_eq!(fleet.api.refusals(), 0);
+    assert!(!fleet.is_alone(0));
+    assert_eq!(fleet.ledgers[0].status()[0].members, 4);
+    assert!(back > 300, "{back}");
+    fleet.end().await;
 }

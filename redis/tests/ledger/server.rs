@@ -22,14 +22,29 @@ pub(crate) struct Server {
 ///
 /// If no server is installed and `TOWER_BACKOFF_SKIP_REDIS` is not set.
 pub(crate) fn start(arguments: &[&str]) -> Option<Server> {
+    start_on(free_port(), arguments)
+}
+
+/// Starts a server that may not know these arguments: then it ends, and there is none.
+pub(crate) fn try_start(arguments: &[&str]) -> Option<Server> {
+    let mut server = spawn(free_port(), arguments)?;
+    server.wait().then_some(server)
+}
+
+pub(crate) fn free_port() -> u16 {
     // The nodes of a cluster talk at a port that is 10,000 higher.
     let free = (0..1_000).map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
     let ports = free.map(|free| free.local_addr().unwrap().port());
-    let port = { ports }.find(|port| *port < 55_000).unwrap();
-    start_on(port, arguments)
+    { ports }.find(|port| *port < 55_000).unwrap()
 }
 
 pub(crate) fn start_on(port: u16, arguments: &[&str]) -> Option<Server> {
+    let mut server = spawn(port, arguments)?;
+    assert!(server.wait(), "the server does not start");
+    Some(server)
+}
+
+fn spawn(port: u16, arguments: &[&str]) -> Option<Server> {
     static SERVERS: AtomicU32 = AtomicU32::new(0);
     let number = SERVERS.fetch_add(1, Ordering::Relaxed);
     let name = format!("tower-backoff-redis-{}-{number}", std::process::id());
@@ -58,13 +73,11 @@ pub(crate) fn start_on(port: u16, arguments: &[&str]) -> Option<Server> {
         );
         return None;
     };
-    let server = Server {
+    Some(Server {
         process,
         folder,
         port,
-    };
-    server.wait();
-    Some(server)
+    })
 }
 
 impl Server {
@@ -94,15 +107,17 @@ impl Server {
         self.process.id()
     }
 
-    fn wait(&self) {
+    /// Waits until it listens. Whether it does.
+    fn wait(&mut self) -> bool {
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(
-                started.elapsed() < Duration::from_secs(10),
-                "the server does not start"
-            );
+            let has_ended = matches!(self.process.try_wait(), Ok(Some(_)));
+            if has_ended || started.elapsed() > Duration::from_secs(10) {
+                return false;
+            }
             sleep(Duration::from_millis(10));
         }
+        true
     }
 }
 

@@ -5,6 +5,7 @@ mod granting;
 mod members;
 mod published;
 mod settling;
+mod starving;
 mod terms;
 #[cfg(test)]
 mod tests;

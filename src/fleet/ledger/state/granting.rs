@@ -31,7 +31,7 @@ impl LedgerState {
     /// Serves all accounts, or none if the first call could not be sent yet. Also returns when to ask again, if one
     /// gets nothing.
     ///
-    /// Who held a part of what a call needs, and waited for the rest, would keep it from others that do the same.
+    /// A member that holds a part of what a call needs, and waits for the rest, keeps it from others that do the same.
     pub(super) fn grant_all(
         &mut self,
         record: &mut MemberRecord,
@@ -173,51 +173,8 @@ impl LedgerState {
         }
     }
 
-    /// A member that has less than its share got nothing: until it asks again, it goes before those that have more.
-    fn note_starved(
-        &mut self,
-        record: &MemberRecord,
-        unit: usize,
-        told: &MemberAccount,
-        terms: &Terms,
-        ask: u64,
-        now: u64,
-    ) {
-        let is_open = self.cooldown.closed_for(now) == 0 && !self.cooldown.is_slow_start();
-        let has_less = bounded(told.held) < self.equal_share(unit, terms, now);
-        let account = &mut self.accounts[unit];
-        let is_first = now >= account.starved_until || record.granted_at <= account.starved_since;
-        if is_open && has_less && is_first {
-            account.starved_until = now + 2 * ask;
-            account.starved_since = record.granted_at;
-        }
-    }
-
-    /// Whether not every member can have what its first call needs within one window.
-    fn has_fewer_places_than_members(
-        &self,
-        unit: usize,
-        told: &MemberAccount,
-        terms: &Terms,
-        now: u64,
-    ) -> bool {
-        let members = self.members.leased().max(1) as u64;
-        let limits = self.binding(unit, terms, now).map(|(_, _, limit)| limit);
-        let least = limits.min().unwrap_or(UNLIMITED);
-        least / members < u64::from(told.first)
-    }
-
-    /// What each member may hold, if all hold as much.
-    fn equal_share(&self, unit: usize, terms: &Terms, now: u64) -> u64 {
-        let members = self.members.leased().max(1) as u64;
-        let limits = self.binding(unit, terms, now).map(|(_, _, limit)| limit);
-        limits
-            .min()
-            .map_or(UNLIMITED, |limit| (limit / members).max(1))
-    }
-
     /// The windows that bind a unit now, with their limits.
-    fn binding<'a>(
+    pub(super) fn binding<'a>(
         &self,
         unit: usize,
         terms: &'a Terms,
