@@ -26,6 +26,7 @@ pub(crate) fn start(arguments: &[&str]) -> Option<Server> {
 }
 
 /// Starts a server that may not know these arguments: then it ends, and there is none.
+#[cfg(feature = "rustls")]
 pub(crate) fn try_start(arguments: &[&str]) -> Option<Server> {
     let mut server = spawn(free_port(), arguments)?;
     server.wait().then_some(server)
