@@ -14,6 +14,7 @@ pub use exchange::{
 pub use listener::ClosingListener;
 pub use state::LedgerState;
 
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub(crate) use listener::HearsClosings;
 
 use crate::scope::ScopeName;
