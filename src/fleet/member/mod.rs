@@ -7,24 +7,24 @@ mod exchanging;
 mod log;
 mod outcome;
 mod settled_log;
+mod shared;
 mod state;
 mod task;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use self::state::{MemberState, Standing};
-use super::ledger::{ClosingListener, HearsClosings, LedgerClient, Unreachable};
-use super::{
-    CallOutcome, CloseReason, Fleet, GateHandle, Grant, GrantId, Joining, Member, ScopeName,
-};
+use self::shared::{LeasingMember, SharedMember, lock};
+use self::state::MemberState;
+use super::ledger::{ClosingListener, HearsClosings, LedgerClient};
+use super::{Fleet, Joining, Member, ScopeName};
 use crate::scope::Scope;
-use crate::time::{Clock, Moment, Rng};
+use crate::time::{Clock, Rng};
 
 /// A fleet whose members lease parts of the quotas from a ledger that all processes share.
 ///
@@ -281,124 +281,6 @@ impl<L: LedgerClient> Fleet for LedgerFleet<L> {
         shared.run();
         Box::new(LeasingMember(shared))
     }
-}
-
-/// What the gates of a scope, its task and the fleet share.
-struct SharedMember<L> {
-    client: Arc<L>,
-    name: ScopeName,
-    scope: Scope,
-    state: Mutex<MemberState>,
-    gates: Mutex<Vec<GateHandle>>,
-    changed: Notify,
-    left: Notify,
-    is_running: AtomicBool,
-    /// How many gates have this member.
-    users: AtomicUsize,
-    timeout: Duration,
-}
-
-/// The member of one gate.
-struct LeasingMember<L: LedgerClient>(Arc<SharedMember<L>>);
-
-impl<L: LedgerClient> SharedMember<L> {
-    fn state(&self) -> MutexGuard<'_, MemberState> {
-        lock(&self.state)
-    }
-
-    /// Adds a gate, unless the last one is gone: then the member leaves.
-    fn try_use(&self) -> bool {
-        let one_more = |users| (users > 0).then_some(users + 1);
-        let users = &self.users;
-        users
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
-            .is_ok()
-    }
-
-    /// Tells the state something, and the task if an exchange is due for that.
-    fn tell<T>(&self, tell: impl FnOnce(&mut MemberState, Moment) -> T) -> T {
-        let now = Clock::default().now();
-        let mut state = self.state();
-        let told = tell(&mut state, now);
-        let is_due = state.is_exchange_due(now);
-        let wakes_gates = std::mem::take(&mut state.wakes_gates);
-        drop(state);
-        if wakes_gates {
-            self.wake_gates();
-        }
-        if is_due {
-            self.changed.notify_one();
-        }
-        told
-    }
-
-    fn status(&self, now: Moment) -> MemberStatus {
-        let state = self.state();
-        MemberStatus {
-            scope: self.scope.clone(),
-            members: state.known.members,
-            alone_for: match state.standing {
-                Standing::Alone(alone) => Some(now.since(alone.since)),
-                Standing::Joining | Standing::Leased | Standing::Left => None,
-            },
-            free: state.known.free,
-        }
-    }
-}
-
-impl<L: LedgerClient> HearsClosings for SharedMember<L> {
-    fn on_closing(&self, closed_for: Duration) {
-        self.tell(|state, now| state.on_foreign_close(closed_for, now));
-    }
-}
-
-impl<L: LedgerClient> Member for LeasingMember<L> {
-    fn admit(&self, cost: u32) -> Grant {
-        let (grant, has_left) = self.0.tell(|state, now| {
-            let grant = state.admit(cost, now);
-            (grant, state.standing == Standing::Left)
-        });
-        // Its runtime may have ended.
-        if !has_left && !self.0.is_running.load(Ordering::Acquire) {
-            self.0.run();
-        }
-        grant
-    }
-
-    fn on_late_send(&self, grant: GrantId) {
-        self.0.tell(|state, now| state.on_late_send(grant, now));
-    }
-
-    fn on_return(&self, grant: GrantId) {
-        self.0.tell(|state, now| state.on_return(grant, now));
-    }
-
-    fn on_outcome(&self, grant: Option<GrantId>, outcome: &CallOutcome) {
-        self.0
-            .tell(|state, now| state.on_outcome(grant, outcome, now));
-    }
-
-    fn on_body_end(&self, grant: GrantId) {
-        self.0.tell(|state, now| state.on_body_end(grant, now));
-    }
-
-    fn on_close(&self, closed_for: Duration, reason: CloseReason) {
-        self.0
-            .tell(|state, now| state.on_close(closed_for, reason, now));
-    }
-}
-
-impl<L: LedgerClient> Drop for LeasingMember<L> {
-    fn drop(&mut self) {
-        if self.0.users.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.begin_to_leave();
-        }
-    }
-}
-
-/// Nothing under the locks here can panic halfway.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(all(test, not(model)))]

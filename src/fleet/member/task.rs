@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::log;
+use super::shared::{SharedMember, lock};
 use super::state::Standing;
-use super::{SharedMember, Unreachable, lock};
 use crate::fleet::GateHandle;
-use crate::fleet::ledger::{Exchange, LedgerClient, Reply};
+use crate::fleet::ledger::{Exchange, LedgerClient, Reply, Unreachable};
 use crate::time::{Clock, Moment};
 
 /// What the task does next.
