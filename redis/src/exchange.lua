@@ -71,6 +71,8 @@ local LENT, SETTLED = 20, 21
 local RETURNING_UNTIL, RETURNING, REMAINING, STARVED_UNTIL = 26, 27, 28, 29
 -- Of unit u at + u: when that member was granted something last.
 local STARVED_SINCE = 32
+-- How many members of an earlier ledger were heard.
+local RETURNED = 35
 local WINDOW_NUMBERS = 7
 
 -- The fields `m:<member>`: a number each, and four for each unit u, at + 4 * u; then when something was granted last.
@@ -82,7 +84,7 @@ local stored = call('HMGET', KEYS[1], 'state', 'm:' .. me)
 
 local function new_state()
   return { {}, now, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UNLIMITED, UNLIMITED, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 end
 local function new_record() return { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } end
 
@@ -91,8 +93,8 @@ local state = stored[1] and unpack_numbers(stored[1]) or new_state()
 local is_known = stored[2] and true or false
 local record = is_known and unpack_numbers(stored[2]) or new_record()
 record[SERVED_AT] = record[SERVED_AT] or 0
-if not state[STARVED_SINCE + 2] then
-  for index = #state + 1, STARVED_SINCE + 2 do state[index] = 0 end
+if not state[RETURNED] then
+  for index = #state + 1, RETURNED do state[index] = 0 end
 end
 for index, window in ipairs(windows) do
   local sums, first = state[SUMS], WINDOW_NUMBERS * (index - 1) + 1
@@ -379,11 +381,12 @@ end
 -- Late, unknown, or knowing more than the ledger ----------------------------------------------------------------------
 
 if is_known and sequence <= record[SEQUENCE] then return finish(reply(LATE, 0)) end
+local has_returned = false
 if not is_known then
   if state[LEASED] + call('ZCARD', KEYS[3]) >= MOST_MEMBERS then return finish(reply(LATE, 0)) end
-  local remembers = members_known > 1
-  for _, account in ipairs(told) do remembers = remembers or account.settled > 0 or account.confirmed > 0 end
-  if remembers then state[REMEMBERED] = max(state[REMEMBERED], members_known, 1) end
+  has_returned = members_known > 1
+  for _, account in ipairs(told) do has_returned = has_returned or account.settled > 0 or account.confirmed > 0 end
+  if has_returned then state[REMEMBERED] = max(state[REMEMBERED], members_known, 1) end
 end
 if not tells_all then
   for _, account in ipairs(told) do
@@ -396,6 +399,7 @@ end
 
 -- What the others have sent meanwhile is not known until they have told it.
 if tells_all then state[RETURNING_UNTIL], state[RETURNING] = now + RETURN, members_known end
+if has_returned then state[RETURNED] = state[RETURNED] + 1 end
 
 -- What it holds and has settled ---------------------------------------------------------------------------------------
 
@@ -561,9 +565,10 @@ local function share_while_unknown(account)
     if binds(window, account.unit) and (is_returning or has_forgotten) then
       local _, limit = free_in(window)
       share = min(share, max(0, floor(limit / members) - account.in_window - account.held))
-      -- One that was not heard of yet may have had nearly all. Within this time all are that are alive.
+      -- One that was not heard of yet may have had nearly all. Within this time all are that are alive. A newcomer says
+      -- nothing about it.
       local is_first_lap = now < state[BEGAN_AT] + floor(lease * 5 / 16)
-      if has_forgotten and leased < state[REMEMBERED] and is_first_lap then share = 0 end
+      if has_forgotten and state[RETURNED] < state[REMEMBERED] and is_first_lap then share = 0 end
     end
   end
   return share

@@ -34,6 +34,9 @@ pub struct LedgerState {
     began_at: Option<u64>,
     /// The most members that anybody remembers from an earlier ledger. Zero: this is a first start.
     remembered: u64,
+    /// How many members of an earlier ledger were heard.
+    #[cfg_attr(feature = "file", serde(default))]
+    returned: u64,
     /// Until when other members may still be alone, and how many there are.
     returning: Option<(u64, u64)>,
     accounts: [Account; UNITS],
@@ -91,6 +94,7 @@ impl LedgerState {
             None => self.note_memory(exchange),
             Some(_) => {}
         }
+        let has_returned = record.is_none() && remembers(exchange);
         if !exchange.tells_all && knows_less(record.as_ref(), exchange, &terms) {
             self.note_closing(exchange, &terms, now);
             return self.reply(exchange, &terms, ReplyState::TellAll, now);
@@ -101,6 +105,7 @@ impl LedgerState {
             let members = u64::from(exchange.members_known);
             self.returning = Some((now + RETURN, members));
         }
+        self.returned += u64::from(has_returned);
         let mut record = record.unwrap_or_default();
         self.settle_told(&mut record, exchange, &terms, now);
         record.sequence = exchange.sequence;
@@ -169,9 +174,7 @@ impl LedgerState {
 
     /// A member that this ledger does not know may remember one from before this one began.
     fn note_memory(&mut self, exchange: &Exchange) {
-        let has_settled =
-            |account: &super::MemberAccount| account.settled > 0 || account.confirmed > 0;
-        if exchange.members_known > 1 || exchange.accounts.iter().any(has_settled) {
+        if remembers(exchange) {
             let known = u64::from(exchange.members_known).max(1);
             self.remembered = self.remembered.max(known);
         }
@@ -203,6 +206,13 @@ impl LedgerState {
             grants: vec![Vec::<Granted>::new(); exchange.accounts.len()],
         }
     }
+}
+
+/// Whether a member has exchanged with a ledger, or was alone, before.
+fn remembers(exchange: &Exchange) -> bool {
+    let mut accounts = exchange.accounts.iter();
+    exchange.members_known > 1
+        || accounts.any(|account| account.settled > 0 || account.confirmed > 0)
 }
 
 /// Whether the ledger has forgotten some of what it has confirmed to this member.

@@ -237,9 +237,10 @@ impl LedgerState {
             began_at.is_some_and(|began_at| now < began_at + window.length.max(terms.lease))
         };
         let unknown = windows.filter(|(_, window, _)| returning.is_some() || has_forgotten(window));
-        // One that was not heard of yet may have had nearly all.
+        // One that was not heard of yet may have had nearly all. A newcomer says nothing about it.
         let is_first_lap = |began_at: u64| now < began_at + terms.first_lap();
-        let is_heard_in_part = leased < self.remembered && began_at.is_some_and(is_first_lap);
+        let is_heard_in_part =
+            self.returned < self.remembered && began_at.is_some_and(is_first_lap);
         let shares = unknown.map(|(_, window, limit)| {
             let share = (limit / members.max(1)).saturating_sub(has);
             if is_heard_in_part && has_forgotten(window) {

@@ -126,6 +126,11 @@ impl Members {
     }
 
     #[cfg(test)]
+    pub(super) fn is_leased(&self, member: u64) -> bool {
+        self.leases.iter().any(|(_, leased)| *leased == member)
+    }
+
+    #[cfg(test)]
     pub(super) fn known(&self) -> usize {
         self.records.len()
     }

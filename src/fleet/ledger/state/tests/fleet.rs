@@ -16,6 +16,8 @@ pub(super) struct SimulatedFleet {
     next_id: u64,
     /// When each call was counted by the server, and what it cost.
     pub(super) counted: Vec<(u64, u32)>,
+    /// Whether a member has come back after its lease had ended.
+    pub(super) has_returned: bool,
 }
 
 pub(super) fn window(unit: QuotaUnit, limit: u32, length: u64) -> Window {
@@ -37,6 +39,7 @@ impl SimulatedFleet {
             members: Vec::new(),
             next_id: 1,
             counted: Vec::new(),
+            has_returned: false,
         };
         for _ in 0..members {
             fleet.join();
@@ -88,6 +91,10 @@ impl SimulatedFleet {
     }
 
     pub(super) fn deliver(&mut self, exchange: &Exchange) -> Reply {
+        let record = self.state.members.record(exchange.member);
+        self.has_returned |= record.is_some_and(|record| {
+            record.until <= self.now || !self.state.members.is_leased(exchange.member)
+        });
         self.state
             .exchange(exchange, Duration::from_micros(self.now))
     }

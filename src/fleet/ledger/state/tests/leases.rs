@@ -203,3 +203,18 @@ fn a_ledger_that_has_forgotten_grants_shares() {
     told.now += 1;
     assert!(!granted(&told.tell(said(2, 5).holds(4).needs(10))).is_empty());
 }
+
+#[test]
+fn a_newcomer_is_not_taken_for_a_member_that_has_to_return() {
+    let mut told = Told::new();
+    let mut first = said(1, 1).needs(10);
+    first.members_known = 2;
+    assert_eq!(granted(&told.tell(first.clone())), []);
+    // The other one may have had nearly all, and is not this one.
+    assert_eq!(granted(&told.tell(said(3, 1).needs(10))), []);
+    first.sequence = 2;
+    assert_eq!(granted(&told.tell(first)), []);
+    let mut second = said(2, 1).needs(10);
+    second.members_known = 2;
+    assert!(!granted(&told.tell(second)).is_empty());
+}
