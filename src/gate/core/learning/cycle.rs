@@ -54,6 +54,13 @@ pub(crate) struct Ticket {
     pub(crate) is_promised: bool,
 }
 
+impl Ticket {
+    /// How many were in flight with this call.
+    pub(super) fn at_once(self) -> u32 {
+        u32::from(self.in_flight) + 1
+    }
+}
+
 /// How long a refusal closes the gate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum RefusalWait {
@@ -103,8 +110,7 @@ impl Cycle {
 
     pub(super) fn on_admit(&mut self, ticket: Ticket) {
         self.sent += 1;
-        let in_flight = u32::from(ticket.in_flight) + 1;
-        self.most_in_flight = self.most_in_flight.max(in_flight);
+        self.most_in_flight = self.most_in_flight.max(ticket.at_once());
         if ticket.is_extra {
             self.extras.sent += 1;
             self.extras.allowed = self.extras.allowed.saturating_sub(1);

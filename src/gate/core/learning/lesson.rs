@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::at_once::AtOnce;
 use super::cycle::{Cycle, RefusalWait, Ticket};
-use super::pattern::{AtOnce, Misses, Pattern};
+use super::pattern::{Misses, Pattern};
 use super::price::Price;
 use super::round_trip::RoundTrip;
 use crate::time::Moment;
@@ -22,10 +23,12 @@ pub(super) struct Lesson {
     age: Duration,
     /// How long after the start of the last cycle that was served.
     since_served: Duration,
-    wait: RefusalWait,
+    pub(super) wait: RefusalWait,
     only_extras: bool,
     /// The fewest other calls that were on their way together with a refused one.
-    beside: u32,
+    pub(super) beside: u32,
+    /// Whether those were more than with the calls that were served lately.
+    pub(super) is_crowded: bool,
 }
 
 /// What follows from a lesson, besides what the pattern keeps.
@@ -63,6 +66,7 @@ impl Lesson {
             wait,
             only_extras: ticket.is_extra,
             beside,
+            is_crowded: false,
         }
     }
 
@@ -71,6 +75,7 @@ impl Lesson {
         self.index = self.index.min(other.index);
         self.only_extras &= other.only_extras;
         self.beside = self.beside.min(other.beside);
+        self.is_crowded &= other.is_crowded;
     }
 
     /// The wait that the server named, if it is one.
@@ -150,10 +155,16 @@ impl Pattern {
             self.calm_since = now;
         }
         self.at_once.used = 0;
+        if !is_probe && self.learn_from_crowd(lesson, cycle, served) {
+            return Conclusion {
+                slowly: true,
+                goes_on: None,
+            };
+        }
         if self.at_once.is_limited() && lesson.beside.saturating_mul(2) < self.at_once.limit {
             self.at_once.give_up(); // it was refused though few were on their way
         }
-        if self.lower_at_once(cycle, served, round_trip) {
+        if self.lower_at_once(lesson, cycle, served, round_trip) {
             return Conclusion {
                 slowly: true,
                 goes_on: None,
@@ -181,37 +192,6 @@ impl Pattern {
             slowly: true,
             goes_on,
         }
-    }
-
-    /// Blames the calls at once for the refusal, if they held the calls back. Returns whether they did.
-    fn lower_at_once(&mut self, cycle: &Cycle, served: u32, round_trip: RoundTrip) -> bool {
-        let AtOnce { limit, safe, .. } = self.at_once;
-        if !self.at_once.is_limited() {
-            return false;
-        }
-        if limit > safe {
-            self.at_once.failures += 1;
-            self.at_once.limit = safe;
-            return true;
-        }
-        if self.limit.is_some() || !(cycle.held_by_at_once || served >= limit) {
-            return false;
-        }
-        let is_as_before = served.abs_diff(self.at_once.served) <= served / 8;
-        if is_as_before && served >= 2 * limit {
-            return false; // as many as before, with fewer at once: it is a window
-        }
-        if limit <= 1 {
-            self.at_once.give_up();
-            (self.limit, self.length) = (Some(1), round_trip.mean());
-            return true;
-        }
-        let lower = limit - (limit / 16).max(1);
-        self.at_once = AtOnce {
-            served,
-            ..AtOnce::of(lower)
-        };
-        true
     }
 
     /// Learns from calls beyond the limit: the limit is right, and its end may be known better.

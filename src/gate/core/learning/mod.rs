@@ -3,8 +3,11 @@
 //! The belief is a [`Pattern`]: at most `n` calls in a cycle, and `c` at once. A window is such a pattern, and a
 //! pace is one of few calls in a short cycle. `docs/learning.md` explains how it is found.
 
+mod at_once;
+mod blame;
 mod counters;
 mod cycle;
+mod deciding;
 mod learned_limit;
 mod lesson;
 mod pattern;
@@ -24,21 +27,12 @@ use self::lesson::Lesson;
 use self::pattern::Pattern;
 use self::ramp::Ramp;
 use self::round_trip::RoundTrip;
-use super::blocked::{Blocked, Reason};
+use super::blocked::Reason;
 use crate::hint::Remaining;
 use crate::time::Moment;
 
-/// If no call in flight is answered for this long, one more may go: a probe that hangs must not hold up the others.
-const SILENCE: Duration = Duration::from_secs(2);
-
 /// A scope without a call for this long is idle.
 const IDLE: Duration = Duration::from_secs(1);
-
-/// The first calls to a scope of which nothing is known, sent at once. Half are answered before another leaves.
-const FIRST_SALVO: u32 = 64;
-
-/// The most calls in flight as long as nothing is known.
-const MOST_UNKNOWN: u32 = 256;
 
 /// After this many served calls without a refusal, nothing bounds those in flight.
 const KNOWN_AFTER: u32 = 4_096;
@@ -50,6 +44,8 @@ pub(crate) struct Learner {
     sequence: u32,
     answered: u32,
     served: u32,
+    /// About how many were in flight with the calls that were served lately.
+    served_at_once: u32,
     ramp: Ramp,
     round_trip: RoundTrip,
     last_sent: Moment,
@@ -75,6 +71,7 @@ impl Learner {
             sequence: 0,
             answered: 0,
             served: 0,
+            served_at_once: 0,
             ramp: Ramp::of(cold_start.unwrap_or(u32::MAX)),
             round_trip: RoundTrip::default(),
             last_sent: Moment::START,
@@ -127,86 +124,6 @@ impl Learner {
     pub(crate) fn is_idle(&mut self, now: Moment) -> bool {
         self.counters.roll(0, self.sequence, now);
         self.counters.left(0).is_none_or(|left| left > 0)
-    }
-
-    /// Whether [`blocked`](Self::blocked) would say `None`, told quickly.
-    /// It may say no where that is not so.
-    #[inline]
-    pub(crate) fn is_open(&self, cost: u32, in_flight: u32, now: Moment) -> bool {
-        self.pattern.is_none()
-            && self.lesson.is_none()
-            && !self.ramp.is_full()
-            && in_flight < self.opening()
-            && self.counters.has_slot(cost, in_flight, now)
-    }
-
-    /// Until when one more call is kept, as far as is known, and by what.
-    pub(crate) fn blocked(&mut self, cost: u32, in_flight: u32, now: Moment) -> Option<Blocked> {
-        if self.lesson.is_some() {
-            self.settle(now);
-        }
-        self.counters.roll(in_flight, self.sequence, now);
-        let until = |until, reason| Blocked::until(until, reason, now);
-        let answer = self.last_sent + SILENCE;
-        if self.ramp.is_full() || in_flight >= self.opening() {
-            return until(answer, Reason::SlowStart);
-        }
-        let Some(pattern) = self.pattern.as_deref() else {
-            return self.blocked_by_counters(cost, in_flight, now);
-        };
-        if in_flight >= pattern.at_once() {
-            self.cycle.held_by_at_once |= pattern.is_over(&self.cycle, now);
-            return until(answer, Reason::ConcurrencyLimit);
-        }
-        if let Some(blocked) = self.blocked_by_counters(cost, in_flight, now) {
-            return Some(blocked);
-        }
-        let promises = self.counters.promises(in_flight);
-        let pattern = self.pattern.as_deref()?;
-        let (moment, reason) = pattern.next(&self.cycle, answer, promises, self.round_trip, now)?;
-        until(moment, reason)
-    }
-
-    /// Until when the counters of the server keep a call.
-    fn blocked_by_counters(&mut self, cost: u32, in_flight: u32, now: Moment) -> Option<Blocked> {
-        if self.counters.left(in_flight)? >= i64::from(cost) || self.is_longer_on_the_way() {
-            return None;
-        }
-        let (until, reason) = match (self.counters.resets(), &mut self.pattern) {
-            (Some(resets), _) => (resets, Reason::ServerQuota),
-            (None, _) if in_flight > 0 => (self.last_sent + SILENCE, Reason::ServerQuota),
-            (None, Some(pattern)) if !pattern.is_over(&self.cycle, now) => {
-                pattern.on_counter_spent(&self.cycle);
-                (pattern.end(&self.cycle), Reason::LearnedWindow)
-            }
-            // Nothing says when there is more: one call asks.
-            (None, _) => return None,
-        };
-        Blocked::until(until, reason, now)
-    }
-
-    /// Whether the declared or the learned limit decides, since calls are on their way for as long as its window:
-    /// those in flight do not belong to the window of which a counter speaks.
-    fn is_longer_on_the_way(&self) -> bool {
-        // A reset that is published says more than what was learned.
-        let is_published = self.counters.resets().is_some();
-        let learned = self.pattern.as_deref().filter(|_| !is_published);
-        let learned = learned.and_then(Pattern::window);
-        self.declared.or(learned).is_some_and(|(limit, length)| {
-            2 * self.round_trip() >= length && self.counters.leaves_some_of(limit)
-        })
-    }
-
-    /// How many may be in flight as long as nothing is known.
-    #[inline]
-    fn opening(&self) -> u32 {
-        if self.served >= KNOWN_AFTER || self.pattern.is_some() || self.declared.is_some() {
-            u32::MAX
-        } else if self.answered < FIRST_SALVO / 2 {
-            FIRST_SALVO - self.answered
-        } else {
-            MOST_UNKNOWN.min(FIRST_SALVO / 2 + self.answered)
-        }
     }
 
     /// Notes that a call is admitted. `in_flight` and `waiting` are the numbers of the others.
@@ -317,6 +234,8 @@ impl Learner {
         self.round_trip.add(now.since(sent));
         self.served = self.served.saturating_add(1);
         self.ramp.on_success(ticket, others_wait);
+        let faded = self.served_at_once - self.served_at_once.div_ceil(8);
+        self.served_at_once = faded.max(ticket.at_once());
         let is_new = ticket.sequence.wrapping_sub(self.settled_before) < u32::MAX / 2;
         let Some(pattern) = &mut self.pattern else {
             return;
@@ -392,7 +311,10 @@ impl Learner {
             self.cycle.on_refusal(ticket);
         }
         pattern.forget_call(sent);
-        let seen = Lesson::of(ticket, sent, wait, beside, &self.cycle, pattern);
+        let mut seen = Lesson::of(ticket, sent, wait, beside, &self.cycle, pattern);
+        // Calls that are held back by counters are few before the last one of a window.
+        let follows_counters = self.counters.left(0).is_some();
+        seen.is_crowded = !follows_counters && beside + 1 > self.served_at_once;
         match &mut self.lesson {
             Some(lesson) => lesson.join(seen),
             None => self.lesson = Some(Box::new(seen)),

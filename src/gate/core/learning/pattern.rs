@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Reason;
+use super::at_once::AtOnce;
 use super::cycle::Cycle;
 use super::learned_limit::LearnedLimit;
 use super::price::Price;
@@ -28,6 +29,8 @@ pub(super) struct Pattern {
     /// Whether the last refusal was taken for one that came too early.
     pub(super) was_early: bool,
     pub(super) at_once: AtOnce,
+    /// How many calls took a place at once when too many were refused, the last time.
+    pub(super) crowd: Option<u32>,
     pub(super) price: Price,
     /// Since the last refusal that was no probe's.
     pub(super) calm_since: Moment,
@@ -57,20 +60,6 @@ pub(super) struct TooShort {
     pub(super) since: Moment,
 }
 
-/// How many calls at once are believed to be the limit.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct AtOnce {
-    pub(super) limit: u32,
-    /// This many have proved harmless.
-    pub(super) safe: u32,
-    /// Calls at the limit since it was changed, or refused.
-    pub(super) used: u32,
-    /// How often in a row one more was refused.
-    pub(super) failures: u32,
-    /// How many were served when the limit was lowered last.
-    pub(super) served: u32,
-}
-
 /// What became of calls beyond the limit that were served.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Growth {
@@ -94,32 +83,6 @@ pub(super) struct Misses {
     pub(super) opens_from: Option<Moment>,
 }
 
-impl AtOnce {
-    const UNLIMITED: Self = Self {
-        limit: u32::MAX,
-        safe: u32::MAX,
-        used: 0,
-        failures: 0,
-        served: 0,
-    };
-
-    pub(super) fn is_limited(self) -> bool {
-        self.limit < u32::MAX
-    }
-
-    pub(super) fn of(limit: u32) -> Self {
-        Self {
-            limit,
-            safe: limit,
-            ..Self::UNLIMITED
-        }
-    }
-
-    pub(super) fn give_up(&mut self) {
-        *self = Self::UNLIMITED;
-    }
-}
-
 impl Pattern {
     /// The numbers that are remembered at most, one for each call of a cycle.
     const MOST_REMEMBERED: usize = 1_024;
@@ -139,6 +102,7 @@ impl Pattern {
             is_tested: false,
             was_early: false,
             at_once: AtOnce::UNLIMITED,
+            crowd: None,
             price: Price::Floor(Duration::ZERO),
             calm_since: now,
             last_probe: now,
@@ -307,20 +271,6 @@ impl Pattern {
             let took = sent.since(start);
             self.understated = self.understated.max(took.saturating_sub(self.length));
             self.length = self.length.max(took);
-        }
-    }
-
-    /// Gives the limit up if twice as many calls were served in one cycle: then it is the calls at once that are limited.
-    pub(super) fn give_up_limit_if_at_once(&mut self, cycle: &Cycle) {
-        let refused = cycle.refused + cycle.extras.refused;
-        let served = cycle.answered.saturating_sub(refused);
-        if self.limit.is_some()
-            && self.at_once.is_limited()
-            && served >= cycle.limit * 2 + 3
-            && cycle.most_in_flight >= self.at_once.limit
-        {
-            self.limit = None;
-            self.forget_calls();
         }
     }
 

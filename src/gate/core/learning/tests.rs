@@ -125,7 +125,7 @@ fn a_probe_that_hangs_holds_no_call_up_for_ever() {
     let mut gate = LearningGate::refused_after_20();
     assert_eq!(gate.send(1_000).len(), 1);
     for _ in 0..5 {
-        gate.now += SILENCE;
+        gate.now += deciding::SILENCE;
         assert_eq!(gate.send(1_000).len(), 1);
     }
 }
@@ -194,6 +194,40 @@ fn a_shorter_window_is_tried_with_one_call() {
     }
     let shortest = lengths.iter().min().expect("many");
     assert!(*shortest <= 20 * SECOND, "{shortest:?}");
+}
+
+/// A gate behind a server that serves eight calls at once, after many that came one by one and then nine at once.
+fn refused_at_nine_at_once(wait: RefusalWait) -> LearningGate {
+    let mut gate = LearningGate::new();
+    for _ in 0..100 {
+        let sent = gate.send(1);
+        gate.answer(&sent, 1, wait);
+    }
+    for _ in 0..3 {
+        for at_once in 1..=9 {
+            let sent = gate.send(at_once);
+            let served = sent.len().min(8);
+            gate.answer(&sent, served, wait);
+        }
+        gate.now += 2 * SECOND;
+    }
+    gate
+}
+
+#[test]
+fn calls_at_once_are_to_blame_if_far_fewer_were_sent_than_before_but_more_at_once() {
+    let mut gate = refused_at_nine_at_once(RefusalWait::Floor(SECOND));
+    gate.send(1);
+    let pattern = gate.learner.pattern.as_deref().unwrap();
+    assert_eq!(pattern.at_once(), 8);
+    assert!(pattern.limit.is_some_and(|limit| limit > 100));
+}
+
+#[test]
+fn a_refusal_that_names_its_wait_blames_no_calls_at_once() {
+    let mut gate = refused_at_nine_at_once(RefusalWait::Named(SECOND));
+    gate.send(1);
+    assert_ne!(gate.learner.pattern.as_deref().unwrap().at_once(), 8);
 }
 
 #[test]
