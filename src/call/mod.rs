@@ -11,6 +11,7 @@ mod entry;
 mod fast_path;
 mod finish;
 mod grpc;
+mod low_quota;
 mod outcome;
 mod outgoing;
 mod partial;

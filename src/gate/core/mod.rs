@@ -35,6 +35,7 @@ pub(crate) use breaker::{BreakerState, PathHash};
 pub(crate) use closing::Closed;
 pub(crate) use cooldown::{ClosedUntil, Closing, OpensAt, ProvisionalId, Wait};
 pub(crate) use learning::Ticket;
+pub(crate) use window::LowWindow;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -359,6 +360,17 @@ impl Core {
     /// What was learned of the limiter, if anything was.
     pub(crate) fn learned(&self) -> Option<LearnedLimit> {
         self.learner.learned()
+    }
+
+    /// Whether little seems to be left of a declared quota, and that is news.
+    #[inline]
+    pub(crate) fn has_low_news(&self) -> bool {
+        self.limits.has_low_news()
+    }
+
+    /// Says what is left of a declared quota of which little is left, once until there is enough again.
+    pub(crate) fn take_low_news(&mut self, now: Moment) -> Option<LowWindow> {
+        self.limits.take_low_news(now)
     }
 
     pub(crate) fn in_flight(&self) -> u32 {

@@ -1,7 +1,11 @@
 //! The sliding window of one declared quota: its slots, and when each of them is free again.
 
+mod low;
 mod ring;
 
+pub(crate) use low::LowWindow;
+
+use low::LowWatch;
 use ring::{Ring, SLOTS};
 
 use std::num::NonZeroU64;
@@ -47,6 +51,7 @@ pub(crate) struct SlidingWindow {
     is_plan: bool,
     /// A limit that was published for a longer window: near its end it looks like this one's.
     of_another: Option<u32>,
+    low: LowWatch,
 }
 
 /// No wait is longer; see [`later`](crate::time::later).
@@ -77,6 +82,7 @@ impl SlidingWindow {
             declared: limit,
             is_plan: false,
             of_another: None,
+            low: LowWatch::OFF,
         }
     }
 
@@ -108,6 +114,19 @@ impl SlidingWindow {
             per_call,
             spread,
             for_urgent: if window.burst_window { 0 } else { for_urgent },
+            ..window
+        })
+    }
+
+    /// The same, told when no more than this part of the quota is left, in percent.
+    pub(super) fn watched(quota: &Quota, percent: u8) -> impl Iterator<Item = Self> + use<> {
+        let watch = LowWatch::of(quota, percent);
+        Self::of(quota).map(move |window| Self {
+            low: if window.burst_window {
+                LowWatch::OFF
+            } else {
+                watch
+            },
             ..window
         })
     }
@@ -162,6 +181,35 @@ impl SlidingWindow {
             used: self.reserved,
             limit: self.limit,
             window: Some(self.length.duration()),
+        }
+    }
+
+    /// Whether little seems to be left, and that is news.
+    #[inline]
+    pub(super) fn has_low_news(&self) -> bool {
+        self.low.is_news(self.reserved)
+    }
+
+    /// Says what is left if that is little, once until half of it was free.
+    pub(super) fn take_low_news(&mut self, now: Moment) -> Option<LowWindow> {
+        let frees = self.first_end(now);
+        if !self.has_low_news() {
+            return None;
+        }
+        self.low.on_told();
+        Some(LowWindow {
+            limit: self.limit,
+            remaining: self.limit.saturating_sub(self.reserved),
+            length: self.length.duration(),
+            frees_in: frees.map(|frees| frees.since(now)),
+        })
+    }
+
+    /// Leaves it to the counters of the server to say what is left, if they have the same limit.
+    #[inline]
+    pub(super) fn on_published(&mut self, limit: u32) {
+        if limit == self.limit {
+            self.low = LowWatch::OFF;
         }
     }
 
@@ -349,6 +397,7 @@ impl SlidingWindow {
     fn free_before(&mut self, now: u64) {
         let freed = self.ring.empty(self.first, now.saturating_sub(self.first));
         self.reserved = u64::from(self.reserved).saturating_sub(freed) as u32;
+        self.low.on_freed(self.reserved);
     }
 }
 
