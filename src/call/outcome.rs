@@ -16,9 +16,9 @@ use crate::gate::{BreakerState, Permit, RetryReceipt};
 use crate::inner::Inner;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
 use crate::retry::Budget;
+use crate::telemetry::trace;
 use crate::telemetry::trace::Cause;
 use crate::telemetry::{Report, StopReason};
-use crate::telemetry::{meter, trace};
 use crate::time::Moment;
 use crate::time::Timer;
 
@@ -323,7 +323,6 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         retry_state.sleep_until = (opens != Some(next)).then_some(next);
         let decided_by = retry_state.decided_by.as_deref().unwrap_or_default();
         let scope = self.permit.gate().scope();
-        meter::on_wait(scope, next - received_at);
         trace::on_retry(scope, attempts, cause, next - received_at, decided_by);
     }
 

@@ -208,14 +208,15 @@ impl Progress {
         self.waits_since = Some(now);
     }
 
-    /// A wait is over that began then, or `or_since`: the call is sent, or ends.
-    pub(super) fn end_wait(&mut self, or_since: Option<Moment>, now: Moment) {
+    /// A wait is over that began then, or `or_since`: the call is sent, or ends. Returns how long it was.
+    pub(super) fn end_wait(&mut self, or_since: Option<Moment>, now: Moment) -> Duration {
         let Some(since) = self.waits_since.take().or(or_since) else {
-            return;
+            return Duration::ZERO;
         };
         let gated_since = self.backs_off_until.take().unwrap_or(since);
         self.waited += now.since(since);
         self.gated += now.since(gated_since);
+        now.since(since)
     }
 }
 
