@@ -139,7 +139,8 @@ impl RetryLayer {
     ///
     /// A call has one scope. Where it is counted twice, per key *and* per tenant, each count takes a layer, one inside the
     /// other. A call that the outer layer has sent may wait at the gate of the inner one; so the
-    /// [`slack`](crate::Quota::slack) of the outer quota is the patience of the inner layer:
+    /// [`slack`](crate::Quota::slack) of the outer quota is the patience of the inner layer. A refusal closes the gate of the
+    /// inner one, and that of the outer one only if the inner layer gives up:
     ///
     /// ```
     /// use std::time::Duration;

@@ -10,6 +10,7 @@ mod acquire;
 mod entry;
 mod fast_path;
 mod finish;
+mod given_up;
 mod grpc;
 mod low_quota;
 mod outcome;

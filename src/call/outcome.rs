@@ -2,23 +2,24 @@
 
 use std::task::{Context, Poll, ready};
 
-use http::{Response, StatusCode, response};
+use http::{Extensions, Response, StatusCode, response};
 use http_body::Body;
 
+use super::given_up::GivenUp;
 use super::progress::{Ended, Plan, RetryGate};
 use super::verdict::{apply_verdict, close_provisionally, decided_by};
 use super::{Call, LastOutcome, Next};
 use crate::body::{BodyReader, Replay, ResponseBody, StoredResponse};
 use crate::config::Settings;
-use crate::error::{BoxError, NotBefore};
+use crate::error::BoxError;
 use crate::failure::{self, Delivery, FailureKind};
 use crate::gate::{BreakerState, Permit, RetryReceipt};
 use crate::inner::Inner;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
 use crate::retry::Budget;
+use crate::telemetry::StopReason;
 use crate::telemetry::trace;
 use crate::telemetry::trace::Cause;
-use crate::telemetry::{Report, StopReason};
 use crate::time::Moment;
 use crate::time::Timer;
 
@@ -195,7 +196,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         }
         let ended = Ended {
             verdict,
-            given_up: answer.given_up(),
+            given_up: GivenUp::on_response(answer.extensions(), received_at),
             replayable: self.outgoing.body.is_some(),
             opens,
             at: received_at,
@@ -250,8 +251,8 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         if is_unseen {
             self.outgoing.on_unseen();
         }
-        // Told by a layer of this kind further inside: it has waited as long as it could.
-        let given_up = NotBefore::find(&*error).map(|_| StopReason::PatienceExceeded);
+        let given_up = GivenUp::on_error(&*error, received_at);
+        let says_when = given_up.is_some();
         let ended = Ended {
             verdict: &verdict,
             given_up,
@@ -271,6 +272,9 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                 );
                 self.retry_state().last_outcome = Some(LastOutcome::Error(error));
                 self.after_drain()
+            }
+            Plan::End(reason, not_before) if says_when => {
+                Next::End(self.end_with_error(error, reason, not_before))
             }
             Plan::End(reason, not_before) => Next::End(match self.error_for(reason, not_before) {
                 Some(error) => self.end_with_not_before(error, self.is_out(), not_before),
@@ -304,7 +308,10 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             plan = Plan::End(Some(StopReason::BodyNotReplayable), ended.opens);
         }
         if matches!(plan, Plan::Again(_) | Plan::End(_, Some(_))) {
-            retry_state.decided_by = Some(decided_by(ended.verdict, status));
+            let inside = ended.given_up.as_ref();
+            let inside = inside.and_then(|given_up| given_up.decided_by.clone());
+            let own = || decided_by(ended.verdict, status);
+            retry_state.decided_by = Some(inside.unwrap_or_else(own));
         }
         plan
     }
@@ -382,16 +389,11 @@ impl<R: Body> Answer<R> {
         }
     }
 
-    /// Why a layer of this kind further inside has given up on it, if one has.
-    /// Layers in a row do not multiply their tries.
-    fn given_up(&self) -> Option<StopReason> {
-        let extensions = match self {
+    fn extensions(&self) -> &Extensions {
+        match self {
             Self::Untouched(response) => response.extensions(),
             Self::Read(head, _) => &head.extensions,
-        };
-        use StopReason::{Final, NotSafe, Permanent};
-        let reason = extensions.get::<Report>()?.stop_reason;
-        reason.filter(|reason| !matches!(reason, Final | NotSafe | Permanent))
+        }
     }
 
     fn into_response(self) -> Response<ResponseBody<R>> {
