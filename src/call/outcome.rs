@@ -1,6 +1,8 @@
 //! What came back: the head, as much of the body as is needed, or the failure.
 
-use std::task::{Context, Poll, ready};
+mod reading;
+
+use reading::Unread;
 
 use http::{Extensions, Response, StatusCode, response};
 use http_body::Body;
@@ -9,8 +11,7 @@ use super::given_up::GivenUp;
 use super::progress::{Ended, Plan, RetryGate};
 use super::verdict::{apply_verdict, close_provisionally, decided_by};
 use super::{Call, LastOutcome, Next};
-use crate::body::{BodyReader, Replay, ResponseBody, StoredResponse};
-use crate::config::Settings;
+use crate::body::{BodyReader, Replay, ResponseBody};
 use crate::error::BoxError;
 use crate::failure::{self, Delivery, FailureKind};
 use crate::gate::{BreakerState, Permit, RetryReceipt};
@@ -25,14 +26,6 @@ use crate::time::Timer;
 
 /// A verdict, and when the gate opens if it was closed; or what has to be read first.
 type Judged = Result<(Verdict, Option<Moment>), Unread>;
-
-/// What a policy wants to see of a response before it judges.
-enum Unread {
-    /// All of it, if it is small and quick enough.
-    Body,
-    /// Its trailers, if they come soon.
-    Trailers,
-}
 
 /// A response, untouched or read from.
 enum Answer<R: Body> {
@@ -107,80 +100,6 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             &self.settings,
             received_at,
         ))
-    }
-
-    /// What of a response the policy, or an observer, wants to see beyond its head.
-    fn unread(&self, attempt: &Attempt<'_>, status: StatusCode) -> Option<Unread> {
-        let Settings {
-            policy, observer, ..
-        } = &*self.settings;
-        let observed = observer
-            .as_ref()
-            .is_some_and(|observer| observer.wants_body_of(status));
-        if observed || policy.wants_body(attempt) {
-            return Some(Unread::Body);
-        }
-        policy.wants_trailers(attempt).then_some(Unread::Trailers)
-    }
-
-    fn read_body(
-        &mut self,
-        response: Response<S::ResponseBody>,
-        listen: fn(S::ResponseBody, Moment) -> BodyReader<S::ResponseBody>,
-        received_at: Moment,
-    ) {
-        let (head, body) = response.into_parts();
-        let reader = listen(body, self.settings.clock.now());
-        self.retry_state().last_outcome =
-            Some(LastOutcome::Reading(Box::new((head, reader, received_at))));
-    }
-
-    pub(crate) fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
-        let retry_state = self.retry_state();
-        if let Some(LastOutcome::Reading(refusal)) = &mut retry_state.last_outcome {
-            ready!(
-                refusal
-                    .1
-                    .poll(BodyReader::<S::ResponseBody>::PEEK_LIMIT, cx)
-            );
-        }
-        let Some(LastOutcome::Reading(refusal)) = retry_state.last_outcome.take() else {
-            unreachable!("the body of a refusal is in hand while it is peeked at");
-        };
-        let (head, reader, received_at) = *refusal;
-        let (verdict, opens) = self.judge_with_body(&head, &reader, received_at);
-        Poll::Ready(self.on_verdict(Answer::Read(head, reader), &verdict, opens, received_at))
-    }
-
-    /// Judges a response by its head and, if it ended within the bounds, its body and its trailers.
-    fn judge_with_body(
-        &mut self,
-        head: &response::Parts,
-        reader: &BodyReader<S::ResponseBody>,
-        received_at: Moment,
-    ) -> (Verdict, Option<Moment>) {
-        let (status, headers, extensions) = (head.status, &head.headers, &head.extensions);
-        let head = self.outgoing.head();
-        let received = Received::Later(&self.settings.clock, received_at);
-        let mut attempt =
-            Attempt::from_response(head, status, headers, self.outgoing.attempts(), received)
-                .redirected_by(extensions);
-        let body = reader.complete();
-        if let Some(body) = &body {
-            attempt = attempt.with_body(body);
-        }
-        if let Some(trailers) = reader.trailers() {
-            attempt = attempt.with_trailers(trailers);
-        }
-        let verdict = self.settings.judge(&attempt);
-        apply_verdict(
-            verdict,
-            &attempt,
-            &mut self.permit,
-            &mut self.retry_state,
-            &self.settings,
-            received_at,
-        )
     }
 
     /// Goes again or ends, as follows from the verdict.
@@ -331,20 +250,6 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         let decided_by = retry_state.decided_by.as_deref().unwrap_or_default();
         let scope = self.permit.gate().scope();
         trace::on_retry(scope, attempts, cause, next - received_at, decided_by);
-    }
-
-    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
-        let retry_state = self.retry_state();
-        if let Some(LastOutcome::Reading(refusal)) = &mut retry_state.last_outcome {
-            ready!(refusal.1.poll_drain(cx));
-        }
-        if let Some(LastOutcome::Reading(refusal)) = retry_state.last_outcome.take() {
-            let (head, reader, _) = *refusal;
-            // One that was not read to its end is dropped, and its connection with it.
-            retry_state.last_outcome =
-                StoredResponse::new(head, reader.into_buffered()).map(LastOutcome::Stored);
-        }
-        Poll::Ready(self.after_drain())
     }
 
     fn after_drain(&mut self) -> Next<S::ResponseBody> {
