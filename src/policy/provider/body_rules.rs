@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-pub(super) use codes_on::CodesOn;
+pub(super) use codes_on::Codes;
 
 use super::Provider;
 use crate::hint::{json, xml};
@@ -20,13 +20,9 @@ type Words = Vec<Cow<'static, str>>;
 /// Which codes and phrases of a body mean what, and which bodies are read for them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::policy) struct BodyRules {
-    pub(super) final_codes: Words,
-    pub(super) throttled_codes: Words,
-    pub(super) retried_codes: Words,
-    /// The same codes, under some statuses only.
-    pub(super) final_codes_on: Vec<CodesOn>,
-    pub(super) throttled_codes_on: Vec<CodesOn>,
-    pub(super) retried_codes_on: Vec<CodesOn>,
+    pub(super) final_codes: Codes,
+    pub(super) throttled_codes: Codes,
+    pub(super) retried_codes: Codes,
     /// Where codes stand; anywhere, if it is empty.
     pub(super) code_paths: Words,
     pub(super) final_phrases: Words,
@@ -73,17 +69,15 @@ impl BodyRules {
         if status.is_success() && !self.inspects(status) {
             return BodySays::Nothing;
         }
-        let has_code = |always, on| self.has_code_on(status, body, always, on);
-        if has_code(&self.final_codes, &self.final_codes_on) || self.has_final_phrase(body) {
+        let has_code = |codes| self.has_code_on(status, body, codes);
+        if has_code(&self.final_codes) || self.has_final_phrase(body) {
             return BodySays::Final;
         }
         let mut phrases = self.throttled_phrases.iter();
         match phrases.find(|(phrase, _)| contains(body, phrase)) {
             Some((_, lasting)) => BodySays::Throttled(*lasting),
-            None if has_code(&self.retried_codes, &self.retried_codes_on) => BodySays::OnlyThisCall,
-            None if has_code(&self.throttled_codes, &self.throttled_codes_on) => {
-                BodySays::Throttled(None)
-            }
+            None if has_code(&self.retried_codes) => BodySays::OnlyThisCall,
+            None if has_code(&self.throttled_codes) => BodySays::Throttled(None),
             None => BodySays::Nothing,
         }
     }
@@ -103,17 +97,13 @@ impl BodyRules {
 
     /// Whether a body may make a refusal final.
     pub(in crate::policy) fn may_end_a_call(&self) -> bool {
-        !self.final_codes.is_empty()
-            || !self.final_codes_on.is_empty()
-            || !self.final_phrases.is_empty()
+        !self.final_codes.is_empty() || !self.final_phrases.is_empty()
     }
 
     /// Whether a body may make another refusal of what looks final.
     pub(in crate::policy) fn may_retry_a_call(&self) -> bool {
         !self.throttled_codes.is_empty()
             || !self.retried_codes.is_empty()
-            || !self.throttled_codes_on.is_empty()
-            || !self.retried_codes_on.is_empty()
             || !self.throttled_phrases.is_empty()
     }
 

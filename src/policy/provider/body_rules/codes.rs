@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::words;
+use super::{Codes, words};
 use crate::policy::Provider;
 
 impl Provider {
@@ -30,7 +30,7 @@ impl Provider {
         mut self,
         codes: impl IntoIterator<Item = C>,
     ) -> Self {
-        self.body_rules.final_codes.extend(words(codes));
+        self.body_rules.final_codes.add(codes);
         self
     }
 
@@ -43,8 +43,7 @@ impl Provider {
     /// ```
     #[must_use]
     pub fn without_final_codes(mut self) -> Self {
-        self.body_rules.final_codes.clear();
-        self.body_rules.final_codes_on.clear();
+        self.body_rules.final_codes = Codes::default();
         self
     }
 
@@ -88,7 +87,7 @@ impl Provider {
         mut self,
         codes: impl IntoIterator<Item = C>,
     ) -> Self {
-        self.body_rules.throttled_codes.extend(words(codes));
+        self.body_rules.throttled_codes.add(codes);
         self
     }
 
@@ -101,8 +100,7 @@ impl Provider {
     /// ```
     #[must_use]
     pub fn without_throttled_codes(mut self) -> Self {
-        self.body_rules.throttled_codes.clear();
-        self.body_rules.throttled_codes_on.clear();
+        self.body_rules.throttled_codes = Codes::default();
         self
     }
 
@@ -143,7 +141,7 @@ impl Provider {
         mut self,
         codes: impl IntoIterator<Item = C>,
     ) -> Self {
-        self.body_rules.retried_codes.extend(words(codes));
+        self.body_rules.retried_codes.add(codes);
         self
     }
 
@@ -156,8 +154,7 @@ impl Provider {
     /// ```
     #[must_use]
     pub fn without_retried_codes(mut self) -> Self {
-        self.body_rules.retried_codes.clear();
-        self.body_rules.retried_codes_on.clear();
+        self.body_rules.retried_codes = Codes::default();
         self
     }
 
