@@ -338,10 +338,8 @@ impl RetryLayer {
     /// - each quota that the server publishes with its limit, again when there was more in between;
     /// - each declared [`Quota`](crate::Quota) with a window of five minutes or longer, again after half of it was
     ///   free. Shorter windows, [paced](crate::Quota::paced) quotas and those with smaller
-    ///   [bursts](crate::Quota::burst) have room again soon, and are empty by design. In a fleet, only what this
-    ///   process has sent counts.
-    ///
-    /// A declared quota that the server publishes with the same limit is told as the published one, and not twice.
+    ///   [bursts](crate::Quota::burst) have room again soon, and are empty by design. One that the server publishes
+    ///   with the same limit is told as published, not twice. In a fleet, only what this process has sent counts.
     ///
     /// # Default
     ///

@@ -362,17 +362,6 @@ impl Core {
         self.learner.learned()
     }
 
-    /// Whether little seems to be left of a declared quota, and that is news.
-    #[inline]
-    pub(crate) fn has_low_news(&self) -> bool {
-        self.limits.has_low_news()
-    }
-
-    /// Says what is left of a declared quota of which little is left, once until there is enough again.
-    pub(crate) fn take_low_news(&mut self, now: Moment) -> Option<LowWindow> {
-        self.limits.take_low_news(now)
-    }
-
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight
     }

@@ -118,19 +118,6 @@ impl SlidingWindow {
         })
     }
 
-    /// The same, told when no more than this part of the quota is left, in percent.
-    pub(super) fn watched(quota: &Quota, percent: u8) -> impl Iterator<Item = Self> + use<> {
-        let watch = LowWatch::of(quota, percent);
-        Self::of(quota).map(move |window| Self {
-            low: if window.burst_window {
-                LowWatch::OFF
-            } else {
-                watch
-            },
-            ..window
-        })
-    }
-
     /// Lets published counters correct it.
     pub(super) fn correctable(self) -> Self {
         Self {
@@ -181,35 +168,6 @@ impl SlidingWindow {
             used: self.reserved,
             limit: self.limit,
             window: Some(self.length.duration()),
-        }
-    }
-
-    /// Whether little seems to be left, and that is news.
-    #[inline]
-    pub(super) fn has_low_news(&self) -> bool {
-        self.low.is_news(self.reserved)
-    }
-
-    /// Says what is left if that is little, once until half of it was free.
-    pub(super) fn take_low_news(&mut self, now: Moment) -> Option<LowWindow> {
-        let frees = self.first_end(now);
-        if !self.has_low_news() {
-            return None;
-        }
-        self.low.on_told();
-        Some(LowWindow {
-            limit: self.limit,
-            remaining: self.limit.saturating_sub(self.reserved),
-            length: self.length.duration(),
-            frees_in: frees.map(|frees| frees.since(now)),
-        })
-    }
-
-    /// Leaves it to the counters of the server to say what is left, if they have the same limit.
-    #[inline]
-    pub(super) fn on_published(&mut self, limit: u32) {
-        if limit == self.limit {
-            self.low = LowWatch::OFF;
         }
     }
 

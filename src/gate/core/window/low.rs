@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::quota::{Quota, Spread};
+use super::SlidingWindow;
+use crate::gate::core::quota::{Quota, Spread};
+use crate::time::Moment;
 
 /// What is told when little is left of a declared quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +85,53 @@ impl LowWatch {
     pub(super) fn on_freed(&mut self, taken: u32) {
         if taken <= self.enough_at {
             self.news_above = self.low_above;
+        }
+    }
+}
+
+impl SlidingWindow {
+    /// The windows of a quota, told when no more than this part of it is left, in percent.
+    pub(in crate::gate::core) fn watched(
+        quota: &Quota,
+        percent: u8,
+    ) -> impl Iterator<Item = Self> + use<> {
+        let watch = LowWatch::of(quota, percent);
+        Self::of(quota).map(move |window| Self {
+            low: if window.burst_window {
+                LowWatch::OFF
+            } else {
+                watch
+            },
+            ..window
+        })
+    }
+
+    /// Whether little seems to be left, and that is news.
+    #[inline]
+    pub(in crate::gate::core) fn has_low_news(&self) -> bool {
+        self.low.is_news(self.reserved)
+    }
+
+    /// Says what is left if that is little, once until half of it was free.
+    pub(in crate::gate::core) fn take_low_news(&mut self, now: Moment) -> Option<LowWindow> {
+        let frees = self.first_end(now);
+        if !self.has_low_news() {
+            return None;
+        }
+        self.low.on_told();
+        Some(LowWindow {
+            limit: self.limit,
+            remaining: self.limit.saturating_sub(self.reserved),
+            length: self.length.duration(),
+            frees_in: frees.map(|frees| frees.since(now)),
+        })
+    }
+
+    /// Leaves it to the counters of the server to say what is left, if they have the same limit.
+    #[inline]
+    pub(in crate::gate::core) fn on_published(&mut self, limit: u32) {
+        if limit == self.limit {
+            self.low = LowWatch::OFF;
         }
     }
 }
