@@ -252,7 +252,9 @@ impl Limits {
     /// Whether little seems to be left of a declared quota, and that is news.
     #[inline]
     pub(crate) fn has_low_news(&self) -> bool {
-        self.windows.iter().any(SlidingWindow::has_low_news)
+        let SlidingWindows { first, more } = &self.windows;
+        first.as_ref().is_some_and(SlidingWindow::has_low_news)
+            || more.iter().any(SlidingWindow::has_low_news)
     }
 
     /// Says what is left of a declared quota of which little is left, once until there is enough again.
