@@ -224,6 +224,7 @@ impl Settings {
             circuit_breaker: self.circuit_breaker,
             is_partial: false,
             counts_costs: false,
+            low_quota: self.low_quota,
             layer: self.layer_id(),
         }
     }
@@ -257,6 +258,7 @@ impl Settings {
     fn bucket_config(&self) -> GateConfig<'static> {
         GateConfig {
             circuit_breaker: self.circuit_breaker,
+            low_quota: self.low_quota,
             ..GateConfig::default()
         }
     }

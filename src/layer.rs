@@ -50,7 +50,7 @@ use crate::time::{Clock, Rng};
 /// | [`enabled`](Self::enabled) | yes |
 /// | [`circuit_breaker`](Self::circuit_breaker) | opens after 5 failures in a row over 1 s, without a success for 10 s |
 /// | [`observe`](Self::observe) | none |
-/// | [`low_quota`](Self::low_quota) | 10 % of a published quota |
+/// | [`low_quota`](Self::low_quota) | 10 % of a quota |
 /// | [`fleet`](Self::fleet) | none: the gates of this process decide alone |
 ///
 /// ```
@@ -139,7 +139,8 @@ impl RetryLayer {
     ///
     /// A call has one scope. Where it is counted twice, per key *and* per tenant, each count takes a layer, one inside the
     /// other. A call that the outer layer has sent may wait at the gate of the inner one; so the
-    /// [`slack`](crate::Quota::slack) of the outer quota is the patience of the inner layer:
+    /// [`slack`](crate::Quota::slack) of the outer quota is the patience of the inner layer. A refusal closes the gate of the
+    /// inner one, and that of the outer one only if the inner layer gives up:
     ///
     /// ```
     /// use std::time::Duration;
@@ -328,13 +329,17 @@ impl RetryLayer {
         })
     }
 
-    /// Sets which part of a published quota, in percent, is little.
+    /// Sets which part of a quota, in percent, is little.
     ///
-    /// When no more is left, that is told once.
+    /// When no more is left, that is told once: the log gets an event (`info`), and an observer a call of
+    /// [`on_low_quota`](crate::Observer::on_low_quota). 0 tells only of a quota that is used up.
     ///
-    /// The log gets an event (`info`), and an observer a call of
-    /// [`on_low_quota`](crate::Observer::on_low_quota). It is told again when there was more in between. 0 tells only of
-    /// a quota that is used up.
+    /// It is told of
+    /// - each quota that the server publishes with its limit, again when there was more in between;
+    /// - each declared [`Quota`](crate::Quota) with a window of five minutes or longer, again after half of it was
+    ///   free. Shorter windows, [paced](crate::Quota::paced) quotas and those with smaller
+    ///   [bursts](crate::Quota::burst) have room again soon, and are empty by design. One that the server publishes
+    ///   with the same limit is told as published, not twice. In a fleet, only what this process has sent counts.
     ///
     /// # Default
     ///

@@ -10,7 +10,9 @@ mod acquire;
 mod entry;
 mod fast_path;
 mod finish;
+mod given_up;
 mod grpc;
+mod low_quota;
 mod outcome;
 mod outgoing;
 mod partial;
@@ -28,6 +30,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::{Response, response};
 use http_body::Body;
@@ -40,7 +43,7 @@ use crate::inner::Inner;
 use crate::policy::{RequestHead, Route};
 use crate::retry::Deadline;
 use crate::telemetry::StopReason;
-use crate::telemetry::trace;
+use crate::telemetry::{meter, trace};
 use crate::time::Moment;
 use crate::time::{Timer, later};
 
@@ -183,7 +186,13 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
     }
 
     fn account_for_wait(&mut self) -> Moment {
-        let now = self.stop_waiting();
+        let is_retry = self.outgoing.attempts() > 0;
+        let (now, waited) = self.stop_waiting();
+        // A call that several gates have to admit is not sent at once, and yet may have waited for none.
+        let was_kept = is_retry || self.retry_state().decided_by.is_some();
+        if was_kept {
+            meter::on_wait(self.permit.gate().scope(), waited);
+        }
         let retry_state = self.retry_state();
         retry_state.last_outcome = None;
         retry_state.span = None;
@@ -193,12 +202,12 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         now
     }
 
-    /// Ends a wait, because the call is sent or because it ends. Returns when that is.
-    fn stop_waiting(&mut self) -> Moment {
+    /// Ends a wait, because the call is sent or because it ends. Returns when that is, and how long it was.
+    fn stop_waiting(&mut self) -> (Moment, Duration) {
         let first = (self.outgoing.attempts() == 0).then_some(self.started);
         let now = self.settings.clock.now();
-        self.retry_state().progress.end_wait(first, now);
-        now
+        let waited = self.retry_state().progress.end_wait(first, now);
+        (now, waited)
     }
 
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {

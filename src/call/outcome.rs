@@ -1,37 +1,31 @@
 //! What came back: the head, as much of the body as is needed, or the failure.
 
-use std::task::{Context, Poll, ready};
+mod reading;
 
-use http::{Response, StatusCode, response};
+use reading::Unread;
+
+use http::{Extensions, Response, StatusCode, response};
 use http_body::Body;
 
+use super::given_up::GivenUp;
 use super::progress::{Ended, Plan, RetryGate};
 use super::verdict::{apply_verdict, close_provisionally, decided_by};
 use super::{Call, LastOutcome, Next};
-use crate::body::{BodyReader, Replay, ResponseBody, StoredResponse};
-use crate::config::Settings;
-use crate::error::{BoxError, NotBefore};
+use crate::body::{BodyReader, Replay, ResponseBody};
+use crate::error::BoxError;
 use crate::failure::{self, Delivery, FailureKind};
 use crate::gate::{BreakerState, Permit, RetryReceipt};
 use crate::inner::Inner;
 use crate::policy::{Attempt, Received, Ruling, Verdict};
 use crate::retry::Budget;
+use crate::telemetry::StopReason;
+use crate::telemetry::trace;
 use crate::telemetry::trace::Cause;
-use crate::telemetry::{Report, StopReason};
-use crate::telemetry::{meter, trace};
 use crate::time::Moment;
 use crate::time::Timer;
 
 /// A verdict, and when the gate opens if it was closed; or what has to be read first.
 type Judged = Result<(Verdict, Option<Moment>), Unread>;
-
-/// What a policy wants to see of a response before it judges.
-enum Unread {
-    /// All of it, if it is small and quick enough.
-    Body,
-    /// Its trailers, if they come soon.
-    Trailers,
-}
 
 /// A response, untouched or read from.
 enum Answer<R: Body> {
@@ -108,80 +102,6 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         ))
     }
 
-    /// What of a response the policy, or an observer, wants to see beyond its head.
-    fn unread(&self, attempt: &Attempt<'_>, status: StatusCode) -> Option<Unread> {
-        let Settings {
-            policy, observer, ..
-        } = &*self.settings;
-        let observed = observer
-            .as_ref()
-            .is_some_and(|observer| observer.wants_body_of(status));
-        if observed || policy.wants_body(attempt) {
-            return Some(Unread::Body);
-        }
-        policy.wants_trailers(attempt).then_some(Unread::Trailers)
-    }
-
-    fn read_body(
-        &mut self,
-        response: Response<S::ResponseBody>,
-        listen: fn(S::ResponseBody, Moment) -> BodyReader<S::ResponseBody>,
-        received_at: Moment,
-    ) {
-        let (head, body) = response.into_parts();
-        let reader = listen(body, self.settings.clock.now());
-        self.retry_state().last_outcome =
-            Some(LastOutcome::Reading(Box::new((head, reader, received_at))));
-    }
-
-    pub(crate) fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
-        let retry_state = self.retry_state();
-        if let Some(LastOutcome::Reading(refusal)) = &mut retry_state.last_outcome {
-            ready!(
-                refusal
-                    .1
-                    .poll(BodyReader::<S::ResponseBody>::PEEK_LIMIT, cx)
-            );
-        }
-        let Some(LastOutcome::Reading(refusal)) = retry_state.last_outcome.take() else {
-            unreachable!("the body of a refusal is in hand while it is peeked at");
-        };
-        let (head, reader, received_at) = *refusal;
-        let (verdict, opens) = self.judge_with_body(&head, &reader, received_at);
-        Poll::Ready(self.on_verdict(Answer::Read(head, reader), &verdict, opens, received_at))
-    }
-
-    /// Judges a response by its head and, if it ended within the bounds, its body and its trailers.
-    fn judge_with_body(
-        &mut self,
-        head: &response::Parts,
-        reader: &BodyReader<S::ResponseBody>,
-        received_at: Moment,
-    ) -> (Verdict, Option<Moment>) {
-        let (status, headers, extensions) = (head.status, &head.headers, &head.extensions);
-        let head = self.outgoing.head();
-        let received = Received::Later(&self.settings.clock, received_at);
-        let mut attempt =
-            Attempt::from_response(head, status, headers, self.outgoing.attempts(), received)
-                .redirected_by(extensions);
-        let body = reader.complete();
-        if let Some(body) = &body {
-            attempt = attempt.with_body(body);
-        }
-        if let Some(trailers) = reader.trailers() {
-            attempt = attempt.with_trailers(trailers);
-        }
-        let verdict = self.settings.judge(&attempt);
-        apply_verdict(
-            verdict,
-            &attempt,
-            &mut self.permit,
-            &mut self.retry_state,
-            &self.settings,
-            received_at,
-        )
-    }
-
     /// Goes again or ends, as follows from the verdict.
     fn on_verdict(
         &mut self,
@@ -195,7 +115,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         }
         let ended = Ended {
             verdict,
-            given_up: answer.given_up(),
+            given_up: GivenUp::on_response(answer.extensions(), received_at),
             replayable: self.outgoing.body.is_some(),
             opens,
             at: received_at,
@@ -250,8 +170,8 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         if is_unseen {
             self.outgoing.on_unseen();
         }
-        // Told by a layer of this kind further inside: it has waited as long as it could.
-        let given_up = NotBefore::find(&*error).map(|_| StopReason::PatienceExceeded);
+        let given_up = GivenUp::on_error(&*error, received_at);
+        let says_when = given_up.is_some();
         let ended = Ended {
             verdict: &verdict,
             given_up,
@@ -271,6 +191,9 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
                 );
                 self.retry_state().last_outcome = Some(LastOutcome::Error(error));
                 self.after_drain()
+            }
+            Plan::End(reason, not_before) if says_when => {
+                Next::End(self.end_with_error(error, reason, not_before))
             }
             Plan::End(reason, not_before) => Next::End(match self.error_for(reason, not_before) {
                 Some(error) => self.end_with_not_before(error, self.is_out(), not_before),
@@ -304,7 +227,10 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
             plan = Plan::End(Some(StopReason::BodyNotReplayable), ended.opens);
         }
         if matches!(plan, Plan::Again(_) | Plan::End(_, Some(_))) {
-            retry_state.decided_by = Some(decided_by(ended.verdict, status));
+            let inside = ended.given_up.as_ref();
+            let inside = inside.and_then(|given_up| given_up.decided_by.clone());
+            let own = || decided_by(ended.verdict, status);
+            retry_state.decided_by = Some(inside.unwrap_or_else(own));
         }
         plan
     }
@@ -323,22 +249,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         retry_state.sleep_until = (opens != Some(next)).then_some(next);
         let decided_by = retry_state.decided_by.as_deref().unwrap_or_default();
         let scope = self.permit.gate().scope();
-        meter::on_wait(scope, next - received_at);
         trace::on_retry(scope, attempts, cause, next - received_at, decided_by);
-    }
-
-    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Next<S::ResponseBody>> {
-        let retry_state = self.retry_state();
-        if let Some(LastOutcome::Reading(refusal)) = &mut retry_state.last_outcome {
-            ready!(refusal.1.poll_drain(cx));
-        }
-        if let Some(LastOutcome::Reading(refusal)) = retry_state.last_outcome.take() {
-            let (head, reader, _) = *refusal;
-            // One that was not read to its end is dropped, and its connection with it.
-            retry_state.last_outcome =
-                StoredResponse::new(head, reader.into_buffered()).map(LastOutcome::Stored);
-        }
-        Poll::Ready(self.after_drain())
     }
 
     fn after_drain(&mut self) -> Next<S::ResponseBody> {
@@ -383,16 +294,11 @@ impl<R: Body> Answer<R> {
         }
     }
 
-    /// Why a layer of this kind further inside has given up on it, if one has.
-    /// Layers in a row do not multiply their tries.
-    fn given_up(&self) -> Option<StopReason> {
-        let extensions = match self {
+    fn extensions(&self) -> &Extensions {
+        match self {
             Self::Untouched(response) => response.extensions(),
             Self::Read(head, _) => &head.extensions,
-        };
-        use StopReason::{Final, NotSafe, Permanent};
-        let reason = extensions.get::<Report>()?.stop_reason;
-        reason.filter(|reason| !matches!(reason, Final | NotSafe | Permanent))
+        }
     }
 
     fn into_response(self) -> Response<ResponseBody<R>> {

@@ -76,6 +76,11 @@ impl PartialPermits {
         self.permits.iter_mut().map(|partial| &mut partial.permit)
     }
 
+    /// The gates that the call concerns.
+    pub(super) fn gates(&self) -> impl Iterator<Item = &Gate> {
+        self.permits.iter().map(|partial| &**partial.permit.gate())
+    }
+
     /// Whether one of them has not admitted the call yet.
     pub(super) fn is_awaited(&mut self) -> bool {
         self.permits().any(|permit| !permit.is_admitted())

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::given_up::GivenUp;
 use crate::gate::BreakerState;
 use crate::policy::{Ruling, Verdict};
 use crate::retry::Patience;
@@ -33,9 +34,8 @@ pub(super) struct Bounds {
 #[derive(Debug)]
 pub(super) struct Ended<'a> {
     pub(super) verdict: &'a Verdict,
-    /// Why a layer of this kind further inside has given up, if one has.
-    /// Layers in a row do not multiply their tries.
-    pub(super) given_up: Option<StopReason>,
+    /// What a layer of this kind further inside has given up on, if one has.
+    pub(super) given_up: Option<GivenUp>,
     /// Whether there is a body to send again.
     pub(super) replayable: bool,
     /// When the gate opens, if this attempt has closed it.
@@ -208,14 +208,15 @@ impl Progress {
         self.waits_since = Some(now);
     }
 
-    /// A wait is over that began then, or `or_since`: the call is sent, or ends.
-    pub(super) fn end_wait(&mut self, or_since: Option<Moment>, now: Moment) {
+    /// A wait is over that began then, or `or_since`: the call is sent, or ends. Returns how long it was.
+    pub(super) fn end_wait(&mut self, or_since: Option<Moment>, now: Moment) -> Duration {
         let Some(since) = self.waits_since.take().or(or_since) else {
-            return;
+            return Duration::ZERO;
         };
         let gated_since = self.backs_off_until.take().unwrap_or(since);
         self.waited += now.since(since);
         self.gated += now.since(gated_since);
+        now.since(since)
     }
 }
 
@@ -227,9 +228,11 @@ impl Ended<'_> {
             Ruling::Refuse if self.verdict.is_not_safe() => (Some(StopReason::NotSafe), None),
             Ruling::Refuse if self.verdict.is_permanent() => (Some(StopReason::Permanent), None),
             Ruling::Refuse => (Some(StopReason::Final), None),
-            _ if self.given_up.is_some() => (self.given_up, None),
-            _ if !self.replayable => (Some(StopReason::BodyNotReplayable), self.opens),
-            Ruling::Retry | Ruling::Throttled => return None,
+            Ruling::Retry | Ruling::Throttled => match &self.given_up {
+                Some(given_up) => (Some(given_up.reason), given_up.not_before(self.opens)),
+                None if !self.replayable => (Some(StopReason::BodyNotReplayable), self.opens),
+                None => return None,
+            },
         };
         Some(Plan::End(reason, not_before))
     }

@@ -7,13 +7,14 @@ use http::StatusCode;
 use http_body::Body;
 
 use super::RetryState;
+use super::low_quota::{tell_declared, tell_published};
 use super::path_hash;
 use crate::config::Settings;
 use crate::gate::{Closing, Completion, Gate, Outcome, PathHash, Permit, Wait};
-use crate::hint::{Hint, Remaining};
+use crate::hint::Hint;
 use crate::policy::{Attempt, Ruling, Verdict};
 use crate::retry::Cost;
-use crate::telemetry::{Decision, LowQuota};
+use crate::telemetry::Decision;
 use crate::telemetry::{meter, trace};
 use crate::time::Moment;
 
@@ -98,7 +99,7 @@ pub(super) fn apply_verdict<R: Body>(
     };
     let opens = opening.map(|opening| opening.gate);
     if let Some(counter) = completion.counter {
-        tell_if_low(counter, permit.gate(), settings);
+        tell_published(counter, permit.gate(), settings);
     }
     let scope = permit.gate().scope();
     let is_doubtful = verdict.hint().is_some_and(Hint::has_doubtful_unit);
@@ -133,24 +134,8 @@ pub(super) fn apply_verdict<R: Body>(
     if opens.is_some() {
         meter::on_close(scope, verdict.hint().is_some());
     }
+    tell_declared(own, retry_state, settings, received_at);
     (settled, opens)
-}
-
-/// Tells the log and the observer if little is left of a published quota, once until there is more again.
-fn tell_if_low(counter: Remaining, gate: &Gate, settings: &Settings) {
-    if !gate.note_low(counter.is_low(settings.low_quota)) {
-        return;
-    }
-    let low = LowQuota {
-        scope: gate.scope(),
-        remaining: counter.remaining,
-        limit: counter.limit.unwrap_or_default(),
-        resets_in: counter.resets_in,
-    };
-    trace::on_low_quota(&low);
-    if let Some(observer) = &settings.observer {
-        observer.on_low_quota(&low);
-    }
 }
 
 /// Closes the gate as the head of a response says, while its body is still to be read.

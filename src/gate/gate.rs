@@ -11,8 +11,8 @@ use std::task::Waker;
 use shuttle::sync::{Mutex, MutexGuard};
 
 use super::core::{
-    Admitted, Closed, ClosedUntil, Closing, Completion, Core, GateConfig, Need, OpensAt, Outcome,
-    PathHash, ProvisionalId,
+    Admitted, Closed, ClosedUntil, Closing, Completion, Core, GateConfig, LowWindow, Need, OpensAt,
+    Outcome, PathHash, ProvisionalId,
 };
 use super::waiters::Waiters;
 use crate::fleet::Member;
@@ -43,6 +43,8 @@ pub(crate) struct Gate {
     was_unit_doubted: AtomicBool,
     /// Whether little was left of its published quota when that was last said.
     is_low: AtomicBool,
+    /// Whether little is left of a declared quota, and that was perhaps not said yet.
+    has_low_news: AtomicBool,
     /// Its member of a fleet, which is asked without the lock.
     pub(super) member: OnceLock<Box<dyn Member>>,
     /// How often the member has woken the gate.
@@ -105,6 +107,7 @@ impl Gate {
             was_compared: AtomicBool::new(false),
             was_unit_doubted: AtomicBool::new(false),
             is_low: AtomicBool::new(false),
+            has_low_news: AtomicBool::new(false),
             member: OnceLock::new(),
             wakes: AtomicU32::new(0),
             watches_paths: AtomicBool::new(false),
@@ -153,6 +156,26 @@ impl Gate {
     /// Notes whether little is left of the published quota. Returns whether it is, and that is news.
     pub(crate) fn note_low(&self, is_low: bool) -> bool {
         !self.is_low.swap(is_low, Ordering::Relaxed) && is_low
+    }
+
+    /// Notes what the core knows of declared quotas of which little is left.
+    pub(super) fn note_low_news(&self, core: &Core) {
+        if core.has_low_news() {
+            self.has_low_news.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Says what is left of a declared quota of which little is left, once until there is enough again.
+    /// Looks under the lock only if a call that has ended noted that there is news.
+    pub(crate) fn take_low_news(&self, now: Moment) -> Option<LowWindow> {
+        if !self.has_low_news.load(Ordering::Relaxed) {
+            return None;
+        }
+        let news = self.lock().core.take_low_news(now);
+        if news.is_none() {
+            self.has_low_news.store(false, Ordering::Relaxed);
+        }
+        news
     }
 
     /// Whether the server is known to publish counters, so that the next response will have one, too.

@@ -258,7 +258,7 @@ impl Permit {
 
     /// Notes that the call was served, and what its response says is left.
     /// Returns whether that was all: a call may hold a slot until its body has ended, and after a refusal the gate
-    /// asks for the path, too.
+    /// asks for the path, too; and little may be left of a declared quota, which is told.
     #[inline]
     pub(crate) fn complete_plainly(&mut self, completion: Completion, now: Moment) -> bool {
         if self.stage != Stage::Sent {
@@ -266,7 +266,8 @@ impl Permit {
         }
         let admitted = self.admitted();
         let mut gate = self.gate.lock();
-        if gate.core.limits_concurrency() || gate.core.watches_paths() {
+        let core = &gate.core;
+        if core.limits_concurrency() || core.watches_paths() || core.has_low_news() {
             return false;
         }
         let wake = gate.complete(admitted, completion, now);
@@ -289,6 +290,7 @@ impl Permit {
         self.stage = stage_after(&gate);
         let wake = gate.complete(admitted, completion, now);
         self.gate.set_watches_paths(gate.core.watches_paths());
+        self.gate.note_low_news(&gate.core);
         drop(gate);
         wake.wake();
         self.tell_outcome(completion);

@@ -50,7 +50,7 @@ mod counting {
         counter!("tower_backoff_closings_total", &labels).increment(1);
     }
 
-    /// Records a wait before a retry.
+    /// Records how long an attempt waited before it was sent.
     pub(crate) fn on_wait(scope: &Scope, wait: Duration) {
         histogram!("tower_backoff_waits_seconds", &[label(scope)]).record(wait);
     }

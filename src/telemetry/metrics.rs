@@ -6,7 +6,7 @@
 //! |---|---|---|---|
 //! | `tower_backoff_attempts_total` | counter | scope, outcome: `served`, `refused`, `failed` | requests that were sent |
 //! | `tower_backoff_closings_total` | counter | scope, decided_by: `server`, `default` | how often a gate closed |
-//! | `tower_backoff_waits_seconds` | histogram | scope | waits before a retry |
+//! | `tower_backoff_waits_seconds` | histogram | scope | how long attempts waited, if they were not sent at once |
 //! | `tower_backoff_stopped_total` | counter | scope, why: `final`, `gave_up` | calls that ended without success |
 //!
 //! These gauges are set whenever [`record`] is called:
@@ -22,6 +22,9 @@
 //! `decided_by` is `server` if the server named the wait, in a header or in the body, and `default` if not. `final`
 //! calls would not succeed on another attempt, or are not safe to send again. `gave_up` calls ran out of retries,
 //! budget or patience, or had a body that could not be sent again.
+//!
+//! A wait is recorded when it is over and the attempt is sent: the first one at the gate, and those before retries. A
+//! call that was sent at once has none.
 //!
 //! There are at most 12 series per scope, whatever a server sends: no label is a status, a header, a limit or the
 //! name of a bucket. The numbers of a bucket count for its scope, and the response of a redirect target counts for

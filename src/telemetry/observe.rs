@@ -47,9 +47,10 @@ pub trait Observer: Send + Sync {
     /// Called after the policy has judged an attempt.
     fn on_decision(&self, decision: &Decision<'_>);
 
-    /// Called when little is left of a quota that the server publishes, once until there is more again.
+    /// Called when little is left of a quota, published or declared, once until there is more again.
     ///
-    /// How little is [`RetryLayer::low_quota`](crate::RetryLayer::low_quota). The default does nothing.
+    /// [`RetryLayer::low_quota`](crate::RetryLayer::low_quota) says how little, and of which quotas it is told. The
+    /// default does nothing.
     ///
     /// ```
     /// use tower_backoff::{Decision, LowQuota, Observer, RetryLayer, providers};
@@ -102,7 +103,7 @@ impl<O: Observer + ?Sized> Observer for std::sync::Arc<O> {
     }
 }
 
-/// What is left of a quota that the server publishes.
+/// What is left of a quota that the server publishes, or that was declared.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct LowQuota<'a> {
@@ -113,7 +114,11 @@ pub struct LowQuota<'a> {
     /// How many calls the quota has.
     pub limit: u32,
     /// When there will be more, from the arrival of the response; `None` if it does not say so.
+    ///
+    /// Of a declared quota, whose window slides, that is when the first of the calls in it no longer counts.
     pub resets_in: Option<Duration>,
+    /// The length of the window of a declared quota; `None` of a quota that the server publishes.
+    pub window: Option<Duration>,
 }
 
 /// A decision about an attempt.

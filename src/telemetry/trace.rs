@@ -88,9 +88,19 @@ pub(crate) fn on_stop(scope: &Scope, attempts: u32, reason: StopReason) {
     );
 }
 
-/// Reports that little is left of a published quota.
+/// Reports that little is left of a quota.
 pub(crate) fn on_low_quota(quota: &LowQuota<'_>) {
     let seconds = quota.resets_in.unwrap_or_default().as_secs_f64();
+    if quota.window.is_some() {
+        return event!(
+            info,
+            scope = %quota.scope,
+            remaining = %quota.remaining,
+            limit = %quota.limit,
+            seconds = %seconds,
+            "little is left of the declared quota"
+        );
+    }
     event!(
         info,
         scope = %quota.scope,

@@ -6,7 +6,7 @@ use crate::support::mock::{Mock, answer, status};
 use crate::support::paused::*;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tower_backoff::failure::Redirected;
-use tower_backoff::policy::Provider;
+use tower_backoff::policy::{PartialQuota, Provider};
 use tower_backoff::{Gates, Quota, RetryLayer};
 
 #[test]
@@ -27,6 +27,46 @@ fn attempts_closings_waits_and_gates_are_counted() {
     ];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(seen, BTreeMap::from(expected));
+}
+
+#[test]
+fn the_first_wait_at_the_gate_is_counted_and_no_call_that_is_sent_at_once() {
+    let seen = counted(async {
+        let mock = Mock::new(|_, _| status(200)).taking(secs(1));
+        let provider = Provider::new("acme").quota(Quota::new(2, secs(10)));
+        let service = around(&mock, RetryLayer::new(provider));
+        let calls = [(); 5].map(|()| start(&service, get("https://api.test/")));
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+    });
+    // Two calls wait for some 10 s, and one for 20 s.
+    assert_eq!(seen["waits_seconds https://api.test"], "3 of 40");
+}
+
+#[test]
+fn a_call_that_several_open_gates_admit_has_not_waited() {
+    let seen = counted(async {
+        let writes = PartialQuota::of_writes(Quota::per_minute(60));
+        let provider = Provider::new("acme").partial_quota(writes);
+        let service = around(&Mock::new(|_, _| status(200)), RetryLayer::new(provider));
+        send(&service, post("https://api.test/")).await.unwrap();
+    });
+    assert_eq!(seen.get("waits_seconds https://api.test"), None);
+}
+
+#[test]
+fn what_a_retry_waits_at_its_gate_is_counted_whole() {
+    let seen = counted(async {
+        let mock = Mock::new(|nth, _| match nth {
+            1 => status(503),
+            _ => status(200),
+        });
+        let provider = Provider::new("acme").quota(Quota::new(1, secs(10)));
+        let service = around(&mock, RetryLayer::new(provider));
+        send(&service, get("https://api.test/")).await.unwrap();
+    });
+    assert_eq!(seen["waits_seconds https://api.test"], "1 of 10");
 }
 
 #[test]

@@ -8,3 +8,4 @@ mod layers;
 mod no_runtime;
 #[cfg(feature = "testing")]
 mod own_tests;
+mod two_gates;

@@ -76,10 +76,34 @@ fn what_is_final_or_not_safe_ends_and_says_so() {
 fn what_a_layer_further_inside_has_given_up_on_is_not_tried_again() {
     let verdict = Verdict::throttled();
     let ended = Ended {
-        given_up: Some(StopReason::RetriesExhausted),
+        given_up: Some(GivenUp {
+            reason: StopReason::RetriesExhausted,
+            not_before: None,
+            decided_by: None,
+        }),
+        opens: Some(NOW + SECOND),
         ..ended(&verdict)
     };
     assert_eq!(plan(&ended), end(StopReason::RetriesExhausted));
+}
+
+#[test]
+fn what_a_layer_further_inside_gave_up_on_goes_when_both_gates_are_open() {
+    let verdict = Verdict::throttled();
+    for (opens, expected) in [(None, 20), (Some(10), 20), (Some(30), 30)] {
+        let reason = StopReason::PatienceExceeded;
+        let ended = Ended {
+            given_up: Some(GivenUp {
+                reason,
+                not_before: Some(NOW + SECOND * 20),
+                decided_by: None,
+            }),
+            opens: opens.map(|opens| NOW + SECOND * opens),
+            ..ended(&verdict)
+        };
+        let expected = Some(NOW + SECOND * expected);
+        assert_eq!(plan(&ended), Plan::End(Some(reason), expected));
+    }
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub(crate) struct GateConfig<'a> {
     pub(crate) is_partial: bool,
     /// Whether published counters count the costs of calls, and not calls.
     pub(crate) counts_costs: bool,
+    /// Which part of a quota is little, in percent.
+    pub(crate) low_quota: u8,
     /// The layer that asks, told by an address.
     pub(crate) layer: usize,
 }

@@ -1,6 +1,6 @@
 //! How a call ended that was sent: all parts of a gate are told.
 
-use super::{Admitted, Completion, Core, Outcome, PathHash};
+use super::{Admitted, Completion, Core, LowWindow, Outcome, PathHash};
 use crate::hint::Remaining;
 use crate::time::Moment;
 
@@ -95,5 +95,16 @@ impl Core {
         if self.breaker.on_answer() {
             self.learner.on_outage();
         }
+    }
+
+    /// Whether little seems to be left of a declared quota, and that is news.
+    #[inline]
+    pub(crate) fn has_low_news(&self) -> bool {
+        self.limits.has_low_news()
+    }
+
+    /// Says what is left of a declared quota of which little is left, once until there is enough again.
+    pub(crate) fn take_low_news(&mut self, now: Moment) -> Option<LowWindow> {
+        self.limits.take_low_news(now)
     }
 }

@@ -7,7 +7,7 @@ use super::blocked::{Blocked, Reason};
 use super::concurrency::ConcurrencyLimit;
 use super::pacer::Pacer;
 use super::quota::QuotaUsage;
-use super::window::SlidingWindow;
+use super::window::{LowWindow, SlidingWindow};
 use crate::time::Moment;
 
 /// Everything that is spent before sending.
@@ -33,8 +33,9 @@ struct SlidingWindows {
 
 impl SlidingWindows {
     fn of(config: GateConfig<'_>) -> Self {
-        let caps = config.quotas.iter().flat_map(SlidingWindow::of);
-        let plans = config.plans.iter().flat_map(SlidingWindow::of);
+        let windows = |quota| SlidingWindow::watched(quota, config.low_quota);
+        let caps = config.quotas.iter().flat_map(windows);
+        let plans = config.plans.iter().flat_map(windows);
         let mut windows = caps.chain(plans.map(SlidingWindow::correctable));
         Self {
             first: windows.next(),
@@ -243,6 +244,23 @@ impl Limits {
         if let Some((limit, resets_in)) = published {
             self.windows.publish(limit, resets_in);
         }
+        if let Some(limit) = counter.and_then(|counter| counter.limit) {
+            self.windows.each(|window| window.on_published(limit));
+        }
+    }
+
+    /// Whether little seems to be left of a declared quota, and that is news.
+    #[inline]
+    pub(crate) fn has_low_news(&self) -> bool {
+        let SlidingWindows { first, more } = &self.windows;
+        first.as_ref().is_some_and(SlidingWindow::has_low_news)
+            || more.iter().any(SlidingWindow::has_low_news)
+    }
+
+    /// Says what is left of a declared quota of which little is left, once until there is enough again.
+    pub(crate) fn take_low_news(&mut self, now: Moment) -> Option<LowWindow> {
+        let mut windows = self.windows.iter_mut();
+        windows.find_map(|window| window.take_low_news(now))
     }
 
     /// Whether bursts are kept apart by a margin that follows the round trip.

@@ -35,6 +35,7 @@ pub(crate) use breaker::{BreakerState, PathHash};
 pub(crate) use closing::Closed;
 pub(crate) use cooldown::{ClosedUntil, Closing, OpensAt, ProvisionalId, Wait};
 pub(crate) use learning::Ticket;
+pub(crate) use window::LowWindow;
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -1,7 +1,11 @@
 //! The sliding window of one declared quota: its slots, and when each of them is free again.
 
+mod low;
 mod ring;
 
+pub(crate) use low::LowWindow;
+
+use low::LowWatch;
 use ring::{Ring, SLOTS};
 
 use std::num::NonZeroU64;
@@ -47,6 +51,7 @@ pub(crate) struct SlidingWindow {
     is_plan: bool,
     /// A limit that was published for a longer window: near its end it looks like this one's.
     of_another: Option<u32>,
+    low: LowWatch,
 }
 
 /// No wait is longer; see [`later`](crate::time::later).
@@ -77,6 +82,7 @@ impl SlidingWindow {
             declared: limit,
             is_plan: false,
             of_another: None,
+            low: LowWatch::OFF,
         }
     }
 
@@ -349,6 +355,7 @@ impl SlidingWindow {
     fn free_before(&mut self, now: u64) {
         let freed = self.ring.empty(self.first, now.saturating_sub(self.first));
         self.reserved = u64::from(self.reserved).saturating_sub(freed) as u32;
+        self.low.on_freed(self.reserved);
     }
 }
 

@@ -56,6 +56,7 @@ impl Permit {
             None => (None, WakeList::default()),
         };
         self.gate.set_watches_paths(gate.core.watches_paths());
+        self.gate.note_low_news(&gate.core);
         drop(gate);
         freed.wake();
         wake.wake();

@@ -1,5 +1,6 @@
 //! What a body says: which codes and phrases mean what, and where the codes stand.
 
+mod codes;
 mod codes_on;
 mod phrases;
 
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-pub(super) use codes_on::CodesOn;
+pub(super) use codes_on::Codes;
 
 use super::Provider;
 use crate::hint::{json, xml};
@@ -19,13 +20,9 @@ type Words = Vec<Cow<'static, str>>;
 /// Which codes and phrases of a body mean what, and which bodies are read for them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::policy) struct BodyRules {
-    pub(super) final_codes: Words,
-    pub(super) throttled_codes: Words,
-    pub(super) retried_codes: Words,
-    /// The same codes, under some statuses only.
-    pub(super) final_codes_on: Vec<CodesOn>,
-    pub(super) throttled_codes_on: Vec<CodesOn>,
-    pub(super) retried_codes_on: Vec<CodesOn>,
+    pub(super) final_codes: Codes,
+    pub(super) throttled_codes: Codes,
+    pub(super) retried_codes: Codes,
     /// Where codes stand; anywhere, if it is empty.
     pub(super) code_paths: Words,
     pub(super) final_phrases: Words,
@@ -72,17 +69,15 @@ impl BodyRules {
         if status.is_success() && !self.inspects(status) {
             return BodySays::Nothing;
         }
-        let has_code = |always, on| self.has_code_on(status, body, always, on);
-        if has_code(&self.final_codes, &self.final_codes_on) || self.has_final_phrase(body) {
+        let has_code = |codes| self.has_code_on(status, body, codes);
+        if has_code(&self.final_codes) || self.has_final_phrase(body) {
             return BodySays::Final;
         }
         let mut phrases = self.throttled_phrases.iter();
         match phrases.find(|(phrase, _)| contains(body, phrase)) {
             Some((_, lasting)) => BodySays::Throttled(*lasting),
-            None if has_code(&self.retried_codes, &self.retried_codes_on) => BodySays::OnlyThisCall,
-            None if has_code(&self.throttled_codes, &self.throttled_codes_on) => {
-                BodySays::Throttled(None)
-            }
+            None if has_code(&self.retried_codes) => BodySays::OnlyThisCall,
+            None if has_code(&self.throttled_codes) => BodySays::Throttled(None),
             None => BodySays::Nothing,
         }
     }
@@ -102,17 +97,13 @@ impl BodyRules {
 
     /// Whether a body may make a refusal final.
     pub(in crate::policy) fn may_end_a_call(&self) -> bool {
-        !self.final_codes.is_empty()
-            || !self.final_codes_on.is_empty()
-            || !self.final_phrases.is_empty()
+        !self.final_codes.is_empty() || !self.final_phrases.is_empty()
     }
 
     /// Whether a body may make another refusal of what looks final.
     pub(in crate::policy) fn may_retry_a_call(&self) -> bool {
         !self.throttled_codes.is_empty()
             || !self.retried_codes.is_empty()
-            || !self.throttled_codes_on.is_empty()
-            || !self.retried_codes_on.is_empty()
             || !self.throttled_phrases.is_empty()
     }
 
@@ -162,201 +153,6 @@ pub(in crate::policy) fn contains(text: &[u8], phrase: &str) -> bool {
 }
 
 impl Provider {
-    /// Makes any refusal final whose JSON or XML body has one of these codes: out of credits, validation.
-    ///
-    /// A code is a whole value of the body, or the whole text of an element; letter case and a namespace that ends in `#`
-    /// do not matter. It replaces the codes that were there.
-    #[must_use]
-    pub fn final_codes<C: Into<Cow<'static, str>>>(
-        self,
-        codes: impl IntoIterator<Item = C>,
-    ) -> Self {
-        self.without_final_codes().add_final_codes(codes)
-    }
-
-    /// Adds codes to [`final_codes`](Self::final_codes).
-    ///
-    /// ```
-    /// # use tower_backoff::policy::Provider;
-    /// let acme = Provider::new("acme").final_codes(["BROKE"]).add_final_codes(["BANNED"]);
-    /// assert_eq!(acme, Provider::new("acme").final_codes(["BROKE", "BANNED"]));
-    /// ```
-    #[must_use]
-    pub fn add_final_codes<C: Into<Cow<'static, str>>>(
-        mut self,
-        codes: impl IntoIterator<Item = C>,
-    ) -> Self {
-        self.body_rules.final_codes.extend(words(codes));
-        self
-    }
-
-    /// Takes back what was said with [`final_codes`](Self::final_codes) and [`final_codes_on`](Self::final_codes_on).
-    ///
-    /// ```
-    /// # use tower_backoff::policy::Provider;
-    /// let acme = Provider::new("acme").final_codes(["BROKE"]).without_final_codes();
-    /// assert_eq!(acme, Provider::new("acme"));
-    /// ```
-    #[must_use]
-    pub fn without_final_codes(mut self) -> Self {
-        self.body_rules.final_codes.clear();
-        self.body_rules.final_codes_on.clear();
-        self
-    }
-
-    /// Treats any status as a refusal by a limit if the JSON or XML body has one of these codes.
-    ///
-    /// It replaces the codes that were there.
-    ///
-    /// ```
-    /// use tower_backoff::policy::{Attempt, Policy, Provider, Ruling};
-    ///
-    /// let aws = Provider::new("aws").throttled_codes(["ThrottlingException", "SlowDown"]);
-    ///
-    /// let request = http::Request::post("https://dynamodb.example.com/").body(())?;
-    /// for (status, body) in [
-    ///     (400, r#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException"}"#),
-    ///     (503, "<Error><Code>SlowDown</Code></Error>"),
-    /// ] {
-    ///     let response = http::Response::builder().status(status).body(())?;
-    ///     let attempt = Attempt::new(&request, &response).with_body(body.as_bytes());
-    ///     assert_eq!(aws.judge(&attempt).ruling(), Ruling::Throttled);
-    /// }
-    /// # Ok::<(), http::Error>(())
-    /// ```
-    #[must_use]
-    pub fn throttled_codes<C: Into<Cow<'static, str>>>(
-        self,
-        codes: impl IntoIterator<Item = C>,
-    ) -> Self {
-        self.without_throttled_codes().add_throttled_codes(codes)
-    }
-
-    /// Adds codes to [`throttled_codes`](Self::throttled_codes).
-    ///
-    /// ```
-    /// # use tower_backoff::policy::Provider;
-    /// let acme = Provider::new("acme").throttled_codes(["SLOW"]).add_throttled_codes(["BUSY"]);
-    /// assert_eq!(acme, Provider::new("acme").throttled_codes(["SLOW", "BUSY"]));
-    /// ```
-    #[must_use]
-    pub fn add_throttled_codes<C: Into<Cow<'static, str>>>(
-        mut self,
-        codes: impl IntoIterator<Item = C>,
-    ) -> Self {
-        self.body_rules.throttled_codes.extend(words(codes));
-        self
-    }
-
-    /// Takes back what was said with [`throttled_codes`](Self::throttled_codes) and [`throttled_codes_on`](Self::throttled_codes_on).
-    ///
-    /// ```
-    /// # use tower_backoff::policy::Provider;
-    /// let acme = Provider::new("acme").throttled_codes(["SLOW"]).without_throttled_codes();
-    /// assert_eq!(acme, Provider::new("acme"));
-    /// ```
-    #[must_use]
-    pub fn without_throttled_codes(mut self) -> Self {
-        self.body_rules.throttled_codes.clear();
-        self.body_rules.throttled_codes_on.clear();
-        self
-    }
-
-    /// Retries only this call, whatever the method, if the JSON or XML body has one of these codes.
-    ///
-    /// Such a code says that something was locked and nothing was done. The call goes again by its own backoff, and
-    /// no other call waits, also if the status is 429. It replaces the codes that were there.
-    ///
-    /// ```
-    /// use tower_backoff::policy::{Attempt, Policy, Provider, Verdict};
-    ///
-    /// let stripe = Provider::new("stripe").retried_codes(["lock_timeout"]);
-    ///
-    /// let request = http::Request::post("https://api.stripe.com/v1/refunds").body(())?;
-    /// let response = http::Response::builder().status(429).body(())?;
-    /// let body = br#"{"error":{"code":"lock_timeout"}}"#;
-    /// let attempt = Attempt::new(&request, &response).with_body(body);
-    /// assert_eq!(stripe.judge(&attempt), Verdict::retry());
-    /// # Ok::<(), http::Error>(())
-    /// ```
-    #[must_use]
-    pub fn retried_codes<C: Into<Cow<'static, str>>>(
-        self,
-        codes: impl IntoIterator<Item = C>,
-    ) -> Self {
-        self.without_retried_codes().add_retried_codes(codes)
-    }
-
-    /// Adds codes to [`retried_codes`](Self::retried_codes).
-    ///
-    /// ```
-    /// # use tower_backoff::policy::Provider;
-    /// let acme = Provider::new("acme").retried_codes(["LOCKED"]).add_retried_codes(["IN_USE"]);
-    /// assert_eq!(acme, Provider::new("acme").retried_codes(["LOCKED", "IN_USE"]));
-    /// ```
-    #[must_use]
-    pub fn add_retried_codes<C: Into<Cow<'static, str>>>(
-        mut self,
-        codes: impl IntoIterator<Item = C>,
-    ) -> Self {
-        self.body_rules.retried_codes.extend(words(codes));
-        self
-    }
-
-    /// Takes back what was said with [`retried_codes`](Self::retried_codes) and [`retried_codes_on`](Self::retried_codes_on).
-    ///
-    /// ```
-    /// # use tower_backoff::policy::Provider;
-    /// let acme = Provider::new("acme").retried_codes(["LOCKED"]).without_retried_codes();
-    /// assert_eq!(acme, Provider::new("acme"));
-    /// ```
-    #[must_use]
-    pub fn without_retried_codes(mut self) -> Self {
-        self.body_rules.retried_codes.clear();
-        self.body_rules.retried_codes_on.clear();
-        self
-    }
-
-    /// Looks for codes only at these paths of the body. It replaces the paths that were there.
-    ///
-    /// This is for providers whose bodies hold what their users wrote. The segments of a path are parted by dots, and
-    /// `*` is any name or index. In XML the first segment is the root element: `Error.Code`.
-    ///
-    /// # Default
-    ///
-    /// Any string and any number in the body may be a code.
-    ///
-    /// ```
-    /// use tower_backoff::policy::Provider;
-    ///
-    /// let graphql = Provider::new("acme")
-    ///     .inspect_bodies_of([200])
-    ///     .throttled_codes(["THROTTLED"])
-    ///     .codes_at(["errors.*.extensions.code"]);
-    /// # let _ = graphql;
-    /// ```
-    #[must_use]
-    pub fn codes_at<P: Into<Cow<'static, str>>>(
-        mut self,
-        paths: impl IntoIterator<Item = P>,
-    ) -> Self {
-        self.body_rules.code_paths = words(paths);
-        self
-    }
-
-    /// Takes back what was said with [`codes_at`](Self::codes_at): codes may stand anywhere.
-    ///
-    /// ```
-    /// # use tower_backoff::policy::Provider;
-    /// let acme = Provider::new("acme").codes_at(["error.code"]).without_codes_at();
-    /// assert_eq!(acme, Provider::new("acme"));
-    /// ```
-    #[must_use]
-    pub fn without_codes_at(mut self) -> Self {
-        self.body_rules.code_paths.clear();
-        self
-    }
-
     /// Inspects the bodies of these statuses, too, for codes and phrases.
     ///
     /// It replaces the list that was there. This is for providers that refuse under a 200. Such an answer reaches the caller when its body is complete, or

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::Provider;
-use super::body_rules::CodesOn;
+use super::body_rules::Codes;
 use crate::gate::Quota;
 
 impl Provider {
@@ -45,12 +45,7 @@ impl Provider {
                 .chain(&self.statuses.any_method),
         );
         push(&mut said, "any method: ", any_method);
-        push(
-            &mut said,
-            "by code: ",
-            quoted(&self.body_rules.retried_codes),
-        );
-        push_on(&mut said, "by code: ", &self.body_rules.retried_codes_on);
+        push_codes(&mut said, "by code: ", &self.body_rules.retried_codes);
         if self.statuses.never_after_broken_connection {
             said.push("never after a broken connection".to_owned());
         }
@@ -117,20 +112,14 @@ impl Provider {
     fn what_is_final(&self) -> String {
         let mut said = Vec::new();
         push(&mut said, "", statuses(&self.statuses.final_for_good));
-        push(&mut said, "", quoted(&self.body_rules.final_codes));
-        push_on(&mut said, "", &self.body_rules.final_codes_on);
+        push_codes(&mut said, "", &self.body_rules.final_codes);
         push(&mut said, "text: ", quoted(&self.body_rules.final_phrases));
         said.join("; ")
     }
 
     fn peculiarities(&self) -> String {
         let mut said = Vec::new();
-        push(
-            &mut said,
-            "limit: ",
-            quoted(&self.body_rules.throttled_codes),
-        );
-        push_on(&mut said, "limit: ", &self.body_rules.throttled_codes_on);
+        push_codes(&mut said, "limit: ", &self.body_rules.throttled_codes);
         for (status, lasting) in &self.statuses.throttled {
             said.push(format!("limit: {}, {}", status.as_str(), spoken(*lasting)));
         }
@@ -167,17 +156,11 @@ fn push(said: &mut Vec<String>, what: &str, words: String) {
 }
 
 /// Codes with the statuses under which they count.
-fn push_on(said: &mut Vec<String>, what: &str, on: &[CodesOn]) {
-    for CodesOn {
-        statuses: under,
-        codes,
-    } in on
-    {
-        push(
-            said,
-            what,
-            format!("{} under {}", quoted(codes), statuses(under)),
-        );
+fn push_codes(said: &mut Vec<String>, what: &str, codes: &Codes) {
+    push(said, what, quoted(&codes.always));
+    for on in &codes.on {
+        let under = statuses(&on.statuses);
+        push(said, what, format!("{} under {under}", quoted(&on.codes)));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Codes that mean something under some statuses only.
+//! Codes that mean one thing, under any status or under some only.
 
 use std::borrow::Cow;
 
@@ -7,6 +7,14 @@ use http::StatusCode;
 use super::{BodyRules, Words, words};
 use crate::policy::{Provider, arguments};
 
+/// Codes that mean one thing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::policy::provider) struct Codes {
+    /// Those that count under any status.
+    pub(in crate::policy::provider) always: Words,
+    pub(in crate::policy::provider) on: Vec<CodesOn>,
+}
+
 /// Codes, and the statuses under which they count.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::policy::provider) struct CodesOn {
@@ -14,31 +22,36 @@ pub(in crate::policy::provider) struct CodesOn {
     pub(in crate::policy::provider) codes: Words,
 }
 
-impl CodesOn {
+impl Codes {
+    pub(super) fn is_empty(&self) -> bool {
+        self.always.is_empty() && self.on.is_empty()
+    }
+
+    pub(super) fn add<C: Into<Cow<'static, str>>>(&mut self, codes: impl IntoIterator<Item = C>) {
+        self.always.extend(words(codes));
+    }
+
     #[track_caller]
-    fn new<S, C>(statuses: impl IntoIterator<Item = S>, codes: impl IntoIterator<Item = C>) -> Self
-    where
+    fn add_on<S, C>(
+        &mut self,
+        statuses: impl IntoIterator<Item = S>,
+        codes: impl IntoIterator<Item = C>,
+    ) where
         S: TryInto<StatusCode>,
         C: Into<Cow<'static, str>>,
     {
-        Self {
+        self.on.push(CodesOn {
             statuses: arguments::statuses(statuses),
             codes: words(codes),
-        }
+        });
     }
 }
 
 impl BodyRules {
     /// Whether a code stands in a body that counts under any status, or under this one.
-    pub(super) fn has_code_on(
-        &self,
-        status: StatusCode,
-        body: &[u8],
-        always: &Words,
-        on: &[CodesOn],
-    ) -> bool {
-        let mut here = on.iter().filter(|on| on.statuses.contains(&status));
-        self.has_code(body, always) || here.any(|on| self.has_code(body, &on.codes))
+    pub(super) fn has_code_on(&self, status: StatusCode, body: &[u8], codes: &Codes) -> bool {
+        let mut here = codes.on.iter().filter(|on| on.statuses.contains(&status));
+        self.has_code(body, &codes.always) || here.any(|on| self.has_code(body, &on.codes))
     }
 }
 
@@ -95,8 +108,7 @@ impl Provider {
         S: TryInto<StatusCode>,
         C: Into<Cow<'static, str>>,
     {
-        let added = CodesOn::new(statuses, codes);
-        self.body_rules.final_codes_on.push(added);
+        self.body_rules.final_codes.add_on(statuses, codes);
         self
     }
 
@@ -150,8 +162,7 @@ impl Provider {
         S: TryInto<StatusCode>,
         C: Into<Cow<'static, str>>,
     {
-        let added = CodesOn::new(statuses, codes);
-        self.body_rules.throttled_codes_on.push(added);
+        self.body_rules.throttled_codes.add_on(statuses, codes);
         self
     }
 
@@ -205,8 +216,7 @@ impl Provider {
         S: TryInto<StatusCode>,
         C: Into<Cow<'static, str>>,
     {
-        let added = CodesOn::new(statuses, codes);
-        self.body_rules.retried_codes_on.push(added);
+        self.body_rules.retried_codes.add_on(statuses, codes);
         self
     }
 }

@@ -2,7 +2,9 @@
 
 use std::mem::take;
 
-use super::WrittenProvider;
+use http::StatusCode;
+
+use super::{WrittenCodes, WrittenProvider, WrittenText};
 use crate::policy::Provider;
 use crate::written::{WrittenDuration, WrittenStatus, read_durations, read_statuses};
 
@@ -61,6 +63,17 @@ fn say_each<I>(
     items.into_iter().fold(provider, setter)
 }
 
+/// Says which codes mean something under which statuses.
+fn say_on(
+    codes: Vec<WrittenCodes>,
+    provider: Provider,
+    setter: fn(Provider, Vec<StatusCode>, Vec<WrittenText>) -> Provider,
+) -> Provider {
+    say_each(codes, provider, |provider, on| {
+        setter(provider, read_statuses(on.statuses), on.codes)
+    })
+}
+
 /// The setters, called with what the keys of their names say.
 impl WrittenProvider {
     fn say_statuses(&mut self, provider: Provider) -> Provider {
@@ -91,19 +104,12 @@ impl WrittenProvider {
             .retried_codes(take(&mut self.retried_codes))
             .codes_at(take(&mut self.codes_at))
             .inspect_bodies_of(read_statuses(take(&mut self.inspect_bodies_of)));
-        let provider = say_each(take(&mut self.final_codes_on), provider, |provider, on| {
-            provider.add_final_codes_on(read_statuses(on.statuses), on.codes)
-        });
-        let provider = say_each(
-            take(&mut self.throttled_codes_on),
-            provider,
-            |provider, on| provider.add_throttled_codes_on(read_statuses(on.statuses), on.codes),
-        );
-        let provider = say_each(
-            take(&mut self.retried_codes_on),
-            provider,
-            |provider, on| provider.add_retried_codes_on(read_statuses(on.statuses), on.codes),
-        );
+        let on = take(&mut self.final_codes_on);
+        let provider = say_on(on, provider, Provider::add_final_codes_on);
+        let on = take(&mut self.throttled_codes_on);
+        let provider = say_on(on, provider, Provider::add_throttled_codes_on);
+        let on = take(&mut self.retried_codes_on);
+        let provider = say_on(on, provider, Provider::add_retried_codes_on);
         let phrases = take(&mut self.final_when_body_contains);
         let provider = say_each(phrases, provider, Provider::add_final_when_body_contains);
         let phrases = take(&mut self.throttled_when_body_contains);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 
-use super::super::body_rules::{BodyRules, CodesOn};
+use super::super::body_rules::{BodyRules, Codes};
 use super::super::buckets::Buckets;
 use super::super::counting::ScopeRules;
 use super::super::limits::QuotaRules;
@@ -28,12 +28,12 @@ fn write_blocks(throttled: &[(StatusCode, Duration)]) -> Vec<WrittenBlock> {
     alike.map(write).collect()
 }
 
-fn write_codes(codes: &[CodesOn]) -> Vec<WrittenCodes> {
-    let write = |on: &CodesOn| WrittenCodes {
+fn write_codes(codes: &Codes) -> Vec<WrittenCodes> {
+    let written = codes.on.iter().map(|on| WrittenCodes {
         statuses: write_statuses(&on.statuses),
         codes: on.codes.clone(),
-    };
-    codes.iter().map(write).collect()
+    });
+    written.collect()
 }
 
 fn write_phrases(phrases: &[(WrittenText, Option<Duration>)]) -> Vec<WrittenPhrase> {
@@ -102,20 +102,17 @@ impl WrittenProvider {
             final_codes,
             throttled_codes,
             retried_codes,
-            final_codes_on,
-            throttled_codes_on,
-            retried_codes_on,
             code_paths,
             final_phrases,
             throttled_phrases,
             inspected,
         } = body_rules;
-        self.final_codes.clone_from(final_codes);
-        self.throttled_codes.clone_from(throttled_codes);
-        self.retried_codes.clone_from(retried_codes);
-        self.final_codes_on = write_codes(final_codes_on);
-        self.throttled_codes_on = write_codes(throttled_codes_on);
-        self.retried_codes_on = write_codes(retried_codes_on);
+        self.final_codes.clone_from(&final_codes.always);
+        self.throttled_codes.clone_from(&throttled_codes.always);
+        self.retried_codes.clone_from(&retried_codes.always);
+        self.final_codes_on = write_codes(final_codes);
+        self.throttled_codes_on = write_codes(throttled_codes);
+        self.retried_codes_on = write_codes(retried_codes);
         self.codes_at.clone_from(code_paths);
         self.final_when_body_contains.clone_from(final_phrases);
         self.throttled_when_body_contains = write_phrases(throttled_phrases);
