@@ -275,6 +275,22 @@ fn script_and_reference_agree_at_the_edges() {
         });
     });
     agree(&[], 1_000_000, &slow_start);
+    // No limit is known: 64 together, one more for each that was settled, a dear call alone, and at last no bound.
+    let settled = [0, 0, 0, 30, 0, 300, 3_765, 1, 0];
+    let cold = at(&[1_000; 9], |index, exchange| {
+        let account = &mut exchange.accounts[0];
+        (account.first, account.need, account.extra) = (1, 40, 9);
+        account.held = [0, 40, 64, 34, 94, 0, 0, 0, 9_000][index];
+        account.settled = settled[index];
+        account.log = vec![Settled {
+            age: Duration::ZERO,
+            count: settled[index] as u32,
+        }];
+        if matches!(index, 2 | 4 | 5) {
+            (account.first, account.need) = (500, 900);
+        }
+    });
+    agree(&[], 1_000_000, &cold);
     // A lease of 1 ms that is over, and a member that is forgotten a window and two leases later.
     for after in [999, 1_000, 1_001, 1_001_999, 1_002_000, 1_002_001] {
         let mut lapses = at(&[0, after, 1], |index, exchange| {

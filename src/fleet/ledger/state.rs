@@ -1,5 +1,6 @@
 //! The reference of a ledger: the rules by which one scope is shared, without a network and told the time.
 
+mod cold_start;
 mod cooldown;
 mod granting;
 mod members;
@@ -45,6 +46,9 @@ pub struct LedgerState {
     members: Members,
     cooldown: SharedCooldown,
     published: Option<PublishedQuota>,
+    /// How much had been settled when a published quota was forgotten last.
+    #[cfg_attr(feature = "file", serde(default))]
+    cold_since: u64,
     /// Nothing that it knows matters after this.
     #[cfg(feature = "file")]
     #[serde(default)]
@@ -161,7 +165,11 @@ impl LedgerState {
         for (log, window) in self.logs.iter_mut().zip(&terms.windows) {
             log.free_expired(window.length, now);
         }
+        let was_published = self.published.is_some();
         PublishedQuota::advance(&mut self.published, self.accounts[COST].lent, now);
+        if was_published && self.published.is_none() {
+            self.cold_since = self.accounts[COST].settled;
+        }
         self.cooldown.forget_cap(&terms.windows, now);
         let lent = self.members.end_leases(terms.memory(), now);
         for (unit, lent) in lent.into_iter().enumerate() {

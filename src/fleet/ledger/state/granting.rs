@@ -77,8 +77,8 @@ impl LedgerState {
     ) -> u64 {
         let offer = self.offer(record, unit, told, terms, now);
         let need = u64::from(told.need);
-        let is_slow_start = unit == COST && self.cooldown.is_slow_start();
-        let has_plenty = offer.free > offer.portion && !is_slow_start;
+        let is_careful = self.is_careful(unit, terms);
+        let has_plenty = offer.free > offer.portion && !is_careful;
         let extra = if has_plenty { u64::from(told.extra) } else { 0 };
         let wanted = (need + extra).min(u64::from(u32::MAX));
         let most = offer.portion.min(offer.most);
@@ -89,7 +89,7 @@ impl LedgerState {
             self.cooldown.on_grant(granted, now);
         }
         let mut granted = granted;
-        if granted < need.min(most) && unit != IN_FLIGHT && !is_slow_start {
+        if granted < need.min(most) && unit != IN_FLIGHT && !is_careful {
             granted += self.book(record, unit, need.min(most) - granted, terms, now, grants);
         }
         let was_starved = record.granted_at <= self.accounts[unit].starved_since;
@@ -111,9 +111,8 @@ impl LedgerState {
     ) -> bool {
         let offer = self.offer(record, unit, told, terms, now);
         let wanted = u64::from(told.need).min(offer.portion).min(offer.most);
-        let is_slow_start = unit == COST && self.cooldown.is_slow_start();
         let mut granted = wanted.min(offer.free);
-        if unit != IN_FLIGHT && !is_slow_start {
+        if unit != IN_FLIGHT && !self.is_careful(unit, terms) {
             granted = granted.max(wanted.min(self.bookable(unit, terms, now)));
         }
         granted < u64::from(told.first.min(told.need))
@@ -162,6 +161,8 @@ impl LedgerState {
             limit = limit.min(published);
             let lent = self.accounts[COST].lent;
             let room = self.cooldown.room(lent, u64::from(told.first), now);
+            most = most.min(room.unwrap_or(UNLIMITED));
+            let room = self.room_while_cold(u64::from(told.first), terms);
             most = most.min(room.unwrap_or(UNLIMITED));
             most = most.min(PublishedQuota::left(self.published.as_ref(), lent));
         }

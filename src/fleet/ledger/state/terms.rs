@@ -39,6 +39,8 @@ pub(super) struct Terms {
     /// The unit of each account, in their order.
     pub(super) units: Vec<usize>,
     pub(super) longest: u64,
+    /// Whether a window counts costs or calls.
+    pub(super) limits_rate: bool,
     pub(super) lease: u64,
 }
 
@@ -76,6 +78,7 @@ impl Terms {
                 .map(|window| window.length)
                 .max()
                 .unwrap_or(0),
+            limits_rate: windows.iter().any(|window| window.unit != IN_FLIGHT),
             lease: micros_up(exchange.lease).max(1),
             windows,
         }

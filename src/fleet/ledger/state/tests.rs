@@ -1,6 +1,7 @@
 //! The rules of a ledger, one by one, and any interleaving of members in virtual time.
 
 mod closing;
+mod cold_start;
 mod fleet;
 mod granting;
 mod interleavings;
