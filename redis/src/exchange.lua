@@ -51,6 +51,8 @@ for index = 1, said[at] do
   }
   at = at + 9 + 2 * said[at + 9]
 end
+-- An earlier release says no more.
+local reopens = said[at + 1] == 1
 
 -- The state -----------------------------------------------------------------------------------------------------------
 
@@ -77,7 +79,9 @@ local STARVED_SINCE = 32
 local RETURNED = 35
 -- How much had been settled when a published quota was forgotten last.
 local COLD_SINCE = 36
-local LAST = COLD_SINCE
+-- How often users have opened the scope.
+local REOPENED = 37
+local LAST = REOPENED
 local WINDOW_NUMBERS = 7
 
 -- The fields `m:<member>`: a number each, and four for each unit u, at + 4 * u; then when something was granted last.
@@ -89,7 +93,7 @@ local stored = call('HMGET', KEYS[1], 'state', 'm:' .. me)
 
 local function new_state()
   return { {}, now, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UNLIMITED, UNLIMITED, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 end
 local function new_record() return { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } end
 
@@ -264,6 +268,8 @@ local function reply(done, ask_again_in, grants)
       flat[size] = number
     end
   end
+  -- What a member of an earlier release does not read.
+  flat[size + 1] = state[REOPENED]
   return flat
 end
 
@@ -392,6 +398,12 @@ if not is_known then
   has_returned = members_known > 1
   for _, account in ipairs(told) do has_returned = has_returned or account.settled > 0 or account.confirmed > 0 end
   if has_returned then state[REMEMBERED] = max(state[REMEMBERED], members_known, 1) end
+end
+-- A user says that the server serves again: what refusals and counters have taught is wrong.
+if reopens then
+  state[UNTIL], state[CAP], state[ALLOW], state[PROBES], state[GRANTED_AT] = 0, 0, 1, 0, 0
+  if state[QUOTA] > 0 then state[QUOTA], state[COLD_SINCE] = 0, state[SETTLED] end
+  state[REOPENED] = state[REOPENED] + 1
 end
 if not tells_all then
   for _, account in ipairs(told) do

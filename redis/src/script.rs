@@ -81,6 +81,8 @@ fn flatten(exchange: &Exchange) -> Vec<u64> {
     for (unit, account) in accounts {
         flatten_account(&mut flat, *unit, account);
     }
+    // What the script of an earlier release does not read.
+    flat.push(exchange.reopens.into());
     flat.iter()
         .map(|number| (*number).min(MOST_EXACT))
         .collect()
@@ -205,7 +207,8 @@ pub(crate) fn read(reply: &[i64], accounts: usize) -> Option<Reply> {
             });
         }
     }
-    // What a later release adds to the end is not understood here.
+    // A script of an earlier release says no more, and what a later one adds to the end is not understood here.
+    read.reopened = next().unwrap_or(0);
     Some(read)
 }
 

@@ -1,5 +1,7 @@
 //! Processes that share a quota through a ledger: a backlog in virtual time, and what happens when the ledger is away.
 
+mod reopening;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -120,17 +120,21 @@ fn exchange() -> impl Strategy<Value = Exchange> {
         prop::bool::weighted(0.03),
         prop_oneof![5 => Just(1_u32), 1 => 0_u32..6],
         0_u32..4,
+        prop::bool::weighted(0.02),
     )
         .prop_map(
-            |(accounts, closing, counter, tells_all, leaves, members_known, served)| Exchange {
-                accounts,
-                closing,
-                counter,
-                tells_all,
-                leaves,
-                members_known,
-                served,
-                ..Exchange::default()
+            |(accounts, closing, counter, tells_all, leaves, members_known, served, reopens)| {
+                Exchange {
+                    accounts,
+                    closing,
+                    reopens,
+                    counter,
+                    tells_all,
+                    leaves,
+                    members_known,
+                    served,
+                    ..Exchange::default()
+                }
             },
         )
 }

@@ -49,6 +49,9 @@ pub struct LedgerState {
     /// How much had been settled when a published quota was forgotten last.
     #[cfg_attr(feature = "file", serde(default))]
     cold_since: u64,
+    /// How often users have opened the scope.
+    #[cfg_attr(feature = "file", serde(default))]
+    reopened: u64,
     /// Nothing that it knows matters after this.
     #[cfg(feature = "file")]
     #[serde(default)]
@@ -97,6 +100,9 @@ impl LedgerState {
             }
             None => self.note_memory(exchange),
             Some(_) => {}
+        }
+        if exchange.reopens {
+            self.reopen();
         }
         let has_returned = record.is_none() && remembers(exchange);
         if !exchange.tells_all && knows_less(record.as_ref(), exchange, &terms) {
@@ -168,7 +174,7 @@ impl LedgerState {
         let was_published = self.published.is_some();
         PublishedQuota::advance(&mut self.published, self.accounts[COST].lent, now);
         if was_published && self.published.is_none() {
-            self.cold_since = self.accounts[COST].settled;
+            self.begin_cold_start();
         }
         self.cooldown.forget_cap(&terms.windows, now);
         let lent = self.members.end_leases(terms.memory(), now);
@@ -185,6 +191,15 @@ impl LedgerState {
         if remembers(exchange) {
             let known = u64::from(exchange.members_known).max(1);
             self.remembered = self.remembered.max(known);
+        }
+    }
+
+    /// Opens the scope, whatever has closed it: what refusals and counters have taught is wrong.
+    fn reopen(&mut self) {
+        self.reopened += 1;
+        self.cooldown.reopen();
+        if self.published.take().is_some() {
+            self.begin_cold_start();
         }
     }
 
@@ -212,6 +227,7 @@ impl LedgerState {
             ask_again_in: Duration::ZERO,
             is_published: published.is_some_and(|quota| quota.resets_in(now).is_some()),
             grants: vec![Vec::<Granted>::new(); exchange.accounts.len()],
+            reopened: self.reopened,
         }
     }
 }

@@ -25,7 +25,7 @@ impl MemberState {
             Standing::Alone(alone) => return alone.next_try.max(now),
             Standing::Joining | Standing::Leased => {}
         }
-        if self.closing.is_some() {
+        if self.closing.is_some() || self.reopens {
             return now;
         }
         let mut next = later(self.last_exchange, self.settings.lease / 4);
@@ -86,6 +86,7 @@ impl MemberState {
         });
         let accounts: Vec<_> = accounts.collect();
         let closing = self.closing_to_tell(now);
+        let reopens = std::mem::take(&mut self.reopens);
         self.on_its_way = Some(OnItsWay {
             sequence: self.sequence,
             sent: now,
@@ -93,6 +94,7 @@ impl MemberState {
             tells_all,
             leaves: self.is_leaving,
             closing,
+            reopens,
             asked,
         });
         Exchange {
@@ -108,6 +110,7 @@ impl MemberState {
                 remaining: until.since(now),
                 is_refusal,
             }),
+            reopens,
             served: std::mem::take(&mut self.served),
             counter: self.counter.take().and_then(|(counter, heard)| {
                 let resets_in = counter.resets_in.checked_sub(now.since(heard))?;
@@ -166,6 +169,8 @@ impl MemberState {
             return;
         };
         self.last_reply = sent.sequence;
+        let was_known = self.known.members > 0;
+        let is_opened = was_known && reply.reopened > self.known.reopened && !sent.reopens;
         if sent.leaves {
             return self.on_leaving_told(&sent, reply);
         }
@@ -173,6 +178,7 @@ impl MemberState {
             most_members: self.known.most_members.max(reply.members),
             members: reply.members,
             settled_by_all: reply.settled_by_all,
+            reopened: reply.reopened,
             free: reply.free,
             is_published: reply.is_published,
             at: now,
@@ -195,7 +201,13 @@ impl MemberState {
                 self.go_alone(&sent, Some(Self::AFTER_ERROR), now);
             }
         }
-        if !reply.closed_for.is_zero() {
+        // A closing that this member has heard of meanwhile is younger.
+        if is_opened && self.closing.is_none() {
+            self.closed_until = Moment::START;
+            self.opens_gates = true;
+        }
+        // What its user has opened meanwhile stays open until the ledger knows of that.
+        if !reply.closed_for.is_zero() && !self.reopens {
             self.on_foreign_close(reply.closed_for, now);
         }
     }
@@ -244,6 +256,7 @@ impl MemberState {
             .iter_mut()
             .for_each(LeaseAccount::tell_all_next);
         self.asked = self.asked.or(sent.asked);
+        self.reopens |= sent.reopens;
         if let Some((until, is_refusal)) = sent.closing.filter(|(until, _)| *until > now) {
             self.tell_closing(until, is_refusal);
         }

@@ -112,6 +112,10 @@ impl<L: LedgerClient> Member for LeasingMember<L> {
         self.0.tell(|state, now| state.on_body_end(grant, now));
     }
 
+    fn on_reopen(&self) {
+        self.0.tell(|state, _| state.on_reopen());
+    }
+
     fn on_close(&self, closed_for: Duration, reason: CloseReason) {
         self.0
             .tell(|state, now| state.on_close(closed_for, reason, now));

@@ -30,6 +30,8 @@ pub(super) struct MemberState {
     pub(super) usable_until: Moment,
     pub(super) closed_until: Moment,
     pub(super) closing: Option<(Moment, bool)>,
+    /// Whether the user has opened the scope, and the ledger was not told.
+    pub(super) reopens: bool,
     pub(super) served: u32,
     pub(super) counter: Option<(Counter, Moment)>,
     pub(super) published_limit: u32,
@@ -43,6 +45,8 @@ pub(super) struct MemberState {
     pub(super) waits_for_an_end: bool,
     /// Whether the gates have to ask again.
     pub(super) wakes_gates: bool,
+    /// Whether the user of another process has opened the scope.
+    pub(super) opens_gates: bool,
     /// Whether the lease has ended since the last grant.
     is_void: bool,
     pub(super) ask_again_at: Moment,
@@ -56,6 +60,8 @@ pub(super) struct LedgerView {
     pub(super) most_members: u32,
     pub(super) members: u32,
     pub(super) settled_by_all: u64,
+    /// How often users had opened the scope.
+    pub(super) reopened: u64,
     pub(super) free: u32,
     pub(super) is_published: bool,
     pub(super) at: Moment,
@@ -96,6 +102,7 @@ pub(super) struct OnItsWay {
     pub(super) leaves: bool,
     /// What has to be told again if it is lost.
     pub(super) closing: Option<(Moment, bool)>,
+    pub(super) reopens: bool,
     pub(super) asked: Option<u32>,
 }
 
@@ -117,6 +124,7 @@ impl MemberState {
             usable_until: now,
             closed_until: Moment::START,
             closing: None,
+            reopens: false,
             served: 0,
             counter: None,
             published_limit: 0,
@@ -125,6 +133,7 @@ impl MemberState {
             waiting_cost: 1,
             waits_for_an_end: false,
             wakes_gates: false,
+            opens_gates: false,
             is_void: false,
             ask_again_at: Moment::START,
             is_leaving: false,
@@ -217,6 +226,19 @@ impl MemberState {
         let until = later(now, closed_for);
         self.tell_closing(until, reason == CloseReason::Refusal);
         self.close_until(until);
+    }
+
+    /// Opens the scope, since the user says so, and lets the next exchange tell it.
+    pub(super) fn on_reopen(&mut self) {
+        self.closed_until = Moment::START;
+        self.closing = None;
+        self.counter = None;
+        self.reopens = true;
+        self.wakes_gates = true;
+        if let Some(sent) = &mut self.on_its_way {
+            // It need not be told again if it is lost.
+            sent.closing = None;
+        }
     }
 
     /// Lets the next exchange tell of a closing.

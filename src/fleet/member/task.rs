@@ -77,7 +77,11 @@ impl<L: LedgerClient> SharedMember<L> {
             Err(why) => state.on_unreachable(why, now),
         }
         let after = (state.leads(), state.standing);
+        let opens_gates = std::mem::take(&mut state.opens_gates);
         drop(state);
+        if opens_gates {
+            self.each_gate(GateHandle::reopen);
+        }
         if before.0 != after.0 {
             self.each_gate(|gate| gate.set_leading(after.0));
         }

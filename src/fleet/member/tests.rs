@@ -1,6 +1,7 @@
 //! The member against a ledger whose replies are written down here.
 
 mod recovery;
+mod reopening;
 
 use std::time::Duration;
 

@@ -19,6 +19,11 @@ impl LedgerState {
         is_cold.then_some(AT_FIRST + settled)
     }
 
+    /// From now on no limit is known any more.
+    pub(super) fn begin_cold_start(&mut self) {
+        self.cold_since = self.accounts[COST].settled;
+    }
+
     /// Whether costs are granted in small steps: after a refusal, and while no limit is known.
     pub(super) fn is_careful(&self, unit: usize, terms: &Terms) -> bool {
         let is_slow_start = self.cooldown.is_slow_start();

@@ -8,4 +8,5 @@ mod interleavings;
 mod learning;
 mod leases;
 mod member;
+mod reopening;
 mod said;
