@@ -270,6 +270,10 @@ local function reply(done, ask_again_in, grants)
   end
   -- What a member of an earlier release does not read.
   flat[size + 1] = state[REOPENED]
+  for index, window in ipairs(windows) do
+    local free = free_in(window)
+    flat[size + 1 + index] = window.unit == COST and state[QUOTA] > 0 and min(free, left()) or free
+  end
   return flat
 end
 

@@ -140,6 +140,8 @@ pub struct Reply {
     pub grants: Vec<Vec<Granted>>,
     /// How often users have opened the scope. Where it has risen, only [`closed_for`](Self::closed_for) counts.
     pub reopened: u64,
+    /// How much of each declared window is free now, in their order. Empty if the ledger does not say it.
+    pub free_in_windows: Vec<u32>,
 }
 
 /// What became of an exchange.

@@ -2,6 +2,7 @@
 
 mod cold_start;
 mod cooldown;
+mod free;
 mod granting;
 mod members;
 mod published;
@@ -228,6 +229,7 @@ impl LedgerState {
             is_published: published.is_some_and(|quota| quota.resets_in(now).is_some()),
             grants: vec![Vec::<Granted>::new(); exchange.accounts.len()],
             reopened: self.reopened,
+            free_in_windows: self.free_in_windows(terms, now).map(count).collect(),
         }
     }
 }

@@ -183,6 +183,7 @@ impl MemberState {
             is_published: reply.is_published,
             at: now,
         };
+        self.note_free(reply);
         match reply.state {
             ReplyState::Done => self.on_done(&sent, reply, now),
             ReplyState::TellAll if !sent.tells_all => {
@@ -270,24 +271,42 @@ impl MemberState {
                 wait: (alone.wait * 2).min(Self::LONGEST_WAIT),
                 ..alone
             },
-            standing => Alone {
-                since: now,
-                next_try: now,
-                wait: Self::FIRST_WAIT,
-                had_a_lease: standing == Standing::Leased,
-                first_part: self.part_of_what_was_free(now),
-                last_sent: None,
-            },
+            standing => {
+                self.divide_what_was_free(now);
+                Alone {
+                    since: now,
+                    next_try: now,
+                    wait: Self::FIRST_WAIT,
+                    had_a_lease: standing == Standing::Leased,
+                    last_sent: None,
+                }
+            }
         };
         alone.wait = wait.unwrap_or(alone.wait);
         alone.next_try = now + alone.wait;
         self.standing = Standing::Alone(alone);
     }
 
-    /// Its part of what was free, if that was heard a moment ago.
-    fn part_of_what_was_free(&self, now: Moment) -> u64 {
+    /// Notes how much of each window is free.
+    fn note_free(&mut self, reply: &Reply) {
+        for account in &mut self.accounts {
+            let unit = account.unit();
+            let windows = self.windows.iter().enumerate();
+            let indices = windows.filter(|(_, window)| window.unit == unit);
+            for ((index, _), window) in indices.zip(account.windows()) {
+                let free = reply.free_in_windows.get(index);
+                window.free = free.copied().unwrap_or(reply.free);
+            }
+        }
+    }
+
+    /// Takes its part of what was free in each window, if that was heard a moment ago.
+    fn divide_what_was_free(&mut self, now: Moment) {
         let is_fresh = now.since(self.known.at) <= self.half_a_window() + self.settings.timeout * 2;
-        let part = self.known.free / self.known.members.max(1);
-        if is_fresh { part.into() } else { 0 }
+        let members = self.known.members.max(1);
+        for window in self.accounts.iter_mut().flat_map(LeaseAccount::windows) {
+            let part = window.free / members;
+            window.first_part = if is_fresh { part.into() } else { 0 };
+        }
     }
 }

@@ -87,8 +87,6 @@ pub(super) struct Alone {
     pub(super) wait: Duration,
     /// Whether the ledger was ever reached.
     pub(super) had_a_lease: bool,
-    /// What it may send beside its stock within the first window.
-    pub(super) first_part: u64,
     /// When it sent a call without the ledger last.
     pub(super) last_sent: Option<Moment>,
 }

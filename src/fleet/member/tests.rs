@@ -1,5 +1,6 @@
 //! The member against a ledger whose replies are written down here.
 
+mod alone;
 mod recovery;
 mod reopening;
 
