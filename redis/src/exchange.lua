@@ -18,7 +18,8 @@ local SAME_RESET, ASK_IN_FLIGHT, ASK_SOON = 1200000, 50000, 100000
 local DONE, TELL_ALL, LATE = 0, 1, 2
 
 local clock = call('TIME')
-local now = clock[1] * 1000000 + clock[2]
+local read_at = clock[1] * 1000000 + clock[2]
+local now = read_at
 local me, said = ARGV[1], unpack_numbers(ARGV[2])
 
 -- What the member says ------------------------------------------------------------------------------------------------
@@ -40,8 +41,8 @@ for index = 1, said[16] do
 end
 local memory = longest + 2 * lease
 
--- `log` is its place in `said`: pairs of age and count.
-local told = {}
+-- `log` is its place in `said`: pairs of age and count. And what the first call needs of each unit.
+local told, first_of = {}, {}
 at = at + 1
 for index = 1, said[at] do
   told[index] = {
@@ -49,6 +50,7 @@ for index = 1, said[at] do
     in_window = said[at + 5], first = said[at + 6], need = said[at + 7], extra = said[at + 8],
     log = at + 9, entries = said[at + 9],
   }
+  first_of[said[at + 1]] = said[at + 6]
   at = at + 9 + 2 * said[at + 9]
 end
 -- An earlier release says no more.
@@ -81,7 +83,9 @@ local RETURNED = 35
 local COLD_SINCE = 36
 -- How often users have opened the scope.
 local REOPENED = 37
-local LAST = REOPENED
+-- How far the ledger's time is ahead of the clock, and what it was last.
+local AHEAD, LATEST = 38, 39
+local LAST = LATEST
 local WINDOW_NUMBERS = 7
 
 -- The fields `m:<member>`: a number each, and four for each unit u, at + 4 * u; then when something was granted last.
@@ -91,9 +95,10 @@ local SERVED_AT = 16
 
 local stored = call('HMGET', KEYS[1], 'state', 'm:' .. me)
 
+local ahead = 0
 local function new_state()
   return { {}, now, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UNLIMITED, UNLIMITED, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ahead, now }
 end
 local function new_record() return { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } end
 
@@ -105,6 +110,11 @@ record[SERVED_AT] = record[SERVED_AT] or 0
 if not state[LAST] then
   for index = #state + 1, LAST do state[index] = 0 end
 end
+-- Where the clock was set back, time goes on from where it was.
+now = now + state[AHEAD]
+if now < state[LATEST] then now = state[LATEST] end
+ahead = now - read_at
+state[AHEAD], state[LATEST] = ahead, now
 for index, window in ipairs(windows) do
   local sums, first = state[SUMS], WINDOW_NUMBERS * (index - 1) + 1
   window.sum, window.current, window.before = sums[first] or 0, sums[first + 2] or 0, sums[first + 3] or 0
@@ -228,7 +238,10 @@ end
 
 local function free_in(window)
   local limit = window.limit
-  if state[CAP] > 0 and state[CAP_WINDOW] == window.index then limit = min(limit, cap_in(window)) end
+  -- A call that is dearer than the learned limit goes when the window is empty.
+  if state[CAP] > 0 and state[CAP_WINDOW] == window.index then
+    limit = min(limit, max(cap_in(window), first_of[window.unit] or 0))
+  end
   local free = limit - window.sum - state[LENT + 2 * window.unit]
   return free > 0 and free or 0, limit
 end
@@ -255,7 +268,7 @@ end
 
 local function reply(done, ask_again_in, grants)
   local flat = {
-    done, now, max(0, state[UNTIL] - now), state[LEASED], state[SETTLED],
+    done, read_at, max(0, state[UNTIL] - now), state[LEASED], state[SETTLED],
     min((free_of(COST)), MOST_COUNT), ask_again_in, state[QUOTA] == 1 and 1 or 0,
   }
   local size = 8

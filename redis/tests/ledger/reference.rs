@@ -65,6 +65,8 @@ struct Step {
     /// The replies that were not heard.
     unheard: u64,
     pause: u64,
+    /// By how much the clock is set back before.
+    set_back: u64,
 }
 
 fn account() -> impl Strategy<Value = MemberAccount> {
@@ -146,15 +148,25 @@ fn step() -> impl Strategy<Value = Step> {
         1 => 200_000_u64..2_500_000,
     ];
     let sequence_step = prop_oneof![12 => Just(1_u64), 1 => Just(0)];
-    (0_usize..5, exchange(), sequence_step, 0_u64..3, pause).prop_map(
-        |(member, exchange, sequence_step, unheard, pause)| Step {
-            member,
-            exchange,
-            sequence_step,
-            unheard: unheard / 2,
-            pause,
-        },
+    let set_back = prop_oneof![40 => Just(0_u64), 1 => 0_u64..3_000_000];
+    (
+        0_usize..5,
+        exchange(),
+        sequence_step,
+        0_u64..3,
+        pause,
+        set_back,
     )
+        .prop_map(
+            |(member, exchange, sequence_step, unheard, pause, set_back)| Step {
+                member,
+                exchange,
+                sequence_step,
+                unheard: unheard / 2,
+                pause,
+                set_back,
+            },
+        )
 }
 
 fn windows() -> impl Strategy<Value = Vec<Window>> {
@@ -217,7 +229,7 @@ fn compare(
     let mut pasts = vec![Past::default(); 5];
     let mut now = 1_800_000_000_000_000;
     for (index, step) in steps.iter().enumerate() {
-        now += step.pause;
+        now = now + step.pause - step.set_back;
         ledger
             .clock
             .store(if is_virtual { now } else { 0 }, Ordering::Relaxed);
@@ -248,6 +260,7 @@ fn at(pauses: &[u64], change: impl Fn(usize, &mut Exchange)) -> Vec<Step> {
             sequence_step: 1,
             unheard: 0,
             pause: *pause,
+            set_back: 0,
         }
     });
     steps.collect()
@@ -295,6 +308,22 @@ fn script_and_reference_agree_at_the_edges() {
         }
     });
     agree(&[], 1_000_000, &cold);
+    // A call that is dearer than what a refusal has taught, while the window is in use and when it is empty.
+    let dear = at(&[0, 20_000, 1_000_000, 1_000, 1_000], |index, exchange| {
+        let account = &mut exchange.accounts[0];
+        account.settled = if index == 0 { 6 } else { 0 };
+        account.log = vec![Settled {
+            age: Duration::ZERO,
+            count: 6,
+        }];
+        account.held = if index == 3 { 8 } else { 0 };
+        (account.first, account.need) = if index == 4 { (10, 10) } else { (8, 8) };
+        exchange.closing = (index == 0).then_some(ScopeClosing {
+            remaining: Duration::ZERO,
+            is_refusal: true,
+        });
+    });
+    agree(&[second], 1_000_000, &dear);
     // A lease of 1 ms that is over, and a member that is forgotten a window and two leases later.
     for after in [999, 1_000, 1_001, 1_001_999, 1_002_000, 1_002_001] {
         let mut lapses = at(&[0, after, 1], |index, exchange| {

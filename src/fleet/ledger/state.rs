@@ -1,5 +1,6 @@
 //! The reference of a ledger: the rules by which one scope is shared, without a network and told the time.
 
+mod clock;
 mod cold_start;
 mod cooldown;
 mod free;
@@ -15,6 +16,7 @@ mod window_log;
 
 use std::time::Duration;
 
+use self::clock::SteadyClock;
 use self::cooldown::SharedCooldown;
 use self::members::{MemberRecord, Members};
 use self::published::PublishedQuota;
@@ -32,6 +34,8 @@ use super::exchange::{Exchange, Granted, Reply, ReplyState};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "file", derive(serde::Serialize, serde::Deserialize))]
 pub struct LedgerState {
+    #[cfg_attr(feature = "file", serde(default))]
+    clock: SteadyClock,
     /// When the first exchange was heard.
     began_at: Option<u64>,
     /// The most members that anybody remembers from an earlier ledger. Zero: this is a first start.
@@ -85,9 +89,9 @@ impl LedgerState {
 
     /// Notes what a member says, and grants what can be granted of what it asks for.
     ///
-    /// `now` is the ledger's clock, counted from any moment that stays the same.
+    /// `now` is the ledger's clock, counted from any moment that stays the same. It may be set back.
     pub fn exchange(&mut self, exchange: &Exchange, now: Duration) -> Reply {
-        let now = now.as_micros() as u64;
+        let now = self.clock.read(now.as_micros() as u64);
         let terms = Terms::of(exchange);
         self.advance(&terms, now);
 

@@ -17,13 +17,16 @@ impl LedgerState {
         let windows = terms.of_unit(unit);
         windows
             .filter(move |(_, window)| !(window.is_plan && unit == COST && is_published))
-            .map(move |(index, window)| (index, window, self.limit_of(index, window, now)))
+            .map(move |(index, window)| (index, window, self.limit_of(index, window, terms, now)))
     }
 
     /// The limit of a window: the declared one, or that which was learned.
-    fn limit_of(&self, index: usize, window: &DeclaredWindow, now: u64) -> u64 {
+    ///
+    /// A call that is dearer than what was learned goes when the window is empty.
+    fn limit_of(&self, index: usize, window: &DeclaredWindow, terms: &Terms, now: u64) -> u64 {
         let cap = self.cooldown.cap_of(index, window, now);
-        window.limit.min(cap.unwrap_or(UNLIMITED))
+        let cap = cap.map_or(UNLIMITED, |cap| cap.max(terms.first[window.unit]));
+        window.limit.min(cap)
     }
 
     /// How much a window holds, lent or settled within its length.
@@ -46,7 +49,7 @@ impl LedgerState {
     pub(super) fn free_in_windows(&self, terms: &Terms, now: u64) -> impl Iterator<Item = u64> {
         let windows = terms.windows.iter().enumerate();
         windows.map(move |(index, window)| {
-            let limit = self.limit_of(index, window, now);
+            let limit = self.limit_of(index, window, terms, now);
             let free = limit.saturating_sub(self.used(index, window.unit));
             match window.unit {
                 COST => free.min(self.left()),

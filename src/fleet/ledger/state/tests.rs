@@ -1,5 +1,6 @@
 //! The rules of a ledger, one by one, and any interleaving of members in virtual time.
 
+mod clock;
 mod closing;
 mod cold_start;
 mod fleet;
