@@ -89,7 +89,7 @@ impl MemberState {
         let reopens = std::mem::take(&mut self.reopens);
         self.on_its_way = Some(OnItsWay {
             sequence: self.sequence,
-            sent: now,
+            sent: now + self.suspended,
             settled: accounts.iter().map(|account| account.settled).collect(),
             tells_all,
             leaves: self.is_leaving,

@@ -1,13 +1,13 @@
 //! All that a member knows and decides, told the time: no clock, no connection, no lock.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::LeaseSettings;
 use super::account::LeaseAccount;
 use super::calls::{CallStage, Calls, GrantedCall};
 use crate::fleet::ledger::{Counter, QuotaUnit, Window};
 use crate::fleet::{CloseReason, Grant, GrantId};
-use crate::time::{Moment, later};
+use crate::time::{Instant, Moment, later};
 
 /// One member, of one scope.
 #[derive(Debug)]
@@ -26,8 +26,11 @@ pub(super) struct MemberState {
     /// The exchange on its way: what had been settled when it was sent, and when that was.
     pub(super) on_its_way: Option<OnItsWay>,
     pub(super) last_exchange: Moment,
-    /// The stock may be used until then.
-    pub(super) usable_until: Moment,
+    /// The stock may be used until then, counted with the time that the machine was suspended.
+    usable_until: Moment,
+    /// For how long the machine was suspended in all, and what its clocks showed last.
+    pub(super) suspended: Duration,
+    pub(super) clocks: Option<(Instant, SystemTime)>,
     pub(super) closed_until: Moment,
     pub(super) closing: Option<(Moment, bool)>,
     /// Whether the user has opened the scope, and the ledger was not told.
@@ -94,6 +97,7 @@ pub(super) struct Alone {
 #[derive(Clone, Debug)]
 pub(super) struct OnItsWay {
     pub(super) sequence: u64,
+    /// Counted with the time that the machine had been suspended.
     pub(super) sent: Moment,
     pub(super) settled: Vec<u64>,
     pub(super) tells_all: bool,
@@ -120,6 +124,8 @@ impl MemberState {
             on_its_way: None,
             last_exchange: now,
             usable_until: now,
+            suspended: Duration::ZERO,
+            clocks: None,
             closed_until: Moment::START,
             closing: None,
             reopens: false,
@@ -204,7 +210,7 @@ impl MemberState {
     }
 
     pub(super) fn void_if_over(&mut self, now: Moment) {
-        if now >= self.usable_until && !self.is_void {
+        if !self.may_use_stock(now) && !self.is_void {
             self.is_void = true;
             self.accounts.iter_mut().for_each(LeaseAccount::void);
             // The ledger counts as sent what is on its way: a call that is not sent after all gives nothing back.
@@ -212,6 +218,11 @@ impl MemberState {
                 .iter_mut()
                 .for_each(|call| call.by_ledger = false);
         }
+    }
+
+    /// Whether the lease has not ended.
+    pub(super) fn may_use_stock(&self, now: Moment) -> bool {
+        now + self.suspended < self.usable_until
     }
 
     /// Lets the stock be used until this moment.

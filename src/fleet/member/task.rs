@@ -51,6 +51,7 @@ impl<L: LedgerClient> SharedMember<L> {
         if state.standing == Standing::Left {
             return TaskStep::End;
         }
+        state.note_clocks(Clock::default().uptime_and_wall());
         let next = state.next_exchange(now);
         if next > now {
             return TaskStep::WaitUntil(next);
@@ -71,6 +72,7 @@ impl<L: LedgerClient> SharedMember<L> {
     fn on_result(&self, result: &Result<Reply, Unreachable>) {
         let now = Clock::default().now();
         let mut state = self.state();
+        state.note_clocks(Clock::default().uptime_and_wall());
         let before = (state.leads(), state.standing);
         match result {
             Ok(reply) => state.on_reply(reply, now),

@@ -3,6 +3,7 @@
 mod alone;
 mod recovery;
 mod reopening;
+mod suspended;
 
 use std::time::Duration;
 
