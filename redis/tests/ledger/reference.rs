@@ -355,10 +355,16 @@ fn run(cases: u32, is_virtual: bool, most: usize) {
         return;
     };
     let ledger = clocked(&server);
+    let default = ProptestConfig::default();
     let config = ProptestConfig {
-        cases,
+        // More of them in virtual time, if the environment says so.
+        cases: if is_virtual {
+            default.cases.max(cases)
+        } else {
+            cases
+        },
         failure_persistence: None,
-        ..ProptestConfig::default()
+        ..default
     };
     let cases = (
         windows(),
