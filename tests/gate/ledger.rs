@@ -1,5 +1,6 @@
 //! Processes that share a quota through a ledger: a backlog in virtual time, and what happens when the ledger is away.
 
+mod cold_start;
 mod reopening;
 
 use std::collections::HashMap;
