@@ -149,6 +149,10 @@ impl Member for Timed<Box<dyn Member>> {
         self.inner.on_body_end(grant);
     }
 
+    fn on_reopen(&self) {
+        self.inner.on_reopen();
+    }
+
     fn on_close(&self, closed_for: Duration, reason: CloseReason) {
         self.inner.on_close(closed_for, reason);
     }

@@ -64,34 +64,42 @@ pub(crate) const TIMEOUT: Duration = Duration::from_millis(250);
 
 impl RedisConnection {
     pub(crate) fn new(url: &str) -> Result<Self, InvalidUrl> {
-        Self::with(url, Client::open)
+        Self::with(url, |info| {
+            Client::open(info).map_err(|error| InvalidUrl::new(&error))
+        })
     }
 
     /// Trusts this certificate, in PEM, and no other.
     #[cfg(feature = "rustls")]
     pub(crate) fn with_root_certificate(url: &str, pem: &[u8]) -> Result<Self, InvalidUrl> {
+        // The client would trust none, and each connection would fail.
+        const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+        if !pem.windows(BEGIN.len()).any(|text| text == BEGIN) {
+            return Err(InvalidUrl::of_certificate("there is none in the text"));
+        }
         Self::with(url, |info| {
             let certificates = redis::TlsCertificates {
                 client_tls: None,
                 root_cert: Some(pem.to_vec()),
             };
-            Client::build_with_tls(info, certificates)
+            let client = Client::build_with_tls(info, certificates);
+            client.map_err(|error| InvalidUrl::of_certificate(&error.to_string()))
         })
     }
 
     fn with(
         url: &str,
-        open: impl FnOnce(redis::ConnectionInfo) -> Result<Client, RedisError>,
+        open: impl FnOnce(redis::ConnectionInfo) -> Result<Client, InvalidUrl>,
     ) -> Result<Self, InvalidUrl> {
-        let invalid = |error| InvalidUrl::new(&error);
-        let info = url.into_connection_info().map_err(invalid)?;
+        let info = url.into_connection_info();
+        let info = info.map_err(|error| InvalidUrl::new(&error))?;
         // Closings are pushed on the same connection, which RESP3 allows. Redis has it since 6.0.
         let settings = info.redis_settings().clone();
         let info = info.set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3));
         #[cfg(feature = "rustls")]
         install_cryptography();
         Ok(Self {
-            client: open(info).map_err(invalid)?,
+            client: open(info)?,
             timeout_micros: AtomicU64::new(TIMEOUT.as_micros() as u64),
             current: Mutex::default(),
             listeners: Arc::default(),

@@ -12,12 +12,14 @@ local COST, IN_FLIGHT = 0, 2
 local UNLIMITED, MOST_COUNT = 4503599627370496, 4294967295
 local MOST_MEMBERS, MOST_AT_ONCE, MOST_GROUPS = 10000, 64, 64
 local RETURN = 1000000
+local AT_FIRST, ENOUGH = 64, 4096
 local PROBE_PATIENCE, FULL_SPEED, CAP_WINDOWS, RAISES = 2000000, 64, 10, 16
 local SAME_RESET, ASK_IN_FLIGHT, ASK_SOON = 1200000, 50000, 100000
 local DONE, TELL_ALL, LATE = 0, 1, 2
 
 local clock = call('TIME')
-local now = clock[1] * 1000000 + clock[2]
+local read_at = clock[1] * 1000000 + clock[2]
+local now = read_at
 local me, said = ARGV[1], unpack_numbers(ARGV[2])
 
 -- What the member says ------------------------------------------------------------------------------------------------
@@ -26,7 +28,7 @@ local sequence, last_reply, lease, tells_all, leaves = said[1], said[2], said[3]
 local members_known, served, closing, closing_for = said[6], said[7], said[8], said[9]
 local has_counter = said[10] == 1
 local at = 16
-local windows, longest = {}, 0
+local windows, longest, limits_rate = {}, 0, false
 for index = 1, said[16] do
   local window = {
     index = index, key = KEYS[3 + index],
@@ -35,11 +37,12 @@ for index = 1, said[16] do
   at = at + 4
   windows[index] = window
   longest = max(longest, window.length)
+  limits_rate = limits_rate or window.unit ~= IN_FLIGHT
 end
 local memory = longest + 2 * lease
 
--- `log` is its place in `said`: pairs of age and count.
-local told = {}
+-- `log` is its place in `said`: pairs of age and count. And what the first call needs of each unit.
+local told, first_of = {}, {}
 at = at + 1
 for index = 1, said[at] do
   told[index] = {
@@ -47,8 +50,11 @@ for index = 1, said[at] do
     in_window = said[at + 5], first = said[at + 6], need = said[at + 7], extra = said[at + 8],
     log = at + 9, entries = said[at + 9],
   }
+  first_of[said[at + 1]] = said[at + 6]
   at = at + 9 + 2 * said[at + 9]
 end
+-- An earlier release says no more.
+local reopens = said[at + 1] == 1
 
 -- The state -----------------------------------------------------------------------------------------------------------
 
@@ -73,6 +79,13 @@ local RETURNING_UNTIL, RETURNING, REMAINING, STARVED_UNTIL = 26, 27, 28, 29
 local STARVED_SINCE = 32
 -- How many members of an earlier ledger were heard.
 local RETURNED = 35
+-- How much had been settled when a published quota was forgotten last.
+local COLD_SINCE = 36
+-- How often users have opened the scope.
+local REOPENED = 37
+-- How far the ledger's time is ahead of the clock, and what it was last.
+local AHEAD, LATEST = 38, 39
+local LAST = LATEST
 local WINDOW_NUMBERS = 7
 
 -- The fields `m:<member>`: a number each, and four for each unit u, at + 4 * u; then when something was granted last.
@@ -82,9 +95,10 @@ local SERVED_AT = 16
 
 local stored = call('HMGET', KEYS[1], 'state', 'm:' .. me)
 
+local ahead = 0
 local function new_state()
   return { {}, now, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UNLIMITED, UNLIMITED, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ahead, now }
 end
 local function new_record() return { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } end
 
@@ -93,9 +107,14 @@ local state = stored[1] and unpack_numbers(stored[1]) or new_state()
 local is_known = stored[2] and true or false
 local record = is_known and unpack_numbers(stored[2]) or new_record()
 record[SERVED_AT] = record[SERVED_AT] or 0
-if not state[RETURNED] then
-  for index = #state + 1, RETURNED do state[index] = 0 end
+if not state[LAST] then
+  for index = #state + 1, LAST do state[index] = 0 end
 end
+-- Where the clock was set back, time goes on from where it was.
+now = now + state[AHEAD]
+if now < state[LATEST] then now = state[LATEST] end
+ahead = now - read_at
+state[AHEAD], state[LATEST] = ahead, now
 for index, window in ipairs(windows) do
   local sums, first = state[SUMS], WINDOW_NUMBERS * (index - 1) + 1
   window.sum, window.current, window.before = sums[first] or 0, sums[first + 2] or 0, sums[first + 3] or 0
@@ -219,7 +238,10 @@ end
 
 local function free_in(window)
   local limit = window.limit
-  if state[CAP] > 0 and state[CAP_WINDOW] == window.index then limit = min(limit, cap_in(window)) end
+  -- A call that is dearer than the learned limit goes when the window is empty.
+  if state[CAP] > 0 and state[CAP_WINDOW] == window.index then
+    limit = min(limit, max(cap_in(window), first_of[window.unit] or 0))
+  end
   local free = limit - window.sum - state[LENT + 2 * window.unit]
   return free > 0 and free or 0, limit
 end
@@ -246,7 +268,7 @@ end
 
 local function reply(done, ask_again_in, grants)
   local flat = {
-    done, now, max(0, state[UNTIL] - now), state[LEASED], state[SETTLED],
+    done, read_at, max(0, state[UNTIL] - now), state[LEASED], state[SETTLED],
     min((free_of(COST)), MOST_COUNT), ask_again_in, state[QUOTA] == 1 and 1 or 0,
   }
   local size = 8
@@ -258,6 +280,12 @@ local function reply(done, ask_again_in, grants)
       size = size + 1
       flat[size] = number
     end
+  end
+  -- What a member of an earlier release does not read.
+  flat[size + 1] = state[REOPENED]
+  for index, window in ipairs(windows) do
+    local free = free_in(window)
+    flat[size + 1 + index] = window.unit == COST and state[QUOTA] > 0 and min(free, left()) or free
   end
   return flat
 end
@@ -288,7 +316,7 @@ for _, window in ipairs(windows) do
 end
 if state[QUOTA] > 0 and now >= state[RESETS_AT] then
   if now >= state[RESETS_AT] + state[PERIOD] then
-    state[QUOTA] = 0
+    state[QUOTA], state[COLD_SINCE] = 0, state[SETTLED]
   elseif state[QUOTA] == 1 then
     state[QUOTA], state[LEFT] = 2, max(0, state[QUOTA_LIMIT] - state[LENT])
   end
@@ -387,6 +415,12 @@ if not is_known then
   has_returned = members_known > 1
   for _, account in ipairs(told) do has_returned = has_returned or account.settled > 0 or account.confirmed > 0 end
   if has_returned then state[REMEMBERED] = max(state[REMEMBERED], members_known, 1) end
+end
+-- A user says that the server serves again: what refusals and counters have taught is wrong.
+if reopens then
+  state[UNTIL], state[CAP], state[ALLOW], state[PROBES], state[GRANTED_AT] = 0, 0, 1, 0, 0
+  if state[QUOTA] > 0 then state[QUOTA], state[COLD_SINCE] = 0, state[SETTLED] end
+  state[REOPENED] = state[REOPENED] + 1
 end
 if not tells_all then
   for _, account in ipairs(told) do
@@ -588,7 +622,8 @@ local function equal_share(unit, first)
   return least == UNLIMITED and UNLIMITED or max(1, share), share < first
 end
 
--- What an account may be granted: what is free, the most, the size of a portion, and whether it is a probe.
+-- What an account may be granted: what is free, the most, the size of a portion, whether that is given in small steps,
+-- and whether it is a probe.
 local function offer(account)
   local unit, first = account.unit, account.first
   local free, limit = free_of(unit)
@@ -600,7 +635,15 @@ local function offer(account)
     -- With fewer places than members they go round: who was served later waits.
     if has_fewer and record[SERVED_AT] > state[STARVED_SINCE + unit] then most = 0 end
   end
-  local is_probing = unit == COST and state[ALLOW] > 0
+  local is_probing, is_cold = unit == COST and state[ALLOW] > 0, false
+  if unit == COST and not limits_rate and state[QUOTA] == 0 then
+    -- While no limit is known: 64 to all together, and as much more as was settled since. A dearer call goes alone.
+    local settled = max(0, state[SETTLED] - state[COLD_SINCE])
+    is_cold = settled < ENOUGH
+    local room = max(0, AT_FIRST + settled - state[LENT])
+    if state[LENT] == 0 then room = max(room, first) end
+    if is_cold then most = min(most, room) end
+  end
   if is_probing then
     local room = max(0, state[ALLOW] - state[LENT])
     local is_silent = state[GRANTED_AT] == 0 or now >= state[GRANTED_AT] + PROBE_PATIENCE
@@ -609,14 +652,14 @@ local function offer(account)
   end
   if unit == COST and state[QUOTA] > 0 then most = min(most, left()) end
   local portion = max(1, first, floor((limit + 8 * leased - 1) / (8 * leased)), floor(free / (2 * leased)))
-  return free, most, portion, is_probing
+  return free, most, portion, is_probing or is_cold, is_probing
 end
 
 local function grant(account, groups)
   local unit, need = account.unit, account.need
-  local free, most, portion, is_probing = offer(account)
+  local free, most, portion, is_careful, is_probing = offer(account)
   local wanted = need
-  if free > portion and not is_probing then wanted = min(MOST_COUNT, need + account.extra) end
+  if free > portion and not is_careful then wanted = min(MOST_COUNT, need + account.extra) end
   most = min(most, portion)
   local granted = min(wanted, free, most)
   if granted > 0 then
@@ -625,7 +668,7 @@ local function grant(account, groups)
     if is_probing then state[PROBES], state[GRANTED_AT] = state[PROBES] + granted, now end
   end
   local rest = min(need, most) - granted
-  if rest > 0 and unit ~= IN_FLIGHT and not is_probing then granted = granted + book(unit, rest, groups) end
+  if rest > 0 and unit ~= IN_FLIGHT and not is_careful then granted = granted + book(unit, rest, groups) end
   if granted > 0 and state[STARVED_UNTIL + unit] > 0 and record[SERVED_AT] <= state[STARVED_SINCE + unit] then
     local _, has_fewer = equal_share(unit, account.first)
     if has_fewer then state[STARVED_UNTIL + unit] = 0 end
@@ -656,10 +699,10 @@ if not is_closed and (#told > 1 or told[1].first > 1) then
   -- Whether the first call needs more than could be granted, free or booked.
   local function lacks(account)
     local unit = account.unit
-    local free, most, portion, is_probing = offer(account)
+    local free, most, portion, is_careful = offer(account)
     local wanted = min(account.need, most, portion)
     local granted = min(wanted, free)
-    if unit ~= IN_FLIGHT and not is_probing then
+    if unit ~= IN_FLIGHT and not is_careful then
       local bookable
       for _, window in ipairs(windows) do
         if binds(window, unit) then

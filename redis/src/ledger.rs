@@ -89,7 +89,7 @@ impl<C: RunScript> LedgerClient for RedisLedger<C> {
             arguments: &arguments,
         };
         let reply = self.connection.run_script(call).await?;
-        script::read(&reply, exchange.accounts.len()).ok_or_else(garbled)
+        script::read(&reply, exchange).ok_or_else(garbled)
     }
 
     fn on_closing(&self, scope: ScopeName, listener: ClosingListener) {

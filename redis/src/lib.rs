@@ -34,29 +34,33 @@ pub use fleet::Ledger;
 pub use ledger::RedisLedger;
 pub use script::ScriptCall;
 
-/// The address of a server cannot be read.
+/// The address of a server cannot be read, or the certificate that it is to have.
 ///
 /// It says nothing of the address itself, which may hold a password.
 #[derive(Debug)]
 pub struct InvalidUrl {
-    category: String,
+    message: String,
 }
 
 impl InvalidUrl {
     fn new(error: &redis::RedisError) -> Self {
+        let category = error.category();
         Self {
-            category: error.category().to_owned(),
+            message: format!("not the address of a redis server: {category}"),
+        }
+    }
+
+    #[cfg(feature = "rustls")]
+    fn of_certificate(why: &str) -> Self {
+        Self {
+            message: format!("cannot encrypt with this address and certificate: {why}"),
         }
     }
 }
 
 impl fmt::Display for InvalidUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "not the address of a redis server: {}",
-            self.category
-        )
+        formatter.write_str(&self.message)
     }
 }
 

@@ -81,6 +81,8 @@ fn flatten(exchange: &Exchange) -> Vec<u64> {
     for (unit, account) in accounts {
         flatten_account(&mut flat, *unit, account);
     }
+    // What the script of an earlier release does not read.
+    flat.push(exchange.reopens.into());
     flat.iter()
         .map(|number| (*number).min(MOST_EXACT))
         .collect()
@@ -174,8 +176,8 @@ fn pack(numbers: &[u64]) -> Vec<u8> {
     packed
 }
 
-/// Reads the integers of a reply to an exchange with this many accounts. `None` if it is garbled.
-pub(crate) fn read(reply: &[i64], accounts: usize) -> Option<Reply> {
+/// Reads the integers of a reply to this exchange. `None` if it is garbled.
+pub(crate) fn read(reply: &[i64], exchange: &Exchange) -> Option<Reply> {
     let mut numbers = reply.iter().map(|number| u64::try_from(*number).ok());
     let mut next = || numbers.next().flatten();
     let mut read = Reply {
@@ -194,18 +196,23 @@ pub(crate) fn read(reply: &[i64], accounts: usize) -> Option<Reply> {
     read.free = u32::try_from(next()?).ok()?;
     read.ask_again_in = Duration::from_micros(next()?);
     read.is_published = next()? != 0;
-    read.grants = vec![Vec::new(); accounts];
-    // An account that the ledger does not know has no groups in the reply.
-    for grants in &mut read.grants {
-        let Some(groups) = next() else { break };
-        for _ in 0..groups {
+    read.grants = vec![Vec::new(); exchange.accounts.len()];
+    // The script was told of no account of another unit.
+    for (_, grants) in units(&exchange.windows).iter().zip(&mut read.grants) {
+        for _ in 0..next()? {
             grants.push(Granted {
                 from: Duration::from_micros(next()?),
                 count: u32::try_from(next()?).ok()?,
             });
         }
     }
-    // What a later release adds to the end is not understood here.
+    // A script of an earlier release says no more, and what a later one adds to the end is not understood here.
+    read.reopened = next().unwrap_or(0);
+    let free = exchange
+        .windows
+        .iter()
+        .map_while(|_| u32::try_from(next()?).ok());
+    read.free_in_windows = free.collect();
     Some(read)
 }
 
@@ -216,7 +223,11 @@ mod tests {
     #[test]
     fn a_garbled_reply_is_no_reply() {
         let whole = [0, 5, 1_000_000, 3, 40, 7, 0, 1, 1, 0, 6];
-        assert_eq!(read(&whole, 1).unwrap().grants[0][0].count, 6);
+        let exchange = Exchange {
+            accounts: vec![MemberAccount::default()],
+            ..Exchange::default()
+        };
+        assert_eq!(read(&whole, &exchange).unwrap().grants[0][0].count, 6);
         let garbled: [&[i64]; 6] = [
             &[],
             &[9, 5, 0, 3, 40, 7, 0, 1, 0],
@@ -226,7 +237,7 @@ mod tests {
             &whole[..10],
         ];
         for reply in garbled {
-            assert_eq!(read(reply, 1), None, "{reply:?}");
+            assert_eq!(read(reply, &exchange), None, "{reply:?}");
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 /// What a gate does for its member.
 pub(crate) trait GateSide: Send + Sync {
     fn wake(&self);
+    fn reopen(&self);
     fn waiting(&self) -> usize;
     fn in_flight(&self) -> u32;
     fn set_led_by_fleet(&self, leads: bool);
@@ -25,6 +26,12 @@ impl GateHandle {
     /// Lets the gate ask again: what the member has replied is no longer true.
     pub fn wake(&self) {
         self.if_alive((), |gate| gate.wake());
+    }
+
+    /// Opens the gate, since the user of another process has opened the scope.
+    #[cfg_attr(all(target_family = "wasm", target_os = "unknown"), allow(dead_code))]
+    pub(crate) fn reopen(&self) {
+        self.if_alive((), |gate| gate.reopen());
     }
 
     /// Returns how many calls wait.

@@ -119,6 +119,9 @@ pub trait Member: Send + Sync {
         let _ = grant;
     }
 
+    /// Called when the user has opened the gate, whatever has closed it: [`Gates::reopen`](crate::Gates::reopen).
+    fn on_reopen(&self) {}
+
     /// Called when a response has closed the gate.
     fn on_close(&self, closed_for: Duration, reason: CloseReason);
 }

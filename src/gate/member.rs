@@ -32,6 +32,14 @@ impl Gate {
         self.member.get().map(AsRef::as_ref)
     }
 
+    /// Opens the gate, and the scope for the processes of its fleet.
+    pub(super) fn reopen_for_all(&self) {
+        if let Some(member) = self.member() {
+            member.on_reopen();
+        }
+        self.reopen();
+    }
+
     /// How often the member has woken the gate.
     pub(super) fn wakes(&self) -> u32 {
         self.wakes.load(Ordering::Acquire)
@@ -65,6 +73,11 @@ impl GateSide for Gate {
         gate.core.fleet_wait.wake();
         let wake = gate.wake_first();
         drop(gate);
+        wake.wake();
+    }
+
+    fn reopen(&self) {
+        let wake = self.lock().reopen();
         wake.wake();
     }
 

@@ -89,6 +89,9 @@ impl Gates {
     /// Opens the gate of a scope now, with those of its buckets and partial quotas: the way out of a `Retry-After: 86400` that was sent by mistake.
     /// The first call through it is a probe.
     ///
+    /// With a [`fleet`](crate::fleet) that shares a ledger it opens in all processes: as soon as the ledger is reached in this one,
+    /// and within a quarter of a lease in the others. A refusal closes it again.
+    ///
     /// ```
     /// use tower_backoff::{Gates, Scope};
     ///
@@ -99,8 +102,7 @@ impl Gates {
     pub fn reopen(&self, scope: &Scope) {
         let gates = self.lock().all_of(scope);
         for gate in gates {
-            let wake = gate.lock().reopen();
-            wake.wake();
+            gate.reopen_for_all();
         }
     }
 

@@ -67,6 +67,12 @@ impl Clock {
         sys::monotonic()
     }
 
+    /// Returns what the true clocks show now, for a comparison of how far they go.
+    #[cfg_attr(all(target_family = "wasm", target_os = "unknown"), allow(dead_code))]
+    pub(crate) fn uptime_and_wall(&self) -> (Instant, SystemTime) {
+        (sys::uptime(), sys::wall())
+    }
+
     /// Returns what the wall clock shows at a moment of the monotonic clock.
     pub(crate) fn wall_at(&self, moment: Moment) -> SystemTime {
         let set_again = self.set_again.filter(|(_, then)| *then <= moment);

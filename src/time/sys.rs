@@ -1,9 +1,9 @@
 //! The clocks and the timer of tokio, or those of the browser.
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
-pub(crate) use browser::{Instant, Sleep, can_sleep, monotonic, wall};
+pub(crate) use browser::{Instant, Sleep, can_sleep, monotonic, uptime, wall};
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
-pub(crate) use native::{Instant, Sleep, can_sleep, monotonic, wall};
+pub(crate) use native::{Instant, Sleep, can_sleep, monotonic, uptime, wall};
 
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 mod native {
@@ -21,6 +21,11 @@ mod native {
 
     pub(crate) fn wall() -> SystemTime {
         SystemTime::now()
+    }
+
+    /// The monotonic clock of the system, whatever a test does with that of tokio.
+    pub(crate) fn uptime() -> Instant {
+        Instant::now()
     }
 
     /// Whether there is a tokio runtime; creating a timer panics without one.
@@ -62,6 +67,10 @@ mod browser {
 
     #[inline]
     pub(crate) fn monotonic() -> Instant {
+        Instant::now()
+    }
+
+    pub(crate) fn uptime() -> Instant {
         Instant::now()
     }
 

@@ -1,5 +1,8 @@
 //! Processes that share a quota through a ledger: a backlog in virtual time, and what happens when the ledger is away.
 
+mod cold_start;
+mod reopening;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -146,14 +149,27 @@ fn work(service: &Retry<Mock>, workers: usize, stops: &Arc<AtomicBool>) {
     }
 }
 
+/// Starts sixteen processes with 25 workers each.
+fn start_sixteen(
+    server: &Server,
+    ledger: &Arc<TestLedger>,
+    quota: Quota,
+    stops: &Arc<AtomicBool>,
+) -> Vec<LedgerFleet<Connection>> {
+    let fleets = (0..16).map(|_| {
+        let (service, fleet) = process(server, ledger, quota);
+        work(&service, 25, stops);
+        fleet
+    });
+    fleets.collect()
+}
+
 #[tokio::test(start_paused = true)]
 async fn sixteen_processes_spend_one_quota_without_a_refusal() {
     let (ledger, quota) = (TestLedger::new(), Quota::per_second(200));
     let server = Server::serving(200, secs(1), millis(1));
     let stops = Arc::new(AtomicBool::new(false));
-    for _ in 0..16 {
-        work(&process(&server, &ledger, quota).0, 25, &stops);
-    }
+    start_sixteen(&server, &ledger, quota, &stops);
     let began = Instant::now();
     tokio::time::sleep(secs(12)).await;
     stops.store(true, Ordering::Relaxed);
@@ -199,12 +215,7 @@ async fn a_ledger_that_is_away_leaves_each_process_its_share_and_is_back_at_once
     let (ledger, quota) = (TestLedger::new(), Quota::per_second(200));
     let server = Server::serving(200, secs(1), millis(1));
     let stops = Arc::new(AtomicBool::new(false));
-    let mut fleets = Vec::new();
-    for _ in 0..16 {
-        let (service, fleet) = process(&server, &ledger, quota);
-        work(&service, 25, &stops);
-        fleets.push(fleet);
-    }
+    let fleets = start_sixteen(&server, &ledger, quota, &stops);
     let began = Instant::now();
     tokio::time::sleep(secs(4)).await;
     ledger.set_away(true);
@@ -230,9 +241,7 @@ async fn a_ledger_that_has_forgotten_all_is_told_again() {
     let (ledger, quota) = (TestLedger::new(), Quota::per_second(200));
     let server = Server::serving(200, secs(1), millis(1));
     let stops = Arc::new(AtomicBool::new(false));
-    for _ in 0..16 {
-        work(&process(&server, &ledger, quota).0, 25, &stops);
-    }
+    start_sixteen(&server, &ledger, quota, &stops);
     let began = Instant::now();
     tokio::time::sleep(millis(4_300)).await;
     ledger.states.lock().unwrap().clear();
@@ -365,9 +374,7 @@ async fn slow_answers_lose_no_more_than_their_time() {
     let (ledger, quota) = (TestLedger::new(), Quota::per_second(200));
     let server = Server::serving(200, secs(1), millis(50));
     let stops = Arc::new(AtomicBool::new(false));
-    for _ in 0..16 {
-        work(&process(&server, &ledger, quota).0, 25, &stops);
-    }
+    start_sixteen(&server, &ledger, quota, &stops);
     let began = Instant::now();
     tokio::time::sleep(secs(22)).await;
     stops.store(true, Ordering::Relaxed);

@@ -50,3 +50,24 @@ async fn an_encrypted_connection_serves_a_ledger() {
         "{reply:?}"
     );
 }
+
+#[test]
+fn a_text_without_a_certificate_is_an_error_in_words() {
+    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let certificate = key.cert.pem();
+    let cut = &certificate[..certificate.len() / 2];
+    let texts = [
+        "",
+        "not PEM",
+        &key.signing_key.serialize_pem(),
+        cut,
+        "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ];
+    for text in texts {
+        let result = RedisLedger::with_root_certificate("rediss://localhost", text.as_bytes());
+        let error = result.map(drop).expect_err(text).to_string();
+        println!("{error}");
+        assert!(error.contains("certificate"), "{text:?}: {error}");
+    }
+}

@@ -28,6 +28,8 @@ pub struct Exchange {
     pub members_known: u32,
     /// A closing that a response of this member began since its last exchange.
     pub closing: Option<ScopeClosing>,
+    /// Whether its user has opened the scope since its last exchange: before `closing`, and whatever has closed it.
+    pub reopens: bool,
     /// How many of its calls were served since its last exchange.
     pub served: u32,
     /// What the youngest answer said is left of a published quota.
@@ -136,6 +138,10 @@ pub struct Reply {
     pub is_published: bool,
     /// What was granted, one list for each account of the exchange.
     pub grants: Vec<Vec<Granted>>,
+    /// How often users have opened the scope. Where it has risen, only [`closed_for`](Self::closed_for) counts.
+    pub reopened: u64,
+    /// How much of each declared window is free now, in their order. Empty if the ledger does not say it.
+    pub free_in_windows: Vec<u32>,
 }
 
 /// What became of an exchange.

@@ -1,6 +1,9 @@
 //! The reference of a ledger: the rules by which one scope is shared, without a network and told the time.
 
+mod clock;
+mod cold_start;
 mod cooldown;
+mod free;
 mod granting;
 mod members;
 mod published;
@@ -13,6 +16,7 @@ mod window_log;
 
 use std::time::Duration;
 
+use self::clock::SteadyClock;
 use self::cooldown::SharedCooldown;
 use self::members::{MemberRecord, Members};
 use self::published::PublishedQuota;
@@ -30,6 +34,8 @@ use super::exchange::{Exchange, Granted, Reply, ReplyState};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "file", derive(serde::Serialize, serde::Deserialize))]
 pub struct LedgerState {
+    #[cfg_attr(feature = "file", serde(default))]
+    clock: SteadyClock,
     /// When the first exchange was heard.
     began_at: Option<u64>,
     /// The most members that anybody remembers from an earlier ledger. Zero: this is a first start.
@@ -45,6 +51,12 @@ pub struct LedgerState {
     members: Members,
     cooldown: SharedCooldown,
     published: Option<PublishedQuota>,
+    /// How much had been settled when a published quota was forgotten last.
+    #[cfg_attr(feature = "file", serde(default))]
+    cold_since: u64,
+    /// How often users have opened the scope.
+    #[cfg_attr(feature = "file", serde(default))]
+    reopened: u64,
     /// Nothing that it knows matters after this.
     #[cfg(feature = "file")]
     #[serde(default)]
@@ -77,9 +89,9 @@ impl LedgerState {
 
     /// Notes what a member says, and grants what can be granted of what it asks for.
     ///
-    /// `now` is the ledger's clock, counted from any moment that stays the same.
+    /// `now` is the ledger's clock, counted from any moment that stays the same. It may be set back.
     pub fn exchange(&mut self, exchange: &Exchange, now: Duration) -> Reply {
-        let now = now.as_micros() as u64;
+        let now = self.clock.read(now.as_micros() as u64);
         let terms = Terms::of(exchange);
         self.advance(&terms, now);
 
@@ -93,6 +105,9 @@ impl LedgerState {
             }
             None => self.note_memory(exchange),
             Some(_) => {}
+        }
+        if exchange.reopens {
+            self.reopen();
         }
         let has_returned = record.is_none() && remembers(exchange);
         if !exchange.tells_all && knows_less(record.as_ref(), exchange, &terms) {
@@ -161,7 +176,11 @@ impl LedgerState {
         for (log, window) in self.logs.iter_mut().zip(&terms.windows) {
             log.free_expired(window.length, now);
         }
+        let was_published = self.published.is_some();
         PublishedQuota::advance(&mut self.published, self.accounts[COST].lent, now);
+        if was_published && self.published.is_none() {
+            self.begin_cold_start();
+        }
         self.cooldown.forget_cap(&terms.windows, now);
         let lent = self.members.end_leases(terms.memory(), now);
         for (unit, lent) in lent.into_iter().enumerate() {
@@ -177,6 +196,15 @@ impl LedgerState {
         if remembers(exchange) {
             let known = u64::from(exchange.members_known).max(1);
             self.remembered = self.remembered.max(known);
+        }
+    }
+
+    /// Opens the scope, whatever has closed it: what refusals and counters have taught is wrong.
+    fn reopen(&mut self) {
+        self.reopened += 1;
+        self.cooldown.reopen();
+        if self.published.take().is_some() {
+            self.begin_cold_start();
         }
     }
 
@@ -204,6 +232,8 @@ impl LedgerState {
             ask_again_in: Duration::ZERO,
             is_published: published.is_some_and(|quota| quota.resets_in(now).is_some()),
             grants: vec![Vec::<Granted>::new(); exchange.accounts.len()],
+            reopened: self.reopened,
+            free_in_windows: self.free_in_windows(terms, now).map(count).collect(),
         }
     }
 }

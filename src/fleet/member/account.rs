@@ -35,6 +35,10 @@ pub(super) struct MemberWindow {
     pub(super) limit: u32,
     pub(super) length: Duration,
     pub(super) log: SettledLog,
+    /// How much of it was free at the last exchange.
+    pub(super) free: u32,
+    /// What may be sent without the ledger, beside the stock, until a window has passed.
+    pub(super) first_part: u64,
 }
 
 /// How much calls have asked for in this half second and the one before.
@@ -86,6 +90,8 @@ impl LeaseAccount {
             limit: window.limit,
             length: window.length,
             log: SettledLog::new(window.length),
+            free: 0,
+            first_part: 0,
         });
         let windows: Vec<_> = windows.collect();
         let shortest = windows.iter().map(|window| window.length).min();

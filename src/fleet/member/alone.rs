@@ -25,7 +25,9 @@ impl MemberState {
         };
         let mut from = now;
         let mut is_known = true;
-        let mut uses_first_part = false;
+        let began = alone.filter(|alone| alone.had_a_lease);
+        // When the first window without the ledger ends: until then a part of what was free may be sent.
+        let first_end = |length| began.map(|alone| later(alone.since, length));
         for account in &mut self.accounts {
             let need = account.need_of(cost);
             let in_flight = account.in_flight();
@@ -36,14 +38,8 @@ impl MemberState {
                     is_known &= in_flight + need <= share;
                     continue;
                 }
-                if let Some(alone) = alone.filter(|alone| alone.had_a_lease) {
-                    let first_window_ends = later(alone.since, window.length);
-                    if first_window_ends > now {
-                        uses_first_part = true;
-                        if alone.first_part < need {
-                            from = from.max(first_window_ends);
-                        }
-                    }
+                if let Some(end) = first_end(window.length).filter(|_| window.first_part < need) {
+                    from = from.max(end);
                 }
                 let used = window.log.used(now) + in_flight;
                 let last = alone.and_then(|alone| alone.last_sent);
@@ -68,12 +64,13 @@ impl MemberState {
             return Grant::At(from.since(now));
         }
         for account in &mut self.accounts {
-            account.take_alone(account.need_of(cost));
+            let need = account.need_of(cost);
+            account.take_alone(need);
+            for window in account.windows() {
+                window.first_part = window.first_part.saturating_sub(need);
+            }
         }
         if let Some(alone) = &mut alone {
-            if uses_first_part {
-                alone.first_part = alone.first_part.saturating_sub(cost.into());
-            }
             alone.last_sent = Some(now);
             self.standing = Standing::Alone(*alone);
         }

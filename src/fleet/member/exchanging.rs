@@ -25,7 +25,7 @@ impl MemberState {
             Standing::Alone(alone) => return alone.next_try.max(now),
             Standing::Joining | Standing::Leased => {}
         }
-        if self.closing.is_some() {
+        if self.closing.is_some() || self.reopens {
             return now;
         }
         let mut next = later(self.last_exchange, self.settings.lease / 4);
@@ -86,13 +86,15 @@ impl MemberState {
         });
         let accounts: Vec<_> = accounts.collect();
         let closing = self.closing_to_tell(now);
+        let reopens = std::mem::take(&mut self.reopens);
         self.on_its_way = Some(OnItsWay {
             sequence: self.sequence,
-            sent: now,
+            sent: now + self.suspended,
             settled: accounts.iter().map(|account| account.settled).collect(),
             tells_all,
             leaves: self.is_leaving,
             closing,
+            reopens,
             asked,
         });
         Exchange {
@@ -108,6 +110,7 @@ impl MemberState {
                 remaining: until.since(now),
                 is_refusal,
             }),
+            reopens,
             served: std::mem::take(&mut self.served),
             counter: self.counter.take().and_then(|(counter, heard)| {
                 let resets_in = counter.resets_in.checked_sub(now.since(heard))?;
@@ -166,6 +169,8 @@ impl MemberState {
             return;
         };
         self.last_reply = sent.sequence;
+        let was_known = self.known.members > 0;
+        let is_opened = was_known && reply.reopened > self.known.reopened && !sent.reopens;
         if sent.leaves {
             return self.on_leaving_told(&sent, reply);
         }
@@ -173,10 +178,12 @@ impl MemberState {
             most_members: self.known.most_members.max(reply.members),
             members: reply.members,
             settled_by_all: reply.settled_by_all,
+            reopened: reply.reopened,
             free: reply.free,
             is_published: reply.is_published,
             at: now,
         };
+        self.note_free(reply);
         match reply.state {
             ReplyState::Done => self.on_done(&sent, reply, now),
             ReplyState::TellAll if !sent.tells_all => {
@@ -195,7 +202,13 @@ impl MemberState {
                 self.go_alone(&sent, Some(Self::AFTER_ERROR), now);
             }
         }
-        if !reply.closed_for.is_zero() {
+        // A closing that this member has heard of meanwhile is younger.
+        if is_opened && self.closing.is_none() {
+            self.closed_until = Moment::START;
+            self.opens_gates = true;
+        }
+        // What its user has opened meanwhile stays open until the ledger knows of that.
+        if !reply.closed_for.is_zero() && !self.reopens {
             self.on_foreign_close(reply.closed_for, now);
         }
     }
@@ -244,6 +257,7 @@ impl MemberState {
             .iter_mut()
             .for_each(LeaseAccount::tell_all_next);
         self.asked = self.asked.or(sent.asked);
+        self.reopens |= sent.reopens;
         if let Some((until, is_refusal)) = sent.closing.filter(|(until, _)| *until > now) {
             self.tell_closing(until, is_refusal);
         }
@@ -257,24 +271,42 @@ impl MemberState {
                 wait: (alone.wait * 2).min(Self::LONGEST_WAIT),
                 ..alone
             },
-            standing => Alone {
-                since: now,
-                next_try: now,
-                wait: Self::FIRST_WAIT,
-                had_a_lease: standing == Standing::Leased,
-                first_part: self.part_of_what_was_free(now),
-                last_sent: None,
-            },
+            standing => {
+                self.divide_what_was_free(now);
+                Alone {
+                    since: now,
+                    next_try: now,
+                    wait: Self::FIRST_WAIT,
+                    had_a_lease: standing == Standing::Leased,
+                    last_sent: None,
+                }
+            }
         };
         alone.wait = wait.unwrap_or(alone.wait);
         alone.next_try = now + alone.wait;
         self.standing = Standing::Alone(alone);
     }
 
-    /// Its part of what was free, if that was heard a moment ago.
-    fn part_of_what_was_free(&self, now: Moment) -> u64 {
+    /// Notes how much of each window is free.
+    fn note_free(&mut self, reply: &Reply) {
+        for account in &mut self.accounts {
+            let unit = account.unit();
+            let windows = self.windows.iter().enumerate();
+            let indices = windows.filter(|(_, window)| window.unit == unit);
+            for ((index, _), window) in indices.zip(account.windows()) {
+                let free = reply.free_in_windows.get(index);
+                window.free = free.copied().unwrap_or(reply.free);
+            }
+        }
+    }
+
+    /// Takes its part of what was free in each window, if that was heard a moment ago.
+    fn divide_what_was_free(&mut self, now: Moment) {
         let is_fresh = now.since(self.known.at) <= self.half_a_window() + self.settings.timeout * 2;
-        let part = self.known.free / self.known.members.max(1);
-        if is_fresh { part.into() } else { 0 }
+        let members = self.known.members.max(1);
+        for window in self.accounts.iter_mut().flat_map(LeaseAccount::windows) {
+            let part = window.free / members;
+            window.first_part = if is_fresh { part.into() } else { 0 };
+        }
     }
 }

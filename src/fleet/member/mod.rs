@@ -9,6 +9,7 @@ mod outcome;
 mod settled_log;
 mod shared;
 mod state;
+mod suspended;
 mod task;
 
 use std::collections::HashMap;

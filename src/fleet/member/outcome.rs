@@ -17,7 +17,7 @@ impl MemberState {
         let Some(call) = self.calls.remove(grant) else {
             return;
         };
-        let to_stock = call.by_ledger && now < self.usable_until && self.closed_until <= now;
+        let to_stock = call.by_ledger && self.may_use_stock(now) && self.closed_until <= now;
         for account in &mut self.accounts {
             let need = account.need_of(call.cost);
             // What was overdue is settled, so that the ledger believes it was sent.

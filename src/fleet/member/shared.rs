@@ -85,6 +85,7 @@ impl<L: LedgerClient> HearsClosings for SharedMember<L> {
 impl<L: LedgerClient> Member for LeasingMember<L> {
     fn admit(&self, cost: u32) -> Grant {
         let (grant, has_left) = self.0.tell(|state, now| {
+            state.note_clocks(Clock::default().uptime_and_wall());
             let grant = state.admit(cost, now);
             (grant, state.standing == Standing::Left)
         });
@@ -110,6 +111,10 @@ impl<L: LedgerClient> Member for LeasingMember<L> {
 
     fn on_body_end(&self, grant: GrantId) {
         self.0.tell(|state, now| state.on_body_end(grant, now));
+    }
+
+    fn on_reopen(&self) {
+        self.0.tell(|state, _| state.on_reopen());
     }
 
     fn on_close(&self, closed_for: Duration, reason: CloseReason) {

@@ -1,13 +1,13 @@
 //! All that a member knows and decides, told the time: no clock, no connection, no lock.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::LeaseSettings;
 use super::account::LeaseAccount;
 use super::calls::{CallStage, Calls, GrantedCall};
 use crate::fleet::ledger::{Counter, QuotaUnit, Window};
 use crate::fleet::{CloseReason, Grant, GrantId};
-use crate::time::{Moment, later};
+use crate::time::{Instant, Moment, later};
 
 /// One member, of one scope.
 #[derive(Debug)]
@@ -26,10 +26,15 @@ pub(super) struct MemberState {
     /// The exchange on its way: what had been settled when it was sent, and when that was.
     pub(super) on_its_way: Option<OnItsWay>,
     pub(super) last_exchange: Moment,
-    /// The stock may be used until then.
-    pub(super) usable_until: Moment,
+    /// The stock may be used until then, counted with the time that the machine was suspended.
+    usable_until: Moment,
+    /// For how long the machine was suspended in all, and what its clocks showed last.
+    pub(super) suspended: Duration,
+    pub(super) clocks: Option<(Instant, SystemTime)>,
     pub(super) closed_until: Moment,
     pub(super) closing: Option<(Moment, bool)>,
+    /// Whether the user has opened the scope, and the ledger was not told.
+    pub(super) reopens: bool,
     pub(super) served: u32,
     pub(super) counter: Option<(Counter, Moment)>,
     pub(super) published_limit: u32,
@@ -43,6 +48,8 @@ pub(super) struct MemberState {
     pub(super) waits_for_an_end: bool,
     /// Whether the gates have to ask again.
     pub(super) wakes_gates: bool,
+    /// Whether the user of another process has opened the scope.
+    pub(super) opens_gates: bool,
     /// Whether the lease has ended since the last grant.
     is_void: bool,
     pub(super) ask_again_at: Moment,
@@ -56,6 +63,8 @@ pub(super) struct LedgerView {
     pub(super) most_members: u32,
     pub(super) members: u32,
     pub(super) settled_by_all: u64,
+    /// How often users had opened the scope.
+    pub(super) reopened: u64,
     pub(super) free: u32,
     pub(super) is_published: bool,
     pub(super) at: Moment,
@@ -81,8 +90,6 @@ pub(super) struct Alone {
     pub(super) wait: Duration,
     /// Whether the ledger was ever reached.
     pub(super) had_a_lease: bool,
-    /// What it may send beside its stock within the first window.
-    pub(super) first_part: u64,
     /// When it sent a call without the ledger last.
     pub(super) last_sent: Option<Moment>,
 }
@@ -90,12 +97,14 @@ pub(super) struct Alone {
 #[derive(Clone, Debug)]
 pub(super) struct OnItsWay {
     pub(super) sequence: u64,
+    /// Counted with the time that the machine had been suspended.
     pub(super) sent: Moment,
     pub(super) settled: Vec<u64>,
     pub(super) tells_all: bool,
     pub(super) leaves: bool,
     /// What has to be told again if it is lost.
     pub(super) closing: Option<(Moment, bool)>,
+    pub(super) reopens: bool,
     pub(super) asked: Option<u32>,
 }
 
@@ -115,8 +124,11 @@ impl MemberState {
             on_its_way: None,
             last_exchange: now,
             usable_until: now,
+            suspended: Duration::ZERO,
+            clocks: None,
             closed_until: Moment::START,
             closing: None,
+            reopens: false,
             served: 0,
             counter: None,
             published_limit: 0,
@@ -125,6 +137,7 @@ impl MemberState {
             waiting_cost: 1,
             waits_for_an_end: false,
             wakes_gates: false,
+            opens_gates: false,
             is_void: false,
             ask_again_at: Moment::START,
             is_leaving: false,
@@ -197,7 +210,7 @@ impl MemberState {
     }
 
     pub(super) fn void_if_over(&mut self, now: Moment) {
-        if now >= self.usable_until && !self.is_void {
+        if !self.may_use_stock(now) && !self.is_void {
             self.is_void = true;
             self.accounts.iter_mut().for_each(LeaseAccount::void);
             // The ledger counts as sent what is on its way: a call that is not sent after all gives nothing back.
@@ -205,6 +218,11 @@ impl MemberState {
                 .iter_mut()
                 .for_each(|call| call.by_ledger = false);
         }
+    }
+
+    /// Whether the lease has not ended.
+    pub(super) fn may_use_stock(&self, now: Moment) -> bool {
+        now + self.suspended < self.usable_until
     }
 
     /// Lets the stock be used until this moment.
@@ -217,6 +235,19 @@ impl MemberState {
         let until = later(now, closed_for);
         self.tell_closing(until, reason == CloseReason::Refusal);
         self.close_until(until);
+    }
+
+    /// Opens the scope, since the user says so, and lets the next exchange tell it.
+    pub(super) fn on_reopen(&mut self) {
+        self.closed_until = Moment::START;
+        self.closing = None;
+        self.counter = None;
+        self.reopens = true;
+        self.wakes_gates = true;
+        if let Some(sent) = &mut self.on_its_way {
+            // It need not be told again if it is lost.
+            sent.closing = None;
+        }
     }
 
     /// Lets the next exchange tell of a closing.

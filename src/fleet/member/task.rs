@@ -51,6 +51,7 @@ impl<L: LedgerClient> SharedMember<L> {
         if state.standing == Standing::Left {
             return TaskStep::End;
         }
+        state.note_clocks(Clock::default().uptime_and_wall());
         let next = state.next_exchange(now);
         if next > now {
             return TaskStep::WaitUntil(next);
@@ -71,13 +72,18 @@ impl<L: LedgerClient> SharedMember<L> {
     fn on_result(&self, result: &Result<Reply, Unreachable>) {
         let now = Clock::default().now();
         let mut state = self.state();
+        state.note_clocks(Clock::default().uptime_and_wall());
         let before = (state.leads(), state.standing);
         match result {
             Ok(reply) => state.on_reply(reply, now),
             Err(why) => state.on_unreachable(why, now),
         }
         let after = (state.leads(), state.standing);
+        let opens_gates = std::mem::take(&mut state.opens_gates);
         drop(state);
+        if opens_gates {
+            self.each_gate(GateHandle::reopen);
+        }
         if before.0 != after.0 {
             self.each_gate(|gate| gate.set_leading(after.0));
         }

@@ -124,6 +124,7 @@ impl Core {
         self.breaker.reopen();
         // What was learned from a wait that was wrong is wrong, too.
         self.learner.reopen();
+        self.fleet_wait.wake();
     }
 
     /// The closing that holds now, provisional ones included.

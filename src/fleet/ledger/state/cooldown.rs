@@ -42,6 +42,15 @@ struct SharedSlowStart {
     granted_at: u64,
 }
 
+impl SharedSlowStart {
+    /// One probe may be granted, at once.
+    const PROBE: Self = Self {
+        allow: 1,
+        probes: 0,
+        granted_at: 0,
+    };
+}
+
 impl LearnedCap {
     /// How much more may be tried: after ten windows without a refusal, a sixteenth of the limit with each window.
     fn raised(&self, declared: &DeclaredWindow, now: u64) -> u64 {
@@ -99,11 +108,15 @@ impl SharedCooldown {
             Some(cap) if was_probe => cap.learned_at = now,
             cap => *cap = learned,
         }
-        self.slow_start = Some(SharedSlowStart {
-            allow: 1,
-            probes: 0,
-            granted_at: 0,
-        });
+        self.slow_start = Some(SharedSlowStart::PROBE);
+    }
+
+    /// Opens the scope with one probe, and forgets the learned limit.
+    pub(super) fn reopen(&mut self) {
+        *self = Self {
+            slow_start: Some(SharedSlowStart::PROBE),
+            ..Self::default()
+        };
     }
 
     /// Some calls were served: for each that was granted since the closing, one more may be in flight.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::LedgerState;
 use super::cooldown::LearnedCap;
 use super::members::MemberRecord;
-use super::published::PublishedQuota;
 use super::terms::{COST, DeclaredWindow, IN_FLIGHT, Terms, UNLIMITED, bounded};
 use crate::fleet::ledger::exchange::{Exchange, Granted, MemberAccount};
 
@@ -77,8 +76,8 @@ impl LedgerState {
     ) -> u64 {
         let offer = self.offer(record, unit, told, terms, now);
         let need = u64::from(told.need);
-        let is_slow_start = unit == COST && self.cooldown.is_slow_start();
-        let has_plenty = offer.free > offer.portion && !is_slow_start;
+        let is_careful = self.is_careful(unit, terms);
+        let has_plenty = offer.free > offer.portion && !is_careful;
         let extra = if has_plenty { u64::from(told.extra) } else { 0 };
         let wanted = (need + extra).min(u64::from(u32::MAX));
         let most = offer.portion.min(offer.most);
@@ -89,7 +88,7 @@ impl LedgerState {
             self.cooldown.on_grant(granted, now);
         }
         let mut granted = granted;
-        if granted < need.min(most) && unit != IN_FLIGHT && !is_slow_start {
+        if granted < need.min(most) && unit != IN_FLIGHT && !is_careful {
             granted += self.book(record, unit, need.min(most) - granted, terms, now, grants);
         }
         let was_starved = record.granted_at <= self.accounts[unit].starved_since;
@@ -111,9 +110,8 @@ impl LedgerState {
     ) -> bool {
         let offer = self.offer(record, unit, told, terms, now);
         let wanted = u64::from(told.need).min(offer.portion).min(offer.most);
-        let is_slow_start = unit == COST && self.cooldown.is_slow_start();
         let mut granted = wanted.min(offer.free);
-        if unit != IN_FLIGHT && !is_slow_start {
+        if unit != IN_FLIGHT && !self.is_careful(unit, terms) {
             granted = granted.max(wanted.min(self.bookable(unit, terms, now)));
         }
         granted < u64::from(told.first.min(told.need))
@@ -163,53 +161,15 @@ impl LedgerState {
             let lent = self.accounts[COST].lent;
             let room = self.cooldown.room(lent, u64::from(told.first), now);
             most = most.min(room.unwrap_or(UNLIMITED));
-            most = most.min(PublishedQuota::left(self.published.as_ref(), lent));
+            let room = self.room_while_cold(u64::from(told.first), terms);
+            most = most.min(room.unwrap_or(UNLIMITED));
+            most = most.min(self.left());
         }
         let portion = limit.div_ceil(8 * members).max(free / (2 * members));
         Offer {
             free,
             most,
             portion: portion.max(u64::from(told.first)).max(1),
-        }
-    }
-
-    /// The windows that bind a unit now, with their limits.
-    pub(super) fn binding<'a>(
-        &self,
-        unit: usize,
-        terms: &'a Terms,
-        now: u64,
-    ) -> impl Iterator<Item = (usize, &'a DeclaredWindow, u64)> {
-        let published = self.published.as_ref();
-        let is_published = published.is_some_and(|quota| quota.resets_in(now).is_some());
-        let windows = terms.of_unit(unit);
-        windows
-            .filter(move |(_, window)| !(window.is_plan && unit == COST && is_published))
-            .map(move |(index, window)| {
-                let cap = self
-                    .cooldown
-                    .cap_of(index, window, now)
-                    .unwrap_or(UNLIMITED);
-                (index, window, window.limit.min(cap))
-            })
-    }
-
-    /// How much a window holds, lent or settled within its length.
-    fn used(&self, window: usize, unit: usize) -> u64 {
-        self.logs[window].sum() + self.accounts[unit].lent
-    }
-
-    /// How much of a unit is free now.
-    pub(super) fn free(&self, unit: usize, terms: &Terms, now: u64) -> u64 {
-        let windows = self.binding(unit, terms, now);
-        let places = windows.map(|(index, _, limit)| limit.saturating_sub(self.used(index, unit)));
-        let free = places.min().unwrap_or(UNLIMITED);
-        match unit {
-            COST => {
-                let lent = self.accounts[COST].lent;
-                free.min(PublishedQuota::left(self.published.as_ref(), lent))
-            }
-            _ => free,
         }
     }
 

@@ -38,7 +38,11 @@ pub(super) struct Terms {
     pub(super) windows: Vec<DeclaredWindow>,
     /// The unit of each account, in their order.
     pub(super) units: Vec<usize>,
+    /// What the member's first call needs of each unit.
+    pub(super) first: [u64; UNITS],
     pub(super) longest: u64,
+    /// Whether a window counts costs or calls.
+    pub(super) limits_rate: bool,
     pub(super) lease: u64,
 }
 
@@ -69,13 +73,20 @@ impl Terms {
             .collect();
         let counts_in = |unit: usize| windows.iter().any(|window| window.unit == unit);
         let units = (0..UNITS).filter(|unit| *unit == COST || counts_in(*unit));
+        let units: Vec<_> = units.collect();
+        let mut first = [0; UNITS];
+        for (unit, account) in units.iter().zip(&exchange.accounts) {
+            first[*unit] = account.first.into();
+        }
         Self {
-            units: units.collect(),
+            units,
+            first,
             longest: windows
                 .iter()
                 .map(|window| window.length)
                 .max()
                 .unwrap_or(0),
+            limits_rate: windows.iter().any(|window| window.unit != IN_FLIGHT),
             lease: micros_up(exchange.lease).max(1),
             windows,
         }

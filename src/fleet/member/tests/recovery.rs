@@ -308,3 +308,25 @@ fn a_published_quota_of_nothing_lets_one_call_look_after_its_reset() {
         .unwrap();
     assert_eq!(told.limit, 1);
 }
+
+#[test]
+fn a_ledger_that_has_lost_something_is_told_all_at_once() {
+    let mut member = member();
+    exchange(&mut member, 1, &reply(&[(0, 5)]), at(0));
+    let grant = granted(member.admit(1, at(10)));
+    member.on_outcome(Some(grant), &served(), at(10));
+    exchange(&mut member, 0, &reply(&[]), at(20));
+    let tell_all = Reply {
+        state: ReplyState::TellAll,
+        ..Reply::default()
+    };
+    assert!(!exchange(&mut member, 0, &tell_all, at(30)).tells_all);
+    assert_eq!(member.next_exchange(at(31)), at(31));
+    let told = exchange(&mut member, 0, &reply(&[]), at(31));
+    assert!(told.tells_all);
+    assert_eq!(
+        told.accounts[0].log.len(),
+        1,
+        "confirmed once, and told again"
+    );
+}

@@ -270,3 +270,30 @@ fn a_cap_does_not_outlive_the_windows_it_was_learned_in() {
     told.tell(said(1, 2).settled(9, 0, 0));
     assert_eq!(told.state.cooldown.cap(1), None);
 }
+
+#[test]
+fn a_call_that_is_dearer_than_the_cap_goes_when_the_window_is_empty() {
+    let mut told = Told::new();
+    told.tell(said(1, 1).settled(6, 6, 0).refused(10));
+    assert_eq!(told.state.cooldown.cap(0), Some(6));
+    let dear = |member, sequence| {
+        let mut exchange = said(member, sequence).needs(10);
+        exchange.accounts[0].first = 10;
+        exchange
+    };
+    told.now += 20;
+    assert_eq!(granted(&told.tell(dear(2, 1))), []);
+    // The ledger has known all for a lease, too.
+    told.now += 2_000;
+    assert_eq!(granted(&told.tell(dear(2, 2))), [(0, 10)]);
+    // No other goes beside it, and the cap holds for those that are not dear.
+    told.tell(dear(2, 3).needs(0).holds(10));
+    assert_eq!(granted(&told.tell(said(3, 1).needs(1))), []);
+    told.tell(said(2, 4).settled(10, 10, 0));
+    told.now += 1_004;
+    assert_eq!(told.tell(said(3, 2)).free, 6);
+    // Nor does one that costs more than is declared.
+    let mut dearest = said(4, 1).needs(LIMIT + 1);
+    dearest.accounts[0].first = LIMIT + 1;
+    assert_eq!(granted(&told.tell(dearest)), []);
+}

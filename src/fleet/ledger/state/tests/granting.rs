@@ -159,7 +159,8 @@ fn each_unit_is_served_by_itself() {
 #[test]
 fn without_any_limit_all_is_granted() {
     let mut told = Told::with(Vec::new());
-    let reply = told.tell(said(1, 1).needs(70_000));
+    // Enough was settled without a counter of the server.
+    let reply = told.tell(said(1, 1).settled(4_096, 4_096, 0).needs(70_000));
     assert_eq!((granted(&reply), reply.free), (vec![(0, 70_000)], u32::MAX));
 }
 

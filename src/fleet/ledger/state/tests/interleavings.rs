@@ -30,6 +30,7 @@ enum Step {
     Crash,
     Leave,
     Close(ScopeClosing),
+    Reopen,
 }
 
 fn needs() -> impl Strategy<Value = Needs> {
@@ -54,6 +55,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::GiveBack),
         1 => Just(Step::Crash),
         1 => Just(Step::Leave),
+        1 => Just(Step::Reopen),
         1 => (0..300 * MILLI, any::<bool>()).prop_map(|(micros, is_refusal)| Step::Close(ScopeClosing {
             remaining: Duration::from_micros(micros),
             is_refusal: is_refusal && micros % 3 == 0,
@@ -128,6 +130,7 @@ fn play(fleet: &mut SimulatedFleet, member: usize, step: Step) {
             member.closed_until = member.closed_until.max(until);
             member.closing = Some(closing);
         }
+        Step::Reopen => fleet.members[member].reopens = true,
     }
 }
 
@@ -156,7 +159,7 @@ fn assert_books_balance(fleet: &mut SimulatedFleet) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_window_ever_holds_more_than_its_limit(

@@ -53,6 +53,7 @@ pub(super) struct SimulatedMember {
     remembers: u32,
     served: u32,
     pub(super) closing: Option<ScopeClosing>,
+    pub(super) reopens: bool,
     pub(super) accounts: Vec<SimulatedAccount>,
     pub(super) in_flight: Vec<SentCall>,
     /// Calls that are settled, as the server counted them.
@@ -88,6 +89,7 @@ impl SimulatedMember {
             remembers: 1,
             served: 0,
             closing: None,
+            reopens: false,
             accounts: units.into_iter().map(account).collect(),
             in_flight: Vec::new(),
             counted: Vec::new(),
@@ -236,6 +238,7 @@ impl SimulatedMember {
             tells_all,
             members_known: self.remembers,
             closing: self.closing,
+            reopens: std::mem::take(&mut self.reopens),
             served: self.served,
             ..Exchange::default()
         }

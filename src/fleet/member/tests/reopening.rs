@@ -1,0 +1,84 @@
+//! A user opens the scope, in this process or in another one.
+
+use super::*;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn closed_for(wait: Duration, reopened: u64) -> Reply {
+    Reply {
+        closed_for: wait,
+        reopened,
+        ..reply(&[])
+    }
+}
+
+#[test]
+fn what_a_user_opens_is_open_at_once_and_the_ledger_is_told() {
+    let mut member = member();
+    exchange(&mut member, 1, &reply(&[]), at(0));
+    member.on_close(DAY, CloseReason::Refusal, at(10));
+    exchange(&mut member, 1, &closed_for(DAY, 0), at(20));
+    assert_eq!(member.admit(1, at(30)), Grant::At(DAY - millis(10)));
+    member.on_reopen();
+    assert!(member.wakes_gates);
+    assert_eq!(member.admit(1, at(40)), Grant::Later);
+    assert_eq!(member.next_exchange(at(40)), at(40));
+    let told = exchange(&mut member, 1, &reply(&[(0, 1)]), at(40));
+    assert_eq!((told.reopens, told.closing), (true, None));
+    granted(member.admit(1, at(41)));
+    assert!(!exchange(&mut member, 1, &reply(&[]), at(50)).reopens);
+}
+
+#[test]
+fn a_reply_from_before_does_not_close_what_a_user_has_opened() {
+    let mut member = member();
+    exchange(&mut member, 1, &closed_for(DAY, 0), at(0));
+    member.begin_exchange(1, at(10));
+    member.on_reopen();
+    member.on_reply(&closed_for(DAY, 0), at(20));
+    assert_eq!(member.admit(1, at(20)), Grant::Later);
+    assert!(exchange(&mut member, 1, &closed_for(Duration::ZERO, 1), at(20)).reopens);
+    assert!(!member.opens_gates, "it was opened here");
+}
+
+#[test]
+fn a_closing_that_was_not_told_is_forgotten_and_a_lost_opening_is_told_again() {
+    let mut member = member();
+    exchange(&mut member, 1, &reply(&[]), at(0));
+    member.on_close(DAY, CloseReason::Refusal, at(10));
+    member.begin_exchange(1, at(20));
+    member.on_reopen();
+    member.on_unreachable(&is_away(), at(20));
+    let told = member.begin_exchange(1, at(100));
+    assert_eq!((told.reopens, told.closing), (true, None));
+    member.on_unreachable(&is_away(), at(100));
+    assert!(member.begin_exchange(1, at(300)).reopens);
+}
+
+#[test]
+fn what_a_user_of_another_process_opens_is_open_here() {
+    let mut member = member();
+    exchange(&mut member, 1, &closed_for(DAY, 3), at(0));
+    assert!(!member.opens_gates, "that was long ago");
+    let later = closed_for(millis(500), 4);
+    exchange(&mut member, 1, &later, at(10));
+    assert!(member.opens_gates);
+    assert_eq!(member.admit(1, at(10)), Grant::At(millis(500)));
+    exchange(&mut member, 1, &closed_for(Duration::ZERO, 4), at(20));
+    assert_eq!(
+        member.admit(1, at(20)),
+        Grant::At(millis(490)),
+        "that is the same opening"
+    );
+}
+
+#[test]
+fn a_closing_that_was_heard_meanwhile_is_younger_than_an_opening_of_others() {
+    let mut member = member();
+    exchange(&mut member, 1, &reply(&[]), at(0));
+    member.begin_exchange(1, at(10));
+    member.on_close(millis(800), CloseReason::Refusal, at(15));
+    member.on_reply(&closed_for(Duration::ZERO, 1), at(20));
+    assert_eq!(member.admit(1, at(20)), Grant::At(millis(795)));
+    assert!(!member.opens_gates);
+}
