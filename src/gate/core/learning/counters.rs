@@ -158,8 +158,8 @@ impl Counters {
     }
 
     /// Notes what the answer says to the call with this number. `sent` is how many were sent by now.
-    /// Where costs are counted, `is_settled` says that no other call is in flight. If it was the last one, too, all are
-    /// counted at their true cost.
+    /// `is_settled` says that no other call is in flight: all are counted by one answer or another, and at their true cost
+    /// by that to the last one.
     pub(crate) fn on_counter(
         &mut self,
         counter: Remaining,
@@ -203,14 +203,14 @@ impl Counters {
                 ..new
             };
         } else if !known.is_after(&new) {
-            let is_exact = is_settled && sequence.wrapping_add(1) == sent;
-            known.most = if is_exact {
-                new.most
-            } else {
-                known.most.min(new.most)
-            };
             if new.lowest <= known.lowest {
                 (known.lowest, known.since) = (new.lowest, new.since);
+            }
+            known.most = known.most.min(new.most);
+            if is_settled {
+                // Where places become free one by one, that is more than what was left less what was sent since.
+                let is_last = sequence.wrapping_add(1) == sent;
+                known.most = if is_last { new.most } else { known.lowest };
             }
             known.resets = known.resets.into_iter().chain(new.resets).min();
             known.limit = known.limit.or(new.limit);

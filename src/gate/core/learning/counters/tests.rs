@@ -91,6 +91,19 @@ fn within_a_window_counters_only_fall() {
 }
 
 #[test]
+fn when_all_calls_are_answered_the_lowest_counter_is_left() {
+    let now = Moment::now();
+    let mut counters = Counters::default();
+    counters.on_counter(counter(60, 30, 4), 0, 1, false, now);
+    assert_eq!(may_send(&mut counters, 0, now), 30);
+    // Places of a sliding log have become free meanwhile: what was left falls more slowly than calls are sent.
+    counters.on_counter(counter(60, 25, 4), 30, 31, false, now);
+    assert_eq!(may_send(&mut counters, 1, now), 0);
+    counters.on_counter(counter(60, 26, 4), 29, 31, true, now);
+    assert_eq!(may_send(&mut counters, 0, now), 25);
+}
+
+#[test]
 fn a_counter_without_a_reset_that_rises_speaks_of_another_window() {
     let now = Moment::now();
     let mut counters = Counters::default();
