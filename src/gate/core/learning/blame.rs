@@ -19,9 +19,12 @@ impl Pattern {
         if !may_be_at_once || !is_far_from_limit || is_question {
             return false;
         }
-        // Of those that were on their way together, these were not refused.
+        // Of those that were on their way together, these were not refused. If all were, a window was spent.
         let took = (lesson.beside + 1).saturating_sub(cycle.refused);
-        let took = took.clamp(1, lesson.beside);
+        if took == 0 {
+            return false;
+        }
+        let took = took.min(lesson.beside);
         self.crowd = Some(took);
         let is_as_before = before.is_some_and(|before| took.abs_diff(before) <= (took / 4).max(1));
         if !is_as_before || lesson.beside > self.at_once.limit {

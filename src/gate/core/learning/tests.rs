@@ -196,8 +196,8 @@ fn a_shorter_window_is_tried_with_one_call() {
     assert!(*shortest <= 20 * SECOND, "{shortest:?}");
 }
 
-/// A gate behind a server that serves eight calls at once, after many that came one by one and then nine at once.
-fn refused_at_nine_at_once(wait: RefusalWait) -> LearningGate {
+/// A gate whose calls came one by one at first, and then more and more at once, until of nine only so many were served.
+fn refused_at_nine_at_once(served_of_nine: usize, wait: RefusalWait) -> LearningGate {
     let mut gate = LearningGate::new();
     for _ in 0..100 {
         let sent = gate.send(1);
@@ -206,7 +206,10 @@ fn refused_at_nine_at_once(wait: RefusalWait) -> LearningGate {
     for _ in 0..3 {
         for at_once in 1..=9 {
             let sent = gate.send(at_once);
-            let served = sent.len().min(8);
+            let served = match sent.len() {
+                9 => served_of_nine,
+                fewer => fewer,
+            };
             gate.answer(&sent, served, wait);
         }
         gate.now += 2 * SECOND;
@@ -216,7 +219,7 @@ fn refused_at_nine_at_once(wait: RefusalWait) -> LearningGate {
 
 #[test]
 fn calls_at_once_are_to_blame_if_far_fewer_were_sent_than_before_but_more_at_once() {
-    let mut gate = refused_at_nine_at_once(RefusalWait::Floor(SECOND));
+    let mut gate = refused_at_nine_at_once(8, RefusalWait::Floor(SECOND));
     gate.send(1);
     let pattern = gate.learner.pattern.as_deref().unwrap();
     assert_eq!(pattern.at_once(), 8);
@@ -224,8 +227,15 @@ fn calls_at_once_are_to_blame_if_far_fewer_were_sent_than_before_but_more_at_onc
 }
 
 #[test]
+fn a_window_that_is_spent_blames_no_calls_at_once() {
+    let mut gate = refused_at_nine_at_once(0, RefusalWait::Floor(SECOND));
+    gate.send(1);
+    assert!(gate.learner.pattern.as_deref().unwrap().at_once() > 8);
+}
+
+#[test]
 fn a_refusal_that_names_its_wait_blames_no_calls_at_once() {
-    let mut gate = refused_at_nine_at_once(RefusalWait::Named(SECOND));
+    let mut gate = refused_at_nine_at_once(8, RefusalWait::Named(SECOND));
     gate.send(1);
     assert_ne!(gate.learner.pattern.as_deref().unwrap().at_once(), 8);
 }
