@@ -37,6 +37,8 @@ impl Core {
             let is_settled = self.load() == 0;
             self.learner
                 .on_counter(counter, admitted.ticket, is_settled, now);
+        } else {
+            self.learner.on_silence();
         }
         if completion.outcome == Outcome::Ok {
             if completion.counter.is_none() {

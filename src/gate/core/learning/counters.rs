@@ -29,6 +29,8 @@ struct Known {
     resets: Option<Moment>,
     /// Whether an answer has spoken of this window.
     told: bool,
+    /// Whether a call may have been counted of which no answer tells that.
+    has_gaps: bool,
 }
 
 /// Two resets this close together are one: servers round them to seconds.
@@ -113,6 +115,7 @@ impl Counters {
                 since: sequence,
                 resets: None,
                 told: false,
+                has_gaps: false,
             }),
             _ => None,
         };
@@ -137,6 +140,15 @@ impl Counters {
     pub(crate) fn on_cancel(&mut self) {
         if let Some(known) = &mut self.known {
             known.lowest -= 1;
+            known.has_gaps = true;
+        }
+    }
+
+    /// Notes that a call was answered without a word of what is left.
+    #[inline]
+    pub(crate) fn on_silence(&mut self) {
+        if let Some(known) = &mut self.known {
+            known.has_gaps = true;
         }
     }
 
@@ -182,6 +194,7 @@ impl Counters {
             since: sent,
             resets: counter.resets_in.map(|resets_in| now + resets_in),
             told: true,
+            has_gaps: false,
         };
         self.period = self.period.max(counter.resets_in.unwrap_or_default());
         let is_over = counter
@@ -207,11 +220,12 @@ impl Counters {
                 (known.lowest, known.since) = (new.lowest, new.since);
             }
             known.most = known.most.min(new.most);
-            if is_settled {
+            let is_last = sequence.wrapping_add(1) == sent;
+            if is_settled && !known.has_gaps {
                 // Where places become free one by one, that is more than what was left less what was sent since.
-                let is_last = sequence.wrapping_add(1) == sent;
                 known.most = if is_last { new.most } else { known.lowest };
             }
+            known.has_gaps &= !(is_settled && is_last);
             known.resets = known.resets.into_iter().chain(new.resets).min();
             known.limit = known.limit.or(new.limit);
         }

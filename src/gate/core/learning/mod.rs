@@ -263,6 +263,12 @@ impl Learner {
         self.counters.on_silent_success(ticket.sequence);
     }
 
+    /// Notes that an answer says nothing of what is left, or nothing that is new.
+    #[inline]
+    pub(crate) fn on_silence(&mut self) {
+        self.counters.on_silence();
+    }
+
     /// Notes what an answer says of what is left.
     #[inline]
     pub(crate) fn on_counter(
