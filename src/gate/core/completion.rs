@@ -34,9 +34,10 @@ impl Core {
                 self.declared_end
                     .replace(&mut counter, &mut self.limits, round_trip, now);
             }
-            let is_settled = self.load() == 0;
+            let is_settled = self.cost_in_flight == Some(0);
+            let is_quiet = self.in_flight == 0;
             self.learner
-                .on_counter(counter, admitted.ticket, is_settled, now);
+                .on_counter(counter, admitted.ticket, is_settled, is_quiet, now);
         } else {
             self.learner.on_silence();
         }

@@ -170,14 +170,15 @@ impl Counters {
     }
 
     /// Notes what the answer says to the call with this number. `sent` is how many were sent by now.
-    /// `is_settled` says that no other call is in flight: all are counted by one answer or another, and at their true cost
-    /// by that to the last one.
+    /// `is_quiet` says that no other call is in flight: all are counted by one answer or another. Where costs are counted,
+    /// `is_settled` says the same: by the answer to the last one, all are counted at their true cost.
     pub(crate) fn on_counter(
         &mut self,
         counter: Remaining,
         sequence: u32,
         sent: u32,
         is_settled: bool,
+        is_quiet: bool,
         now: Moment,
     ) {
         if self.distrusted > 0 {
@@ -219,13 +220,17 @@ impl Counters {
             if new.lowest <= known.lowest {
                 (known.lowest, known.since) = (new.lowest, new.since);
             }
-            known.most = known.most.min(new.most);
             let is_last = sequence.wrapping_add(1) == sent;
-            if is_settled && !known.has_gaps {
-                // Where places become free one by one, that is more than what was left less what was sent since.
-                known.most = if is_last { new.most } else { known.lowest };
+            known.most = match is_settled && is_last {
+                true => new.most,
+                false => known.most.min(new.most),
+            };
+            if is_quiet && !known.has_gaps {
+                // Where places become free one by one, more is left than what was left less what was sent since. One is
+                // kept back: some counters lag by one.
+                known.most = known.most.max(known.lowest - 1);
             }
-            known.has_gaps &= !(is_settled && is_last);
+            known.has_gaps &= !(is_quiet && is_last);
             known.resets = known.resets.into_iter().chain(new.resets).min();
             known.limit = known.limit.or(new.limit);
         }

@@ -276,10 +276,12 @@ impl Learner {
         counter: Remaining,
         ticket: Ticket,
         is_settled: bool,
+        is_quiet: bool,
         now: Moment,
     ) {
+        let (number, sent) = (ticket.sequence, self.sequence);
         self.counters
-            .on_counter(counter, ticket.sequence, self.sequence, is_settled, now);
+            .on_counter(counter, number, sent, is_settled, is_quiet, now);
     }
 
     /// How many other calls were in flight when this one was sent, and how many were sent since.

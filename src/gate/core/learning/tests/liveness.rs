@@ -132,7 +132,7 @@ impl AnyServer {
                 if let Some((ticket, sent)) = self.take(call) {
                     self.closed = self.closed.max(now + left.resets_in.unwrap_or_default());
                     self.learner
-                        .on_counter(left, ticket, self.in_flight.is_empty(), now);
+                        .on_counter(left, ticket, false, self.in_flight.is_empty(), now);
                     self.learner.on_success(ticket, sent, true, now);
                 }
             }

@@ -340,7 +340,7 @@ impl<L: Limiter + Clone> WorldRun<L> {
         self.in_flight -= 1;
         if let Some(counter) = answer.counter {
             self.learner
-                .on_counter(counter, call.ticket, self.in_flight == 0, now);
+                .on_counter(counter, call.ticket, false, self.in_flight == 0, now);
         }
         if answer.refused.is_some() {
             return self.learner.on_answer(call.ticket, now);
