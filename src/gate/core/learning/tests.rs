@@ -196,7 +196,7 @@ fn a_shorter_window_is_tried_with_one_call() {
     assert!(*shortest <= 20 * SECOND, "{shortest:?}");
 }
 
-/// A gate whose calls came one by one at first, and then more and more at once, until of nine only so many were served.
+/// A gate whose calls came one by one at first, and then more and more at once, until some of nine were refused.
 fn refused_at_nine_at_once(served_of_nine: usize, wait: RefusalWait) -> LearningGate {
     let mut gate = LearningGate::new();
     for _ in 0..100 {
