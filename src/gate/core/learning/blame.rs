@@ -41,7 +41,6 @@ impl Pattern {
     /// Blames the calls at once for the refusal, if they held the calls back. Returns whether they did.
     pub(super) fn lower_at_once(
         &mut self,
-        lesson: &Lesson,
         cycle: &Cycle,
         served: u32,
         round_trip: RoundTrip,
@@ -67,8 +66,7 @@ impl Pattern {
             (self.limit, self.length) = (Some(1), round_trip.mean());
             return true;
         }
-        // One that was refused was at least one too many.
-        let lower = (limit - (limit / 16).max(1)).min(lesson.beside.max(1));
+        let lower = limit - (limit / 16).max(1);
         self.at_once = AtOnce {
             served,
             ..AtOnce::of(lower)

@@ -164,7 +164,7 @@ impl Pattern {
         if self.at_once.is_limited() && lesson.beside.saturating_mul(2) < self.at_once.limit {
             self.at_once.give_up(); // it was refused though few were on their way
         }
-        if self.lower_at_once(lesson, cycle, served, round_trip) {
+        if self.lower_at_once(cycle, served, round_trip) {
             return Conclusion {
                 slowly: true,
                 goes_on: None,

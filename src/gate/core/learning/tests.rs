@@ -197,13 +197,13 @@ fn a_shorter_window_is_tried_with_one_call() {
 }
 
 /// A gate whose calls came one by one at first, and then more and more at once, until some of nine were refused.
-fn refused_at_nine_at_once(served_of_nine: usize, wait: RefusalWait) -> LearningGate {
+fn refused_at_nine_at_once(times: u32, served_of_nine: usize, wait: RefusalWait) -> LearningGate {
     let mut gate = LearningGate::new();
     for _ in 0..100 {
         let sent = gate.send(1);
         gate.answer(&sent, 1, wait);
     }
-    for _ in 0..3 {
+    for _ in 0..times {
         for at_once in 1..=9 {
             let sent = gate.send(at_once);
             let served = match sent.len() {
@@ -219,7 +219,7 @@ fn refused_at_nine_at_once(served_of_nine: usize, wait: RefusalWait) -> Learning
 
 #[test]
 fn calls_at_once_are_to_blame_if_far_fewer_were_sent_than_before_but_more_at_once() {
-    let mut gate = refused_at_nine_at_once(8, RefusalWait::Floor(SECOND));
+    let mut gate = refused_at_nine_at_once(3, 8, RefusalWait::Floor(SECOND));
     gate.send(1);
     let pattern = gate.learner.pattern.as_deref().unwrap();
     assert_eq!(pattern.at_once(), 8);
@@ -228,14 +228,39 @@ fn calls_at_once_are_to_blame_if_far_fewer_were_sent_than_before_but_more_at_onc
 
 #[test]
 fn a_window_that_is_spent_blames_no_calls_at_once() {
-    let mut gate = refused_at_nine_at_once(0, RefusalWait::Floor(SECOND));
+    let mut gate = refused_at_nine_at_once(3, 0, RefusalWait::Floor(SECOND));
     gate.send(1);
     assert!(gate.learner.pattern.as_deref().unwrap().at_once() > 8);
 }
 
 #[test]
+fn one_refusal_of_many_at_once_is_not_enough_to_blame_them() {
+    // The first one teaches the window.
+    let mut gate = refused_at_nine_at_once(2, 8, RefusalWait::Floor(SECOND));
+    gate.send(1);
+    assert_ne!(gate.learner.pattern.as_deref().unwrap().at_once(), 8);
+}
+
+#[test]
+fn calls_at_once_that_are_to_blame_become_fewer() {
+    let now = Moment::now();
+    let mut pattern = Pattern::new(Cycle::default(), None, now);
+    (pattern.limit, pattern.crowd) = (Some(100), Some(9));
+    pattern.at_once = at_once::AtOnce::of(9);
+    let cycle = Cycle {
+        refused: 1,
+        ..Cycle::beginning(0, now)
+    };
+    let wait = RefusalWait::Floor(SECOND);
+    let mut lesson = Lesson::of(Ticket::default(), now, wait, 9, &cycle, &pattern);
+    lesson.is_crowded = true;
+    assert!(pattern.learn_from_crowd(&lesson, &cycle, 20));
+    assert_eq!(pattern.at_once(), 8);
+}
+
+#[test]
 fn a_refusal_that_names_its_wait_blames_no_calls_at_once() {
-    let mut gate = refused_at_nine_at_once(8, RefusalWait::Named(SECOND));
+    let mut gate = refused_at_nine_at_once(3, 8, RefusalWait::Named(SECOND));
     gate.send(1);
     assert_ne!(gate.learner.pattern.as_deref().unwrap().at_once(), 8);
 }

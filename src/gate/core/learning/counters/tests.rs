@@ -104,6 +104,25 @@ fn when_all_calls_are_answered_the_lowest_counter_is_left_but_for_one() {
 }
 
 #[test]
+fn what_calls_have_spent_of_which_no_answer_tells_is_not_left() {
+    let now = Moment::now();
+    for drops in [false, true] {
+        let mut counters = Counters::default();
+        counters.on_counter(counter(60, 6, 4), 0, 1, false, true, now);
+        (0..3).for_each(|_| counters.on_admit(1));
+        for _ in 0..2 {
+            if drops {
+                counters.on_cancel();
+            } else {
+                counters.on_silence();
+            }
+        }
+        counters.on_counter(counter(60, 5, 4), 1, 4, false, true, now);
+        assert!(may_send(&mut counters, 0, now) <= 3);
+    }
+}
+
+#[test]
 fn a_counter_without_a_reset_that_rises_speaks_of_another_window() {
     let now = Moment::now();
     let mut counters = Counters::default();
