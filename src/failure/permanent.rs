@@ -9,9 +9,12 @@ use crate::error::chain;
 /// These are known:
 ///
 /// * a certificate that is not trusted, not valid any more or made for another name, of the server or of the client
-///   (rustls, with the feature `rustls`);
+///   (rustls, with the feature `rustls`; OpenSSL, which native-tls is on Linux);
 /// * an address whose scheme the connector does not speak (hyper-util's `HttpConnector`, hyper-rustls), or that reqwest
 ///   does not take (with the feature `reqwest`).
+///
+/// What other libraries of TLS say of a certificate, such as those of macOS and Windows, is not known: a policy can say it
+/// of them.
 ///
 /// Every other failure may pass, a host that is not known included: resolvers fail for a moment, too, and most of them
 /// do not say which it was.
@@ -43,12 +46,27 @@ fn is_permanent_itself(error: &(dyn Error + 'static)) -> bool {
         return true;
     }
     #[cfg(feature = "hyper")]
-    return is_about_the_scheme(error);
-    #[cfg(not(feature = "hyper"))]
-    {
-        let _ = error;
-        false
+    if is_about_the_scheme(error) {
+        return true;
     }
+    says_bad_certificate(&error.to_string())
+}
+
+/// Whether OpenSSL says that a certificate was rejected, by us or by the server.
+///
+/// Its text is read since its crates are no dependencies: `error:<code>:SSL routines:<function>:<reason>:<file>..`.
+fn says_bad_certificate(text: &str) -> bool {
+    let Some((_, said)) = text
+        .strip_prefix("error:")
+        .and_then(|text| text.split_once(":SSL routines:"))
+    else {
+        return false;
+    };
+    let reason = said.split(':').nth(1).unwrap_or_default();
+    reason == "certificate verify failed"
+        || reason.split_once(" alert ").is_some_and(|(_, alert)| {
+            alert == "unknown ca" || alert.split(' ').any(|word| word == "certificate")
+        })
 }
 
 /// Whether a certificate was rejected, by us or by the server.
@@ -96,4 +114,61 @@ fn says_unsupported_scheme(error: &std::io::Error) -> bool {
     }
     let text = error.to_string();
     text.starts_with("unsupported scheme ") || text == "missing scheme"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_texts_of_openssl_about_certificates_are_known_and_others_are_not() {
+        for (text, expected) in [
+            (
+                "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed:\
+                 ../ssl/statem/statem_clnt.c:1889: (self-signed certificate)",
+                true,
+            ),
+            (
+                "error:1416F086:SSL routines:tls_process_server_certificate:certificate verify failed:\
+                 ssl/statem/statem_clnt.c:1921:",
+                true,
+            ),
+            (
+                "error:0A000418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca:\
+                 ../ssl/record/rec_layer_s3.c:1586:SSL alert number 48",
+                true,
+            ),
+            (
+                "error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:\
+                 ../ssl/record/rec_layer_s3.c:1586:SSL alert number 116",
+                true,
+            ),
+            (
+                "error:0A000412:SSL routines:ssl3_read_bytes:ssl/tls alert bad certificate:\
+                 ../ssl/record/rec_layer_s3.c:907:SSL alert number 42",
+                true,
+            ),
+            // Failures that another server behind the same name, or the same one a moment later, may not have.
+            (
+                "error:0A000410:SSL routines:ssl3_read_bytes:sslv3 alert handshake failure:\
+                 ../ssl/record/rec_layer_s3.c:1586:SSL alert number 40",
+                false,
+            ),
+            (
+                "error:0A000126:SSL routines:ssl3_read_n:unexpected eof while reading:../ssl/record/rec_layer_s3.c:303:",
+                false,
+            ),
+            // What another library or a peer wrote.
+            ("certificate verify failed", false),
+            (
+                "upstream said: error:1:SSL routines:f:certificate verify failed:x",
+                false,
+            ),
+            ("error:", false),
+            ("error:1:SSL routines:", false),
+            ("", false),
+        ] {
+            assert_eq!(says_bad_certificate(text), expected, "{text}");
+        }
+    }
 }
