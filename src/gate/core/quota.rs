@@ -223,7 +223,6 @@ impl Quota {
         self
     }
 
-    /// How the calls of a window may lie in it.
     /// Whether calls are counted, and not their costs.
     pub(crate) const fn is_per_call(&self) -> bool {
         self.per_call
@@ -234,6 +233,7 @@ impl Quota {
         self.slack
     }
 
+    /// How the calls of a window may lie in it.
     pub(super) fn spread(&self) -> Spread {
         self.spread
     }
