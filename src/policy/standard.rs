@@ -214,7 +214,7 @@ impl Findings {
         headers: &HeaderMap,
     ) -> Option<Self> {
         let statuses = &provider.statuses;
-        let body_says = provider.body_rules.read(status, attempt.body());
+        let body_says = provider.body_rules.read(status, headers, attempt.body());
         let body_says = body_says.or_throttled_for(statuses.throttled_for(status));
         let header_says = statuses.header_says(status, headers);
         let limited = status == StatusCode::TOO_MANY_REQUESTS;

@@ -11,7 +11,7 @@ use crate::policy::Provider;
 /// AWS: limits by account, region and operation, which most services answer with 400 and a code.
 ///
 /// * A refusal names no wait, but for `x-amz-retry-after` in milliseconds. It is told by its code:
-///   `ThrottlingException` and its kin, whatever the status.
+///   `ThrottlingException` and its kin, whatever the status. The code is in the body, or in `x-amzn-errortype`.
 /// * `TransactionInProgressException` and `PriorRequestNotComplete` concern one resource, so that only this
 ///   call has to come again.
 /// * The official client waits at most 20 s between two tries, which is the bare wait here.
@@ -37,5 +37,6 @@ pub fn aws() -> Provider {
             "SlowDown",
             "EC2ThrottledException",
         ])
+        .code_headers(["x-amzn-errortype"])
         .retried_codes(["TransactionInProgressException", "PriorRequestNotComplete"])
 }

@@ -64,6 +64,7 @@ fn full() -> Provider {
         .retried_codes(["F"])
         .add_retried_codes_on([409], ["G"])
         .codes_at(["error.code"])
+        .code_headers(["x-code"])
         .final_when_body_contains("no seats")
         .throttled_when_body_contains("slow down")
         .add_throttled_for_when_body_contains("banned", 5 * MINUTE)

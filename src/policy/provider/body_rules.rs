@@ -1,5 +1,6 @@
-//! What a body says: which codes and phrases mean what, and where the codes stand.
+//! What a body says: which codes and phrases mean what, and where the codes stand. They may stand in headers, too.
 
+mod code_headers;
 mod codes;
 mod codes_on;
 mod phrases;
@@ -7,7 +8,7 @@ mod phrases;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, StatusCode};
 
 pub(super) use codes_on::Codes;
 
@@ -25,6 +26,8 @@ pub(in crate::policy) struct BodyRules {
     pub(super) retried_codes: Codes,
     /// Where codes stand; anywhere, if it is empty.
     pub(super) code_paths: Words,
+    /// Headers in which codes stand, too.
+    pub(super) code_headers: Vec<HeaderName>,
     pub(super) final_phrases: Words,
     /// For how long the refusal holds, if the phrase says it.
     pub(super) throttled_phrases: Vec<(Cow<'static, str>, Option<Duration>)>,
@@ -62,14 +65,22 @@ impl BodySays {
 }
 
 impl BodyRules {
-    pub(in crate::policy) fn read(&self, status: StatusCode, body: Option<&[u8]>) -> BodySays {
-        let Some(body) = body else {
-            return BodySays::Nothing;
-        };
-        if status.is_success() && !self.inspects(status) {
+    pub(in crate::policy) fn read(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: Option<&[u8]>,
+    ) -> BodySays {
+        if body.is_none() && self.code_headers.is_empty()
+            || status.is_success() && !self.inspects(status)
+        {
             return BodySays::Nothing;
         }
-        let has_code = |codes| self.has_code_on(status, body, codes);
+        let body = body.unwrap_or_default();
+        let has_code = |codes| {
+            self.has_code_in_headers(status, headers, codes)
+                || self.has_code_on(status, body, codes)
+        };
         if has_code(&self.final_codes) || self.has_final_phrase(body) {
             return BodySays::Final;
         }
@@ -111,10 +122,7 @@ impl BodyRules {
         if codes.is_empty() {
             return false;
         }
-        let mut known = |value: &str| {
-            let value = without_namespace(value);
-            codes.iter().any(|code| code.eq_ignore_ascii_case(value))
-        };
+        let mut known = |value: &str| is_one_of(value, codes);
         let is_xml = xml::is_xml(body);
         if self.code_paths.is_empty() {
             return match is_xml {
@@ -128,6 +136,12 @@ impl BodyRules {
             false => json::at(body, path, &mut known),
         })
     }
+}
+
+/// Whether a value is one of these codes.
+fn is_one_of(value: &str, codes: &Words) -> bool {
+    let value = without_namespace(value);
+    codes.iter().any(|code| code.eq_ignore_ascii_case(value))
 }
 
 /// A code without the namespace before it, as AWS writes it: `com.amazonaws.dynamodb.v20120810#ThrottlingException`.

@@ -128,6 +128,13 @@ impl Provider {
             said.push(format!("limit: text `{phrase}`{lasting}"));
         }
         push(&mut said, "codes at ", quoted(&self.body_rules.code_paths));
+        let code_headers = self.body_rules.code_headers.iter();
+        let code_headers = code_headers.map(|name| format!("`{name}`"));
+        push(
+            &mut said,
+            "codes in ",
+            code_headers.collect::<Vec<_>>().join(", "),
+        );
         push(
             &mut said,
             "inspects bodies of ",
@@ -300,6 +307,7 @@ mod tests {
             .throttled_when_body_contains("slow down")
             .add_throttled_for_when_body_contains("blocked", Duration::from_secs(300))
             .codes_at(["error.code"])
+            .code_headers(["x-code"])
             .inspect_bodies_of([200])
             .wait_from(Field::json("wait"))
             .usage_from("x-usage", "x-limit", [Duration::from_secs(60)])
@@ -311,7 +319,7 @@ mod tests {
             &provider,
             "peculiarities",
             "limit: `SLOW`; limit: `BUSY` under 400; limit: 418, 2 min; limit: text `slow down`; limit: text `blocked`, 5 min; \
-             codes at `error.code`; inspects bodies of 200; wait: `wait` in the body; \
+             codes at `error.code`; codes in `x-code`; inspects bodies of 200; wait: `wait` in the body; \
              used up: the next window when `x-usage` is up to `x-limit`; pause: `x-pause`; \
              `retry-after` in Millis; cuts seconds; begins with 1 in flight",
         );

@@ -55,6 +55,7 @@ fn every_setter_replaces_what_it_said_before() {
         throttled_codes_on([403], ["ONE"]) then ([404], ["ONE"]);
         retried_codes_on([403], ["ONE"]) then ([404], ["ONE"]);
         codes_at(["one"]) then (["other"]);
+        code_headers(["x-one"]) then (["x-other"]);
         inspect_bodies_of([200]) then ([201]);
         final_when_body_contains("one") then ("other");
         throttled_when_body_contains("one") then ("other");
@@ -217,6 +218,10 @@ fn what_is_taken_back_was_never_said() {
             "retried_codes",
         ),
         (test().codes_at(["a"]).without_codes_at(), "codes_at"),
+        (
+            test().code_headers(["a"]).without_code_headers(),
+            "code_headers",
+        ),
         (
             test().inspect_bodies_of([200]).without_inspect_bodies_of(),
             "inspect_bodies_of",

@@ -58,6 +58,8 @@ struct WrittenProvider {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     codes_at: Vec<WrittenText>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    code_headers: Vec<WrittenHeader>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     final_when_body_contains: Vec<WrittenText>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     throttled_when_body_contains: Vec<WrittenPhrase>,

@@ -55,6 +55,19 @@ fn aws() {
     for code in ["TransactionInProgressException", "PriorRequestNotComplete"] {
         table.row(400, &[], &format!(r#"{{"__type":"{code}"}}"#), Retried);
     }
+    // The client reads the header first, and what stands before a colon: many services leave the code out of the body.
+    let named = |code| [("x-amzn-ErrorType", code)];
+    let message = r#"{"message":"Rate exceeded"}"#;
+    for code in [
+        "ThrottlingException",
+        "TooManyRequestsException:http://internal.amazon.com/coral/com.amazonaws.lambda/",
+        "com.amazonaws.dynamodb.v20120810#ThrottlingException",
+    ] {
+        table.row(400, &named(code), message, HeldAtLeast(20));
+    }
+    table.row(400, &named("PriorRequestNotComplete"), message, Retried);
+    table.row(400, &named("ValidationException:"), message, Final);
+    table.row(200, &named("ThrottlingException"), message, Accepted);
     table.row(400, &[], r#"{"__type":"LimitExceededException"}"#, Final);
     table.row(400, &[], r#"{"__type":"ValidationException"}"#, Final);
     table.row(429, &[], "", HeldAtLeast(20));

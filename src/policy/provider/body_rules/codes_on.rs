@@ -45,13 +45,21 @@ impl Codes {
             codes: words(codes),
         });
     }
+
+    /// Those that count under this status.
+    pub(super) fn on(&self, status: StatusCode) -> impl Iterator<Item = &Words> {
+        let here = self
+            .on
+            .iter()
+            .filter(move |on| on.statuses.contains(&status));
+        [&self.always].into_iter().chain(here.map(|on| &on.codes))
+    }
 }
 
 impl BodyRules {
     /// Whether a code stands in a body that counts under any status, or under this one.
     pub(super) fn has_code_on(&self, status: StatusCode, body: &[u8], codes: &Codes) -> bool {
-        let mut here = codes.on.iter().filter(|on| on.statuses.contains(&status));
-        self.has_code(body, &codes.always) || here.any(|on| self.has_code(body, &on.codes))
+        codes.on(status).any(|codes| self.has_code(body, codes))
     }
 }
 

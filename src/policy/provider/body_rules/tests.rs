@@ -46,7 +46,7 @@ fn a_lock_is_the_affair_of_one_call() {
 fn a_header_that_forbids_another_try_outranks_a_lock() {
     let provider = Provider::new("test")
         .retried_codes(["LOCKED"])
-        .should_retry_header(http::HeaderName::from_static("should-retry"));
+        .should_retry_header(HeaderName::from_static("should-retry"));
     let request = Request::post("https://api.test/").body(()).unwrap();
     for (said, ruling) in [("true", Ruling::Retry), ("false", Ruling::Refuse)] {
         for status in [409, 429] {
@@ -186,4 +186,35 @@ fn a_code_may_count_under_some_statuses_only() {
             .without_retried_codes(),
         plain
     );
+}
+
+#[test]
+fn a_code_in_a_header_means_what_it_means_in_a_body() {
+    let provider = Provider::new("test")
+        .final_codes(["BROKE"])
+        .throttled_codes(["SLOW"])
+        .add_throttled_codes_on([403], ["BUSY"])
+        .code_headers(["x-code"]);
+    let request = Request::post("https://api.test/").body(()).unwrap();
+    for (status, code, body, expected) in [
+        (400, "SLOW", None, Ruling::Throttled),
+        (400, "space#slow ; Sender", Some("{}"), Ruling::Throttled),
+        (400, "OTHER, SLOW", None, Ruling::Refuse),
+        (429, "BROKE:", None, Ruling::Refuse),
+        (403, "BUSY", None, Ruling::Throttled),
+        (400, "BUSY", None, Ruling::Refuse),
+        (200, "SLOW", None, Ruling::Accept),
+        (400, "OTHER", Some(r#"{"code":"SLOW"}"#), Ruling::Throttled),
+        (429, "SLOW", Some(r#"{"code":"BROKE"}"#), Ruling::Refuse),
+    ] {
+        let response = Response::builder().status(status).header("x-code", code);
+        let response = response.body(()).unwrap();
+        let attempt = Attempt::new(&request, &response);
+        let attempt = match body {
+            Some(body) => attempt.with_body(body.as_bytes()),
+            None => attempt,
+        };
+        let ruling = provider.judge(&attempt).ruling();
+        assert_eq!(ruling, expected, "{status} {code} {body:?}");
+    }
 }

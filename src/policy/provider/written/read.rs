@@ -98,11 +98,13 @@ impl WrittenProvider {
     }
 
     fn say_codes(&mut self, provider: Provider) -> Provider {
+        let code_headers = take(&mut self.code_headers);
         let provider = provider
             .final_codes(take(&mut self.final_codes))
             .throttled_codes(take(&mut self.throttled_codes))
             .retried_codes(take(&mut self.retried_codes))
             .codes_at(take(&mut self.codes_at))
+            .code_headers(code_headers.into_iter().map(|name| name.0))
             .inspect_bodies_of(read_statuses(take(&mut self.inspect_bodies_of)));
         let on = take(&mut self.final_codes_on);
         let provider = say_on(on, provider, Provider::add_final_codes_on);

@@ -103,6 +103,7 @@ impl WrittenProvider {
             throttled_codes,
             retried_codes,
             code_paths,
+            code_headers,
             final_phrases,
             throttled_phrases,
             inspected,
@@ -114,6 +115,7 @@ impl WrittenProvider {
         self.throttled_codes_on = write_codes(throttled_codes);
         self.retried_codes_on = write_codes(retried_codes);
         self.codes_at.clone_from(code_paths);
+        self.code_headers = code_headers.iter().cloned().map(WrittenHeader).collect();
         self.final_when_body_contains.clone_from(final_phrases);
         self.throttled_when_body_contains = write_phrases(throttled_phrases);
         self.inspect_bodies_of = write_statuses(inspected);
