@@ -193,7 +193,7 @@ impl<'s, 'h> WaitSource<'s, 'h> {
     /// The wait of a bare `Retry-After`, beside the resets of the same response.
     ///
     /// A reset that was written as a fraction of a second and is later by less than a second is the same moment, which
-    /// `Retry-After` has cut (koa-ratelimit). One that is another by far shows that they count in different units, which
+    /// `Retry-After` has cut (koa-ratelimit); beside a `Date` it may seem later by another one. One that is another by far shows that they count in different units, which
     /// is said in the log and never guessed.
     fn compared(self, asked: Hint) -> Hint {
         const SECOND: Duration = Duration::from_secs(1);
@@ -204,8 +204,10 @@ impl<'s, 'h> WaitSource<'s, 'h> {
         let Reading::Wait(reset) = self.limits() else {
             return asked;
         };
-        let beyond = reset.wait().saturating_sub(asked.wait());
-        if !beyond.is_zero() && beyond < SECOND && self.has_fractional_reset() {
+        let was_cut = reset.wait() > asked.wait()
+            && self.least_reset() < asked.wait() + SECOND
+            && self.has_fractional_reset();
+        if was_cut {
             return reset;
         }
         let is_stated = unit_of(&RETRY_AFTER, self.units).is_some();
@@ -221,6 +223,13 @@ impl<'s, 'h> WaitSource<'s, 'h> {
             let mut values = group.lines().flat_map(list::items);
             values.all(|value| Number::read(value).is_some_and(|number| number.integral))
         })
+    }
+
+    /// How soon the latest reset may be. One that may be over by now is as soon as can be.
+    fn least_reset(self) -> Duration {
+        let reference = self.reference.at_latest();
+        let least = WaitSource { reference, ..self };
+        least.reset().map_or(Duration::ZERO, |(wait, _)| wait)
     }
 
     /// Whether the latest reset was written as a fraction of a second.

@@ -208,6 +208,29 @@ fn a_fractional_reset_that_is_later_by_less_than_a_second_is_the_moment_that_was
         let millis = asked.parse::<u128>().unwrap() * 1_000;
         waits(429, &koa(asked, reset), millis, "retry-after");
     }
+    // A `Date` is up to a second old: the same moment may seem later by that.
+    let date = "date: Thu, 01 Jan 2026 00:00:00 GMT";
+    for (asked, reset, millis) in [
+        ("4", "1767225604.734", 4_734),
+        ("4", "1767225605.734", 5_734),
+        ("0", "1767225600.734", 734),
+        ("0", "1767225601.001", 1_001),
+        ("4", "2026-01-01T00:00:05.001Z", 5_001),
+        ("4", "1767225605734", 5_734),
+    ] {
+        let dated = format!("{} | {date}", koa(asked, reset));
+        waits(429, &dated, millis, "x-ratelimit-reset");
+    }
+    for (asked, reset) in [
+        ("4", "1767225606.001"),
+        ("4", "5.734"),
+        ("4", "1767225605"),
+        ("6", "1767225605.734"),
+    ] {
+        let millis = asked.parse::<u128>().unwrap() * 1_000;
+        let dated = format!("{} | {date}", koa(asked, reset));
+        waits(429, &dated, millis, "retry-after");
+    }
     waits(429, &koa("4.0", "4.734"), 4_000, "retry-after");
     waits(429, &koa("4s", "4.734"), 4_000, "retry-after");
     // The reset of a counter that has something left is about another limit.
