@@ -253,20 +253,21 @@ impl Guarded {
         self.wake_first()
     }
 
-    /// Notes how a call ended. A gate that is closed does not open for that.
+    /// Notes how a call ended, and returns the waker of the next one. A gate that is closed does not open for that.
     #[inline]
+    #[must_use = "the waiting call has to be woken"]
     pub(super) fn complete(
         &mut self,
         admitted: Admitted,
         completion: Completion,
         now: Moment,
-    ) -> WakeList {
+    ) -> Option<Waker> {
         let others_wait = !self.waiters.is_empty();
         self.core.complete(admitted, completion, others_wait, now);
         if !others_wait || self.core.closed(now).is_some() {
-            return WakeList::default();
+            return None;
         }
-        self.wake_first()
+        self.waiters.first()
     }
 
     pub(super) fn release_concurrency(&mut self) -> WakeList {

@@ -5,7 +5,7 @@ mod grant;
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use super::core::{
     AcquireRequest, Admission, Admitted, BreakerState, Completion, Need, Outcome, Reason, Rejected,
@@ -270,11 +270,11 @@ impl Permit {
         if core.limits_concurrency() || core.watches_paths() || core.has_low_news() {
             return false;
         }
-        let wake = gate.complete(admitted, completion, now);
+        let first = gate.complete(admitted, completion, now);
         drop(gate);
         self.gate.set_counts(completion.counter.is_some());
         self.stage = Stage::Out;
-        wake.wake();
+        first.into_iter().for_each(Waker::wake);
         if self.grant.is_some() {
             self.tell_outcome(completion);
         }
@@ -288,11 +288,11 @@ impl Permit {
         };
         let mut gate = self.gate.lock();
         self.stage = stage_after(&gate);
-        let wake = gate.complete(admitted, completion, now);
+        let first = gate.complete(admitted, completion, now);
         self.gate.set_watches_paths(gate.core.watches_paths());
         self.gate.note_low_news(&gate.core);
         drop(gate);
-        wake.wake();
+        first.into_iter().for_each(Waker::wake);
         self.tell_outcome(completion);
     }
 

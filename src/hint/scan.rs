@@ -96,10 +96,8 @@ impl<'h> HeaderScan<'h> {
             let name = header.as_str();
             if name.len() < SHORTEST {
                 scan.add_time(name, value);
-            } else if may_be_read(name, value.as_bytes()) {
-                if let Some(entry) = Entry::read(header, value) {
-                    scan.add(entry);
-                }
+            } else if may_be_read(name, value.as_bytes()) && may_have_role(name) {
+                scan.add(header, value);
             }
         }
         scan
@@ -178,10 +176,19 @@ impl<'h> HeaderScan<'h> {
         lines.flat_map(|entry| ratelimit::items(entry.value))
     }
 
-    /// Keeps what few headers come here; apart from the loop, so that the loop stays small.
+    /// Keeps the header if it has a role. Few come here, so it is apart from the loop, which stays small.
     #[inline(never)]
-    fn add(&mut self, entry: Entry<'h>) {
-        match entry.name.role {
+    fn add(&mut self, header: &'h HeaderName, value: &'h HeaderValue) {
+        let Some(name) = Name::of_role(header.as_str()) else {
+            return;
+        };
+        let value = value.as_bytes();
+        let entry = Entry {
+            header,
+            name,
+            value,
+        };
+        match name.role {
             Role::Items => {
                 self.has_items = true;
                 self.may_be_exhausted |= ratelimit::says_zero(entry.value);
@@ -221,18 +228,6 @@ impl<'h> HeaderScan<'h> {
             "age" => _ = self.age.get_or_insert(value),
             _ => {}
         }
-    }
-}
-
-impl<'h> Entry<'h> {
-    /// Takes the name of a header apart, if its value may be read.
-    fn read(header: &'h HeaderName, value: &'h HeaderValue) -> Option<Entry<'h>> {
-        let name = Name::read(header.as_str())?;
-        Some(Entry {
-            header,
-            name,
-            value: value.as_bytes(),
-        })
     }
 }
 

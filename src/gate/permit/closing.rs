@@ -1,6 +1,7 @@
 //! A call closes its gate: by its response, or by the head of it.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use super::{Permit, Stage, stage_after};
 use crate::gate::core::{Closing, Completion, OpensAt};
@@ -58,7 +59,7 @@ impl Permit {
         self.gate.set_watches_paths(gate.core.watches_paths());
         self.gate.note_low_news(&gate.core);
         drop(gate);
-        freed.wake();
+        freed.into_iter().for_each(Waker::wake);
         wake.wake();
         self.tell_outcome(completion);
         if let Some(opens) = opens {

@@ -32,13 +32,16 @@ pub(crate) fn http_date(text: &[u8]) -> Option<Timestamp> {
     let [h0, h1, b':', n0, n1, b':', s0, s1, b' ', b'G', b'M', b'T'] = time else {
         return None;
     };
-    let digits =
-        [d0, d1, y0, y1, y2, y3, h0, h1, n0, n1, s0, s1].map(|byte| byte.wrapping_sub(b'0'));
-    if digits.iter().fold(0, |largest, digit| largest.max(*digit)) > 9 {
-        return None;
-    }
-    let [day, century, year, hour, minute, second] =
-        std::array::from_fn(|at| i64::from(digits[2 * at] * 10 + digits[2 * at + 1]));
+    let (day, century, year) = (
+        two_digits(d0, d1)?,
+        two_digits(y0, y1)?,
+        two_digits(y2, y3)?,
+    );
+    let (hour, minute, second) = (
+        two_digits(h0, h1)?,
+        two_digits(n0, n1)?,
+        two_digits(s0, s1)?,
+    );
     three(b"MonTueWedThuFriSatSun", weekday)?;
     let month = three(b"JanFebMarAprMayJunJulAugSepOctNovDec", month)?;
     let year = century * 100 + year;
@@ -56,6 +59,11 @@ pub(crate) fn http_date(text: &[u8]) -> Option<Timestamp> {
 
 /// Days of a common year before each month, and of the whole year.
 const DAYS: [i64; 13] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
+
+fn two_digits(tens: &u8, ones: &u8) -> Option<i64> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens <= 9 && ones <= 9).then(|| i64::from(tens * 10 + ones))
+}
 
 /// Which of the names of three letters is meant.
 fn three(names: &[u8], name: &[u8; 3]) -> Option<usize> {
