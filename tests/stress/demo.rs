@@ -2,7 +2,7 @@
 
 // The demo's own `main` has no caller here.
 #[allow(dead_code)]
-#[path = "../../demo/examples/demo/main.rs"]
+#[path = "../../demo/src/main.rs"]
 mod example;
 
 use std::sync::Arc;
