@@ -12,6 +12,7 @@ use tower_layer::Layer;
 use crate::config::Settings;
 use crate::fleet::Fleet;
 use crate::gate::{Gate, Gates};
+use crate::inner::Clonable;
 use crate::policy::{Policy, RequestHead};
 use crate::retry::{Backoff, Budget, CircuitBreaker, Cost, Patience};
 use crate::scope::Scope;
@@ -379,7 +380,8 @@ impl RetryLayer {
     }
 }
 
-impl<S> Layer<S> for RetryLayer {
+// Asks for what needs no request to be told, so that the compiler says it where the stack is built.
+impl<S: Clonable> Layer<S> for RetryLayer {
     type Service = Retry<S>;
 
     fn layer(&self, inner: S) -> Retry<S> {

@@ -54,6 +54,9 @@ use crate::inner::Inner;
 ///     serve(ServiceBuilder::new().layer(layer).buffer(8).service(client));
 /// }
 /// ```
+///
+/// Of an error or a body that does not fit the compiler says so as well, but of `client.oneshot(request)` only that *the
+/// method exists but its trait bounds were not satisfied* (E0599). `ServiceExt::oneshot(client, request)` has the words.
 #[derive(Clone)]
 pub struct Retry<S> {
     inner: S,

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tower_backoff::BoxError;
-use tower_backoff_demo::{Member, Plan, Shares, play, print_table};
+use tower_backoff_fleet_demo::{Member, Plan, Shares, play, print_table};
 use tower_backoff_redis::Ledger;
 
 #[tokio::main]

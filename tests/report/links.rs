@@ -43,6 +43,9 @@ fn anchor(heading: &str) -> String {
 
 #[test]
 fn every_relative_link_leads_to_a_heading_that_exists() {
+    if !crate::is_repository() {
+        return;
+    }
     let mut count = 0;
     for page in pages() {
         let text = read_to_string(&page).expect("a page");

@@ -1,8 +1,7 @@
-//! Many callers in virtual time: callers that are dropped anywhere, random worlds, and the demo.
+//! Many callers in virtual time: callers that are dropped anywhere, and random worlds.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod callers;
-mod demo;
 mod random_world;

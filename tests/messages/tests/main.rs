@@ -29,10 +29,21 @@ fn assert_says(program: &str, words: &[&str]) {
 fn a_client_that_is_not_clone_is_told_to_be_wrapped_in_a_buffer() {
     let words = [
         "beneath `RetryLayer` is not `Clone`",
-        "if it is not `Clone`: wrap it in `tower::buffer::Buffer`",
+        "RetryLayer::new(providers::lemlist()).layer(client);",
+        "wrap it in `tower::buffer::Buffer`",
         "services in `tower_backoff::client::connection` that are `Clone`",
     ];
     assert_says("client-is-not-clone", &words);
+}
+
+#[test]
+fn a_stack_over_a_client_that_is_not_clone_says_so_where_it_is_built() {
+    let words = [
+        "beneath `RetryLayer` is not `Clone`",
+        ".service_fn(move |request|",
+        "wrap it in `tower::buffer::Buffer`",
+    ];
+    assert_says("stack-is-not-clone", &words);
 }
 
 #[test]
@@ -53,4 +64,12 @@ fn a_body_that_cannot_be_replayed_is_told_of_both_layers() {
         "or in `tower_backoff::body::NoReplayLayer`",
     ];
     assert_says("body-is-not-replayable", &words);
+}
+
+#[test]
+fn a_stack_has_the_same_words_if_oneshot_is_called_as_a_function() {
+    let error = "the error `Broken` of the client beneath `RetryLayer` is not `Into<tower_backoff::BoxError>`";
+    assert_says("stack-with-an-error", &[error]);
+    let body = "the request body `hyper::body::Incoming` does not say how it is sent a second time";
+    assert_says("stack-with-a-body", &[body]);
 }

@@ -1,9 +1,11 @@
 //! One run: five providers, five clients, five queues, and a screen.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tower::Layer;
 use tower_backoff::{BoxError, GateStatus, Gates, RetryLayer};
 
@@ -15,7 +17,7 @@ use super::loopback::{self, Server};
 use super::options::Options;
 use super::providers::{ALL, Provider};
 use super::queue::{Queue, WORKERS};
-use super::screen::Screen;
+use super::screen::{LOOK_EVERY, Screen};
 use super::tally::Tally;
 
 /// One provider and the queue in front of it.
@@ -37,9 +39,12 @@ pub(crate) async fn all(options: Options) -> Result<Vec<Run>, BoxError> {
     for run in &runs {
         servers.extend(run.start(options, wall, &mut workers).await?);
     }
-    tokio::select! {
-        () = screen.watch(&runs, wall) => {}
-        all_well = empty(workers) => all_well?,
+    let mut all_done = pin!(empty(workers));
+    loop {
+        match timeout(LOOK_EVERY, all_done.as_mut()).await {
+            Ok(all_well) => break all_well?,
+            Err(_) => screen.look(&runs, wall),
+        }
     }
     screen.end(&runs, wall.elapsed());
     Ok(runs)

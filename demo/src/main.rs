@@ -28,6 +28,8 @@ pub(crate) mod run;
 mod screen;
 mod table;
 pub(crate) mod tally;
+#[cfg(test)]
+mod tests;
 mod window;
 mod wording;
 

@@ -1,4 +1,4 @@
-//! Processes that share one quota, each a copy of the program that starts them: for the examples named `fleet`.
+//! Processes that share one quota, each a copy of the program that starts them: for the demo of this package and that of Redis.
 //!
 //! The parent serves an API over loopback, starts the processes and judges them. What they share is up to the example.
 

@@ -1,18 +1,14 @@
 //! The demo keeps what it promises, and its providers notice requests that are early.
 
-// The demo's own `main` has no caller here.
-#[allow(dead_code)]
-#[path = "../../demo/examples/demo/main.rs"]
-mod example;
-
 use std::sync::Arc;
 
-use example::clock::Wall;
-use example::desk::Desk;
-use example::options::Options;
-use example::providers::ALL;
-use example::tally::Tally;
 use tokio::time::{Duration, sleep};
+
+use crate::clock::Wall;
+use crate::desk::Desk;
+use crate::options::Options;
+use crate::providers::ALL;
+use crate::tally::Tally;
 
 #[test]
 fn every_job_is_answered_and_nobody_comes_too_early() {
@@ -21,7 +17,7 @@ fn every_job_is_answered_and_nobody_comes_too_early() {
         quick: true,
     };
     let mut trouble = 0;
-    for run in example::play(quick).expect("a demo") {
+    for run in crate::play(quick).expect("a demo") {
         let (name, tally) = (run.provider.name, &run.tally);
         assert!(run.went_well(), "{name}: {tally:?}");
         assert!(tally.took.get() >= Some(&run.at_best()), "{name}");

@@ -15,7 +15,7 @@ use bars::Bars;
 use lines::Lines;
 
 /// How often the screen is updated, on the clock of the providers.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// How much faster virtual time passes on the screen.
 const TIMES_FASTER: u32 = 60;
@@ -52,13 +52,10 @@ impl Screen {
         }
     }
 
-    /// Shows the current state, until it is dropped.
-    pub(crate) async fn watch(&mut self, runs: &[Run], wall: Wall) {
-        loop {
-            tokio::time::sleep(LOOK_EVERY).await;
-            self.show(runs, wall.elapsed());
-            self.slow_down(wall.elapsed());
-        }
+    /// Shows the current state.
+    pub(crate) fn look(&mut self, runs: &[Run], wall: Wall) {
+        self.show(runs, wall.elapsed());
+        self.slow_down(wall.elapsed());
     }
 
     fn show(&mut self, runs: &[Run], elapsed: Duration) {

@@ -9,7 +9,7 @@
 
 use tower_backoff::BoxError;
 use tower_backoff::fleet::file;
-use tower_backoff_demo::{Member, Plan, Shares, play, print_table};
+use tower_backoff_fleet_demo::{Member, Plan, Shares, play, print_table};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {

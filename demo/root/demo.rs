@@ -1,0 +1,7 @@
+//! Makes `cargo run --example demo` work in the root.
+
+mod delegate;
+
+fn main() -> std::process::ExitCode {
+    delegate::run("tower-backoff-demo")
+}
