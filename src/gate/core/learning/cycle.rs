@@ -15,8 +15,6 @@ pub(super) struct Cycle {
     pub(super) follows: bool,
     /// Whether no more calls are sent in it, because one was refused.
     pub(super) is_spent: bool,
-    /// Whether a call asked for more after a counter had said that nothing is left.
-    pub(super) has_asked: bool,
     /// Whether it was over, but for the bound on calls at once.
     pub(super) held_by_at_once: bool,
     /// The learned limit when it began.

@@ -64,21 +64,13 @@ impl Learner {
             (Some(resets), _) => (resets, Reason::ServerQuota),
             (None, _) if in_flight > 0 => (self.last_sent + SILENCE, Reason::ServerQuota),
             (None, Some(pattern)) if !pattern.is_over(&self.cycle, now) => {
-                (pattern.on_counter_spent(&self.cycle), Reason::LearnedWindow)
+                pattern.on_counter_spent(&self.cycle);
+                (pattern.end(&self.cycle), Reason::LearnedWindow)
             }
             // Nothing says when there is more: one call asks.
             (None, _) => return None,
         };
         Blocked::until(until, reason, now)
-    }
-
-    /// Whether one more call asks in a cycle whether there is more, since a counter says that nothing is left.
-    pub(super) fn asks(&self, in_flight: u32) -> bool {
-        self.pattern.is_some()
-            && self.cycle.sent > 0
-            && self.counters.left(in_flight).is_some_and(|left| left <= 0)
-            && self.counters.resets().is_none()
-            && !self.is_longer_on_the_way()
     }
 
     /// Whether the declared or the learned limit decides, since calls are on their way for as long as its window:

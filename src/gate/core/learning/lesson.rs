@@ -170,10 +170,6 @@ impl Pattern {
                 goes_on: None,
             };
         }
-        if lesson.is_current && cycle.has_asked {
-            self.on_refused_ask(served);
-            return Conclusion::default();
-        }
         if is_probe {
             self.probes_refused += cycle.refused + cycle.extras.refused;
             self.last_probe = now;

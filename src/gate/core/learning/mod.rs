@@ -145,7 +145,6 @@ impl Learner {
             is_extra: !is_promised && is_beyond,
             is_promised,
         };
-        self.cycle.has_asked |= !is_promised && self.asks(in_flight);
         self.counters.on_admit(cost);
         self.sequence = self.sequence.wrapping_add(1);
         self.last_sent = now;
@@ -283,16 +282,6 @@ impl Learner {
         let (number, sent) = (ticket.sequence, self.sequence);
         self.counters
             .on_counter(counter, number, sent, is_settled, is_quiet, now);
-        if self.cycle.has_asked && self.is_mostly_left() {
-            self.begin(0, now); // all came back at once
-        }
-    }
-
-    /// Whether a counter says that more than half of what a cycle holds is left.
-    fn is_mostly_left(&self) -> bool {
-        let window = self.pattern.as_deref().and_then(Pattern::window);
-        let left = self.counters.left(0).unwrap_or_default();
-        window.is_some_and(|(limit, _)| left > i64::from(limit / 2))
     }
 
     /// How many other calls were in flight when this one was sent, and how many were sent since.

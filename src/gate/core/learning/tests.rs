@@ -4,7 +4,6 @@ mod answers;
 mod drains;
 mod limiters;
 mod liveness;
-mod spent;
 mod unsteady;
 mod world;
 
