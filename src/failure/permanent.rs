@@ -1,6 +1,7 @@
 //! Failures that no retry mends.
 
 use std::error::Error;
+use std::fmt::{self, Write};
 
 use crate::error::chain;
 
@@ -49,7 +50,33 @@ fn is_permanent_itself(error: &(dyn Error + 'static)) -> bool {
     if is_about_the_scheme(error) {
         return true;
     }
-    says_bad_certificate(&error.to_string())
+    says_bad_certificate(&Beginning::of(error).0)
+}
+
+/// The first bytes of what an error says, as far as it says anything: a text may be long, and writing it may fail.
+struct Beginning(String);
+
+impl Beginning {
+    const LONGEST: usize = 512;
+
+    fn of(error: &dyn Error) -> Self {
+        let mut beginning = Self(String::new());
+        // It fails where the text is longer, too: what was written so far is enough.
+        let _ = write!(beginning, "{error}");
+        beginning
+    }
+}
+
+impl Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = Self::LONGEST.saturating_sub(self.0.len());
+        self.0.extend(text.chars().take(room));
+        if self.0.len() < Self::LONGEST {
+            Ok(())
+        } else {
+            Err(fmt::Error)
+        }
+    }
 }
 
 /// Whether OpenSSL says that a certificate was rejected, by us or by the server.
@@ -119,6 +146,31 @@ fn says_unsupported_scheme(error: &std::io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An error whose text goes on and on, and then fails.
+    #[derive(Debug)]
+    struct EndlessText(&'static str);
+
+    impl fmt::Display for EndlessText {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            for _ in 0..1_000_000 {
+                f.write_str(self.0)?;
+            }
+            Err(fmt::Error)
+        }
+    }
+
+    impl Error for EndlessText {}
+
+    #[test]
+    fn an_error_that_cannot_be_written_is_not_permanent_and_no_panic() {
+        assert!(!is_permanent(&EndlessText("")));
+        assert!(!is_permanent(&EndlessText("more and more ")));
+        let mistaken = "error:1:SSL routines:f:certificate verify failed:x:1: ";
+        assert!(is_permanent(&EndlessText(mistaken)));
+        let length = Beginning::of(&EndlessText("0123456789")).0.len();
+        assert_eq!(length, Beginning::LONGEST);
+    }
 
     #[test]
     fn the_texts_of_openssl_about_certificates_are_known_and_others_are_not() {
