@@ -104,8 +104,8 @@ const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(2);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReferenceTime {
     now: Timestamp,
-    /// Whether it is a `Date`, which is cut to seconds.
-    is_date: bool,
+    /// Whether it is a `Date` that is cut to seconds, as HTTP writes it.
+    is_cut: bool,
     retry_after_rounded_down: bool,
 }
 
@@ -117,17 +117,15 @@ impl ReferenceTime {
         retry_after_rounded_down: bool,
     ) -> ReferenceTime {
         let fixed = date.and_then(date::http_date);
-        let mut is_date = true;
         let now = fixed.unwrap_or_else(|| {
             // A local clock beyond the calendar only makes every absolute moment unusable.
             let received = Timestamp::try_from(received()).unwrap_or(Timestamp::MIN);
             let served = date.and_then(|date| date::read(date, received));
-            is_date = served.is_some();
             served.unwrap_or(received)
         });
         ReferenceTime {
             now,
-            is_date,
+            is_cut: fixed.is_some(),
             retry_after_rounded_down,
         }
     }
@@ -140,7 +138,7 @@ impl ReferenceTime {
 
     /// The latest moment that it may be: a `Date` is cut to seconds.
     pub(super) fn at_latest(self) -> ReferenceTime {
-        let cut = SignedDuration::from_secs(self.is_date.into());
+        let cut = SignedDuration::from_secs(self.is_cut.into());
         let now = self.now.saturating_add(cut).unwrap_or(self.now);
         ReferenceTime { now, ..self }
     }

@@ -192,11 +192,9 @@ impl<'s, 'h> WaitSource<'s, 'h> {
 
     /// The wait of a bare `Retry-After`, beside the resets of the same response.
     ///
-    /// A reset that was written as a fraction of a second and is later by less than a second is the same moment, which
-    /// `Retry-After` has cut (koa-ratelimit); beside a `Date` it may seem later by another one. One that is another by far shows that they count in different units, which
-    /// is said in the log and never guessed.
+    /// A reset that is another by far shows that they count in different units, which is said in the log and never
+    /// guessed.
     fn compared(self, asked: Hint) -> Hint {
-        const SECOND: Duration = Duration::from_secs(1);
         let is_bare = asked.source() == RETRY_AFTER.as_str() && self.is_bare_number();
         if !is_bare || self.scan.is_stale() || !self.has_exhausted() {
             return asked;
@@ -204,11 +202,8 @@ impl<'s, 'h> WaitSource<'s, 'h> {
         let Reading::Wait(reset) = self.limits() else {
             return asked;
         };
-        let was_cut = reset.wait() > asked.wait()
-            && self.least_reset() < asked.wait() + SECOND
-            && self.has_fractional_reset();
-        if was_cut {
-            return reset;
+        if let Some(exactly) = self.reset_that_was_cut(asked.wait()) {
+            return exactly;
         }
         let is_stated = unit_of(&RETRY_AFTER, self.units).is_some();
         let is_doubtful = !is_stated && differ_by_far(asked.wait(), reset.wait());
@@ -225,11 +220,20 @@ impl<'s, 'h> WaitSource<'s, 'h> {
         })
     }
 
-    /// How soon the latest reset may be. One that may be over by now is as soon as can be.
-    fn least_reset(self) -> Duration {
+    /// The reset of which `Retry-After` has cut the fraction (koa-ratelimit): it is later by less than a second.
+    ///
+    /// Compared with a `Date`, which is cut as well, it may seem later by another second.
+    fn reset_that_was_cut(self, asked: Duration) -> Option<Hint> {
+        const SECOND: Duration = Duration::from_secs(1);
+        let (wait, header) = self.reset()?;
         let reference = self.reference.at_latest();
-        let least = WaitSource { reference, ..self };
-        least.reset().map_or(Duration::ZERO, |(wait, _)| wait)
+        let soonest = WaitSource { reference, ..self }.reset();
+        let least = soonest.map_or(Duration::ZERO, |(wait, _)| wait);
+        let is_same = wait > asked
+            && wait < asked + 2 * SECOND
+            && least < asked + SECOND
+            && self.has_fractional_reset();
+        is_same.then(|| Hint::of(wait, Kind::Reset, header))
     }
 
     /// Whether the latest reset was written as a fraction of a second.

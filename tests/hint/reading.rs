@@ -231,6 +231,11 @@ fn a_fractional_reset_that_is_later_by_less_than_a_second_is_the_moment_that_was
         let dated = format!("{} | {date}", koa(asked, reset));
         waits(429, &dated, millis, "retry-after");
     }
+    // That another counter has a reset that is later by far changes nothing.
+    let other = "ratelimit: \"default\";r=0;t=3600";
+    let beside = |reset| format!("{} | {other}", koa("4", reset));
+    waits(429, &beside("4.734"), 4_734, "x-ratelimit-reset");
+    waits(429, &beside("9.734"), 4_000, "retry-after");
     waits(429, &koa("4.0", "4.734"), 4_000, "retry-after");
     waits(429, &koa("4s", "4.734"), 4_000, "retry-after");
     // The reset of a counter that has something left is about another limit.
