@@ -16,22 +16,23 @@ impl BodyRules {
     ) -> bool {
         let names = self.code_headers.iter();
         let values = names.flat_map(|name| headers.get_all(name));
-        let mut said = values.filter_map(|value| value.to_str().ok()).map(code_of);
+        let values = values.filter_map(|value| value.to_str().ok());
+        let mut said = values.flat_map(|value| value.split(',')).map(code_of);
         said.any(|code| codes.on(status).any(|codes| is_one_of(code, codes)))
     }
 }
 
-/// The code in the value of a header, which may go on with an address or with what is to blame:
+/// The code in one item of a header, which may go on with an address or with what is to blame:
 /// `ThrottlingException:http://internal.amazon.com/coral/`.
 fn code_of(value: &str) -> &str {
-    let end = value.find([':', ';', ',']).unwrap_or(value.len());
+    let end = value.find([':', ';']).unwrap_or(value.len());
     value[..end].trim()
 }
 
 impl Provider {
     /// Looks for codes in these headers, too. It replaces the headers that were named.
     ///
-    /// This is for providers that leave the code out of some bodies. A code ends at a colon, semicolon or comma.
+    /// This is for providers that leave the code out of some bodies. A code ends at a colon or a semicolon, and a comma parts several.
     ///
     /// ```
     /// use tower_backoff::policy::{Attempt, Policy, Provider, Ruling};

@@ -199,7 +199,8 @@ fn a_code_in_a_header_means_what_it_means_in_a_body() {
     for (status, code, body, expected) in [
         (400, "SLOW", None, Ruling::Throttled),
         (400, "space#slow ; Sender", Some("{}"), Ruling::Throttled),
-        (400, "OTHER, SLOW", None, Ruling::Refuse),
+        (400, "OTHER, SLOW", None, Ruling::Throttled),
+        (400, "OTHER: SLOW", None, Ruling::Refuse),
         (429, "BROKE:", None, Ruling::Refuse),
         (403, "BUSY", None, Ruling::Throttled),
         (400, "BUSY", None, Ruling::Refuse),
