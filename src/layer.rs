@@ -380,7 +380,7 @@ impl RetryLayer {
     }
 }
 
-// Asks for what needs no request to be told, so that the compiler says it where the stack is built.
+// A client has to be `Clone`. Asked for here, the compiler says so where the stack is built.
 impl<S: Clonable> Layer<S> for RetryLayer {
     type Service = Retry<S>;
 

@@ -53,10 +53,11 @@ fn is_permanent_itself(error: &(dyn Error + 'static)) -> bool {
     says_bad_certificate(&Beginning::of(error).0)
 }
 
-/// The first bytes of what an error says, as far as it says anything: a text may be long, and writing it may fail.
+/// The beginning of an error's text: the whole may be long, and writing it may fail.
 struct Beginning(String);
 
 impl Beginning {
+    /// In characters.
     const LONGEST: usize = 512;
 
     fn of(error: &dyn Error) -> Self {

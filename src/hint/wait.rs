@@ -229,10 +229,7 @@ impl<'s, 'h> WaitSource<'s, 'h> {
         let reference = self.reference.at_latest();
         let soonest = WaitSource { reference, ..self }.reset();
         let least = soonest.map_or(Duration::ZERO, |(wait, _)| wait);
-        let is_same = wait > asked
-            && wait < asked + 2 * SECOND
-            && least < asked + SECOND
-            && self.has_fractional_reset();
+        let is_same = wait > asked && least < asked + SECOND && self.has_fractional_reset();
         is_same.then(|| Hint::of(wait, Kind::Reset, header))
     }
 
