@@ -68,10 +68,14 @@ impl Known {
 impl Counters {
     const FIRST_DISTRUST: u32 = 200;
 
-    /// Whether an answer has said that one more call will be served.
-    pub(crate) fn promises(&self, in_flight: u32) -> bool {
-        let left = |known: &Known| known.told && known.left(in_flight) > 0;
-        self.known.as_ref().is_some_and(left)
+    /// Whether an answer has said that one more call will be served. One from before the call of this number, with which
+    /// a cycle began, says so only if its window is not over.
+    pub(crate) fn promises(&self, in_flight: u32, first: u32) -> bool {
+        self.known.as_ref().is_some_and(|known| {
+            let is_of_cycle = known.since.wrapping_sub(first).wrapping_sub(1) < u32::MAX / 2;
+            let is_current = is_of_cycle || known.resets.is_some();
+            known.told && is_current && known.left(in_flight) > 0
+        })
     }
 
     /// Whether the server has not said that nothing is left, nor that there is less than this in a window.

@@ -15,6 +15,10 @@ pub(super) struct Cycle {
     pub(super) follows: bool,
     /// Whether no more calls are sent in it, because one was refused.
     pub(super) is_spent: bool,
+    /// The number of the last call that asked for more after a counter had said that nothing is left.
+    pub(super) asked: Option<u32>,
+    /// How many calls were sent when a counter said so.
+    pub(super) counted_out: Option<u32>,
     /// Whether it was over, but for the bound on calls at once.
     pub(super) held_by_at_once: bool,
     /// The learned limit when it began.

@@ -49,7 +49,7 @@ impl Learner {
         if let Some(blocked) = self.blocked_by_counters(cost, in_flight, now) {
             return Some(blocked);
         }
-        let promises = self.counters.promises(in_flight);
+        let promises = self.counters.promises(in_flight, self.cycle.first);
         let pattern = self.pattern.as_deref()?;
         let (moment, reason) = pattern.next(&self.cycle, answer, promises, self.round_trip, now)?;
         until(moment, reason)
@@ -63,14 +63,20 @@ impl Learner {
         let (until, reason) = match (self.counters.resets(), &mut self.pattern) {
             (Some(resets), _) => (resets, Reason::ServerQuota),
             (None, _) if in_flight > 0 => (self.last_sent + SILENCE, Reason::ServerQuota),
-            (None, Some(pattern)) if !pattern.is_over(&self.cycle, now) => {
-                pattern.on_counter_spent(&self.cycle);
-                (pattern.end(&self.cycle), Reason::LearnedWindow)
-            }
+            (None, Some(pattern)) if !pattern.is_over(&self.cycle, now) => (
+                pattern.on_counter_spent(&mut self.cycle),
+                Reason::LearnedWindow,
+            ),
             // Nothing says when there is more: one call asks.
             (None, _) => return None,
         };
         Blocked::until(until, reason, now)
+    }
+
+    /// Whether one more call asks in a cycle whether there is more, since a counter says that nothing is left.
+    pub(super) fn asks(&self, cost: u32, in_flight: u32) -> bool {
+        let is_spent = |left| left < i64::from(cost);
+        self.cycle.counted_out.is_some() && self.counters.left(in_flight).is_some_and(is_spent)
     }
 
     /// Whether the declared or the learned limit decides, since calls are on their way for as long as its window:

@@ -170,6 +170,14 @@ impl Pattern {
                 goes_on: None,
             };
         }
+        if lesson.is_current && cycle.asked.is_some() {
+            self.limit = Some(served.max(1));
+            self.on_useless_ask();
+            return Conclusion {
+                slowly: false,
+                goes_on: self.rest_of_cycle(lesson),
+            };
+        }
         if is_probe {
             self.probes_refused += cycle.refused + cycle.extras.refused;
             self.last_probe = now;

@@ -136,7 +136,7 @@ impl Learner {
         now: Moment,
     ) -> Ticket {
         self.begin_if_over(in_flight, waiting, now);
-        let is_promised = self.counters.promises(in_flight);
+        let is_promised = self.counters.promises(in_flight, self.cycle.first);
         let pattern = self.pattern.as_deref();
         let is_beyond = pattern.is_some_and(|pattern| pattern.is_beyond_limit(&self.cycle));
         let ticket = Ticket {
@@ -145,6 +145,9 @@ impl Learner {
             is_extra: !is_promised && is_beyond,
             is_promised,
         };
+        if self.asks(cost, in_flight) {
+            self.cycle.asked = Some(self.sequence);
+        }
         self.counters.on_admit(cost);
         self.sequence = self.sequence.wrapping_add(1);
         self.last_sent = now;
@@ -247,6 +250,9 @@ impl Learner {
             if ticket.is_extra {
                 self.cycle.on_extra_served();
             }
+            if self.cycle.asked == Some(ticket.sequence) {
+                pattern.on_useful_ask();
+            }
             pattern.give_up_limit_if_at_once(&self.cycle);
         }
     }
@@ -282,6 +288,21 @@ impl Learner {
         let (number, sent) = (ticket.sequence, self.sequence);
         self.counters
             .on_counter(counter, number, sent, is_settled, is_quiet, now);
+        if self.cycle.asked.is_some() && self.lesson.is_none() {
+            self.begin_if_all_is_back(now);
+        }
+    }
+
+    /// Begins a cycle if a counter says that more than half of what a cycle holds is left, after a call has asked.
+    fn begin_if_all_is_back(&mut self, now: Moment) {
+        let Some(pattern) = &mut self.pattern else {
+            return;
+        };
+        let left = self.counters.left(0).unwrap_or_default();
+        let is_back = |(limit, _)| left > i64::from(limit / 2);
+        if pattern.window().is_some_and(is_back) {
+            self.begin(0, now);
+        }
     }
 
     /// How many other calls were in flight when this one was sent, and how many were sent since.

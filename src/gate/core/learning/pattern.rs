@@ -44,6 +44,7 @@ pub(super) struct Pattern {
     pub(super) grown: u32,
     pub(super) has_asked_for_more: bool,
     pub(super) growth: Growth,
+    early_asks: EarlyAsks,
     /// By how much the server opens later than it says.
     pub(super) understated: Duration,
     /// Whether the last refusal named an end before the shortest length that is possible.
@@ -67,6 +68,15 @@ pub(super) struct Growth {
     pub(super) is_new: bool,
     /// How often in a row it had grown too far: they were served out of what had been saved up.
     pub(super) failures: u32,
+}
+
+/// What became of calls that asked for more after a counter had said that nothing is left.
+#[derive(Clone, Copy, Debug, Default)]
+struct EarlyAsks {
+    /// How many in a row have shown that places do not become free one by one.
+    useless: u32,
+    /// The number of the last cycle in which one has.
+    last: u32,
 }
 
 /// Cycles that began too early, in a row.
@@ -113,6 +123,7 @@ impl Pattern {
             grown: 0,
             has_asked_for_more: false,
             growth: Growth::default(),
+            early_asks: EarlyAsks::default(),
             understated: Duration::ZERO,
             was_cut_short: false,
             sent: VecDeque::new(),
@@ -259,9 +270,43 @@ impl Pattern {
         self.sent.clear();
     }
 
-    /// Notes that the counters of the server have nothing left.
-    pub(super) fn on_counter_spent(&mut self, cycle: &Cycle) {
-        self.limit = self.limit.map(|limit| limit.min(cycle.sent.max(1)));
+    /// Notes that the counters of the server have nothing left. Returns from when on the next call may ask for more.
+    ///
+    /// If only few calls of the limit were sent, their places become free one by one: then as many have by the part of
+    /// the cycle that is as large.
+    pub(super) fn on_counter_spent(&mut self, cycle: &mut Cycle) -> Moment {
+        let end = self.end(cycle);
+        let Some(limit) = self.limit else { return end };
+        let sent = cycle.sent.max(1);
+        if sent < limit - limit / 4 && self.may_ask(limit) {
+            cycle.counted_out = Some(sent);
+            let length = cycle.length(self.length);
+            return cycle.start + length.mul_f64(f64::from(sent) / f64::from(limit));
+        }
+        self.limit = Some(limit.min(sent));
+        end
+    }
+
+    /// Whether a call may ask for more before a cycle is over. Waits have to be named, and a few calls are no part of a
+    /// cycle that could be measured. After each refusal in a row it waits for twice as many cycles.
+    fn may_ask(&self, limit: u32) -> bool {
+        const FEW: u32 = 8;
+        let EarlyAsks { useless, last } = self.early_asks;
+        let since = self.cycles.wrapping_sub(last);
+        let is_time = useless == 0 || since >= 1 << useless.min(6);
+        is_time && limit >= FEW && matches!(self.price, Price::Rest { .. })
+    }
+
+    /// Notes that a call was served that asked for more.
+    pub(super) fn on_useful_ask(&mut self) {
+        self.early_asks.useless = 0;
+    }
+
+    /// Notes that the places do not become free one by one: a call that asked for more was refused, or all came back at
+    /// once.
+    pub(super) fn on_useless_ask(&mut self) {
+        self.early_asks.useless += 1;
+        self.early_asks.last = self.cycles;
     }
 
     /// Notes that a call was served that was sent after the last closing.
@@ -297,6 +342,9 @@ impl Pattern {
         let confirms = used_up && !last.is_spent && is_answered;
         if confirms {
             self.confirm(last, limit);
+        }
+        if let Some(sent) = last.counted_out.filter(|_| last.asked.is_none()) {
+            self.limit = self.limit.map(|limit| limit.min(sent));
         }
         let limit = self.limit.unwrap_or(limit);
         next.limit = limit;

@@ -4,6 +4,7 @@ mod answers;
 mod drains;
 mod limiters;
 mod liveness;
+mod spent;
 mod unsteady;
 mod world;
 

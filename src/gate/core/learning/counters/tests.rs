@@ -138,7 +138,7 @@ fn counters_that_were_contradicted_are_not_believed_for_a_while_and_longer_each_
     let mut counters = Counters::default();
     for answers in [200, 800] {
         counters.on_counter(counter(10, 5, MINUTE), 0, 1, false, false, now);
-        assert!(counters.promises(0));
+        assert!(counters.promises(0, 0));
         counters.on_contradiction();
         for _ in 0..answers {
             assert_eq!(counters.left(0), None);

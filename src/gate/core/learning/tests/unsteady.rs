@@ -37,6 +37,21 @@ fn a_burst_after_ten_idle_windows_is_sent_as_before() {
     }
 }
 
+/// Another client takes most of some windows, so that a counter says early that nothing is left.
+#[test]
+fn bursts_beside_another_client_are_seldom_refused() {
+    // Where the bursts take longer than the time between them, each tells less of what the other has left.
+    for (limit, other, refused) in [(60, 5, 0.02), (60, 3, 0.02), (20, 1, 0.09)] {
+        let aligned = FixedWindow::aligned(limit, 10 * SECOND, 4 * SECOND);
+        let mut world = QueueWorld::of(aligned, Wording::Left);
+        world.jobs = (0..100)
+            .flat_map(|burst| [burst * 27 * SECOND; 40])
+            .collect();
+        world.foreign = Some(SECOND / other);
+        within(&world, 1.02, refused);
+    }
+}
+
 #[test]
 fn calls_whose_callers_go_away_are_counted() {
     for says in [Wording::Seconds, Wording::Left] {
