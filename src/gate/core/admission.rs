@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::blocked::Reason;
 use super::breaker::PathHash;
 use super::cooldown::ClosedUntil;
-use super::learning::Ticket;
+use super::learning::{DeclaredRate, Ticket};
 use super::quota::Quota;
 use crate::hint::Remaining;
 use crate::retry::{CircuitBreaker, Priority};
@@ -33,11 +33,17 @@ pub(crate) struct GateConfig<'a> {
 }
 
 impl GateConfig<'_> {
-    /// The longest of the declared windows, and how many calls it holds.
-    pub(crate) fn longest_window(&self) -> Option<(u32, Duration)> {
+    /// The longest of the declared windows.
+    pub(crate) fn longest_window(&self) -> Option<DeclaredRate> {
         let quotas = self.quotas.iter().chain(self.plans);
-        let windows = quotas.filter_map(|quota| Some((quota.limit(), quota.window()?)));
-        windows.max_by_key(|(_, length)| *length)
+        let windows = quotas.filter_map(|quota| {
+            Some(DeclaredRate {
+                calls: quota.limit(),
+                length: quota.window()?,
+                burst: quota.most_at_once(),
+            })
+        });
+        windows.max_by_key(|window| window.length)
     }
 
     /// A hash of the declared quotas, the same within one process.

@@ -233,6 +233,14 @@ impl Quota {
         self.slack
     }
 
+    /// How many calls of a window a server allows at once. One that counts by a sliding counter allows all of them.
+    pub(crate) fn most_at_once(&self) -> u32 {
+        match self.spread {
+            Spread::Bursts(calls) => calls.min(self.limit),
+            Spread::Anyhow | Spread::Evenly => self.limit,
+        }
+    }
+
     /// How the calls of a window may lie in it.
     pub(super) fn spread(&self) -> Spread {
         self.spread

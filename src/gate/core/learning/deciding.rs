@@ -64,7 +64,7 @@ impl Learner {
             (Some(resets), _) => (resets, Reason::ServerQuota),
             (None, _) if in_flight > 0 => (self.last_sent + SILENCE, Reason::ServerQuota),
             (None, Some(pattern)) if !pattern.is_over(&self.cycle, now) => (
-                pattern.on_counter_spent(&mut self.cycle),
+                pattern.on_counter_spent(&mut self.cycle, self.round_trip),
                 Reason::LearnedWindow,
             ),
             // Nothing says when there is more: one call asks.
@@ -86,7 +86,8 @@ impl Learner {
         let is_published = self.counters.resets().is_some();
         let learned = self.pattern.as_deref().filter(|_| !is_published);
         let learned = learned.and_then(Pattern::window);
-        self.declared.or(learned).is_some_and(|(limit, length)| {
+        let declared = self.declared.map(|rate| (rate.burst, rate.refills_in()));
+        declared.or(learned).is_some_and(|(limit, length)| {
             2 * self.round_trip() >= length && self.counters.leaves_some_of(limit)
         })
     }

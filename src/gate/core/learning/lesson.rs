@@ -171,7 +171,6 @@ impl Pattern {
             };
         }
         if lesson.is_current && cycle.asked.is_some() {
-            self.limit = Some(served.max(1));
             self.on_useless_ask();
             return Conclusion {
                 slowly: false,

@@ -8,6 +8,7 @@ mod blame;
 mod counters;
 mod cycle;
 mod deciding;
+mod declared_rate;
 mod learned_limit;
 mod lesson;
 mod pattern;
@@ -17,6 +18,7 @@ mod ramp;
 mod round_trip;
 
 pub(crate) use cycle::{RefusalWait, Ticket};
+pub(crate) use declared_rate::DeclaredRate;
 pub use learned_limit::LearnedLimit;
 
 use std::time::Duration;
@@ -61,12 +63,12 @@ pub(crate) struct Learner {
     /// Refusals of calls from before this one are settled.
     settled_before: u32,
     /// The longest window that was declared.
-    declared: Option<(u32, Duration)>,
+    declared: Option<DeclaredRate>,
 }
 
 impl Learner {
     /// Knows nothing. `declared` is the longest of the declared windows.
-    pub(crate) fn new(cold_start: Option<u32>, declared: Option<(u32, Duration)>) -> Self {
+    pub(crate) fn new(cold_start: Option<u32>, declared: Option<DeclaredRate>) -> Self {
         Self {
             sequence: 0,
             answered: 0,
@@ -87,7 +89,7 @@ impl Learner {
     }
 
     /// The same where costs are counted: it is not known how many calls are many.
-    pub(crate) fn counting_costs(declared: Option<(u32, Duration)>) -> Self {
+    pub(crate) fn counting_costs(declared: Option<DeclaredRate>) -> Self {
         Self {
             served: KNOWN_AFTER,
             ..Self::new(None, declared)
@@ -301,6 +303,7 @@ impl Learner {
         let left = self.counters.left(0).unwrap_or_default();
         let is_back = |(limit, _)| left > i64::from(limit / 2);
         if pattern.window().is_some_and(is_back) {
+            self.cycle.ends_early = None; // what begins now tries no shorter length
             self.begin(0, now);
         }
     }
@@ -334,7 +337,8 @@ impl Learner {
         let (start, served) = self.before;
         let pattern = self.pattern.get_or_insert_with(|| {
             let before = Cycle::of_served(start, served);
-            Box::new(Pattern::new(before, self.declared, now))
+            let declared = self.declared.map(|window| (window.calls, window.length));
+            Box::new(Pattern::new(before, declared, now))
         });
         if self.cycle.has(ticket) {
             self.cycle.on_refusal(ticket);

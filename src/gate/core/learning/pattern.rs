@@ -273,15 +273,17 @@ impl Pattern {
     /// Notes that the counters of the server have nothing left. Returns from when on the next call may ask for more.
     ///
     /// If only few calls of the limit were sent, their places become free one by one: then as many have by the part of
-    /// the cycle that is as large.
-    pub(super) fn on_counter_spent(&mut self, cycle: &mut Cycle) -> Moment {
+    /// the cycle that is as large, but none before the first of the last window was sent one length ago.
+    pub(super) fn on_counter_spent(&mut self, cycle: &mut Cycle, round_trip: RoundTrip) -> Moment {
         let end = self.end(cycle);
         let Some(limit) = self.limit else { return end };
         let sent = cycle.sent.max(1);
         if sent < limit - limit / 4 && self.may_ask(limit) {
             cycle.counted_out = Some(sent);
             let length = cycle.length(self.length);
-            return cycle.start + length.mul_f64(f64::from(sent) / f64::from(limit));
+            let evenly = cycle.start + length.mul_f64(f64::from(sent) / f64::from(limit));
+            let first_is_back = self.next_in_any_window(limit, cycle, round_trip);
+            return evenly.max(first_is_back.unwrap_or(evenly)).min(end);
         }
         self.limit = Some(limit.min(sent));
         end
@@ -302,8 +304,7 @@ impl Pattern {
         self.early_asks.useless = 0;
     }
 
-    /// Notes that the places do not become free one by one: a call that asked for more was refused, or all came back at
-    /// once.
+    /// Notes that a call was refused that asked for more: the places do not become free one by one.
     pub(super) fn on_useless_ask(&mut self) {
         self.early_asks.useless += 1;
         self.early_asks.last = self.cycles;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use crate::gate::core::learning::DeclaredRate;
 use crate::gate::core::learning::{Learner, RefusalWait, Ticket};
 use crate::hint::Remaining;
 use crate::time::Moment;
@@ -79,7 +80,7 @@ struct AnyServer {
 }
 
 impl AnyServer {
-    fn new(declared: Option<(u32, Duration)>) -> Self {
+    fn new(declared: Option<DeclaredRate>) -> Self {
         Self {
             learner: Learner::new(None, declared),
             in_flight: Vec::new(),
@@ -172,11 +173,14 @@ proptest! {
     /// the deviation of the round trip, if it is asked for whenever it was said to be free.
     #[test]
     fn whatever_was_answered_a_call_may_go_in_the_end(
-        declared in proptest::option::of((1..1_000_u32, time())),
+        declared in proptest::option::of((1..1_000_u32, time(), 1..1_000_u32)),
         steps in proptest::collection::vec(step(), 1..80),
         hangs: bool,
     ) {
-        let mut world = AnyServer::new(declared.filter(|(_, length)| !length.is_zero()));
+        let mut world = AnyServer::new(declared.and_then(|(calls, length, burst)| {
+            let declared = DeclaredRate { calls, length, burst };
+            (!length.is_zero()).then_some(declared)
+        }));
         for step in steps {
             world.happens(step);
         }

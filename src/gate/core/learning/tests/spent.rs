@@ -71,14 +71,17 @@ fn one_call_asks_when_as_much_of_the_cycle_is_over_as_was_sent_of_its_calls() {
 }
 
 #[test]
-fn if_it_is_refused_the_cycle_holds_what_was_served() {
+fn if_it_is_refused_a_cycle_holds_what_is_sent_until_nothing_is_left() {
     let (mut gate, start) = LearningGate::spent_after_5_of_20();
     gate.now = start + 3 * SECOND;
     let asks = gate.send(1_000);
     gate.answer(&asks, 0, RefusalWait::Named(7 * SECOND));
     gate.now += 7 * SECOND;
-    gate.send(1);
+    let start = gate.now;
+    assert_eq!(gate.serve_of(5), 5);
     assert_eq!(gate.learned().0, 5);
+    gate.now = start + 9 * SECOND;
+    assert_eq!(gate.send(1_000).len(), 0, "no call asks");
 }
 
 #[test]
@@ -107,7 +110,10 @@ fn five_of_20(price: Price) -> (Pattern, Cycle) {
 fn where_a_refusal_costs_more_than_the_server_names_no_call_asks() {
     let (mut pattern, mut cycle) = five_of_20(Price::Floor(60 * SECOND));
     let end = cycle.start + 10 * SECOND;
-    assert_eq!(pattern.on_counter_spent(&mut cycle), end);
+    assert_eq!(
+        pattern.on_counter_spent(&mut cycle, RoundTrip::default()),
+        end
+    );
     assert_eq!(pattern.limit, Some(5));
 }
 
@@ -116,13 +122,13 @@ fn of_a_few_calls_none_asks_and_of_nearly_all_none_either() {
     let (mut pattern, mut cycle) = five_of_20(NAMED);
     pattern.limit = Some(7);
     assert_eq!(
-        pattern.on_counter_spent(&mut cycle),
+        pattern.on_counter_spent(&mut cycle, RoundTrip::default()),
         cycle.start + 10 * SECOND
     );
     pattern.limit = Some(20);
     cycle.sent = 15;
     assert_eq!(
-        pattern.on_counter_spent(&mut cycle),
+        pattern.on_counter_spent(&mut cycle, RoundTrip::default()),
         cycle.start + 10 * SECOND
     );
 }
@@ -136,11 +142,18 @@ fn after_each_refusal_no_call_asks_for_twice_as_many_cycles_until_one_is_served(
         pattern.begin(last, &mut next, 0, 0, RoundTrip::default(), last.start);
     };
     for cycles in [2, 4, 8] {
-        assert_eq!(pattern.on_counter_spent(&mut cycle), soon);
+        assert_eq!(
+            pattern.on_counter_spent(&mut cycle, RoundTrip::default()),
+            soon
+        );
         pattern.on_useless_ask();
         for _ in 0..cycles {
             pattern.limit = Some(20);
-            assert_ne!(pattern.on_counter_spent(&mut cycle), soon, "{cycles}");
+            assert_ne!(
+                pattern.on_counter_spent(&mut cycle, RoundTrip::default()),
+                soon,
+                "{cycles}"
+            );
             begin(&mut pattern, &cycle);
         }
         pattern.limit = Some(20);
@@ -151,8 +164,40 @@ fn after_each_refusal_no_call_asks_for_twice_as_many_cycles_until_one_is_served(
     begin(&mut pattern, &cycle);
     pattern.limit = Some(20);
     assert_eq!(
-        pattern.on_counter_spent(&mut cycle),
+        pattern.on_counter_spent(&mut cycle, RoundTrip::default()),
         soon,
         "the first in a row"
     );
+}
+
+/// 20 calls in 2 s are declared, of which two may be sent at once, and a call takes this long.
+fn may_send_beside_another(round_trip: Duration, published: u32) -> bool {
+    let rate = DeclaredRate {
+        calls: 20,
+        length: 2 * SECOND,
+        burst: 2,
+    };
+    let mut learner = Learner::new(None, Some(rate));
+    let sent = Moment::now();
+    let then = sent + round_trip;
+    let ticket = learner.on_admit(1, 0, 0, sent);
+    let counter = Remaining {
+        limit: Some(published),
+        remaining: published - 1,
+        resets_in: None,
+        coarseness: Duration::ZERO,
+    };
+    learner.on_counter(counter, ticket, false, true, then);
+    learner.on_success(ticket, sent, true, then);
+    for in_flight in 0..published {
+        learner.on_admit(1, in_flight, 0, then);
+    }
+    learner.blocked(1, published, then).is_none()
+}
+
+#[test]
+fn a_declared_bucket_that_refills_while_calls_are_on_their_way_is_not_held_by_its_counter() {
+    assert!(may_send_beside_another(SECOND / 10, 2));
+    assert!(!may_send_beside_another(SECOND / 11, 2), "it does not");
+    assert!(!may_send_beside_another(SECOND / 10, 1), "it is smaller");
 }
