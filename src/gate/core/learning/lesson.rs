@@ -151,7 +151,11 @@ impl Pattern {
         self.price = lesson.price();
         let is_extra = lesson.only_extras && self.limit.is_some();
         let is_probe = cycle.trial.is_some() || is_extra;
-        if !is_probe {
+        // The floor of a bare 429 costs no time if the cycle is not over before it.
+        let closed = lesson.closed_for(round_trip);
+        let is_long_floor = lesson.named().is_none() && closed >= Self::LONG;
+        let is_free = is_long_floor && lesson.age + closed <= self.length.mul_f64(1.02);
+        if !is_probe && !is_free {
             self.calm_since = now;
         }
         self.at_once.used = 0;

@@ -9,7 +9,7 @@ use crate::time::Moment;
 
 impl Pattern {
     /// From this length on it may be the floor of a bare 429, and not what the server counts.
-    const LONG: Duration = Duration::from_secs(50);
+    pub(super) const LONG: Duration = Duration::from_secs(50);
 
     /// Whether the pattern allows as many calls as was declared, so that there is nothing to ask for.
     fn is_as_dense_as_declared(&self, limit: u32) -> bool {
