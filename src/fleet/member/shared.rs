@@ -115,6 +115,8 @@ impl<L: LedgerClient> Member for LeasingMember<L> {
 
     fn on_reopen(&self) {
         self.0.tell(|state, _| state.on_reopen());
+        // The gates of other layers hold what their own calls have heard.
+        self.0.each_gate(GateHandle::reopen);
     }
 
     fn on_close(&self, closed_for: Duration, reason: CloseReason) {

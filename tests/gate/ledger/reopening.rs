@@ -5,10 +5,13 @@ use tower_backoff::Scope;
 
 const DAY: &str = "86400";
 
+fn fleet(ledger: &Arc<TestLedger>) -> LedgerFleet<Connection> {
+    LedgerFleet::new(Connection(Arc::clone(ledger)))
+}
+
 /// A process whose gates the test can open.
-fn process(mock: &Mock, ledger: &Arc<TestLedger>) -> (Retry<Mock>, Gates) {
+fn process(mock: &Mock, fleet: LedgerFleet<Connection>) -> (Retry<Mock>, Gates) {
     let gates = Gates::new();
-    let fleet = LedgerFleet::new(Connection(Arc::clone(ledger)));
     let layer = RetryLayer::new(Provider::new("acme").quota(Quota::per_second(100)))
         .gates(&gates)
         .patience(secs(200_000))
@@ -16,16 +19,21 @@ fn process(mock: &Mock, ledger: &Arc<TestLedger>) -> (Retry<Mock>, Gates) {
     (around(mock, layer), gates)
 }
 
+/// A server that refuses two calls for a day, before their processes hear of each other.
+fn refuses_both() -> Mock {
+    Mock::new(|nth, _| match nth {
+        1 | 2 => answer(429, &[("retry-after", DAY)], ""),
+        _ => status(200),
+    })
+    .taking(Duration::from_millis(50))
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_scope_that_is_opened_in_one_process_opens_in_all() {
     let ledger = TestLedger::new();
-    let mock = Mock::new(|nth, _| match nth {
-        // Both are refused before they hear of each other.
-        0 | 1 => answer(429, &[("retry-after", DAY)], ""),
-        _ => status(200),
-    });
-    let (first, gates) = process(&mock, &ledger);
-    let (second, _others) = process(&mock, &ledger);
+    let mock = refuses_both();
+    let (first, gates) = process(&mock, fleet(&ledger));
+    let (second, _others) = process(&mock, fleet(&ledger));
     let began = Instant::now();
     let calls = [first, second].map(|service| start(&service, get(URI)));
     tokio::time::sleep(secs(60)).await;
@@ -36,4 +44,23 @@ async fn a_scope_that_is_opened_in_one_process_opens_in_all() {
     }
     let took = began.elapsed();
     assert!(took < secs(63), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scope_that_is_opened_opens_at_once_in_the_other_layers_of_the_process() {
+    let ledger = TestLedger::new();
+    let mock = refuses_both();
+    let same_member = fleet(&ledger);
+    let (first, gates) = process(&mock, same_member.clone());
+    let (second, _others) = process(&mock, same_member);
+    let calls = [first, second].map(|service| start(&service, get(URI)));
+    tokio::time::sleep(secs(60)).await;
+    assert_eq!(mock.calls().len(), 2, "closed for a day");
+    let opened = Instant::now();
+    gates.reopen(&Scope::origin(&URI.parse().unwrap()));
+    for call in calls {
+        assert_eq!(call.await.unwrap().unwrap().status(), 200);
+    }
+    let took = opened.elapsed();
+    assert!(took < secs(1), "{took:?}");
 }
