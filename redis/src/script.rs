@@ -82,7 +82,13 @@ fn flatten(exchange: &Exchange) -> Vec<u64> {
         flatten_account(&mut flat, *unit, account);
     }
     // What the script of an earlier release does not read.
-    flat.push(exchange.reopens.into());
+    let closing = exchange.closing.map(|closing| closing.age);
+    let counter = exchange.counter.map(|counter| counter.age);
+    flat.extend([
+        exchange.reopens.into(),
+        micros(closing.unwrap_or_default()),
+        micros(counter.unwrap_or_default()),
+    ]);
     flat.iter()
         .map(|number| (*number).min(MOST_EXACT))
         .collect()

@@ -96,23 +96,34 @@ fn account() -> impl Strategy<Value = MemberAccount> {
     )
 }
 
+/// Mostly short, sometimes from before the last opening by a user.
+fn age() -> impl Strategy<Value = Duration> {
+    let micros = prop_oneof![2 => 0_u64..30_000, 1 => 0_u64..2_000_000];
+    micros.prop_map(Duration::from_micros)
+}
+
 fn counter() -> impl Strategy<Value = Counter> {
-    (0_u32..60, 0_u32..60, 0_u64..4_000_000, 0_u64..80, 0_u32..4).prop_map(
-        |(limit, remaining, resets_in, settled_by_all, cost)| Counter {
+    let numbers = (0_u32..60, 0_u32..60, 0_u64..4_000_000, 0_u64..80, 0_u32..4);
+    (numbers, age()).prop_map(
+        |((limit, remaining, resets_in, settled_by_all, cost), age)| Counter {
             limit,
             remaining,
             resets_in: Duration::from_micros(resets_in),
             settled_by_all,
             cost,
+            age,
         },
     )
 }
 
 fn exchange() -> impl Strategy<Value = Exchange> {
     let closing =
-        (0_u64..300_000_000, any::<bool>()).prop_map(|(nanos, is_refusal)| ScopeClosing {
-            remaining: Duration::from_nanos(nanos),
-            is_refusal,
+        (0_u64..300_000_000, any::<bool>(), age()).prop_map(|(nanos, is_refusal, age)| {
+            ScopeClosing {
+                remaining: Duration::from_nanos(nanos),
+                is_refusal,
+                age,
+            }
         });
     (
         prop::collection::vec(account(), 3),
@@ -289,6 +300,7 @@ fn script_and_reference_agree_at_the_edges() {
         exchange.closing = (index == 0).then_some(ScopeClosing {
             remaining: Duration::ZERO,
             is_refusal: true,
+            age: Duration::ZERO,
         });
     });
     agree(&[], 1_000_000, &slow_start);
@@ -321,6 +333,7 @@ fn script_and_reference_agree_at_the_edges() {
         exchange.closing = (index == 0).then_some(ScopeClosing {
             remaining: Duration::ZERO,
             is_refusal: true,
+            age: Duration::ZERO,
         });
     });
     agree(&[second], 1_000_000, &dear);

@@ -9,8 +9,20 @@ fn fleet(ledger: &Arc<TestLedger>) -> LedgerFleet<Connection> {
     LedgerFleet::new(Connection(Arc::clone(ledger)))
 }
 
+/// A connection that is cut until the test mends it.
+struct Cable(Connection, Arc<AtomicBool>);
+
+impl LedgerClient for Cable {
+    async fn exchange(&self, scope: ScopeName, exchange: &Exchange) -> Result<Reply, Unreachable> {
+        match self.1.load(Ordering::Relaxed) {
+            true => Err(Unreachable::NoConnection("it is cut".to_owned())),
+            false => self.0.exchange(scope, exchange).await,
+        }
+    }
+}
+
 /// A process whose gates the test can open.
-fn process(mock: &Mock, fleet: LedgerFleet<Connection>) -> (Retry<Mock>, Gates) {
+fn process<L: LedgerClient>(mock: &Mock, fleet: LedgerFleet<L>) -> (Retry<Mock>, Gates) {
     let gates = Gates::new();
     let layer = RetryLayer::new(Provider::new("acme").quota(Quota::per_second(100)))
         .gates(&gates)
@@ -63,4 +75,26 @@ async fn a_scope_that_is_opened_opens_at_once_in_the_other_layers_of_the_process
     }
     let took = opened.elapsed();
     assert!(took < secs(1), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_was_alone_does_not_close_a_scope_again_that_was_opened_meanwhile() {
+    let ledger = TestLedger::new();
+    let mock = refuses_both();
+    let (first, gates) = process(&mock, fleet(&ledger));
+    let is_cut = Arc::new(AtomicBool::new(true));
+    let cable = Cable(Connection(Arc::clone(&ledger)), Arc::clone(&is_cut));
+    let (second, _others) = process(&mock, LedgerFleet::new(cable));
+    let calls = [first, second].map(|service| start(&service, get(URI)));
+    tokio::time::sleep(secs(60)).await;
+    assert_eq!(mock.calls().len(), 2, "closed for a day");
+    gates.reopen(&Scope::origin(&URI.parse().unwrap()));
+    tokio::time::sleep(secs(5)).await;
+    is_cut.store(false, Ordering::Relaxed);
+    let came_back = Instant::now();
+    for call in calls {
+        assert_eq!(call.await.unwrap().unwrap().status(), 200);
+    }
+    let took = came_back.elapsed();
+    assert!(took < secs(3), "{took:?}");
 }
