@@ -248,6 +248,35 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_of_an_earlier_release_says_less_and_one_of_a_later_release_more() {
+        let window = Window {
+            unit: QuotaUnit::Cost,
+            limit: 9,
+            length: Duration::from_secs(1),
+            slack: Duration::ZERO,
+            is_plan: false,
+        };
+        let exchange = Exchange {
+            windows: vec![window],
+            accounts: vec![MemberAccount::default()],
+            ..Exchange::default()
+        };
+        let whole = [0, 5, 1_000_000, 3, 40, 7, 0, 1, 1, 0, 6, 2, 8, 4_711, -1];
+        let told = |length: usize| {
+            let reply = read(&whole[..length], &exchange).unwrap();
+            (
+                reply.grants[0][0].count,
+                reply.reopened,
+                reply.free_in_windows,
+            )
+        };
+        assert_eq!(told(11), (6, 0, vec![]));
+        assert_eq!(told(12), (6, 2, vec![]));
+        assert_eq!(told(13), (6, 2, vec![8]));
+        assert_eq!(told(15), (6, 2, vec![8]));
+    }
+
+    #[test]
     fn all_keys_of_a_scope_are_in_one_slot() {
         let keys = keys("tb", ScopeName([0xab; 16]), 2);
         let name = "ab".repeat(16);
