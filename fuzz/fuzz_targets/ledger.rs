@@ -102,6 +102,7 @@ impl Numbers<'_> {
             closing: self.some(|numbers| ScopeClosing {
                 remaining: numbers.micros(),
                 is_refusal: numbers.bit(),
+                age: numbers.micros(),
             }),
             reopens: self.bit(),
             served: self.small(),
@@ -111,6 +112,7 @@ impl Numbers<'_> {
                 resets_in: numbers.micros(),
                 settled_by_all: numbers.number(),
                 cost: numbers.small(),
+                age: numbers.micros(),
             }),
             leaves: self.bit(),
         }

@@ -53,8 +53,8 @@ for index = 1, said[at] do
   first_of[said[at + 1]] = said[at + 6]
   at = at + 9 + 2 * said[at + 9]
 end
--- An earlier release says no more.
-local reopens = said[at + 1] == 1
+-- An earlier release says no more, or only the first of these.
+local reopens, closing_age, counter_age = said[at + 1] == 1, said[at + 2] or 0, said[at + 3] or 0
 
 -- The state -----------------------------------------------------------------------------------------------------------
 
@@ -85,7 +85,9 @@ local COLD_SINCE = 36
 local REOPENED = 37
 -- How far the ledger's time is ahead of the clock, and what it was last.
 local AHEAD, LATEST = 38, 39
-local LAST = LATEST
+-- When users have opened the scope last.
+local REOPENED_AT = 40
+local LAST = REOPENED_AT
 local WINDOW_NUMBERS = 7
 
 -- The fields `m:<member>`: a number each, and four for each unit u, at + 4 * u; then when something was granted last.
@@ -98,7 +100,7 @@ local stored = call('HMGET', KEYS[1], 'state', 'm:' .. me)
 local ahead = 0
 local function new_state()
   return { {}, now, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UNLIMITED, UNLIMITED, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ahead, now }
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ahead, now, 0 }
 end
 local function new_record() return { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } end
 
@@ -420,7 +422,12 @@ end
 if reopens then
   state[UNTIL], state[CAP], state[ALLOW], state[PROBES], state[GRANTED_AT] = 0, 0, 1, 0, 0
   if state[QUOTA] > 0 then state[QUOTA], state[COLD_SINCE] = 0, state[SETTLED] end
-  state[REOPENED] = state[REOPENED] + 1
+  state[REOPENED], state[REOPENED_AT] = state[REOPENED] + 1, now
+end
+-- What a member has heard before that, and says only now, is not noted. One that opens says nothing from before.
+if not reopens then
+  if closing > 0 and max(0, now - closing_age) < state[REOPENED_AT] then note_closing = nil end
+  if max(0, now - counter_age) < state[REOPENED_AT] then has_counter = false end
 end
 if not tells_all then
   for _, account in ipairs(told) do

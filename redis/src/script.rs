@@ -82,7 +82,13 @@ fn flatten(exchange: &Exchange) -> Vec<u64> {
         flatten_account(&mut flat, *unit, account);
     }
     // What the script of an earlier release does not read.
-    flat.push(exchange.reopens.into());
+    let closing = exchange.closing.map(|closing| closing.age);
+    let counter = exchange.counter.map(|counter| counter.age);
+    flat.extend([
+        exchange.reopens.into(),
+        micros(closing.unwrap_or_default()),
+        micros(counter.unwrap_or_default()),
+    ]);
     flat.iter()
         .map(|number| (*number).min(MOST_EXACT))
         .collect()
@@ -239,6 +245,35 @@ mod tests {
         for reply in garbled {
             assert_eq!(read(reply, &exchange), None, "{reply:?}");
         }
+    }
+
+    #[test]
+    fn a_reply_of_an_earlier_release_says_less_and_one_of_a_later_release_more() {
+        let window = Window {
+            unit: QuotaUnit::Cost,
+            limit: 9,
+            length: Duration::from_secs(1),
+            slack: Duration::ZERO,
+            is_plan: false,
+        };
+        let exchange = Exchange {
+            windows: vec![window],
+            accounts: vec![MemberAccount::default()],
+            ..Exchange::default()
+        };
+        let whole = [0, 5, 1_000_000, 3, 40, 7, 0, 1, 1, 0, 6, 2, 8, 4_711, -1];
+        let told = |length: usize| {
+            let reply = read(&whole[..length], &exchange).unwrap();
+            (
+                reply.grants[0][0].count,
+                reply.reopened,
+                reply.free_in_windows,
+            )
+        };
+        assert_eq!(told(11), (6, 0, vec![]));
+        assert_eq!(told(12), (6, 2, vec![]));
+        assert_eq!(told(13), (6, 2, vec![8]));
+        assert_eq!(told(15), (6, 2, vec![8]));
     }
 
     #[test]

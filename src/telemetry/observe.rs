@@ -109,7 +109,7 @@ impl<O: Observer + ?Sized> Observer for std::sync::Arc<O> {
 pub struct LowQuota<'a> {
     /// The scope of the gate, or its bucket.
     pub scope: &'a Scope,
-    /// How many calls are left.
+    /// How many calls are left, without those that a declared quota reserves for urgent calls.
     pub remaining: u32,
     /// How many calls the quota has.
     pub limit: u32,

@@ -35,7 +35,11 @@ impl Observer for Diary {
 
 /// Two windows of 40 calls each, one after the other.
 fn server() -> Mock {
-    Mock::new(|nth, head| {
+    server_that_resets_in("60")
+}
+
+fn server_that_resets_in(seconds: &'static str) -> Mock {
+    Mock::new(move |nth, head| {
         if head.uri.path() == "/silent" {
             return status(200);
         }
@@ -43,7 +47,7 @@ fn server() -> Mock {
         let headers = [
             ("x-ratelimit-limit", "40"),
             ("x-ratelimit-remaining", &*left),
-            ("x-ratelimit-reset", "60"),
+            ("x-ratelimit-reset", seconds),
         ];
         answer(200, &headers, "")
     })
@@ -204,6 +208,40 @@ async fn a_quota_that_is_declared_and_published_is_told_once_as_published() {
         assert_eq!(diary.0.lock().unwrap().len(), 1);
         assert_eq!(*diary.1.lock().unwrap(), [None]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_declared_quota_is_told_where_a_longer_one_of_the_same_limit_is_published() {
+    let diary = Diary::default();
+    let provider = Provider::new("low").quota(Quota::per_hour(40));
+    let layer = RetryLayer::new(provider).observe(Arc::new(diary.clone()));
+    let service = around(&server_that_resets_in("86400"), layer);
+    for _ in 0..40 {
+        send(&service, get("https://api.test/")).await.unwrap();
+    }
+    let windows = diary.1.lock().unwrap();
+    assert_eq!(windows.len(), 2, "{windows:?}");
+    assert!(windows.contains(&Some(secs(3_600))), "{windows:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn slots_that_are_reserved_for_urgent_calls_are_not_left() {
+    let half = [Quota::per_hour(40).reserved_for_urgent(20)];
+    assert_eq!(told_of(&half, &[15]).await, []);
+    assert_eq!(told_of(&half, &[16]).await, [(4, 40, 3_600)]);
+    assert_eq!(told_of(&half, &[16, 16]).await.len(), 2);
+    // All but little is reserved: that is told once, with the first call.
+    let nearly_all = [Quota::per_hour(40).reserved_for_urgent(38)];
+    assert_eq!(told_of(&nearly_all, &[2]).await, [(1, 40, 3_600)]);
+    // A counter of the server does not know of them.
+    let diary = Diary::default();
+    let provider = Provider::new("low").quotas(half);
+    let layer = RetryLayer::new(provider).observe(Arc::new(diary.clone()));
+    let service = around(&server(), layer);
+    for _ in 0..20 {
+        send(&service, get("https://api.test/")).await.unwrap();
+    }
+    assert_eq!(*diary.1.lock().unwrap(), [Some(secs(3_600))]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cluster")]
 mod cluster;
+mod exchanges;
 mod faults;
 mod processes;
 mod reference;

@@ -1,19 +1,20 @@
 //! The script and the reference give equal replies to the same exchanges.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use redis::Connection;
 use tower_backoff::fleet::ScopeName;
 use tower_backoff::fleet::ledger::{
-    Counter, Exchange, LedgerClient, LedgerState, MemberAccount, QuotaUnit, ScopeClosing, Settled,
-    Unreachable, Window,
+    Exchange, LedgerClient, LedgerState, QuotaUnit, ScopeClosing, Settled, Unreachable, Window,
 };
 use tower_backoff_redis::{RedisLedger, RunScript, ScriptCall};
 
+use crate::exchanges::{Past, Step, at, said, step, windows};
 use crate::server::{self, Server};
+use crate::versions::{before_ages, runs_before_ages};
 
 /// The script with a clock that the test sets, or that of the server.
 struct Clocked {
@@ -22,16 +23,22 @@ struct Clocked {
     clock: AtomicU64,
     /// The time that the script read.
     read: AtomicU64,
+    /// Whether the next exchange is one of a process that was not upgraded yet.
+    is_earlier: AtomicBool,
 }
 
 impl RunScript for &'static Clocked {
     async fn run_script(&self, call: ScriptCall<'_>) -> Result<Vec<i64>, Unreachable> {
         let clock = self.clock.load(Ordering::Relaxed);
+        let source = match self.is_earlier.load(Ordering::Relaxed) {
+            true => before_ages(call.source),
+            false => call.source.to_owned(),
+        };
         let source = match clock {
-            0 => call.source.to_owned(),
+            0 => source,
             _ => {
                 // Its keys would expire by the clock of the server: in seconds instead of milliseconds.
-                let source = call.source.replace("'PEXPIRE'", "'EXPIRE'");
+                let source = source.replace("'PEXPIRE'", "'EXPIRE'");
                 let source = source.replace("call('TIME')", "{ 0, ARGV[3] }");
                 assert_ne!(source, call.source);
                 source
@@ -52,168 +59,32 @@ fn clocked(server: &Server) -> &'static Clocked {
         connection: Mutex::new(server.connection()),
         clock: AtomicU64::new(0),
         read: AtomicU64::new(0),
+        is_earlier: AtomicBool::new(false),
     }))
 }
 
-/// What a step adds to what a member has said before.
-#[derive(Clone, Debug)]
-struct Step {
-    member: usize,
-    exchange: Exchange,
-    /// Mostly 1: the exchange is the next one.
-    sequence_step: u64,
-    /// The replies that were not heard.
-    unheard: u64,
-    pause: u64,
-    /// By how much the clock is set back before.
-    set_back: u64,
-}
-
-fn account() -> impl Strategy<Value = MemberAccount> {
-    let log = prop::collection::vec((0_u64..400_000, 0_u32..6), 0..5);
-    let numbers = (0_u64..12, 0_u64..10, 0_u64..8, 0_u64..8);
-    let wants = (0_u32..6, 0_u32..12, 0_u32..30);
-    (log, numbers, wants).prop_map(
-        |(log, (held, settled, unconfirmed, in_window), (first, need, extra))| {
-            MemberAccount {
-                held,
-                settled,
-                // Made absolute when it is said.
-                confirmed: unconfirmed,
-                log: log
-                    .into_iter()
-                    .map(|(age, count)| Settled {
-                        age: Duration::from_micros(age),
-                        count,
-                    })
-                    .collect(),
-                in_window,
-                first,
-                need,
-                extra,
-            }
-        },
-    )
-}
-
-fn counter() -> impl Strategy<Value = Counter> {
-    (0_u32..60, 0_u32..60, 0_u64..4_000_000, 0_u64..80, 0_u32..4).prop_map(
-        |(limit, remaining, resets_in, settled_by_all, cost)| Counter {
-            limit,
-            remaining,
-            resets_in: Duration::from_micros(resets_in),
-            settled_by_all,
-            cost,
-        },
-    )
-}
-
-fn exchange() -> impl Strategy<Value = Exchange> {
-    let closing =
-        (0_u64..300_000_000, any::<bool>()).prop_map(|(nanos, is_refusal)| ScopeClosing {
-            remaining: Duration::from_nanos(nanos),
-            is_refusal,
-        });
-    (
-        prop::collection::vec(account(), 3),
-        prop::option::weighted(0.05, closing),
-        prop::option::weighted(0.08, counter()),
-        prop::bool::weighted(0.1),
-        prop::bool::weighted(0.03),
-        prop_oneof![5 => Just(1_u32), 1 => 0_u32..6],
-        0_u32..4,
-        prop::bool::weighted(0.02),
-    )
-        .prop_map(
-            |(accounts, closing, counter, tells_all, leaves, members_known, served, reopens)| {
-                Exchange {
-                    accounts,
-                    closing,
-                    reopens,
-                    counter,
-                    tells_all,
-                    leaves,
-                    members_known,
-                    served,
-                    ..Exchange::default()
-                }
-            },
-        )
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let pause = prop_oneof![
-        12 => 0_u64..15_000,
-        4 => 15_000_u64..200_000,
-        1 => 200_000_u64..2_500_000,
-    ];
-    let sequence_step = prop_oneof![12 => Just(1_u64), 1 => Just(0)];
-    let set_back = prop_oneof![40 => Just(0_u64), 1 => 0_u64..3_000_000];
-    (
-        0_usize..5,
-        exchange(),
-        sequence_step,
-        0_u64..3,
-        pause,
-        set_back,
-    )
-        .prop_map(
-            |(member, exchange, sequence_step, unheard, pause, set_back)| Step {
-                member,
-                exchange,
-                sequence_step,
-                unheard: unheard / 2,
-                pause,
-                set_back,
-            },
-        )
-}
-
-fn windows() -> impl Strategy<Value = Vec<Window>> {
-    let window = |(unit, limit, length, is_plan)| Window {
-        unit,
-        limit,
-        length: Duration::from_micros(length),
-        slack: Duration::ZERO,
-        is_plan,
-    };
-    let unit = prop_oneof![6 => Just(QuotaUnit::Cost), 2 => Just(QuotaUnit::Calls), 1 => Just(QuotaUnit::InFlight)];
-    let length = prop_oneof![1 => 1_u64..2_000, 8 => 10_000_u64..1_000_000];
-    let each = (unit, 0_u32..60, length, prop::bool::weighted(0.2)).prop_map(window);
-    prop::collection::vec(each, 0..4)
-}
-
-/// All that a member has said, so that it says absolute numbers.
-#[derive(Clone, Debug, Default)]
-struct Past {
-    sequence: u64,
-    settled: [u64; 3],
-}
-
-fn said(step: &Step, past: &mut Past, windows: &[Window], lease: u64) -> Exchange {
-    let mut exchange = step.exchange.clone();
-    past.sequence += step.sequence_step;
-    exchange.member = 0xabcd_0000_0000 + step.member as u64;
-    exchange.sequence = past.sequence.max(1);
-    exchange.last_reply = exchange.sequence.saturating_sub(1 + step.unheard);
-    exchange.lease = Duration::from_micros(lease);
-    exchange.windows = windows.to_vec();
-    let counts = |unit| windows.iter().any(|window| window.unit == unit);
-    let units = [true, counts(QuotaUnit::Calls), counts(QuotaUnit::InFlight)];
-    exchange
-        .accounts
-        .truncate(units.iter().filter(|counts| **counts).count());
-    for (account, settled) in exchange.accounts.iter_mut().zip(&mut past.settled) {
-        let confirmed = settled.saturating_sub(account.confirmed);
-        *settled += account.settled;
-        (account.settled, account.confirmed) = (*settled, confirmed);
+/// What an earlier script notes of an exchange.
+fn without_ages(exchange: &mut Exchange) {
+    exchange.reopens = false;
+    if let Some(closing) = &mut exchange.closing {
+        closing.age = Duration::ZERO;
     }
-    exchange
+    if let Some(counter) = &mut exchange.counter {
+        counter.age = Duration::ZERO;
+    }
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.unwrap().block_on(future)
+}
+
+/// Whose clock it is, and whether some of the processes run an earlier script.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Virtual,
+    Server,
+    Upgrade,
 }
 
 /// Tells both the same, and compares their replies.
@@ -222,7 +93,7 @@ fn compare(
     scope: ScopeName,
     (windows, lease): (&[Window], u64),
     steps: &[Step],
-    is_virtual: bool,
+    mode: Mode,
 ) -> Result<(), TestCaseError> {
     let client = RedisLedger::over(ledger);
     let mut state = LedgerState::new();
@@ -230,40 +101,25 @@ fn compare(
     let mut now = 1_800_000_000_000_000;
     for (index, step) in steps.iter().enumerate() {
         now = now + step.pause - step.set_back;
-        ledger
-            .clock
-            .store(if is_virtual { now } else { 0 }, Ordering::Relaxed);
-        let exchange = said(step, &mut pasts[step.member], windows, lease);
+        ledger.clock.store(
+            if mode == Mode::Server { 0 } else { now },
+            Ordering::Relaxed,
+        );
+        let mut exchange = said(step, &mut pasts[step.member], windows, lease);
+        let is_earlier = mode == Mode::Upgrade && runs_before_ages(step.member, index);
+        ledger.is_earlier.store(is_earlier, Ordering::Relaxed);
+        if is_earlier {
+            without_ages(&mut exchange);
+        }
         let reply = block_on(client.exchange(scope, &exchange));
         let read = Duration::from_micros(ledger.read.load(Ordering::Relaxed));
         let expected = state.exchange(&exchange, read);
         prop_assert_eq!(reply, Ok(expected), "step {}: {:?}", index, exchange);
-        if !is_virtual {
+        if mode == Mode::Server {
             std::thread::sleep(Duration::from_micros(step.pause.min(20_000)));
         }
     }
     Ok(())
-}
-
-/// A member that says the same at given moments, with some numbers changed.
-fn at(pauses: &[u64], change: impl Fn(usize, &mut Exchange)) -> Vec<Step> {
-    let steps = pauses.iter().enumerate().map(|(index, pause)| {
-        let mut exchange = Exchange {
-            accounts: vec![MemberAccount::default()],
-            members_known: 1,
-            ..Exchange::default()
-        };
-        change(index, &mut exchange);
-        Step {
-            member: 0,
-            exchange,
-            sequence_step: 1,
-            unheard: 0,
-            pause: *pause,
-            set_back: 0,
-        }
-    });
-    steps.collect()
 }
 
 #[test]
@@ -280,7 +136,7 @@ fn script_and_reference_agree_at_the_edges() {
         is_plan: false,
     };
     let agree = |windows: &[Window], lease, steps: &[Step]| {
-        compare(ledger, new_scope(), (windows, lease), steps, true).unwrap();
+        compare(ledger, new_scope(), (windows, lease), steps, Mode::Virtual).unwrap();
     };
     // A slow start where no window says when it is over: 64 served calls.
     let slow_start = at(&[1_000; 90], |index, exchange| {
@@ -289,6 +145,7 @@ fn script_and_reference_agree_at_the_edges() {
         exchange.closing = (index == 0).then_some(ScopeClosing {
             remaining: Duration::ZERO,
             is_refusal: true,
+            age: Duration::ZERO,
         });
     });
     agree(&[], 1_000_000, &slow_start);
@@ -321,6 +178,7 @@ fn script_and_reference_agree_at_the_edges() {
         exchange.closing = (index == 0).then_some(ScopeClosing {
             remaining: Duration::ZERO,
             is_refusal: true,
+            age: Duration::ZERO,
         });
     });
     agree(&[second], 1_000_000, &dear);
@@ -350,7 +208,7 @@ fn new_scope() -> ScopeName {
     ScopeName(u128::from(number).to_be_bytes())
 }
 
-fn run(cases: u32, is_virtual: bool, most: usize) {
+fn run(cases: u32, mode: Mode, most: usize) {
     let Some(server) = server::start(&[]) else {
         return;
     };
@@ -358,7 +216,7 @@ fn run(cases: u32, is_virtual: bool, most: usize) {
     let default = ProptestConfig::default();
     let config = ProptestConfig {
         // More of them in virtual time, if the environment says so.
-        cases: if is_virtual {
+        cases: if mode != Mode::Server {
             default.cases.max(cases)
         } else {
             cases
@@ -373,17 +231,22 @@ fn run(cases: u32, is_virtual: bool, most: usize) {
     );
     proptest!(config, |((windows, lease, steps) in cases)| {
         // A machine that is busy must not let the keys expire.
-        let lease = if is_virtual { lease } else { lease + 5_000_000 };
-        compare(ledger, new_scope(), (&windows, lease), &steps, is_virtual)?;
+        let lease = if mode == Mode::Server { lease + 5_000_000 } else { lease };
+        compare(ledger, new_scope(), (&windows, lease), &steps, mode)?;
     });
 }
 
 #[test]
 fn script_and_reference_give_equal_replies_at_any_time() {
-    run(600, true, 120);
+    run(600, Mode::Virtual, 120);
 }
 
 #[test]
 fn script_and_reference_give_equal_replies_by_the_clock_of_the_server() {
-    run(20, false, 40);
+    run(20, Mode::Server, 40);
+}
+
+#[test]
+fn earlier_and_present_scripts_give_the_replies_of_one_reference() {
+    run(200, Mode::Upgrade, 120);
 }

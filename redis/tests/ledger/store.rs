@@ -65,6 +65,7 @@ async fn the_rules_of_access_suffice() {
     let closing = ScopeClosing {
         remaining: Duration::from_millis(1),
         is_refusal: true,
+        age: Duration::ZERO,
     };
     // Every path of the script: grants, entries, bookings, a closing, leases that end, and leaving.
     ledger.exchange(SCOPE, &said(1, 1, 8)).await.unwrap();
@@ -161,6 +162,7 @@ async fn a_closing_is_published() {
     refused.closing = Some(ScopeClosing {
         remaining: Duration::from_secs(7),
         is_refusal: true,
+        age: Duration::ZERO,
     });
     let reply = ledger.exchange(SCOPE, &refused).await.unwrap();
     assert_eq!(reply.closed_for, Duration::from_secs(7));

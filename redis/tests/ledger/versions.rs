@@ -1,11 +1,39 @@
-//! States that another release has written: what is not known is kept, and what is missing is nothing.
+//! Processes of several releases at one server: what is not known is kept, and what is missing is nothing.
 
-use redis::Value;
-use tower_backoff::fleet::ledger::{LedgerClient, ReplyState};
-use tower_backoff_redis::RedisLedger;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use redis::{Connection, Value};
+use tower_backoff::fleet::ledger::{LedgerClient, ReplyState, ScopeClosing, Unreachable};
+use tower_backoff_redis::{RedisLedger, RunScript, ScriptCall};
 
 use crate::server::{self, Server};
 use crate::store::{SCOPE, said, settled};
+
+/// The script as it was before it knew the age of what it is told. It has written what a process leaves behind that is not
+/// upgraded yet. No release has a script to run instead.
+pub(crate) fn before_ages(source: &str) -> String {
+    let changes = [
+        ("local LAST = REOPENED_AT", "local LAST = LATEST"),
+        ("ahead, now, 0 }", "ahead, now }"),
+        (
+            ", state[REOPENED_AT] = state[REOPENED] + 1, now",
+            " = state[REOPENED] + 1",
+        ),
+        ("\nif not reopens then", "\nif false then"),
+    ];
+    changes
+        .iter()
+        .fold(source.to_owned(), |source, (now, before)| {
+            assert_eq!(source.matches(now).count(), 1, "{now}");
+            source.replace(now, before)
+        })
+}
+
+/// Whether a process is upgraded only after so many exchanges of all.
+pub(crate) fn runs_before_ages(process: usize, exchanges: usize) -> bool {
+    exchanges < 24 * process
+}
 
 fn key() -> String {
     format!("tb1:{{{}}}:s", "5c".repeat(16))
@@ -23,6 +51,59 @@ fn change(server: &Server, field: &str, lua: &str) {
 fn last(server: &Server, field: &str) -> i64 {
     let script = "local numbers = cmsgpack.unpack(redis.call('HGET', KEYS[1], ARGV[1])) return numbers[#numbers]";
     server.command(&["EVAL", script, "1", &key(), field])
+}
+
+/// The members of another release: they say fewer numbers than these, or more.
+struct OtherMembers {
+    connection: Mutex<Connection>,
+    fewer: usize,
+    more: u8,
+}
+
+impl RunScript for OtherMembers {
+    async fn run_script(&self, call: ScriptCall<'_>) -> Result<Vec<i64>, Unreachable> {
+        // An array of so many numbers. The last ones are small, and a byte each.
+        let mut said = call.arguments[1].clone();
+        said.truncate(said.len() - self.fewer);
+        said.extend(std::iter::repeat_n(9, self.more.into()));
+        let numbers = u32::from_be_bytes(said[1..5].try_into().unwrap());
+        let numbers = numbers - self.fewer as u32 + u32::from(self.more);
+        said[1..5].copy_from_slice(&numbers.to_be_bytes());
+        let mut command = redis::cmd("EVAL");
+        command.arg(call.source).arg(call.keys.len()).arg(call.keys);
+        command.arg(&call.arguments[0]).arg(said);
+        let reply = command.query(&mut *self.connection.lock().unwrap());
+        reply.map_err(|error| Unreachable::ErrorReply(error.to_string()))
+    }
+}
+
+#[tokio::test]
+async fn members_of_other_releases_say_less_or_more() {
+    let Some(server) = server::start(&[]) else {
+        return;
+    };
+    let ends = [(3, 0), (2, 0), (1, 0), (0, 0), (0, 5)];
+    for (member, (fewer, more)) in (1..).zip(ends) {
+        let ledger = RedisLedger::over(OtherMembers {
+            connection: Mutex::new(server.connection()),
+            fewer,
+            more,
+        });
+        let mut opens = said(member, 1, 0);
+        opens.reopens = true;
+        let opened = ledger.exchange(SCOPE, &opens).await.unwrap();
+        // The first of these numbers says that a user has opened the scope.
+        assert_eq!(opened.reopened, member - 1, "{fewer} fewer");
+        let mut refused = said(member, 2, 1);
+        refused.closing = Some(ScopeClosing {
+            remaining: Duration::from_secs(60),
+            is_refusal: true,
+            age: Duration::ZERO,
+        });
+        let closed = ledger.exchange(SCOPE, &refused).await.unwrap();
+        assert_eq!(closed.state, ReplyState::Done);
+        assert!(closed.closed_for >= Duration::from_secs(59), "{closed:?}");
+    }
 }
 
 #[tokio::test]

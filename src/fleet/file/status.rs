@@ -205,6 +205,7 @@ mod tests {
         let closing = ScopeClosing {
             remaining: Duration::from_secs(60),
             is_refusal: true,
+            age: Duration::ZERO,
         };
         let closed = Exchange {
             closing: Some(closing),
@@ -229,6 +230,7 @@ mod tests {
             resets_in: Duration::from_secs(30),
             settled_by_all: 0,
             cost: 1,
+            age: Duration::ZERO,
         };
         let counted = Exchange {
             counter: Some(counter),

@@ -102,6 +102,8 @@ pub struct ScopeClosing {
     pub remaining: Duration,
     /// Whether a call was refused. Else a served call has spent the last of a quota.
     pub is_refusal: bool,
+    /// How long ago it began. Rounded down. One that is older than the last opening by a user is not noted.
+    pub age: Duration,
 }
 
 /// What an answer says is left of a published quota. It counts what calls cost.
@@ -117,6 +119,8 @@ pub struct Counter {
     pub settled_by_all: u64,
     /// What the call cost.
     pub cost: u32,
+    /// How long ago it was answered. Rounded down. What was said before the last opening by a user is not noted.
+    pub age: Duration,
 }
 
 /// The ledger's reply to an [`Exchange`].

@@ -20,7 +20,7 @@ use self::clock::SteadyClock;
 use self::cooldown::SharedCooldown;
 use self::members::{MemberRecord, Members};
 use self::published::PublishedQuota;
-use self::terms::{COST, Terms, UNITS, bounded, micros_up};
+use self::terms::{COST, Terms, UNITS, bounded, micros, micros_up};
 use self::window_log::WindowLog;
 use super::exchange::{Exchange, Granted, Reply, ReplyState};
 
@@ -57,6 +57,9 @@ pub struct LedgerState {
     /// How often users have opened the scope.
     #[cfg_attr(feature = "file", serde(default))]
     reopened: u64,
+    /// When they did so last.
+    #[cfg_attr(feature = "file", serde(default))]
+    reopened_at: u64,
     /// Nothing that it knows matters after this.
     #[cfg(feature = "file")]
     #[serde(default)]
@@ -107,7 +110,7 @@ impl LedgerState {
             Some(_) => {}
         }
         if exchange.reopens {
-            self.reopen();
+            self.reopen(now);
         }
         let has_returned = record.is_none() && remembers(exchange);
         if !exchange.tells_all && knows_less(record.as_ref(), exchange, &terms) {
@@ -126,7 +129,8 @@ impl LedgerState {
         record.sequence = exchange.sequence;
         record.until = now + terms.lease;
         self.cooldown.on_served(u64::from(exchange.served), now);
-        if let Some(counter) = &exchange.counter {
+        let counter = exchange.counter.as_ref();
+        if let Some(counter) = counter.filter(|counter| self.is_news(counter.age, exchange, now)) {
             let cost = self.accounts[COST];
             PublishedQuota::on_counter(
                 &mut self.published,
@@ -200,16 +204,25 @@ impl LedgerState {
     }
 
     /// Opens the scope, whatever has closed it: what refusals and counters have taught is wrong.
-    fn reopen(&mut self) {
+    fn reopen(&mut self, now: u64) {
         self.reopened += 1;
+        self.reopened_at = now;
         self.cooldown.reopen();
         if self.published.take().is_some() {
             self.begin_cold_start();
         }
     }
 
+    /// Whether a member has heard this after the last opening by a user: a member that was alone may say it late.
+    /// One that opens says nothing from before.
+    fn is_news(&self, age: Duration, exchange: &Exchange, now: u64) -> bool {
+        exchange.reopens || now.saturating_sub(micros(age)) >= self.reopened_at
+    }
+
     fn note_closing(&mut self, exchange: &Exchange, terms: &Terms, now: u64) {
-        let Some(closing) = &exchange.closing else {
+        let closing = exchange.closing.as_ref();
+        let Some(closing) = closing.filter(|closing| self.is_news(closing.age, exchange, now))
+        else {
             return;
         };
         if closing.is_refusal {

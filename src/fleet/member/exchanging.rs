@@ -5,9 +5,7 @@ use std::time::Duration;
 use super::account::LeaseAccount;
 use super::calls::CallStage;
 use super::state::{Alone, LedgerView, MemberState, OnItsWay, Standing};
-use crate::fleet::ledger::{
-    Counter, Exchange, QuotaUnit, Reply, ReplyState, ScopeClosing, Unreachable,
-};
+use crate::fleet::ledger::{Counter, Exchange, QuotaUnit, Reply, ReplyState, Unreachable};
 use crate::time::{Moment, later};
 
 impl MemberState {
@@ -25,7 +23,7 @@ impl MemberState {
             Standing::Alone(alone) => return alone.next_try.max(now),
             Standing::Joining | Standing::Leased => {}
         }
-        if self.closing.is_some() || self.reopens {
+        if self.closing.is_some() || self.reopens || self.doubts_closing {
             return now;
         }
         let mut next = later(self.last_exchange, self.settings.lease / 4);
@@ -89,14 +87,16 @@ impl MemberState {
         let reopens = std::mem::take(&mut self.reopens);
         self.on_its_way = Some(OnItsWay {
             sequence: self.sequence,
-            sent: now + self.suspended,
+            sent: self.with_suspensions(now),
             settled: accounts.iter().map(|account| account.settled).collect(),
             tells_all,
             leaves: self.is_leaving,
             closing,
             reopens,
+            doubts_closing: std::mem::take(&mut self.doubts_closing),
             asked,
         });
+        self.pushed_until = None;
         Exchange {
             member: self.id,
             sequence: self.sequence,
@@ -106,19 +106,10 @@ impl MemberState {
             accounts,
             tells_all,
             members_known: self.members_known(),
-            closing: closing.map(|(until, is_refusal)| ScopeClosing {
-                remaining: until.since(now),
-                is_refusal,
-            }),
+            closing: closing.map(|(_, told)| told),
             reopens,
             served: std::mem::take(&mut self.served),
-            counter: self.counter.take().and_then(|(counter, heard)| {
-                let resets_in = counter.resets_in.checked_sub(now.since(heard))?;
-                Some(Counter {
-                    resets_in,
-                    ..counter
-                })
-            }),
+            counter: self.counter_to_tell(now),
             leaves: self.is_leaving,
         }
     }
@@ -132,19 +123,24 @@ impl MemberState {
         })
     }
 
-    /// A closing that began and ended while the ledger was away says nothing about now.
-    fn closing_to_tell(&mut self, now: Moment) -> Option<(Moment, bool)> {
-        let is_alone = matches!(self.standing, Standing::Alone(_));
-        let closing = self.closing.take();
-        closing.filter(|(until, _)| !is_alone || *until > now)
-    }
-
     /// The most members that it remembers. Before the ledger was ever reached, the guess counts: others were alone, too.
     fn members_known(&self) -> u32 {
         match (self.known.most_members, self.sequence) {
             (0, 2..) => self.settings.processes,
             (known, _) => known,
         }
+    }
+
+    /// What the youngest answer said is left, unless that is over.
+    fn counter_to_tell(&mut self, now: Moment) -> Option<Counter> {
+        let (counter, heard) = self.counter.take()?;
+        let age = self.with_suspensions(now).since(heard);
+        let resets_in = counter.resets_in.checked_sub(age)?;
+        Some(Counter {
+            resets_in,
+            age,
+            ..counter
+        })
     }
 
     /// Settles the calls that were not answered within their slack.
@@ -169,11 +165,10 @@ impl MemberState {
             return;
         };
         self.last_reply = sent.sequence;
-        let was_known = self.known.members > 0;
-        let is_opened = was_known && reply.reopened > self.known.reopened && !sent.reopens;
         if sent.leaves {
             return self.on_leaving_told(&sent, reply);
         }
+        self.on_closing_told(&sent, reply, now);
         self.known = LedgerView {
             most_members: self.known.most_members.max(reply.members),
             members: reply.members,
@@ -193,6 +188,8 @@ impl MemberState {
                 self.ask_again_at = now;
                 self.asked = self.asked.or(sent.asked);
                 self.standing = Standing::Leased;
+                // One that has lost its keys only now has not noted it.
+                self.tell_closing_again(&sent, now);
             }
             // It was told all, and asks again: it cannot remember.
             ReplyState::TellAll => self.go_alone(&sent, Some(Self::AFTER_ERROR), now),
@@ -202,14 +199,8 @@ impl MemberState {
                 self.go_alone(&sent, Some(Self::AFTER_ERROR), now);
             }
         }
-        // A closing that this member has heard of meanwhile is younger.
-        if is_opened && self.closing.is_none() {
-            self.closed_until = Moment::START;
-            self.opens_gates = true;
-        }
-        // What its user has opened meanwhile stays open until the ledger knows of that.
-        if !reply.closed_for.is_zero() && !self.reopens {
-            self.on_foreign_close(reply.closed_for, now);
+        if self.closed_until > now {
+            self.give_all_back();
         }
     }
 
@@ -258,9 +249,8 @@ impl MemberState {
             .for_each(LeaseAccount::tell_all_next);
         self.asked = self.asked.or(sent.asked);
         self.reopens |= sent.reopens;
-        if let Some((until, is_refusal)) = sent.closing.filter(|(until, _)| *until > now) {
-            self.tell_closing(until, is_refusal);
-        }
+        self.doubts_closing |= sent.doubts_closing;
+        self.tell_closing_again(sent, now);
     }
 
     /// Goes on without the ledger, and tries again after `wait`, or after a pause that grows.

@@ -3,9 +3,11 @@
 mod account;
 mod alone;
 mod calls;
+mod closing;
 mod exchanging;
 mod log;
 mod outcome;
+mod own_closing;
 mod settled_log;
 mod shared;
 mod state;

@@ -1,5 +1,7 @@
 //! What a member is told of the calls that it has granted.
 
+use std::time::Duration;
+
 use super::calls::CallStage;
 use super::state::{MemberState, Standing};
 use crate::fleet::ledger::{Counter, QuotaUnit};
@@ -109,8 +111,9 @@ impl MemberState {
             resets_in,
             settled_by_all,
             cost,
+            age: Duration::ZERO,
         };
-        self.counter = Some((counter, now));
+        self.counter = Some((counter, self.with_suspensions(now)));
     }
 
     /// Notes that the body of a response has ended.

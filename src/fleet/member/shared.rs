@@ -105,8 +105,12 @@ impl<L: LedgerClient> Member for LeasingMember<L> {
     }
 
     fn on_outcome(&self, grant: Option<GrantId>, outcome: &CallOutcome) {
-        self.0
-            .tell(|state, now| state.on_outcome(grant, outcome, now));
+        self.0.tell(|state, now| {
+            if outcome.counter.is_some() {
+                state.note_clocks(Clock::default().uptime_and_wall());
+            }
+            state.on_outcome(grant, outcome, now);
+        });
     }
 
     fn on_body_end(&self, grant: GrantId) {
@@ -115,11 +119,15 @@ impl<L: LedgerClient> Member for LeasingMember<L> {
 
     fn on_reopen(&self) {
         self.0.tell(|state, _| state.on_reopen());
+        // The gates of other layers hold what their own calls have heard.
+        self.0.each_gate(GateHandle::reopen);
     }
 
     fn on_close(&self, closed_for: Duration, reason: CloseReason) {
-        self.0
-            .tell(|state, now| state.on_close(closed_for, reason, now));
+        self.0.tell(|state, now| {
+            state.note_clocks(Clock::default().uptime_and_wall());
+            state.on_close(closed_for, reason, now);
+        });
     }
 }
 

@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime};
 use super::LeaseSettings;
 use super::account::LeaseAccount;
 use super::calls::{CallStage, Calls, GrantedCall};
-use crate::fleet::ledger::{Counter, QuotaUnit, Window};
-use crate::fleet::{CloseReason, Grant, GrantId};
-use crate::time::{Instant, Moment, later};
+use super::own_closing::OwnClosing;
+use crate::fleet::ledger::{Counter, QuotaUnit, ScopeClosing, Window};
+use crate::fleet::{Grant, GrantId};
+use crate::time::{Instant, Moment};
 
 /// One member, of one scope.
 #[derive(Debug)]
@@ -32,10 +33,15 @@ pub(super) struct MemberState {
     pub(super) suspended: Duration,
     pub(super) clocks: Option<(Instant, SystemTime)>,
     pub(super) closed_until: Moment,
-    pub(super) closing: Option<(Moment, bool)>,
+    /// The latest closing that was pushed while an exchange was on its way.
+    pub(super) pushed_until: Option<Moment>,
+    /// Whether a closing that was pushed may be older than an opening: the next reply says so.
+    pub(super) doubts_closing: bool,
+    pub(super) closing: Option<OwnClosing>,
     /// Whether the user has opened the scope, and the ledger was not told.
     pub(super) reopens: bool,
     pub(super) served: u32,
+    /// What the youngest answer said, and when, counted with the time that the machine was suspended.
     pub(super) counter: Option<(Counter, Moment)>,
     pub(super) published_limit: u32,
     /// What the ledger has told last.
@@ -103,8 +109,9 @@ pub(super) struct OnItsWay {
     pub(super) tells_all: bool,
     pub(super) leaves: bool,
     /// What has to be told again if it is lost.
-    pub(super) closing: Option<(Moment, bool)>,
+    pub(super) closing: Option<(OwnClosing, ScopeClosing)>,
     pub(super) reopens: bool,
+    pub(super) doubts_closing: bool,
     pub(super) asked: Option<u32>,
 }
 
@@ -127,6 +134,8 @@ impl MemberState {
             suspended: Duration::ZERO,
             clocks: None,
             closed_until: Moment::START,
+            pushed_until: None,
+            doubts_closing: false,
             closing: None,
             reopens: false,
             served: 0,
@@ -222,7 +231,7 @@ impl MemberState {
 
     /// Whether the lease has not ended.
     pub(super) fn may_use_stock(&self, now: Moment) -> bool {
-        now + self.suspended < self.usable_until
+        self.with_suspensions(now) < self.usable_until
     }
 
     /// Lets the stock be used until this moment.
@@ -231,50 +240,10 @@ impl MemberState {
         self.is_void = false;
     }
 
-    pub(super) fn on_close(&mut self, closed_for: Duration, reason: CloseReason, now: Moment) {
-        let until = later(now, closed_for);
-        self.tell_closing(until, reason == CloseReason::Refusal);
-        self.close_until(until);
-    }
-
-    /// Opens the scope, since the user says so, and lets the next exchange tell it.
-    pub(super) fn on_reopen(&mut self) {
-        self.closed_until = Moment::START;
-        self.closing = None;
-        self.counter = None;
-        self.reopens = true;
-        self.wakes_gates = true;
-        if let Some(sent) = &mut self.on_its_way {
-            // It need not be told again if it is lost.
-            sent.closing = None;
-        }
-    }
-
-    /// Lets the next exchange tell of a closing.
-    pub(super) fn tell_closing(&mut self, until: Moment, is_refusal: bool) {
-        let (known, was_refusal) = self.closing.unwrap_or((until, is_refusal));
-        self.closing = Some((known.max(until), was_refusal || is_refusal));
-    }
-
-    /// Notes that another member has closed the scope.
-    pub(super) fn on_foreign_close(&mut self, closed_for: Duration, now: Moment) {
-        self.close_until(later(now, closed_for));
-    }
-
-    fn close_until(&mut self, until: Moment) {
-        self.closed_until = self.closed_until.max(until);
-        // When it opens, the ledger deals out anew: one probe first, after a refusal.
-        self.accounts
-            .iter_mut()
-            .for_each(|account| account.give_back(0));
-    }
-
     /// Lets the last exchange say that the member ends.
     pub(super) fn leave(&mut self) {
         self.is_leaving = true;
-        self.accounts
-            .iter_mut()
-            .for_each(|account| account.give_back(0));
+        self.give_all_back();
     }
 
     /// Whether nothing is held, so that a test can see that nothing leaks.

@@ -127,7 +127,7 @@ impl<L: LedgerClient> SharedMember<L> {
         self.each_gate(GateHandle::wake);
     }
 
-    fn each_gate(&self, each: impl FnMut(&GateHandle)) {
+    pub(super) fn each_gate(&self, each: impl FnMut(&GateHandle)) {
         let gates = {
             let mut gates = lock(&self.gates);
             gates.retain(GateHandle::is_alive);

@@ -244,8 +244,11 @@ impl Limits {
         if let Some((limit, resets_in)) = published {
             self.windows.publish(limit, resets_in);
         }
-        if let Some(limit) = counter.and_then(|counter| counter.limit) {
-            self.windows.each(|window| window.on_published(limit));
+        if let Some((counter, limit)) = counter.and_then(|counter| Some((counter, counter.limit?)))
+        {
+            let resets_in = counter.resets_in;
+            self.windows
+                .each(|window| window.on_published(limit, resets_in));
         }
     }
 

@@ -306,15 +306,18 @@ impl SlidingWindow {
         if !self.is_plan {
             return;
         }
-        const ROUNDED: Duration = Duration::from_millis(1_500);
-        let length = self.length.duration();
-        let is_mine = resets_in > length / 2 && resets_in <= length + ROUNDED;
-        if resets_in > length + ROUNDED {
+        let is_mine = resets_in > self.length.duration() / 2 && resets_in <= self.longest_reset();
+        if resets_in > self.longest_reset() {
             self.limit = self.declared;
             self.of_another = Some(limit);
         } else if is_mine && !self.counts_costs && self.of_another != Some(limit) {
             self.limit = limit.max(1);
         }
+    }
+
+    /// The longest time to a reset that may be of this window: it is rounded, and the response took its time.
+    fn longest_reset(&self) -> Duration {
+        self.length.duration() + Duration::from_millis(1_500)
     }
 
     #[inline]

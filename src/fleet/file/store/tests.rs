@@ -42,6 +42,7 @@ fn closes(seconds: u64) -> Exchange {
         closing: Some(ScopeClosing {
             remaining: Duration::from_secs(seconds),
             is_refusal: true,
+            age: Duration::ZERO,
         }),
         ..said(1, 1)
     }

@@ -69,6 +69,24 @@ fn a_closing_is_told_again_if_its_exchange_was_lost() {
 }
 
 #[test]
+fn a_closing_is_told_again_to_a_ledger_that_has_lost_its_keys() {
+    let mut member = member();
+    exchange(&mut member, 1, &reply(&[(0, 5)]), at(0));
+    member.on_close(Duration::from_secs(30), CloseReason::Refusal, at(100));
+    assert!(
+        exchange(&mut member, 1, &tell_all(), at(100))
+            .closing
+            .is_some()
+    );
+    let closing = exchange(&mut member, 1, &reply(&[]), at(1_100)).closing;
+    let closing = closing.expect("it may not have noted it");
+    assert_eq!(
+        (closing.remaining, closing.age),
+        (Duration::from_secs(29), Duration::from_secs(1))
+    );
+}
+
+#[test]
 fn a_closing_that_was_over_before_the_ledger_came_back_is_not_told() {
     let mut member = member();
     fails(&mut member, at(0));

@@ -80,5 +80,99 @@ fn a_closing_that_was_heard_meanwhile_is_younger_than_an_opening_of_others() {
     member.on_close(millis(800), CloseReason::Refusal, at(15));
     member.on_reply(&closed_for(Duration::ZERO, 1), at(20));
     assert_eq!(member.admit(1, at(20)), Grant::At(millis(795)));
-    assert!(!member.opens_gates);
+    assert!(
+        member.opens_gates,
+        "what has closed them before is over, and the member holds their calls"
+    );
+}
+
+#[test]
+fn a_closing_of_others_that_was_heard_meanwhile_outlives_an_opening_until_the_ledger_is_asked() {
+    let mut member = member();
+    exchange(&mut member, 1, &closed_for(DAY, 0), at(0));
+    member.begin_exchange(1, at(10));
+    // The message overtook the reply, in which only the opening was known.
+    member.on_foreign_close(millis(800), at(15));
+    let opened = Reply {
+        grants: vec![vec![Granted {
+            from: Duration::ZERO,
+            count: 1,
+        }]],
+        ..closed_for(Duration::ZERO, 1)
+    };
+    member.on_reply(&opened, at(20));
+    assert!(member.opens_gates);
+    assert_eq!(member.admit(1, at(20)), Grant::At(millis(795)));
+    assert_eq!(
+        member.next_exchange(at(20)),
+        at(20),
+        "it may be older than the opening"
+    );
+    exchange(&mut member, 1, &closed_for(millis(790), 1), at(30));
+    assert_eq!(member.admit(1, at(30)), Grant::At(millis(790)));
+    assert!(member.next_exchange(at(40)) > at(40), "it knows");
+    assert_eq!(
+        member.admit(1, at(900)),
+        Grant::Later,
+        "what was granted before the closing went back"
+    );
+}
+
+#[test]
+fn a_closing_that_was_heard_before_an_opening_is_over_with_the_next_reply() {
+    let mut member = member();
+    exchange(&mut member, 1, &closed_for(DAY, 0), at(0));
+    member.begin_exchange(1, at(10));
+    member.on_foreign_close(DAY * 2, at(15));
+    member.on_reply(&closed_for(Duration::ZERO, 1), at(20));
+    exchange(&mut member, 1, &closed_for(Duration::ZERO, 1), at(30));
+    assert_eq!(member.admit(1, at(30)), Grant::Later);
+}
+
+#[test]
+fn a_late_message_does_not_close_what_a_user_has_opened() {
+    let mut member = member();
+    exchange(&mut member, 1, &closed_for(DAY, 0), at(0));
+    member.on_reopen();
+    member.on_foreign_close(DAY, at(10));
+    assert_eq!(member.admit(1, at(10)), Grant::Later);
+    member.begin_exchange(1, at(20));
+    // It is older than the opening, or younger: the reply does not say.
+    member.on_foreign_close(DAY, at(25));
+    member.on_reply(&closed_for(Duration::ZERO, 1), at(30));
+    assert_eq!(member.next_exchange(at(30)), at(30));
+    exchange(&mut member, 1, &closed_for(Duration::ZERO, 1), at(40));
+    assert_eq!(member.admit(1, at(40)), Grant::Later);
+}
+
+#[test]
+fn a_day_that_others_have_closed_for_ends_although_this_member_has_closed_for_a_second() {
+    let mut member = member();
+    exchange(&mut member, 1, &closed_for(DAY, 0), at(0));
+    member.begin_exchange(1, at(10));
+    member.on_close(millis(800), CloseReason::Refusal, at(15));
+    member.on_reply(&closed_for(Duration::ZERO, 1), at(20));
+    assert_eq!(member.admit(1, at(20)), Grant::At(millis(795)));
+}
+
+#[test]
+fn a_member_that_was_alone_says_how_old_its_closing_is_and_opens_if_it_is_too_old() {
+    for was_reached in [true, false] {
+        let mut member = member();
+        if was_reached {
+            exchange(&mut member, 1, &reply(&[]), at(0));
+        }
+        fails(&mut member, at(10));
+        member.on_close(DAY, CloseReason::Refusal, at(100));
+        // A shorter one that came later does not make it younger.
+        member.on_close(millis(50), CloseReason::Refusal, at(200));
+        let told = exchange(&mut member, 1, &closed_for(Duration::ZERO, 1), at(60_100));
+        assert_eq!(told.closing.unwrap().age, millis(60_000));
+        assert_eq!(member.admit(1, at(60_100)), Grant::Later);
+        assert!(member.opens_gates, "{was_reached}");
+        assert_eq!(
+            exchange(&mut member, 1, &reply(&[]), at(60_200)).closing,
+            None
+        );
+    }
 }

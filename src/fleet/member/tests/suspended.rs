@@ -56,3 +56,37 @@ fn a_wall_clock_that_is_corrected_or_set_back_changes_nothing() {
     member.note_clocks(clocks(start, 1_000, 0));
     assert_eq!(granted_now(&mut member, at(1_000)), 5);
 }
+
+#[test]
+fn what_was_heard_before_the_machine_was_suspended_is_told_as_old_as_it_is() {
+    for (passed, told) in [(1_000, Some((4_000, 1_000))), (6_000, None)] {
+        let mut member = member();
+        let start = now();
+        member.note_clocks(start);
+        exchange(&mut member, 1, &reply(&[(0, 5)]), at(0));
+        let grant = granted(member.admit(1, at(10)));
+        let counted = CallOutcome {
+            counter: Some(PublishedCounter {
+                limit: Some(100),
+                remaining: 0,
+                resets_in: Some(millis(5_000)),
+            }),
+            ..served()
+        };
+        member.on_outcome(Some(grant), &counted, at(10));
+        member.on_close(millis(5_000), CloseReason::QuotaSpent, at(10));
+        member.note_clocks(clocks(start, 0, passed));
+        let exchange = member.begin_exchange(1, at(10));
+        let counter = exchange.counter;
+        let left = told.map(|(left, age)| (millis(left), millis(age)));
+        assert_eq!(
+            counter.map(|counter| (counter.resets_in, counter.age)),
+            left
+        );
+        let closing = exchange.closing;
+        assert_eq!(
+            closing.map(|closing| (closing.remaining, closing.age)),
+            left
+        );
+    }
+}

@@ -10,6 +10,7 @@ use crate::time::Moment;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LowWindow {
     pub(crate) limit: u32,
+    /// Without what is reserved for urgent calls.
     pub(crate) remaining: u32,
     /// The length of the window.
     pub(crate) length: Duration,
@@ -54,13 +55,15 @@ impl LowWatch {
             Spread::Evenly => true,
         };
         match is_long && !is_refilled_evenly {
-            true => Self::on(quota.limit(), percent),
+            true => Self::on(quota.limit(), quota.for_urgent, percent),
             false => Self::OFF,
         }
     }
 
-    fn on(limit: u32, percent: u8) -> Self {
+    /// Counts what is `reserved` for urgent calls as taken: the other calls wait once only that is left.
+    fn on(limit: u32, reserved: u32, percent: u8) -> Self {
         let little = u64::from(limit) * u64::from(percent) / 100;
+        let limit = limit.saturating_sub(reserved);
         let low_from = u64::from(limit).saturating_sub(little) as u32;
         let low_above = low_from.saturating_sub(1);
         Self {
@@ -121,17 +124,23 @@ impl SlidingWindow {
         self.low.on_told();
         Some(LowWindow {
             limit: self.limit,
-            remaining: self.limit.saturating_sub(self.reserved),
+            remaining: self
+                .limit
+                .saturating_sub(self.reserved.saturating_add(self.for_urgent)),
             length: self.length.duration(),
             frees_in: frees.map(|frees| frees.since(now)),
         })
     }
 
-    /// Leaves it to the counters of the server to say what is left, if they have the same limit.
+    /// Leaves it to the counters of the server to say what is left, if they have the same limit, and may be of this
+    /// window. Of what is reserved for urgent calls they know nothing.
     #[inline]
-    pub(in crate::gate::core) fn on_published(&mut self, limit: u32) {
-        if limit == self.limit {
-            self.low = LowWatch::OFF;
+    pub(in crate::gate::core) fn on_published(&mut self, limit: u32, resets_in: Option<Duration>) {
+        if limit == self.limit && self.for_urgent == 0 {
+            let is_longer = |resets_in| resets_in > self.longest_reset();
+            if !resets_in.is_some_and(is_longer) {
+                self.low = LowWatch::OFF;
+            }
         }
     }
 }
@@ -173,6 +182,18 @@ mod tests {
         assert_eq!(marks(5, 10), (4, 2));
         assert_eq!(marks(1, 10), (0, 0));
         assert_eq!(marks(u32::MAX, 10), (3_865_470_565, 2_147_483_647));
+    }
+
+    #[test]
+    fn what_is_reserved_for_urgent_calls_is_not_left() {
+        let marks = |reserved| {
+            let low = of(Quota::per_day(40).reserved_for_urgent(reserved));
+            (low.low_above, low.enough_at)
+        };
+        assert_eq!(marks(1), (34, 19));
+        assert_eq!(marks(20), (15, 10));
+        assert_eq!(marks(36), (0, 0));
+        assert_eq!(marks(39), (0, 0));
     }
 
     #[test]

@@ -141,6 +141,7 @@ fn counter(limit: u32, remaining: u32, resets_in: u64, settled_by_all: u64) -> C
         resets_in: millis(resets_in),
         settled_by_all,
         cost: 1,
+        age: millis(0),
     }
 }
 

@@ -19,6 +19,7 @@ fn publishes(mut exchange: Exchange, limit: u32, remaining: u32) -> Exchange {
         resets_in: millis(10_000),
         settled_by_all: 0,
         cost: 1,
+        age: millis(0),
     });
     exchange
 }

@@ -59,6 +59,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..300 * MILLI, any::<bool>()).prop_map(|(micros, is_refusal)| Step::Close(ScopeClosing {
             remaining: Duration::from_micros(micros),
             is_refusal: is_refusal && micros % 3 == 0,
+            age: Duration::ZERO,
         })),
     ]
 }
@@ -243,7 +244,7 @@ proptest! {
         for member in 0..members {
             fleet.exchange(member, needs);
         }
-        fleet.members[0].closing = Some(ScopeClosing { remaining: Duration::from_micros(shut), is_refusal: true });
+        fleet.members[0].closing = Some(ScopeClosing { remaining: Duration::from_micros(shut), is_refusal: true, age: Duration::ZERO });
         // All hear of it while the scope is closed, and give back what they have.
         for member in 0..members {
             fleet.exchange(member, Needs::default());

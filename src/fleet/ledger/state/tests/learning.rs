@@ -87,6 +87,7 @@ fn play(others_per_second: u64, seconds: u64, first: u64) -> Answers {
                                 wait.saturating_sub(LATENCY).max(MILLI),
                             ),
                             is_refusal: true,
+                            age: Duration::ZERO,
                         },
                         now,
                     );

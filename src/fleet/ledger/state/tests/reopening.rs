@@ -1,12 +1,34 @@
 //! A user opens the scope: the way out of a wait that was sent by mistake.
 
 use super::said::{Says, Told, granted, millis, said};
-use crate::fleet::ledger::{Counter, Exchange, ReplyState};
+use crate::fleet::ledger::{Counter, Exchange, ReplyState, ScopeClosing};
 
 const DAY: u64 = 86_400_000;
 
 fn reopens(mut exchange: Exchange) -> Exchange {
     exchange.reopens = true;
+    exchange
+}
+
+/// A counter with nothing left, as it was heard so long ago.
+fn used_up(age: u64) -> Counter {
+    Counter {
+        limit: 500,
+        remaining: 0,
+        resets_in: millis(DAY),
+        settled_by_all: 0,
+        cost: 1,
+        age: millis(age),
+    }
+}
+
+/// A refusal that was heard so long ago.
+fn refused(mut exchange: Exchange, wait: u64, age: u64) -> Exchange {
+    exchange.closing = Some(ScopeClosing {
+        remaining: millis(wait),
+        is_refusal: true,
+        age: millis(age),
+    });
     exchange
 }
 
@@ -29,13 +51,7 @@ fn a_scope_that_a_user_opens_lets_one_probe_of_the_fleet_go() {
 fn a_counter_that_closed_a_scope_is_forgotten_when_a_user_opens_it() {
     let mut told = Told::with(Vec::new());
     let mut exhausted = said(1, 1);
-    exhausted.counter = Some(Counter {
-        limit: 500,
-        remaining: 0,
-        resets_in: millis(DAY),
-        settled_by_all: 0,
-        cost: 1,
-    });
+    exhausted.counter = Some(used_up(0));
     told.tell(exhausted);
     assert_eq!(granted(&told.tell(said(1, 2).needs(3))), []);
     assert_eq!(granted(&told.tell(reopens(said(1, 3).needs(3)))), [(0, 1)]);
@@ -65,4 +81,46 @@ fn an_exchange_that_comes_twice_opens_once() {
         (again.state, again.closed_for),
         (ReplyState::Late, millis(5_000))
     );
+}
+
+#[test]
+fn a_closing_from_before_an_opening_that_is_told_late_closes_nothing() {
+    let mut told = Told::new();
+    told.tell(said(1, 1).refused(DAY));
+    told.tell(reopens(said(1, 2)));
+    told.now += 60_000;
+    let late = told.tell(refused(said(2, 1), DAY, 60_001));
+    assert_eq!((late.state, late.closed_for), (ReplyState::Done, millis(0)));
+    let younger = told.tell(refused(said(2, 2), 3_000, 60_000));
+    assert_eq!(younger.closed_for, millis(3_000));
+    // In the exchange that opens, it is what was heard since.
+    let own = told.tell(reopens(refused(said(1, 3), 2_000, 5_000)));
+    assert_eq!(own.closed_for, millis(2_000));
+}
+
+#[test]
+fn a_closing_from_before_an_opening_is_not_noted_where_all_has_to_be_told_either() {
+    let mut told = Told::new();
+    told.tell(reopens(said(1, 1)));
+    told.now += 60_000;
+    let forgotten = refused(said(2, 1).settled(3, 0, 0), DAY, 60_001);
+    let reply = told.tell(forgotten);
+    assert_eq!(
+        (reply.state, reply.closed_for),
+        (ReplyState::TellAll, millis(0))
+    );
+}
+
+#[test]
+fn a_counter_from_before_an_opening_that_is_told_late_is_not_noted() {
+    let mut told = Told::with(Vec::new());
+    told.tell(reopens(said(1, 1)));
+    told.now += 1_000;
+    let counted = |sequence, age| {
+        let mut exchange = said(1, sequence).needs(3);
+        exchange.counter = Some(used_up(age));
+        exchange
+    };
+    assert!(!told.tell(counted(2, 1_001)).is_published);
+    assert!(told.tell(counted(3, 999)).is_published);
 }

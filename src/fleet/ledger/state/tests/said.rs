@@ -99,6 +99,7 @@ impl Says for Exchange {
         self.closing = Some(ScopeClosing {
             remaining: millis(wait),
             is_refusal: true,
+            age: Duration::ZERO,
         });
         self
     }
@@ -107,6 +108,7 @@ impl Says for Exchange {
         self.closing = Some(ScopeClosing {
             remaining: millis(wait),
             is_refusal: false,
+            age: Duration::ZERO,
         });
         self
     }
