@@ -182,11 +182,17 @@ impl Pattern {
             };
         }
         if is_probe {
-            self.probes_refused += cycle.refused + cycle.extras.refused;
             self.last_probe = now;
+            let refused = cycle.refused + cycle.extras.refused;
             match cycle.trial {
-                Some(short) => self.note_too_short(short, self.limit.unwrap_or(1), now),
-                None => self.learn_from_extras(lesson, cycle, served, round_trip),
+                Some(short) => {
+                    self.trials_refused += refused;
+                    self.note_too_short(short, self.limit.unwrap_or(1), now);
+                }
+                None => {
+                    self.extras_refused += refused;
+                    self.learn_from_extras(lesson, cycle, served, round_trip);
+                }
             }
             return Conclusion {
                 slowly: false,

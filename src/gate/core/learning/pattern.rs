@@ -35,7 +35,10 @@ pub(super) struct Pattern {
     /// Since the last refusal that was no probe's.
     pub(super) calm_since: Moment,
     pub(super) last_probe: Moment,
-    pub(super) probes_refused: u32,
+    /// Calls that were refused in cycles that were shorter as a trial.
+    pub(super) trials_refused: u32,
+    /// Calls beyond the limit that were refused, with those beside them.
+    pub(super) extras_refused: u32,
     /// The last cycle in which calls were served.
     pub(super) before: Cycle,
     cycles: u32,
@@ -116,7 +119,8 @@ impl Pattern {
             price: Price::Floor(Duration::ZERO),
             calm_since: now,
             last_probe: now,
-            probes_refused: 0,
+            trials_refused: 0,
+            extras_refused: 0,
             before,
             cycles: 0,
             misses: Misses::default(),

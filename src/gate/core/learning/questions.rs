@@ -60,7 +60,7 @@ impl Pattern {
         let known = length.mul_f64(waiting as f64 / f64::from(limit.max(1)));
         let gain = 1.0 - short.as_secs_f64() / length.as_secs_f64();
         let is_worth = calm.max(known).mul_f64(gain) >= self.probe_price(short, round_trip);
-        (is_worth && self.probes_refused < served / 50 + 8).then_some(short)
+        (is_worth && self.trials_refused < served / 50 + 8).then_some(short)
     }
 
     /// The longest length that is too short; the older that is, the shorter, since servers change.
@@ -107,7 +107,7 @@ impl Pattern {
         let since = now.since(self.calm_since.max(self.last_probe));
         let price = self.probe_price(round_trip.mean(), round_trip);
         let is_cheap = price * (1 << self.growth.failures.min(5)) <= since / 25;
-        if self.probes_refused >= served / 50 || !is_cheap {
+        if self.extras_refused >= served / 50 || !is_cheap {
             return 0;
         }
         if self.grown > limit / 5 {
