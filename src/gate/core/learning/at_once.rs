@@ -35,6 +35,25 @@ impl AtOnce {
         }
     }
 
+    /// How many more at once are asked for next: one, and twice as many as were served the last time, up to a quarter.
+    pub(super) fn next_step(self) -> u32 {
+        let last = match self.failures {
+            0 => self.limit.saturating_sub(self.safe),
+            _ => 0,
+        };
+        last.saturating_mul(2).clamp(1, (self.limit / 4).max(1))
+    }
+
+    /// Asks for this many more, since all up to the limit were served.
+    pub(super) fn raise(&mut self, more: u32) {
+        if self.safe < self.limit {
+            self.failures = 0;
+        }
+        self.safe = self.limit;
+        self.limit = self.limit.saturating_add(more);
+        (self.used, self.served) = (0, 0);
+    }
+
     pub(super) fn give_up(&mut self) {
         *self = Self::UNLIMITED;
     }

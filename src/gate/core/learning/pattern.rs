@@ -246,20 +246,17 @@ impl Pattern {
         }
     }
 
-    /// Allows one more at once after enough calls at the limit.
+    /// Allows more at once after enough calls at the limit.
     fn on_use_of_at_once(&mut self, now: Moment) {
         let at_once = &mut self.at_once;
         at_once.used = at_once.used.saturating_add(1);
+        let more = at_once.next_step();
         let calm = now.since(self.calm_since);
         let price = self.price.floor() * (1 << at_once.failures.min(4));
-        let is_worth = calm / 2 / at_once.limit.saturating_add(1) >= price;
+        let gain = f64::from(more) / (f64::from(at_once.limit) + f64::from(more));
+        let is_worth = (calm / 2).mul_f64(gain) >= price;
         if at_once.used >= at_once.limit.saturating_mul(4) && is_worth {
-            if at_once.safe < at_once.limit {
-                at_once.failures = 0;
-            }
-            at_once.safe = at_once.limit;
-            at_once.limit += 1;
-            (at_once.used, at_once.served) = (0, 0);
+            at_once.raise(more);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What refusals, waits and counters teach, as conversations.
 
 mod answers;
+mod calls_at_once;
 mod drains;
 mod limiters;
 mod liveness;
