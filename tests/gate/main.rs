@@ -11,6 +11,7 @@ mod clock;
 mod concurrency;
 mod cost;
 mod estimate;
+mod far_away;
 mod fast_path;
 mod fleet;
 mod ledger;

@@ -33,17 +33,19 @@ pub(crate) struct GateConfig<'a> {
 }
 
 impl GateConfig<'_> {
-    /// The longest of the declared windows.
-    pub(crate) fn longest_window(&self) -> Option<DeclaredRate> {
-        let quotas = self.quotas.iter().chain(self.plans);
-        let windows = quotas.filter_map(|quota| {
-            Some(DeclaredRate {
-                calls: quota.limit(),
-                length: quota.window()?,
-                burst: quota.most_at_once(),
-            })
-        });
-        windows.max_by_key(|window| window.length)
+    /// The longest of the declared windows, and the burst of the one that refills soonest.
+    pub(crate) fn declared_rate(&self) -> Option<DeclaredRate> {
+        let quotas = || self.quotas.iter().chain(self.plans);
+        let windows = quotas().filter_map(|quota| Some((quota.limit(), quota.window()?)));
+        let (calls, length) = windows.max_by_key(|(_, length)| *length)?;
+        let bursts = quotas().filter_map(Quota::burst_and_refill);
+        let (burst, refills_in) = bursts.min_by_key(|(_, refills_in)| *refills_in)?;
+        Some(DeclaredRate {
+            calls,
+            length,
+            burst,
+            refills_in,
+        })
     }
 
     /// A hash of the declared quotas, the same within one process.

@@ -154,7 +154,7 @@ impl Limits {
         intervals.max()
     }
 
-    /// When the first slot of a declared window is free, and how long the window is.
+    /// When the first slot of a declared window is free, or now if all are, and how long the window is.
     /// Of several windows it is the one of as many calls as are `published`; `None` if that is not clear.
     pub(crate) fn first_end(
         &mut self,
@@ -170,7 +170,7 @@ impl Limits {
         let mut windows = self.windows.iter_mut();
         let window = windows.find(|window| !window.is_burst_window() && same(window))?;
         let length = window.length();
-        window.first_end(now).map(|end| (end, length))
+        Some((window.first_end(now).unwrap_or(now), length))
     }
 
     /// Whether there can ever be enough for this cost. If not, returns how much there is.

@@ -86,8 +86,8 @@ impl Core {
             cooldown: Cooldown::default(),
             budget: RetryLedger::default(),
             learner: match config.counts_costs {
-                true => Learner::counting_costs(config.longest_window()),
-                false => Learner::new(config.cold_start, config.longest_window()),
+                true => Learner::counting_costs(config.declared_rate()),
+                false => Learner::new(config.cold_start, config.declared_rate()),
             },
             limits: Limits::of(config),
             declared_end: DeclaredEnd::default(),

@@ -233,12 +233,14 @@ impl Quota {
         self.slack
     }
 
-    /// How many calls of a window a server allows at once. One that counts by a sliding counter allows all of them.
-    pub(crate) fn most_at_once(&self) -> u32 {
-        match self.spread {
-            Spread::Bursts(calls) => calls.min(self.limit),
-            Spread::Anyhow | Spread::Evenly => self.limit,
-        }
+    /// How many calls of a window a server allows at once, and how long it takes until it allows as many again.
+    /// One that counts by a sliding counter allows all of them.
+    pub(crate) fn burst_and_refill(&self) -> Option<(u32, Duration)> {
+        let window = self.window?;
+        Some(match self.spread {
+            Spread::Bursts(calls) if calls < self.limit => (calls, window / self.limit * calls),
+            _ => (self.limit, window),
+        })
     }
 
     /// How the calls of a window may lie in it.

@@ -178,7 +178,12 @@ proptest! {
         hangs: bool,
     ) {
         let mut world = AnyServer::new(declared.and_then(|(calls, length, burst)| {
-            let declared = DeclaredRate { calls, length, burst };
+            let declared = DeclaredRate {
+                calls,
+                length,
+                burst,
+                refills_in: length / 7,
+            };
             (!length.is_zero()).then_some(declared)
         }));
         for step in steps {
