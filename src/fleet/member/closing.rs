@@ -12,11 +12,8 @@ use crate::time::{Moment, later};
 impl MemberState {
     pub(super) fn on_close(&mut self, closed_for: Duration, reason: CloseReason, now: Moment) {
         let heard = self.with_suspensions(now);
-        self.tell_closing(OwnClosing {
-            until: later(heard, closed_for),
-            heard,
-            is_refusal: reason == CloseReason::Refusal,
-        });
+        let is_refusal = reason == CloseReason::Refusal;
+        self.tell_closing(OwnClosing::new(later(heard, closed_for), heard, is_refusal));
         self.close_until(later(now, closed_for));
     }
 
@@ -67,10 +64,14 @@ impl MemberState {
         (is_recent || !told.remaining.is_zero()).then_some((closing, told))
     }
 
-    /// Lets a closing be told again that an exchange has told to which there is no reply.
+    /// Lets a closing be told again that an exchange has told, and that the ledger may not have noted.
     pub(super) fn tell_closing_again(&mut self, lost: &OnItsWay, now: Moment) {
+        self.tell_while_it_lasts(lost.closing.map(|(closing, _)| closing), now);
+    }
+
+    fn tell_while_it_lasts(&mut self, closing: Option<OwnClosing>, now: Moment) {
         let now = self.with_suspensions(now);
-        if let Some((closing, _)) = lost.closing.filter(|(closing, _)| closing.until > now) {
+        if let Some(closing) = closing.filter(|closing| closing.until() > now) {
             self.tell_closing(closing);
         }
     }
@@ -78,20 +79,29 @@ impl MemberState {
     /// Notes what a reply says about closings, and about users who have opened the scope.
     pub(super) fn on_closing_told(&mut self, sent: &OnItsWay, reply: &Reply, now: Moment) {
         let is_noted = reply.state != ReplyState::Late;
+        let is_done = reply.state == ReplyState::Done;
         let was_known = self.known.members > 0;
         let is_opened = was_known && reply.reopened > self.known.reopened && !sent.reopens;
         // Or the ledger has not noted a closing, since it is older than an opening.
         let told = sent.closing.map(|(_, told)| told.remaining);
-        let is_too_old = reply.state == ReplyState::Done
-            && reply.reopened > 0
-            && told.is_some_and(|told| reply.closed_for < told);
+        let is_too_old =
+            is_done && reply.reopened > 0 && told.is_some_and(|told| reply.closed_for < told);
         self.opens_gates |= is_opened || is_too_old;
+        if !is_done {
+            // One that was late was not noted, and one that has lost its keys only now has not noted it either.
+            self.tell_closing_again(sent, now);
+        } else if is_too_old {
+            let younger = sent.closing.and_then(|(closing, _)| closing.younger());
+            self.tell_while_it_lasts(younger, now);
+        }
 
+        // A ledger that has forgotten something knows less of what was pushed than this member.
+        let is_sure = is_done && reply.reopened >= self.known.reopened;
         let pushed = self.pushed_until.take();
-        if is_opened || is_too_old || sent.reopens && is_noted || sent.doubts_closing {
+        if is_opened || is_too_old || sent.reopens && is_noted || sent.doubts_closing && is_sure {
             // Only what was heard since is left of what this member knows.
             let known = self.with_suspensions(now);
-            let own = self.closing.map(|own| later(now, own.until.since(known)));
+            let own = self.closing.map(|own| later(now, own.until().since(known)));
             self.closed_until = own.max(pushed).unwrap_or(Moment::START);
             // What was pushed may be older than the opening, too. The ledger knew of it before the next exchange.
             self.doubts_closing = pushed.is_some_and(|until| until > now);

@@ -188,8 +188,6 @@ impl MemberState {
                 self.ask_again_at = now;
                 self.asked = self.asked.or(sent.asked);
                 self.standing = Standing::Leased;
-                // One that has lost its keys only now has not noted it.
-                self.tell_closing_again(&sent, now);
             }
             // It was told all, and asks again: it cannot remember.
             ReplyState::TellAll => self.go_alone(&sent, Some(Self::AFTER_ERROR), now),
