@@ -18,12 +18,12 @@ impl MemberState {
     }
 
     /// Opens the scope, since the user says so, and lets the next exchange tell it.
-    pub(super) fn on_reopen(&mut self) {
+    pub(super) fn on_reopen(&mut self, now: Moment) {
         self.closed_until = Moment::START;
         self.pushed_until = None;
         self.closing = None;
         self.counter = None;
-        self.reopens = true;
+        self.reopens = Some(self.with_suspensions(now));
         self.wakes_gates = true;
         if let Some(sent) = &mut self.on_its_way {
             // It need not be told again if it is lost.
@@ -31,11 +31,19 @@ impl MemberState {
         }
     }
 
+    /// How long ago the ledger is told that the user has opened the scope.
+    ///
+    /// A closing that was heard before may have taken as long to the ledger as an exchange may take.
+    pub(super) fn told_as_opened_ago(&self, opened: Moment, now: Moment) -> Duration {
+        let ago = self.with_suspensions(now).since(opened);
+        ago.saturating_sub(self.settings.timeout)
+    }
+
     /// Notes that another member has closed the scope, by a message that may come before or after a reply.
     ///
     /// Until the ledger was told that the user has opened the scope, what it has published is older than that.
     pub(super) fn on_foreign_close(&mut self, closed_for: Duration, now: Moment) {
-        if self.reopens {
+        if self.reopens.is_some() {
             return;
         }
         let until = later(now, closed_for);
@@ -81,7 +89,7 @@ impl MemberState {
         let is_noted = reply.state != ReplyState::Late;
         let is_done = reply.state == ReplyState::Done;
         let was_known = self.known.members > 0;
-        let is_opened = was_known && reply.reopened > self.known.reopened && !sent.reopens;
+        let is_opened = was_known && reply.reopened > self.known.reopened && sent.reopens.is_none();
         // Or the ledger has not noted a closing, since it is older than an opening.
         let told = sent.closing.map(|(_, told)| told.remaining);
         let is_too_old =
@@ -98,7 +106,8 @@ impl MemberState {
         // A ledger that has forgotten something knows less of what was pushed than this member.
         let is_sure = is_done && reply.reopened >= self.known.reopened;
         let pushed = self.pushed_until.take();
-        if is_opened || is_too_old || sent.reopens && is_noted || sent.doubts_closing && is_sure {
+        let was_opened_here = is_noted && sent.reopens.is_some();
+        if is_opened || is_too_old || was_opened_here || sent.doubts_closing && is_sure {
             // Only what was heard since is left of what this member knows.
             let known = self.with_suspensions(now);
             let own = self.closing.map(|own| later(now, own.until().since(known)));
@@ -107,7 +116,7 @@ impl MemberState {
             self.doubts_closing = pushed.is_some_and(|until| until > now);
         }
         // What its user has opened meanwhile stays open until the ledger knows of that.
-        if !reply.closed_for.is_zero() && !self.reopens {
+        if !reply.closed_for.is_zero() && self.reopens.is_none() {
             self.closed_until = self.closed_until.max(later(now, reply.closed_for));
         }
     }
