@@ -105,6 +105,7 @@ impl Numbers<'_> {
                 age: numbers.micros(),
             }),
             reopens: self.bit(),
+            reopened_ago: self.micros(),
             served: self.small(),
             counter: self.some(|numbers| Counter {
                 limit: numbers.small(),

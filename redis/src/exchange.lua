@@ -55,6 +55,7 @@ for index = 1, said[at] do
 end
 -- An earlier release says no more, or only the first of these.
 local reopens, closing_age, counter_age = said[at + 1] == 1, said[at + 2] or 0, said[at + 3] or 0
+local reopened_ago = said[at + 4] or 0
 
 -- The state -----------------------------------------------------------------------------------------------------------
 
@@ -85,9 +86,9 @@ local COLD_SINCE = 36
 local REOPENED = 37
 -- How far the ledger's time is ahead of the clock, and what it was last.
 local AHEAD, LATEST = 38, 39
--- When users have opened the scope last.
-local REOPENED_AT = 40
-local LAST = REOPENED_AT
+-- When users have opened the scope last, when the youngest closing was heard, and the youngest counter.
+local REOPENED_AT, CLOSED_AT, COUNTED_AT = 40, 41, 42
+local LAST = COUNTED_AT
 local WINDOW_NUMBERS = 7
 
 -- The fields `m:<member>`: a number each, and four for each unit u, at + 4 * u; then when something was granted last.
@@ -100,7 +101,7 @@ local stored = call('HMGET', KEYS[1], 'state', 'm:' .. me)
 local ahead = 0
 local function new_state()
   return { {}, now, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UNLIMITED, UNLIMITED, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ahead, now, 0 }
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ahead, now, 0, 0, 0 }
 end
 local function new_record() return { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } end
 
@@ -418,17 +419,29 @@ if not is_known then
   for _, account in ipairs(told) do has_returned = has_returned or account.settled > 0 or account.confirmed > 0 end
   if has_returned then state[REMEMBERED] = max(state[REMEMBERED], members_known, 1) end
 end
--- A user says that the server serves again: what refusals and counters have taught is wrong.
+-- By a clock by which no less time passes than by any other, however often the clock was set back.
+local function heard_at(age) return max(0, now + ahead - age) end
+-- A user says that the server serves again: what refusals and counters have taught is wrong. A member that was alone, or
+-- heard no reply, says it late: what was heard since the user did it stands.
 if reopens then
-  state[UNTIL], state[CAP], state[ALLOW], state[PROBES], state[GRANTED_AT] = 0, 0, 1, 0, 0
-  if state[QUOTA] > 0 then state[QUOTA], state[COLD_SINCE] = 0, state[SETTLED] end
-  state[REOPENED], state[REOPENED_AT] = state[REOPENED] + 1, now
+  local reopened_at = heard_at(reopened_ago)
+  if state[CLOSED_AT] <= reopened_at then
+    state[UNTIL], state[CAP], state[ALLOW], state[PROBES], state[GRANTED_AT] = 0, 0, 1, 0, 0
+  end
+  if state[QUOTA] > 0 and state[COUNTED_AT] <= reopened_at then
+    state[QUOTA], state[COLD_SINCE] = 0, state[SETTLED]
+  end
+  state[REOPENED], state[REOPENED_AT] = state[REOPENED] + 1, max(state[REOPENED_AT], reopened_at)
 end
--- What a member has heard before that, and says only now, is not noted. One that opens says nothing from before.
-if not reopens then
-  if closing > 0 and max(0, now - closing_age) < state[REOPENED_AT] then note_closing = nil end
-  if max(0, now - counter_age) < state[REOPENED_AT] then has_counter = false end
+-- What a member has heard before that, and says only now, is not noted.
+if note_closing then
+  if heard_at(closing_age) < state[REOPENED_AT] then
+    note_closing = nil
+  else
+    state[CLOSED_AT] = max(state[CLOSED_AT], heard_at(closing_age))
+  end
 end
+if heard_at(counter_age) < state[REOPENED_AT] then has_counter = false end
 if not tells_all then
   for _, account in ipairs(told) do
     if record[M_SETTLED + 4 * account.unit] < account.confirmed then
@@ -491,6 +504,7 @@ if served > 0 and state[ALLOW] > 0 and now >= state[UNTIL] then
   if credit > 0 and state[ALLOW] >= (state[CAP] > 0 and state[CAP] or FULL_SPEED) then state[ALLOW] = 0 end
 end
 if has_counter then
+  state[COUNTED_AT] = max(state[COUNTED_AT], heard_at(counter_age))
   local limit, remaining, resets_in, settled_then, cost = said[11], said[12], said[13], said[14], said[15]
   local resets_at = now + resets_in
   local is_any = state[QUOTA] > 0

@@ -88,6 +88,7 @@ fn flatten(exchange: &Exchange) -> Vec<u64> {
         exchange.reopens.into(),
         micros(closing.unwrap_or_default()),
         micros(counter.unwrap_or_default()),
+        micros(exchange.reopened_ago),
     ]);
     flat.iter()
         .map(|number| (*number).min(MOST_EXACT))

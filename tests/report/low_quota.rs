@@ -225,6 +225,27 @@ async fn a_declared_quota_is_told_where_a_longer_one_of_the_same_limit_is_publis
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_longer_quota_of_the_same_limit_is_none_of_the_declared_one_when_its_reset_is_near() {
+    let diary = Diary::default();
+    let provider = Provider::new("low").quota(Quota::per_hour(40));
+    let layer = RetryLayer::new(provider).observe(Arc::new(diary.clone()));
+    let mock = Mock::new(|nth, _| {
+        let reset = if nth < 20 { "4000" } else { "3000" };
+        let headers = [
+            ("x-ratelimit-limit", "40"),
+            ("x-ratelimit-remaining", "30"),
+            ("x-ratelimit-reset", reset),
+        ];
+        answer(200, &headers, "")
+    });
+    let service = around(&mock, layer);
+    for _ in 0..40 {
+        send(&service, get("https://api.test/")).await.unwrap();
+    }
+    assert_eq!(*diary.1.lock().unwrap(), [Some(secs(3_600))]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn slots_that_are_reserved_for_urgent_calls_are_not_left() {
     let half = [Quota::per_hour(40).reserved_for_urgent(20)];
     assert_eq!(told_of(&half, &[15]).await, []);

@@ -85,14 +85,15 @@ fn exchange() -> impl Strategy<Value = Exchange> {
         prop::bool::weighted(0.03),
         prop_oneof![5 => Just(1_u32), 1 => 0_u32..6],
         0_u32..4,
-        prop::bool::weighted(0.02),
+        (prop::bool::weighted(0.02), age()),
     )
         .prop_map(
-            |(accounts, closing, counter, tells_all, leaves, members_known, served, reopens)| {
+            |(accounts, closing, counter, tells_all, leaves, members_known, served, reopening)| {
                 Exchange {
                     accounts,
                     closing,
-                    reopens,
+                    reopens: reopening.0,
+                    reopened_ago: reopening.1,
                     counter,
                     tells_all,
                     leaves,

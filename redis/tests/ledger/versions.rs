@@ -14,13 +14,26 @@ use crate::store::{SCOPE, said, settled};
 /// upgraded yet. No release has a script to run instead.
 pub(crate) fn before_ages(source: &str) -> String {
     let changes = [
-        ("local LAST = REOPENED_AT", "local LAST = LATEST"),
-        ("ahead, now, 0 }", "ahead, now }"),
+        ("local LAST = COUNTED_AT", "local LAST = LATEST"),
+        ("ahead, now, 0, 0, 0 }", "ahead, now }"),
+        ("if state[CLOSED_AT] <= reopened_at then", "if true then"),
+        (" and state[COUNTED_AT] <= reopened_at then", " then"),
         (
-            ", state[REOPENED_AT] = state[REOPENED] + 1, now",
+            ", state[REOPENED_AT] = state[REOPENED] + 1, max(state[REOPENED_AT], reopened_at)",
             " = state[REOPENED] + 1",
         ),
-        ("\nif not reopens then", "\nif false then"),
+        (
+            "\nif note_closing then\n  if heard_at",
+            "\nif false then\n  if heard_at",
+        ),
+        (
+            "\nif heard_at(counter_age) < state[REOPENED_AT] then",
+            "\nif false then",
+        ),
+        (
+            "state[COUNTED_AT] = max(state[COUNTED_AT], heard_at(counter_age))",
+            "",
+        ),
     ];
     changes
         .iter()
@@ -82,7 +95,7 @@ async fn members_of_other_releases_say_less_or_more() {
     let Some(server) = server::start(&[]) else {
         return;
     };
-    let ends = [(3, 0), (2, 0), (1, 0), (0, 0), (0, 5)];
+    let ends = [(4, 0), (3, 0), (2, 0), (1, 0), (0, 0), (0, 5)];
     for (member, (fewer, more)) in (1..).zip(ends) {
         let ledger = RedisLedger::over(OtherMembers {
             connection: Mutex::new(server.connection()),

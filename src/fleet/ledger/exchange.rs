@@ -30,6 +30,8 @@ pub struct Exchange {
     pub closing: Option<ScopeClosing>,
     /// Whether its user has opened the scope since its last exchange: before `closing`, and whatever has closed it.
     pub reopens: bool,
+    /// How long ago it did so last. Rounded down. What any member has heard since stands.
+    pub reopened_ago: Duration,
     /// How many of its calls were served since its last exchange.
     pub served: u32,
     /// What the youngest answer said is left of a published quota.

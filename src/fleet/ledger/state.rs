@@ -57,9 +57,13 @@ pub struct LedgerState {
     /// How often users have opened the scope.
     #[cfg_attr(feature = "file", serde(default))]
     reopened: u64,
-    /// When they did so last.
+    /// When they did so last, when the youngest closing was heard, and the youngest counter: by the fastest clock.
     #[cfg_attr(feature = "file", serde(default))]
     reopened_at: u64,
+    #[cfg_attr(feature = "file", serde(default))]
+    closed_at: u64,
+    #[cfg_attr(feature = "file", serde(default))]
+    counted_at: u64,
     /// Nothing that it knows matters after this.
     #[cfg(feature = "file")]
     #[serde(default)]
@@ -110,7 +114,7 @@ impl LedgerState {
             Some(_) => {}
         }
         if exchange.reopens {
-            self.reopen(now);
+            self.reopen(exchange.reopened_ago);
         }
         let has_returned = record.is_none() && remembers(exchange);
         if !exchange.tells_all && knows_less(record.as_ref(), exchange, &terms) {
@@ -130,7 +134,8 @@ impl LedgerState {
         record.until = now + terms.lease;
         self.cooldown.on_served(u64::from(exchange.served), now);
         let counter = exchange.counter.as_ref();
-        if let Some(counter) = counter.filter(|counter| self.is_news(counter.age, exchange, now)) {
+        if let Some(counter) = counter.filter(|counter| self.is_news(counter.age)) {
+            self.counted_at = self.counted_at.max(self.heard_at(counter.age));
             let cost = self.accounts[COST];
             PublishedQuota::on_counter(
                 &mut self.published,
@@ -204,27 +209,35 @@ impl LedgerState {
     }
 
     /// Opens the scope, whatever has closed it: what refusals and counters have taught is wrong.
-    fn reopen(&mut self, now: u64) {
+    ///
+    /// A member that was alone, or heard no reply, says it late: what was heard since the user did it stands.
+    fn reopen(&mut self, ago: Duration) {
+        let reopened_at = self.heard_at(ago);
         self.reopened += 1;
-        self.reopened_at = now;
-        self.cooldown.reopen();
-        if self.published.take().is_some() {
+        self.reopened_at = self.reopened_at.max(reopened_at);
+        if self.closed_at <= reopened_at {
+            self.cooldown.reopen();
+        }
+        if self.counted_at <= reopened_at && self.published.take().is_some() {
             self.begin_cold_start();
         }
     }
 
     /// Whether a member has heard this after the last opening by a user: a member that was alone may say it late.
-    /// One that opens says nothing from before.
-    fn is_news(&self, age: Duration, exchange: &Exchange, now: u64) -> bool {
-        exchange.reopens || now.saturating_sub(micros(age)) >= self.reopened_at
+    fn is_news(&self, age: Duration) -> bool {
+        self.heard_at(age) >= self.reopened_at
+    }
+
+    fn heard_at(&self, age: Duration) -> u64 {
+        self.clock.fastest().saturating_sub(micros(age))
     }
 
     fn note_closing(&mut self, exchange: &Exchange, terms: &Terms, now: u64) {
         let closing = exchange.closing.as_ref();
-        let Some(closing) = closing.filter(|closing| self.is_news(closing.age, exchange, now))
-        else {
+        let Some(closing) = closing.filter(|closing| self.is_news(closing.age)) else {
             return;
         };
+        self.closed_at = self.closed_at.max(self.heard_at(closing.age));
         if closing.is_refusal {
             let learned = self.fullest_window(terms, now);
             self.cooldown.on_refusal(learned, now);

@@ -12,21 +12,18 @@ use crate::time::{Moment, later};
 impl MemberState {
     pub(super) fn on_close(&mut self, closed_for: Duration, reason: CloseReason, now: Moment) {
         let heard = self.with_suspensions(now);
-        self.tell_closing(OwnClosing {
-            until: later(heard, closed_for),
-            heard,
-            is_refusal: reason == CloseReason::Refusal,
-        });
+        let is_refusal = reason == CloseReason::Refusal;
+        self.tell_closing(OwnClosing::new(later(heard, closed_for), heard, is_refusal));
         self.close_until(later(now, closed_for));
     }
 
     /// Opens the scope, since the user says so, and lets the next exchange tell it.
-    pub(super) fn on_reopen(&mut self) {
+    pub(super) fn on_reopen(&mut self, now: Moment) {
         self.closed_until = Moment::START;
         self.pushed_until = None;
         self.closing = None;
         self.counter = None;
-        self.reopens = true;
+        self.reopens = Some(self.with_suspensions(now));
         self.wakes_gates = true;
         if let Some(sent) = &mut self.on_its_way {
             // It need not be told again if it is lost.
@@ -34,11 +31,19 @@ impl MemberState {
         }
     }
 
+    /// How long ago the ledger is told that the user has opened the scope.
+    ///
+    /// A closing that was heard before may have taken as long to the ledger as an exchange may take.
+    pub(super) fn told_as_opened_ago(&self, opened: Moment, now: Moment) -> Duration {
+        let ago = self.with_suspensions(now).since(opened);
+        ago.saturating_sub(self.settings.timeout)
+    }
+
     /// Notes that another member has closed the scope, by a message that may come before or after a reply.
     ///
     /// Until the ledger was told that the user has opened the scope, what it has published is older than that.
     pub(super) fn on_foreign_close(&mut self, closed_for: Duration, now: Moment) {
-        if self.reopens {
+        if self.reopens.is_some() {
             return;
         }
         let until = later(now, closed_for);
@@ -67,10 +72,14 @@ impl MemberState {
         (is_recent || !told.remaining.is_zero()).then_some((closing, told))
     }
 
-    /// Lets a closing be told again that an exchange has told to which there is no reply.
+    /// Lets a closing be told again that an exchange has told, and that the ledger may not have noted.
     pub(super) fn tell_closing_again(&mut self, lost: &OnItsWay, now: Moment) {
+        self.tell_while_it_lasts(lost.closing.map(|(closing, _)| closing), now);
+    }
+
+    fn tell_while_it_lasts(&mut self, closing: Option<OwnClosing>, now: Moment) {
         let now = self.with_suspensions(now);
-        if let Some((closing, _)) = lost.closing.filter(|(closing, _)| closing.until > now) {
+        if let Some(closing) = closing.filter(|closing| closing.until() > now) {
             self.tell_closing(closing);
         }
     }
@@ -78,26 +87,36 @@ impl MemberState {
     /// Notes what a reply says about closings, and about users who have opened the scope.
     pub(super) fn on_closing_told(&mut self, sent: &OnItsWay, reply: &Reply, now: Moment) {
         let is_noted = reply.state != ReplyState::Late;
+        let is_done = reply.state == ReplyState::Done;
         let was_known = self.known.members > 0;
-        let is_opened = was_known && reply.reopened > self.known.reopened && !sent.reopens;
+        let is_opened = was_known && reply.reopened > self.known.reopened && sent.reopens.is_none();
         // Or the ledger has not noted a closing, since it is older than an opening.
         let told = sent.closing.map(|(_, told)| told.remaining);
-        let is_too_old = reply.state == ReplyState::Done
-            && reply.reopened > 0
-            && told.is_some_and(|told| reply.closed_for < told);
+        let is_too_old =
+            is_done && reply.reopened > 0 && told.is_some_and(|told| reply.closed_for < told);
         self.opens_gates |= is_opened || is_too_old;
+        if !is_done {
+            // One that was late was not noted, and one that has lost its keys only now has not noted it either.
+            self.tell_closing_again(sent, now);
+        } else if is_too_old {
+            let younger = sent.closing.and_then(|(closing, _)| closing.younger());
+            self.tell_while_it_lasts(younger, now);
+        }
 
+        // A ledger that has forgotten something knows less of what was pushed than this member.
+        let is_sure = is_done && reply.reopened >= self.known.reopened;
         let pushed = self.pushed_until.take();
-        if is_opened || is_too_old || sent.reopens && is_noted || sent.doubts_closing {
+        let was_opened_here = is_noted && sent.reopens.is_some();
+        if is_opened || is_too_old || was_opened_here || sent.doubts_closing && is_sure {
             // Only what was heard since is left of what this member knows.
             let known = self.with_suspensions(now);
-            let own = self.closing.map(|own| later(now, own.until.since(known)));
+            let own = self.closing.map(|own| later(now, own.until().since(known)));
             self.closed_until = own.max(pushed).unwrap_or(Moment::START);
             // What was pushed may be older than the opening, too. The ledger knew of it before the next exchange.
             self.doubts_closing = pushed.is_some_and(|until| until > now);
         }
         // What its user has opened meanwhile stays open until the ledger knows of that.
-        if !reply.closed_for.is_zero() && !self.reopens {
+        if !reply.closed_for.is_zero() && self.reopens.is_none() {
             self.closed_until = self.closed_until.max(later(now, reply.closed_for));
         }
     }

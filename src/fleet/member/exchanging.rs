@@ -23,7 +23,7 @@ impl MemberState {
             Standing::Alone(alone) => return alone.next_try.max(now),
             Standing::Joining | Standing::Leased => {}
         }
-        if self.closing.is_some() || self.reopens || self.doubts_closing {
+        if self.closing.is_some() || self.reopens.is_some() || self.doubts_closing {
             return now;
         }
         let mut next = later(self.last_exchange, self.settings.lease / 4);
@@ -84,7 +84,8 @@ impl MemberState {
         });
         let accounts: Vec<_> = accounts.collect();
         let closing = self.closing_to_tell(now);
-        let reopens = std::mem::take(&mut self.reopens);
+        let reopens = self.reopens.take();
+        let reopened_ago = reopens.map(|opened| self.told_as_opened_ago(opened, now));
         self.on_its_way = Some(OnItsWay {
             sequence: self.sequence,
             sent: self.with_suspensions(now),
@@ -107,7 +108,8 @@ impl MemberState {
             tells_all,
             members_known: self.members_known(),
             closing: closing.map(|(_, told)| told),
-            reopens,
+            reopens: reopens.is_some(),
+            reopened_ago: reopened_ago.unwrap_or_default(),
             served: std::mem::take(&mut self.served),
             counter: self.counter_to_tell(now),
             leaves: self.is_leaving,
@@ -188,8 +190,6 @@ impl MemberState {
                 self.ask_again_at = now;
                 self.asked = self.asked.or(sent.asked);
                 self.standing = Standing::Leased;
-                // One that has lost its keys only now has not noted it.
-                self.tell_closing_again(&sent, now);
             }
             // It was told all, and asks again: it cannot remember.
             ReplyState::TellAll => self.go_alone(&sent, Some(Self::AFTER_ERROR), now),
@@ -248,7 +248,7 @@ impl MemberState {
             .iter_mut()
             .for_each(LeaseAccount::tell_all_next);
         self.asked = self.asked.or(sent.asked);
-        self.reopens |= sent.reopens;
+        self.reopens = self.reopens.max(sent.reopens);
         self.doubts_closing |= sent.doubts_closing;
         self.tell_closing_again(sent, now);
     }

@@ -118,7 +118,10 @@ impl<L: LedgerClient> Member for LeasingMember<L> {
     }
 
     fn on_reopen(&self) {
-        self.0.tell(|state, _| state.on_reopen());
+        self.0.tell(|state, now| {
+            state.note_clocks(Clock::default().uptime_and_wall());
+            state.on_reopen(now);
+        });
         // The gates of other layers hold what their own calls have heard.
         self.0.each_gate(GateHandle::reopen);
     }

@@ -38,8 +38,8 @@ pub(super) struct MemberState {
     /// Whether a closing that was pushed may be older than an opening: the next reply says so.
     pub(super) doubts_closing: bool,
     pub(super) closing: Option<OwnClosing>,
-    /// Whether the user has opened the scope, and the ledger was not told.
-    pub(super) reopens: bool,
+    /// When the user has opened the scope, if the ledger was not told. Counts the time that the machine was suspended.
+    pub(super) reopens: Option<Moment>,
     pub(super) served: u32,
     /// What the youngest answer said, and when, counted with the time that the machine was suspended.
     pub(super) counter: Option<(Counter, Moment)>,
@@ -110,7 +110,7 @@ pub(super) struct OnItsWay {
     pub(super) leaves: bool,
     /// What has to be told again if it is lost.
     pub(super) closing: Option<(OwnClosing, ScopeClosing)>,
-    pub(super) reopens: bool,
+    pub(super) reopens: Option<Moment>,
     pub(super) doubts_closing: bool,
     pub(super) asked: Option<u32>,
 }
@@ -137,7 +137,7 @@ impl MemberState {
             pushed_until: None,
             doubts_closing: false,
             closing: None,
-            reopens: false,
+            reopens: None,
             served: 0,
             counter: None,
             published_limit: 0,

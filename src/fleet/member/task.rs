@@ -12,7 +12,7 @@ use crate::time::{Clock, Moment};
 
 /// What the task does next.
 enum TaskStep {
-    Exchange(Exchange),
+    Exchange(Box<Exchange>),
     WaitUntil(Moment),
     End,
 }
@@ -56,7 +56,7 @@ impl<L: LedgerClient> SharedMember<L> {
         if next > now {
             return TaskStep::WaitUntil(next);
         }
-        TaskStep::Exchange(state.begin_exchange(waiting, now))
+        TaskStep::Exchange(Box::new(state.begin_exchange(waiting, now)))
     }
 
     async fn exchange(&self, exchange: &Exchange) {

@@ -98,3 +98,29 @@ async fn a_process_that_was_alone_does_not_close_a_scope_again_that_was_opened_m
     let took = came_back.elapsed();
     assert!(took < secs(3), "{took:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_was_alone_does_not_open_a_scope_that_was_closed_since_its_user_opened_it() {
+    let ledger = TestLedger::new();
+    let mock = Mock::new(|nth, _| match nth {
+        1 | 3 => answer(429, &[("retry-after", DAY)], ""),
+        _ => status(200),
+    });
+    let is_cut = Arc::new(AtomicBool::new(true));
+    let cable = Cable(Connection(Arc::clone(&ledger)), Arc::clone(&is_cut));
+    let (first, gates) = process(&mock, LedgerFleet::new(cable));
+    let (second, _others) = process(&mock, fleet(&ledger));
+    let opened = start(&first, get(URI));
+    tokio::time::sleep(secs(10)).await;
+    gates.reopen(&Scope::origin(&URI.parse().unwrap()));
+    assert_eq!(opened.await.unwrap().unwrap().status(), 200);
+    tokio::time::sleep(secs(10)).await;
+    let _waiting = start(&second, get(URI));
+    tokio::time::sleep(secs(10)).await;
+    is_cut.store(false, Ordering::Relaxed);
+    tokio::time::sleep(secs(1)).await;
+    let _first_waits = start(&first, get(URI));
+    tokio::time::sleep(secs(600)).await;
+    // The second process was refused after the user had opened the scope in the first one.
+    assert_eq!(mock.calls().len(), 3);
+}

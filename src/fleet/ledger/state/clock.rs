@@ -22,4 +22,11 @@ impl SteadyClock {
         self.latest = self.latest.max(now);
         self.latest
     }
+
+    /// A clock by which no less time passes than by any other, however often the clock was set back.
+    ///
+    /// What is as old as it says is not taken for older by it.
+    pub(super) fn fastest(&self) -> u64 {
+        self.latest.saturating_add(self.ahead)
+    }
 }

@@ -19,7 +19,7 @@ fn what_a_user_opens_is_open_at_once_and_the_ledger_is_told() {
     member.on_close(DAY, CloseReason::Refusal, at(10));
     exchange(&mut member, 1, &closed_for(DAY, 0), at(20));
     assert_eq!(member.admit(1, at(30)), Grant::At(DAY - millis(10)));
-    member.on_reopen();
+    member.on_reopen(at(35));
     assert!(member.wakes_gates);
     assert_eq!(member.admit(1, at(40)), Grant::Later);
     assert_eq!(member.next_exchange(at(40)), at(40));
@@ -34,7 +34,7 @@ fn a_reply_from_before_does_not_close_what_a_user_has_opened() {
     let mut member = member();
     exchange(&mut member, 1, &closed_for(DAY, 0), at(0));
     member.begin_exchange(1, at(10));
-    member.on_reopen();
+    member.on_reopen(at(15));
     member.on_reply(&closed_for(DAY, 0), at(20));
     assert_eq!(member.admit(1, at(20)), Grant::Later);
     assert!(exchange(&mut member, 1, &closed_for(Duration::ZERO, 1), at(20)).reopens);
@@ -47,12 +47,13 @@ fn a_closing_that_was_not_told_is_forgotten_and_a_lost_opening_is_told_again() {
     exchange(&mut member, 1, &reply(&[]), at(0));
     member.on_close(DAY, CloseReason::Refusal, at(10));
     member.begin_exchange(1, at(20));
-    member.on_reopen();
+    member.on_reopen(at(20));
     member.on_unreachable(&is_away(), at(20));
     let told = member.begin_exchange(1, at(100));
     assert_eq!((told.reopens, told.closing), (true, None));
     member.on_unreachable(&is_away(), at(100));
-    assert!(member.begin_exchange(1, at(300)).reopens);
+    let told = member.begin_exchange(1, at(300));
+    assert_eq!((told.reopens, told.reopened_ago), (true, millis(30)));
 }
 
 #[test]
@@ -133,7 +134,7 @@ fn a_closing_that_was_heard_before_an_opening_is_over_with_the_next_reply() {
 fn a_late_message_does_not_close_what_a_user_has_opened() {
     let mut member = member();
     exchange(&mut member, 1, &closed_for(DAY, 0), at(0));
-    member.on_reopen();
+    member.on_reopen(at(5));
     member.on_foreign_close(DAY, at(10));
     assert_eq!(member.admit(1, at(10)), Grant::Later);
     member.begin_exchange(1, at(20));
@@ -175,4 +176,98 @@ fn a_member_that_was_alone_says_how_old_its_closing_is_and_opens_if_it_is_too_ol
             None
         );
     }
+}
+
+#[test]
+fn a_shorter_closing_after_an_opening_stands_where_a_longer_one_from_before_does_not() {
+    let mut member = member();
+    fails(&mut member, at(10));
+    member.on_close(DAY, CloseReason::QuotaSpent, at(100));
+    // A user opens the scope elsewhere, and two calls that were on their way are refused after that.
+    member.on_close(millis(50_000), CloseReason::Refusal, at(59_000));
+    member.on_close(millis(20_000), CloseReason::QuotaSpent, at(60_000));
+    let told = exchange(&mut member, 1, &closed_for(Duration::ZERO, 1), at(60_100));
+    assert_eq!(told.closing.unwrap().age, millis(60_000));
+    assert!(member.opens_gates);
+    assert_eq!(member.admit(1, at(60_100)), Grant::At(millis(48_900)));
+    assert_eq!(member.next_exchange(at(60_100)), at(60_100));
+    let noted = closed_for(millis(48_800), 1);
+    let told = exchange(&mut member, 1, &noted, at(60_200))
+        .closing
+        .unwrap();
+    assert_eq!(
+        (told.remaining, told.age, told.is_refusal),
+        (millis(48_800), millis(200), true)
+    );
+    assert_eq!(member.admit(1, at(60_200)), Grant::At(millis(48_800)));
+    assert_eq!(
+        exchange(&mut member, 1, &noted, at(60_300)).closing,
+        None,
+        "it is noted"
+    );
+}
+
+#[test]
+fn a_closing_that_the_ledger_has_not_noted_stands_though_others_have_opened_the_scope() {
+    for state in [ReplyState::Late, ReplyState::TellAll] {
+        let mut member = member();
+        exchange(&mut member, 1, &reply(&[]), at(0));
+        member.on_close(millis(50_000), CloseReason::Refusal, at(100));
+        let opened = Reply {
+            state,
+            ..closed_for(Duration::ZERO, 1)
+        };
+        exchange(&mut member, 1, &opened, at(100));
+        assert_eq!(member.admit(1, at(100)), Grant::At(millis(50_000)));
+        let again = exchange(&mut member, 1, &closed_for(millis(49_000), 1), at(1_100));
+        assert_eq!(again.closing.unwrap().age, millis(1_000), "{state:?}");
+        assert_eq!(member.admit(1, at(1_100)), Grant::At(millis(49_000)));
+    }
+}
+
+#[test]
+fn a_ledger_that_has_forgotten_all_does_not_say_whether_a_closing_of_others_is_over() {
+    let forgotten = [
+        (ReplyState::TellAll, 1),
+        (ReplyState::TellAll, 0),
+        (ReplyState::Done, 0),
+    ];
+    for (state, reopened) in forgotten {
+        let mut member = member();
+        exchange(&mut member, 1, &closed_for(DAY, 0), at(0));
+        member.begin_exchange(1, at(10));
+        member.on_foreign_close(millis(800), at(15));
+        member.on_reply(&closed_for(Duration::ZERO, 1), at(20));
+        let empty = Reply {
+            state,
+            ..closed_for(Duration::ZERO, reopened)
+        };
+        exchange(&mut member, 1, &empty, at(30));
+        exchange(
+            &mut member,
+            1,
+            &closed_for(Duration::ZERO, reopened),
+            at(40),
+        );
+        assert_eq!(member.admit(1, at(40)), Grant::At(millis(775)), "{state:?}");
+    }
+}
+
+#[test]
+fn an_opening_is_told_with_its_age_less_what_a_closing_may_have_taken_to_the_ledger() {
+    let mut member = member();
+    exchange(&mut member, 1, &reply(&[]), at(0));
+    member.on_reopen(at(10));
+    assert_eq!(
+        member.begin_exchange(1, at(10)).reopened_ago,
+        Duration::ZERO
+    );
+    member.on_unreachable(&is_away(), at(260));
+    let told = exchange(&mut member, 1, &closed_for(DAY, 1), at(60_010));
+    assert_eq!(told.reopened_ago, millis(59_750));
+    assert_eq!(
+        member.admit(1, at(60_010)),
+        Grant::At(DAY),
+        "another member was refused meanwhile"
+    );
 }

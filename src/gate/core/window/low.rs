@@ -138,7 +138,10 @@ impl SlidingWindow {
     pub(in crate::gate::core) fn on_published(&mut self, limit: u32, resets_in: Option<Duration>) {
         if limit == self.limit && self.for_urgent == 0 {
             let is_longer = |resets_in| resets_in > self.longest_reset();
-            if !resets_in.is_some_and(is_longer) {
+            if resets_in.is_some_and(is_longer) {
+                // It is that of a longer window still when its reset is near.
+                self.of_another = Some(limit);
+            } else if self.of_another != Some(limit) {
                 self.low = LowWatch::OFF;
             }
         }

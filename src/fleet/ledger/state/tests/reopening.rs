@@ -10,6 +10,12 @@ fn reopens(mut exchange: Exchange) -> Exchange {
     exchange
 }
 
+/// A user has opened it so long ago.
+fn reopened_ago(mut exchange: Exchange, ago: u64) -> Exchange {
+    exchange.reopened_ago = millis(ago);
+    reopens(exchange)
+}
+
 /// A counter with nothing left, as it was heard so long ago.
 fn used_up(age: u64) -> Counter {
     Counter {
@@ -94,8 +100,10 @@ fn a_closing_from_before_an_opening_that_is_told_late_closes_nothing() {
     let younger = told.tell(refused(said(2, 2), 3_000, 60_000));
     assert_eq!(younger.closed_for, millis(3_000));
     // In the exchange that opens, it is what was heard since.
-    let own = told.tell(reopens(refused(said(1, 3), 2_000, 5_000)));
+    let own = told.tell(reopened_ago(refused(said(1, 3), 2_000, 5_000), 5_000));
     assert_eq!(own.closed_for, millis(2_000));
+    let own = told.tell(reopened_ago(refused(said(1, 4), 4_000, 0), 0));
+    assert_eq!(own.closed_for, millis(4_000));
 }
 
 #[test]
@@ -123,4 +131,48 @@ fn a_counter_from_before_an_opening_that_is_told_late_is_not_noted() {
     };
     assert!(!told.tell(counted(2, 1_001)).is_published);
     assert!(told.tell(counted(3, 999)).is_published);
+}
+
+#[test]
+fn a_closing_that_is_younger_than_an_opening_stands_when_that_is_told_late() {
+    let mut told = Told::new();
+    told.tell(said(1, 1).refused(DAY));
+    told.tell(reopens(said(1, 2)));
+    // The reply is lost. Another member sends the probe, and is refused for a day.
+    told.now += 400;
+    told.tell(said(2, 1).refused(DAY));
+    told.now += 100;
+    let again = told.tell(reopened_ago(said(1, 3), 500));
+    assert_eq!((again.closed_for, again.reopened), (millis(DAY - 100), 2));
+    // The user opens it once more.
+    let once_more = told.tell(reopened_ago(said(1, 4), 50));
+    assert_eq!(once_more.closed_for, millis(0));
+    assert_eq!(granted(&told.tell(said(1, 5).needs(3))), [(0, 1)]);
+}
+
+#[test]
+fn a_counter_that_is_younger_than_an_opening_stands_when_that_is_told_late() {
+    let mut told = Told::with(Vec::new());
+    told.now += 1_000;
+    let mut exhausted = said(2, 1);
+    exhausted.counter = Some(used_up(100));
+    told.tell(exhausted);
+    let late = told.tell(reopened_ago(said(1, 1).needs(3), 200));
+    assert!(late.is_published);
+    assert_eq!(granted(&late), []);
+    assert!(!told.tell(reopened_ago(said(1, 2), 50)).is_published);
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_closing_older_than_an_opening() {
+    let mut told = Told::new();
+    told.tell(reopens(said(1, 1)));
+    // The ledger is away for ten minutes, and its clock is set back by as much.
+    told.tell(said(1, 2));
+    told.now -= 1;
+    let refused_meanwhile = told.tell(refused(said(1, 3), DAY, 300_000));
+    assert_eq!(refused_meanwhile.closed_for, millis(0), "by a millisecond");
+    told.now -= 600_000;
+    let refused_meanwhile = told.tell(refused(said(1, 4), DAY, 300_000));
+    assert_eq!(refused_meanwhile.closed_for, millis(DAY));
 }
