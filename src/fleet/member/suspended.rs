@@ -11,7 +11,8 @@ const LEAST: Duration = Duration::from_millis(50);
 impl MemberState {
     /// Notes what both clocks of the system show. Where the wall clock has gone further, the lease is shorter by that.
     ///
-    /// A wall clock that is set ahead looks the same, and costs one exchange.
+    /// A wall clock that is set ahead looks the same: it costs one exchange, and a closing that
+    /// is not told yet is told as shorter by that.
     pub(super) fn note_clocks(&mut self, (uptime, wall): (Instant, SystemTime)) {
         let before = self.clocks.replace((uptime, wall));
         let Some((uptime_before, wall_before)) = before else {
