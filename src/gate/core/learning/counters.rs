@@ -72,8 +72,8 @@ impl Counters {
     /// a cycle began, says so only if its window is not over.
     pub(crate) fn promises(&self, in_flight: u32, first: u32) -> bool {
         self.known.as_ref().is_some_and(|known| {
-            let is_of_cycle = known.since.wrapping_sub(first).wrapping_sub(1) < u32::MAX / 2;
-            let is_current = is_of_cycle || known.resets.is_some();
+            let is_of_cycle = || known.since.wrapping_sub(first).wrapping_sub(1) < u32::MAX / 2;
+            let is_current = known.resets.is_some() || is_of_cycle();
             known.told && is_current && known.left(in_flight) > 0
         })
     }
