@@ -27,7 +27,12 @@ fn kept_after(
     let served = Completion::served(Some(counter), Duration::MAX);
     let now = sent + took;
     core.complete(admitted, served, true, now);
-    core.blocked(1, now).map(|kept| kept.until.since(now))
+    let first = core.blocked(1, now).map(|kept| kept.until.since(now));
+    // If nothing says when there is more, one call asks.
+    first.or_else(|| {
+        core.admit(1, 0, now).unwrap();
+        core.blocked(1, now).map(|kept| kept.until.since(now))
+    })
 }
 
 #[test]
@@ -39,4 +44,15 @@ fn a_published_reset_that_no_declared_window_explains_is_kept_though_all_of_its_
     }
     let kept = kept_after(&quotas, 30 * SECOND, Some(10), Some(2 * SECOND));
     assert_eq!(kept, None, "rounded up, it is that of the window");
+}
+
+#[test]
+fn a_counter_of_a_longer_window_is_not_passed_where_a_short_one_is_over_on_the_way() {
+    let quotas = [Quota::per_second(10), Quota::per_hour(100)];
+    for limit in [None, Some(100)] {
+        let kept = kept_after(&quotas, SECOND, limit, None);
+        assert_eq!(kept, Some(2 * SECOND), "{limit:?}");
+    }
+    assert_eq!(kept_after(&quotas, SECOND, Some(10), None), None);
+    assert_eq!(kept_after(&quotas[..1], SECOND, None, None), None);
 }

@@ -177,6 +177,7 @@ fn may_send_beside_another(round_trip: Duration, published: u32) -> bool {
         length: 2 * SECOND,
         burst: 2,
         refills_in: SECOND / 5,
+        is_alone: true,
     };
     let mut learner = Learner::new(None, Some(rate));
     let sent = Moment::now();
