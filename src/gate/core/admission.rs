@@ -45,6 +45,7 @@ impl GateConfig<'_> {
             length,
             burst,
             refills_in,
+            is_alone: quotas().filter_map(Quota::window).count() == 1,
         })
     }
 

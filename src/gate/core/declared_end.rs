@@ -47,9 +47,11 @@ impl DeclaredEnd {
         let published = now + resets_in;
         let end = limits.first_end(counter.limit, now);
         let late = counter.coarseness + round_trip;
-        let Some((declared, window)) =
-            end.filter(|(end, _)| *end < published && *end + late > published)
-        else {
+        let Some((declared, window)) = end.filter(|(end, window)| {
+            // A reset that is further away is of a longer window, however long the answer was on its way.
+            let may_be_its = resets_in <= window.saturating_add(counter.coarseness);
+            may_be_its && *end < published && *end + late > published
+        }) else {
             return;
         };
         counter.resets_in = Some(declared.since(now));

@@ -1,5 +1,7 @@
 //! The short path of an admission beside the long one.
 
+mod far_away;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -124,6 +124,7 @@ impl Cycle {
     /// Takes back a call that was never sent.
     pub(super) fn on_abort(&mut self, ticket: Ticket) {
         self.sent = self.sent.saturating_sub(1);
+        self.asked = self.asked.filter(|asked| *asked != ticket.sequence);
         if ticket.is_extra {
             self.extras.sent = self.extras.sent.saturating_sub(1);
             self.extras.allowed += 1;

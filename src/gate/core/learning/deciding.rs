@@ -86,7 +86,8 @@ impl Learner {
         let is_published = self.counters.resets().is_some();
         let learned = self.pattern.as_deref().filter(|_| !is_published);
         let learned = learned.and_then(Pattern::window);
-        let declared = self.declared.map(|rate| (rate.burst, rate.refills_in));
+        let published = self.counters.limit();
+        let declared = self.declared.map(|rate| rate.window_of(published));
         declared.or(learned).is_some_and(|(limit, length)| {
             2 * self.round_trip() >= length && self.counters.leaves_some_of(limit)
         })

@@ -151,11 +151,8 @@ impl Pattern {
         self.price = lesson.price();
         let is_extra = lesson.only_extras && self.limit.is_some();
         let is_probe = cycle.trial.is_some() || is_extra;
-        // The floor of a bare 429 costs no time if the cycle is not over before it.
-        let closed = lesson.closed_for(round_trip);
-        let is_long_floor = lesson.named().is_none() && closed >= Self::LONG;
-        let is_free = is_long_floor && lesson.age + closed <= self.length.mul_f64(1.02);
-        if !is_probe && !is_free {
+        let refused = cycle.refused + cycle.extras.refused;
+        if !is_probe && !self.is_free(lesson, refused, served, round_trip) {
             self.calm_since = now;
         }
         self.at_once.used = 0;
@@ -183,7 +180,6 @@ impl Pattern {
         }
         if is_probe {
             self.last_probe = now;
-            let refused = cycle.refused + cycle.extras.refused;
             match cycle.trial {
                 Some(short) => {
                     self.trials_refused += refused;
@@ -209,6 +205,16 @@ impl Pattern {
             slowly: true,
             goes_on,
         }
+    }
+
+    /// Whether a refusal costs next to nothing: a single one near the end of what a cycle holds, for the floor of a bare 429
+    /// that is over before the cycle. Many that are refused together show that the limit is wrong.
+    fn is_free(&self, lesson: &Lesson, refused: u32, served: u32, round_trip: RoundTrip) -> bool {
+        let closed = lesson.closed_for(round_trip);
+        let is_long_floor = lesson.named().is_none() && closed >= Self::LONG;
+        let is_near_limit = self.limit.is_some_and(|limit| served >= limit / 2);
+        let opens = lesson.age.saturating_add(closed);
+        is_long_floor && is_near_limit && refused <= 1 && opens <= self.length.mul_f64(1.02)
     }
 
     /// Learns from calls beyond the limit: the limit is right, and its end may be known better.

@@ -32,7 +32,7 @@ pub(super) struct Pattern {
     /// How many calls took a place at once when too many were refused, the last time.
     pub(super) crowd: Option<u32>,
     pub(super) price: Price,
-    /// Since the last refusal that was no probe's.
+    /// Since the last refusal that was no probe's and cost time.
     pub(super) calm_since: Moment,
     pub(super) last_probe: Moment,
     /// Calls that were refused in cycles that were shorter as a trial.

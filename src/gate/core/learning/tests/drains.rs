@@ -273,6 +273,13 @@ fn behind_bare_429s_a_single_worker_tries_a_shorter_cycle_too() {
     );
 }
 
+/// Each refusal closes the gate for a minute of ten, and costs no time. They are few all the same.
+#[test]
+fn behind_bare_429s_a_window_of_ten_minutes_is_not_asked_again_and_again() {
+    let window = FixedWindow::of(100, 10 * MINUTE);
+    within(&QueueWorld::of(window, Wording::Bare429), 1.6, 0.15);
+}
+
 #[test]
 fn a_bare_503_of_a_limiter_is_waited_out() {
     within(&QueueWorld::of(two_seconds(), Wording::Bare503), 1.15, 0.10);

@@ -183,6 +183,7 @@ proptest! {
                 length,
                 burst,
                 refills_in: length / 7,
+                is_alone: burst % 2 == 0,
             };
             (!length.is_zero()).then_some(declared)
         }));

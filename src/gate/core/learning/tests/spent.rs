@@ -85,6 +85,18 @@ fn if_it_is_refused_a_cycle_holds_what_is_sent_until_nothing_is_left() {
 }
 
 #[test]
+fn a_call_that_is_never_sent_has_asked_nothing() {
+    let (mut gate, start) = LearningGate::spent_after_5_of_20();
+    gate.now = start + 3 * SECOND;
+    let asks = gate.send(1_000);
+    gate.learner.on_abort(1, asks[0], gate.now);
+    gate.in_flight = 0;
+    gate.now = start + 11 * SECOND;
+    assert_eq!(gate.send(1_000).len(), 1);
+    assert_eq!(gate.learned().0, 5, "what was sent until nothing was left");
+}
+
+#[test]
 fn if_all_came_back_at_once_a_cycle_begins_with_it() {
     let (mut gate, start) = LearningGate::spent_after_5_of_20();
     gate.now = start + 3 * SECOND;
@@ -177,6 +189,7 @@ fn may_send_beside_another(round_trip: Duration, published: u32) -> bool {
         length: 2 * SECOND,
         burst: 2,
         refills_in: SECOND / 5,
+        is_alone: true,
     };
     let mut learner = Learner::new(None, Some(rate));
     let sent = Moment::now();
