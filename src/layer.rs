@@ -338,11 +338,10 @@ impl RetryLayer {
     /// It is told of
     /// - each quota that the server publishes with its limit, again when there was more in between;
     /// - each declared [`Quota`](crate::Quota) with a window of five minutes or longer, again after half of it was
-    ///   free. Shorter windows, [paced](crate::Quota::paced) quotas and those with smaller
-    ///   [bursts](crate::Quota::burst) have room again soon, and are empty by design. What is
-    ///   [reserved for urgent calls](crate::Quota::reserved_for_urgent) is not left for the others. Where nothing is, a
-    ///   quota that the server publishes with the same limit is told as published, not twice. In a fleet, only what this
-    ///   process has sent counts.
+    ///   free. Shorter windows, [paced](crate::Quota::paced) quotas and those with smaller [bursts](crate::Quota::burst)
+    ///   have room again soon, and are empty by design. What is [reserved](crate::Quota::reserved_for_urgent) for urgent
+    ///   calls does not count as left. A quota of which nothing is reserved is told once if the server publishes it, too.
+    ///   In a fleet, only what this process has sent counts.
     ///
     /// # Default
     ///

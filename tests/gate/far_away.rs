@@ -81,3 +81,39 @@ async fn a_bucket_that_has_refilled_on_the_way_is_not_held_by_its_counter() {
     // At least 10 s, and 163 s if each answer is waited for.
     assert!(took < 25, "{took}");
 }
+
+/// Serves 20 calls in each 2 s, takes 2 s for each, and publishes a counter without a reset.
+fn windows_of_two_seconds() -> Mock {
+    let window = Mutex::new((Instant::now(), 0u32));
+    Mock::new(move |_, _| {
+        let mut window = window.lock().unwrap();
+        let now = Instant::now();
+        if window.1 == 0 || now >= window.0 + secs(2) {
+            *window = (now, 0);
+        }
+        window.1 += 1;
+        let left = 20u32.saturating_sub(window.1).to_string();
+        let limit = ("x-ratelimit-limit", "20");
+        match window.1 <= 20 {
+            true => answer(200, &[limit, ("x-ratelimit-remaining", &*left)], ""),
+            false => answer(429, &[limit, ("retry-after", "2")], ""),
+        }
+    })
+    .taking(secs(2))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_counter_of_a_window_that_is_over_when_it_arrives_binds_no_call() {
+    let declared = Provider::new("published").quota(Quota::new(20, secs(2)));
+    for (provider, most) in [(declared, 25), (Provider::new("published"), 45)] {
+        let mock = windows_of_two_seconds();
+        let service = around(&mock, RetryLayer::new(provider));
+        let begun = Instant::now();
+        let calls: Vec<_> = (0..200).map(|_| start(&service, get(URI))).collect();
+        for call in calls {
+            assert_eq!(call.await.unwrap().unwrap().status(), 200);
+        }
+        // At least 20 s, and 38 s if each window is waited for and then its answers.
+        assert!(begun.elapsed() < secs(most), "{:?}", begun.elapsed());
+    }
+}

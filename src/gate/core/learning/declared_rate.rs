@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-/// The longest of the declared windows, and what may be sent at once.
+/// The longest of the declared windows, and the one that refills soonest, of which a counter may speak.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DeclaredRate {
     pub(crate) calls: u32,
     pub(crate) length: Duration,
-    /// How many of the calls may be sent at once.
+    /// How many calls the latter allows at once.
     pub(crate) burst: u32,
-    /// How long it takes until as many may be again.
+    /// How long it takes until it allows as many again.
     pub(crate) refills_in: Duration,
     /// Whether no other window is declared.
     pub(crate) is_alone: bool,

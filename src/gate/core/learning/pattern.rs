@@ -47,7 +47,7 @@ pub(super) struct Pattern {
     pub(super) grown: u32,
     pub(super) has_asked_for_more: bool,
     pub(super) growth: Growth,
-    early_asks: EarlyAsks,
+    pub(super) early_asks: EarlyAsks,
     /// By how much the server opens later than it says.
     pub(super) understated: Duration,
     /// Whether the last refusal named an end before the shortest length that is possible.
@@ -75,9 +75,9 @@ pub(super) struct Growth {
 
 /// What became of calls that asked for more after a counter had said that nothing is left.
 #[derive(Clone, Copy, Debug, Default)]
-struct EarlyAsks {
+pub(super) struct EarlyAsks {
     /// How many in a row have shown that places do not become free one by one.
-    useless: u32,
+    pub(super) useless: u32,
     /// The number of the last cycle in which one has.
     last: u32,
 }

@@ -182,6 +182,51 @@ fn after_each_refusal_no_call_asks_for_twice_as_many_cycles_until_one_is_served(
     );
 }
 
+#[test]
+fn a_cycle_that_begins_since_all_is_back_tries_no_shorter_length() {
+    let (mut gate, start) = LearningGate::spent_after_5_of_20();
+    gate.learner.cycle.ends_early = Some(8 * SECOND);
+    gate.now = start + 3 * SECOND;
+    let asks = gate.send(1_000);
+    gate.serve_leaving(&asks, 19);
+    assert!(gate.learner.cycle.start > start, "another cycle");
+    assert_eq!(gate.learner.cycle.trial, None);
+}
+
+#[test]
+fn while_a_refusal_is_not_learned_from_no_counter_begins_a_cycle() {
+    let (mut gate, start) = LearningGate::spent_after_5_of_20();
+    gate.now = start + 3 * SECOND;
+    let first = gate.send(1_000);
+    gate.now += 3 * SECOND;
+    let second = gate.send(1_000);
+    assert_eq!((first.len(), second.len()), (1, 1), "the first one hangs");
+    gate.answer(&first, 0, RefusalWait::Named(SECOND));
+    gate.serve_leaving(&second, 19);
+    assert_eq!(gate.learner.cycle.start, start);
+}
+
+#[test]
+fn after_a_call_that_asked_was_served_another_may_ask_at_once() {
+    let (mut gate, start) = LearningGate::spent_after_5_of_20();
+    gate.now = start + 3 * SECOND;
+    let asks = gate.send(1_000);
+    gate.learner.pattern.as_mut().unwrap().on_useless_ask();
+    gate.serve_leaving(&asks, 3);
+    assert_eq!(gate.learner.pattern.unwrap().early_asks.useless, 0);
+}
+
+#[test]
+fn none_asks_before_the_first_call_of_the_last_window_is_back() {
+    let (mut pattern, mut cycle) = five_of_20(NAMED);
+    let before = cycle.start;
+    cycle.start = before + 5 * SECOND;
+    (0..20).for_each(|_| pattern.on_admit(0, before));
+    let asks = pattern.on_counter_spent(&mut cycle, RoundTrip::default());
+    assert!(asks >= before + 10 * SECOND, "it is 7.5 s by the part");
+    assert!(asks < before + SECOND * 101 / 10);
+}
+
 /// 20 calls in 2 s are declared, of which two may be sent at once, and a call takes this long.
 fn may_send_beside_another(round_trip: Duration, published: u32) -> bool {
     let rate = DeclaredRate {
