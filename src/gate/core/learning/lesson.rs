@@ -183,7 +183,9 @@ impl Pattern {
             match cycle.trial {
                 Some(short) => {
                     self.trials_refused += refused;
-                    self.note_too_short(short, self.limit.unwrap_or(1), now);
+                    // With all served calls before the first refusal, it is clear how many there is room for.
+                    let room = (lesson.index >= served).then_some(served);
+                    self.learn_from_trial(short, room, now);
                 }
                 None => {
                     self.extras_refused += refused;
@@ -331,13 +333,7 @@ impl Pattern {
             if std::mem::take(&mut self.growth.is_new) {
                 self.growth.failures += 1;
             }
-            let calls = self.too_short.calls.clamp(1, limit);
-            if served < calls {
-                let part = f64::from(served) / f64::from(calls);
-                self.too_short.length = self.too_short.length.mul_f64(part);
-                self.too_short.calls = served;
-                self.too_short.since = now;
-            }
+            self.scale_too_short(served, now);
             if served < limit / 2 {
                 least = lesson.age; // no window of the limit: the wait is until one more is free
             }
@@ -387,13 +383,5 @@ impl Pattern {
         self.understated = Duration::ZERO;
         self.misses = Misses::default();
         self.forget_calls();
-    }
-
-    fn note_too_short(&mut self, length: Duration, calls: u32, now: Moment) {
-        if length > self.too_short.length {
-            self.too_short.length = length;
-            self.too_short.calls = calls;
-            self.too_short.since = now;
-        }
     }
 }

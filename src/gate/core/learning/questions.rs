@@ -87,6 +87,50 @@ impl Pattern {
         (closed + age + round_trip.mean()).saturating_sub(self.length)
     }
 
+    /// Learns from a shorter cycle in which calls were refused, after as many as there was `room` for, if that is clear.
+    ///
+    /// It was too short, unless it has served more calls in its time than the pattern does: then they are what a cycle of
+    /// this length holds.
+    pub(super) fn learn_from_trial(&mut self, short: Duration, room: Option<u32>, now: Moment) {
+        let limit = self.limit.unwrap_or(1).max(1);
+        let rate = |calls: u32, length: Duration| f64::from(calls) / length.as_secs_f64();
+        let before = rate(limit, self.length);
+        let is_denser = |room: &u32| *room >= limit / 2 && rate(*room, short) >= 1.1 * before;
+        let Some(room) = room.filter(is_denser) else {
+            return self.note_too_short(short, limit, now);
+        };
+        let room = room.min(limit);
+        self.scale_too_short(room, now);
+        if self.too_short.length >= short {
+            self.too_short.length = Duration::ZERO; // it was not too short after all
+        }
+        self.length = short;
+        self.limit = Some(room);
+        (self.is_tested, self.is_confirmed) = (false, false);
+    }
+
+    pub(super) fn note_too_short(&mut self, length: Duration, calls: u32, now: Moment) {
+        if length > self.too_short.length {
+            self.too_short.length = length;
+            self.too_short.calls = calls;
+            self.too_short.since = now;
+        }
+    }
+
+    /// The longest length that is too short is shorter where a cycle holds fewer calls.
+    pub(super) fn scale_too_short(&mut self, served: u32, now: Moment) {
+        let calls = self
+            .too_short
+            .calls
+            .clamp(1, self.limit.unwrap_or(1).max(1));
+        if served < calls {
+            let part = f64::from(served) / f64::from(calls);
+            self.too_short.length = self.too_short.length.mul_f64(part);
+            self.too_short.calls = served;
+            self.too_short.since = now;
+        }
+    }
+
     /// How many calls beyond the limit ask for more in a cycle.
     pub(super) fn extras(
         &mut self,

@@ -273,6 +273,22 @@ fn behind_bare_429s_a_single_worker_tries_a_shorter_cycle_too() {
     );
 }
 
+/// Two windows follow each other within the time that one worker needs for the calls of both, so that a cycle seems to hold
+/// more calls than one of them. What a shorter cycle has served before a refusal shows how many they are.
+#[test]
+fn behind_bare_429s_a_single_worker_learns_from_a_shorter_cycle_that_is_refused() {
+    let window = FixedWindow::aligned(20, 2 * SECOND, SECOND);
+    let world = QueueWorld::of(window, Wording::Bare429);
+    within(
+        &QueueWorld {
+            workers: 1,
+            ..world
+        },
+        5.0,
+        0.03,
+    );
+}
+
 /// Each refusal closes the gate for a minute of ten, and costs no time. They are few all the same.
 #[test]
 fn behind_bare_429s_a_window_of_ten_minutes_is_not_asked_again_and_again() {
