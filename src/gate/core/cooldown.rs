@@ -18,6 +18,12 @@ const LONGEST_BARE: Duration = Duration::from_secs(15 * 60);
 /// The wait after refusals that name none to speak of grows up to this, so that windows of a minute are found out.
 const LONGEST_SHORT: Duration = Duration::from_secs(30);
 
+/// After this many closings in a row, each as long as the server named, the named wait is too short: calls that come too
+/// early may lengthen a block. From then on the gate stays closed for at least 2 s, 4 s and so on.
+const KEPT_IN_VAIN: u32 = 8;
+/// That wait grows up to this, so that a block of a minute ends.
+const LONGEST_BEYOND_NAMED: Duration = Duration::from_secs(64);
+
 /// A closing, as a response asks for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Closing {
@@ -208,7 +214,10 @@ impl Cooldown {
 
     fn wait_length(&self, closing: &Closing) -> Duration {
         let wait = match closing.wait {
-            Wait::Named(wait) => closing.max_wait.map_or(wait, |most| wait.min(most)),
+            Wait::Named(wait) => {
+                let wait = wait.max(self.beyond_named(closing));
+                closing.max_wait.map_or(wait, |most| wait.min(most))
+            }
             Wait::Bare(least) => self.doubled(least, LONGEST_BARE),
             Wait::Short(least) => self.doubled(least, LONGEST_SHORT),
         };
@@ -219,8 +228,17 @@ impl Cooldown {
 
     /// Doubled with each closing in a row, up to the longest.
     fn doubled(&self, least: Duration, longest: Duration) -> Duration {
-        let doublings = self.streak.saturating_sub(1).min(31);
-        least.saturating_mul(1 << doublings).min(longest.max(least))
+        doubled(least, self.streak.saturating_sub(1), longest)
+    }
+
+    /// How long a refusal closes the gate at least whose named wait was kept in vain.
+    fn beyond_named(&self, closing: &Closing) -> Duration {
+        match self.streak.checked_sub(KEPT_IN_VAIN) {
+            Some(more @ 1..) if closing.refused => {
+                doubled(Duration::from_secs(1), more, LONGEST_BEYOND_NAMED)
+            }
+            _ => Duration::ZERO,
+        }
     }
 
     /// Whether a call of this generation asks if the limit is lifted.
@@ -253,6 +271,13 @@ impl Cooldown {
         let opened = self.closed.as_ref().map(|closed| closed.until + grows);
         opened.is_none_or(|forgotten| forgotten <= now)
     }
+}
+
+/// Doubled this number of times, up to the longest.
+fn doubled(least: Duration, times: u32, longest: Duration) -> Duration {
+    least
+        .saturating_mul(1 << times.min(31))
+        .min(longest.max(least))
 }
 
 /// Closes until the later of both moments.

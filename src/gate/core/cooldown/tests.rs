@@ -60,6 +60,37 @@ fn a_bare_wait_doubles_with_every_closing_up_to_15_minutes() {
 }
 
 #[test]
+fn a_named_wait_that_was_kept_in_vain_eight_times_is_lengthened_up_to_a_minute() {
+    let mut now = Moment::now();
+    let mut cooldown = Cooldown::default();
+    let mut close = |named, max_wait| {
+        let wait = Wait::Named(Duration::from_secs(named));
+        let closing = Closing {
+            max_wait,
+            ..closing(now, wait)
+        };
+        let opens = cooldown.close(cooldown.generation(), closing, 0).gate;
+        let seconds = (opens - now).as_secs();
+        now = opens;
+        if named == 0 {
+            cooldown.on_success(cooldown.generation());
+        }
+        seconds
+    };
+    let seconds = [1; 15].map(|named| close(named, None));
+    assert_eq!(seconds, [1, 1, 1, 1, 1, 1, 1, 1, 2, 4, 8, 16, 32, 64, 64]);
+    assert_eq!(close(90, None), 90, "a longer wait stands");
+    let probe_after = Some(Duration::from_secs(5));
+    assert_eq!(
+        close(1, probe_after),
+        5,
+        "a probe is sent when it has to be"
+    );
+    assert_eq!(close(0, None), 64, "and then a call is served");
+    assert_eq!(close(1, None), 1);
+}
+
+#[test]
 fn an_accepted_answer_between_closings_ends_the_growth() {
     let now = Moment::now();
     let mut cooldown = Cooldown::default();
