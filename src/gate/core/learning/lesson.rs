@@ -189,6 +189,7 @@ impl Pattern {
                 }
                 None => {
                     self.extras_refused += refused;
+                    self.questions_after_fall = self.questions_after_fall.saturating_sub(1);
                     self.learn_from_extras(lesson, cycle, served, round_trip);
                 }
             }
@@ -335,6 +336,7 @@ impl Pattern {
             }
             self.scale_too_short(served, now);
             if served < limit / 2 {
+                self.questions_after_fall = 2;
                 least = lesson.age; // no window of the limit: the wait is until one more is free
             }
             if most.is_some_and(|most| most < self.too_short.length) {

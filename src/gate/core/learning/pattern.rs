@@ -39,6 +39,8 @@ pub(super) struct Pattern {
     pub(super) trials_refused: u32,
     /// Calls beyond the limit that were refused, with those beside them.
     pub(super) extras_refused: u32,
+    /// How many questions for more may go beyond the budget, since the limit fell by more than half: perhaps too far.
+    pub(super) questions_after_fall: u32,
     /// The last cycle in which calls were served.
     pub(super) before: Cycle,
     cycles: u32,
@@ -121,6 +123,7 @@ impl Pattern {
             last_probe: now,
             trials_refused: 0,
             extras_refused: 0,
+            questions_after_fall: 0,
             before,
             cycles: 0,
             misses: Misses::default(),

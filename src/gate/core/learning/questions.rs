@@ -151,7 +151,8 @@ impl Pattern {
         let since = now.since(self.calm_since.max(self.last_probe));
         let price = self.probe_price(round_trip.mean(), round_trip);
         let is_cheap = price * (1 << self.growth.failures.min(5)) <= since / 25;
-        if self.extras_refused >= served / 50 || !is_cheap {
+        let is_in_budget = self.extras_refused < served / 50 || self.questions_after_fall > 0;
+        if !is_in_budget || !is_cheap {
             return 0;
         }
         if self.grown > limit / 5 {

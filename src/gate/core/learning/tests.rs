@@ -5,6 +5,7 @@ mod calls_at_once;
 mod drains;
 mod limiters;
 mod liveness;
+mod questions;
 mod spent;
 mod unsteady;
 mod world;
