@@ -159,7 +159,7 @@ impl Field {
 
     /// What follows a phrase in the body, as far as it reads as a wait.
     ///
-    /// Letters match in either case. A number may be followed by its unit in words: `reset in 2 minutes`.
+    /// Letters match in either case. Numbers may be followed by their units in words: `reset in 2 minutes and 5 seconds`.
     pub fn after(phrase: impl Into<Text>) -> Field {
         Field::new(Location::After(phrase.into()))
     }
