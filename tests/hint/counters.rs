@@ -282,3 +282,40 @@ fn a_name_that_speaks_of_no_limit_needs_a_counter_of_its_own() {
     nothing(429, "x-password-reset: 60");
     nothing(429, "x-ratelimit-remaining: 0 | x-password-reset: 60");
 }
+
+#[test]
+fn the_order_of_sources_holds_beside_the_21_lines_of_an_api() {
+    let tier = |name: &str, left: u32| {
+        let stem = format!("anthropic-{name}-tokens");
+        format!(
+            "{stem}-limit: 9000 | {stem}-remaining: {left} | {stem}-reset: 2026-01-01T00:00:50Z"
+        )
+    };
+    let counters = [
+        tier("priority-input", 4_000),
+        tier("priority-output", 4_000),
+        tier("fast-input", 4_000),
+        tier("fast-output", 4_000),
+        tier("ratelimit-input", 0),
+        tier("ratelimit-output", 4_000),
+        tier("ratelimit", 4_000),
+        "anthropic-ratelimit-requests-limit: 50".to_owned(),
+        "anthropic-ratelimit-requests-remaining: 49".to_owned(),
+        "anthropic-ratelimit-requests-reset: 2026-01-01T00:00:02Z".to_owned(),
+    ];
+    let counters = counters.join(" | ");
+    let before = format!("retry-after: 12 | {counters}");
+    waits(429, &before, 12_000, "retry-after");
+    waits(
+        429,
+        &format!("{counters} | retry-after: 12"),
+        12_000,
+        "retry-after",
+    );
+    let source = "anthropic-ratelimit-input-tokens-reset";
+    let spent = counters.replace(
+        "ratelimit-input-tokens-reset: 2026-01-01T00:00:50Z",
+        "ratelimit-input-tokens-reset: 2026-01-01T00:00:09Z",
+    );
+    waits(429, &spent, 9_000, source);
+}
