@@ -306,3 +306,29 @@ fn a_duration_is_read_as_go_reads_it() {
     nothing(429, "retry-after: .5");
     nothing(429, "retry-after: 2026-01-01T00:00:30+24:00");
 }
+
+#[test]
+fn a_moment_and_a_time_span_are_read_as_other_languages_print_them() {
+    let counter = "x-ratelimit-remaining: 0 | x-ratelimit-reset";
+    for (printed, millis) in [
+        ("2026-01-01T01:02:00+01:00[Europe/Paris]", 120_000),
+        ("2026-01-01T00:02:00.5Z[UTC]", 120_500),
+        ("2026-01-01 00:02:00 +0000 UTC m=+73.000000001", 120_000),
+        ("1 day, 0:00:30", 86_430_000),
+        ("0:00:30", 30_000),
+    ] {
+        waits(
+            429,
+            &format!("retry-after: {printed}"),
+            millis,
+            "retry-after",
+        );
+        waits(
+            429,
+            &format!("{counter}: {printed}"),
+            millis,
+            "x-ratelimit-reset",
+        );
+    }
+    nothing(429, "retry-after: -1 day, 23:59:30");
+}

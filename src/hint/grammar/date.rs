@@ -212,17 +212,21 @@ fn time_of_day(cursor: &mut Cursor<'_>) -> Option<TimeOfDay> {
     })
 }
 
-/// `Z`, `GMT`, ` UTC`, `+01:00`, `GMT+0100 (Central European Standard Time)`, or nothing, which is UTC.
+/// `Z`, `GMT`, ` UTC`, `+01:00`, `GMT+0100 (Central European Standard Time)`, `+01:00[Europe/Paris]`, or nothing,
+/// which is UTC.
 fn zone(cursor: &mut Cursor<'_>) -> Option<Offset> {
     let _ = cursor.blanks();
     is_utc(cursor.word()).then_some(())?;
     let offset = offset(cursor)?;
     // A name behind the offset adds nothing to it: Go writes `+0100 CET`.
-    if cursor.blanks().is_some() {
+    if cursor.blanks().is_some() && !cursor.0.starts_with(b"m=") {
         let _ = cursor.word();
     }
-    if let [b'(', .., b')'] = cursor.0 {
-        cursor.0 = &[];
+    let _ = cursor.blanks();
+    match cursor.0 {
+        // A zone in words, as JavaScript and Java write it (RFC 9557), or the reading of Go's other clock.
+        [b'(', .., b')'] | [b'[', .., b']'] | [b'm', b'=', b'+' | b'-', ..] => cursor.0 = &[],
+        _ => {}
     }
     Some(offset)
 }

@@ -4,7 +4,8 @@ use super::number::trim;
 
 /// The items of a comma list, none of them empty.
 ///
-/// The comma behind the weekday of a date does not part: what came before it is letters only.
+/// The comma behind the weekday of a date does not part: what came before it is letters only. Nor does that behind the
+/// days of a time span, `1 day, 0:00:30`.
 pub(crate) fn items(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -31,7 +32,9 @@ fn end_of_item(text: &[u8]) -> usize {
         return text.len();
     };
     let before = trim(&text[..first]);
-    if before.is_empty() || !before.iter().all(u8::is_ascii_alphabetic) {
+    let is_weekday = !before.is_empty() && before.iter().all(u8::is_ascii_alphabetic);
+    let is_days = before.ends_with(b" day") || before.ends_with(b" days");
+    if !is_weekday && !is_days {
         return first;
     }
     comma(first + 1).unwrap_or(text.len())
@@ -90,6 +93,7 @@ mod tests {
             "30, Thu, 01 Jan 2026 00:00:30 GMT, 60",
             &["30", "Thu, 01 Jan 2026 00:00:30 GMT", "60"],
         );
+        splits("1 day, 0:00:30, 5", &["1 day, 0:00:30", "5"]);
         splits("Thu", &["Thu"]);
         splits("Thu,", &["Thu,"]);
     }
