@@ -62,13 +62,19 @@ fn without_grouping(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(digits.chain(rest).copied().collect())
 }
 
-/// Without the blanks and quotes before the value.
-fn opened(text: &[u8]) -> &[u8] {
-    let start = text
-        .iter()
-        .position(|byte| !matches!(byte, b' ' | b'\t' | b'\'' | b'"'))
-        .unwrap_or(text.len());
-    &text[start..]
+/// Without the blanks and quotes before the value; blanks may end a line, or keep it from being broken.
+fn opened(mut text: &[u8]) -> &[u8] {
+    const NO_BREAK: [&str; 2] = ["\u{a0}", "\u{202f}"];
+    loop {
+        let unbroken = NO_BREAK
+            .iter()
+            .find_map(|blank| text.strip_prefix(blank.as_bytes()));
+        text = match (text, unbroken) {
+            ([b' ' | b'\t' | b'\r' | b'\n' | b'\'' | b'"', rest @ ..], _) => rest,
+            (_, Some(rest)) => rest,
+            _ => return text,
+        };
+    }
 }
 
 /// Numbers and the words behind them: `16 seconds`, `2 minutes and 30 seconds`.
@@ -194,6 +200,13 @@ mod tests {
         reads("in 1 week", "in", Some(604_800_000));
         reads("in 2 months", "in", Some(5_356_800_000));
         reads("in 3d", "in", Some(259_200_000));
+    }
+
+    #[test]
+    fn a_unit_may_stand_behind_any_blank() {
+        reads("in 2\u{a0}minutes", "in", Some(120_000));
+        reads("in\u{202f}2\u{202f}minutes", "in", Some(120_000));
+        reads("in\r\n  2\nminutes", "in", Some(120_000));
     }
 
     #[test]
