@@ -98,6 +98,8 @@ fn a_retry_after_of_more_than_a_year_is_never_whatever_else_is_said() {
     never("retry-after: 99999999999999999999999999999999");
     never("retry-after: Fri, 01 Jan 2038 00:00:00 GMT | x-ratelimit-remaining: 0");
     never("retry-after: 30 | retry-after: 4294967297");
+    never("retry-after: Fri, 31 Dec 9999 23:59:59 GMT");
+    never("retry-after: 9999-12-31T23:59:59Z | x-ratelimit-reset: 9");
     waits(429, "retry-after: 31622400", 31_622_400_000, "retry-after");
     never("retry-after: 31622401");
 }

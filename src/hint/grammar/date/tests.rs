@@ -152,7 +152,14 @@ fn what_no_calendar_knows_is_not_read() {
 #[test]
 fn the_ends_of_the_calendar_do_not_overflow() {
     is("9999-12-30T00:00:00Z", "9999-12-30T00:00:00Z");
-    assert_eq!(at("9999-12-31T23:59:60.9Z"), None);
+    for last in [
+        "9999-12-31T23:59:60.9Z",
+        "9999-12-31T23:59:59-23:59",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Fri Dec 31 23:59:59 9999",
+    ] {
+        assert_eq!(at(last), Some(Timestamp::MAX), "{last}");
+    }
     is("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z");
 }
 
