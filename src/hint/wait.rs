@@ -392,8 +392,8 @@ impl ZeroMask {
     }
 }
 
-/// Every value of a line: of every list, whether `7, 0` or `7/0`. The slash of `[Europe/Paris]` parts none.
+/// Every value of a line: of every list, whether `7, 0` or `7/0`.
 fn values(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let parts = |item: &[u8], byte: u8| byte == b'/' && !item.ends_with(b"]");
-    list::items(line).flat_map(move |item| item.split(move |byte| parts(item, *byte)))
+    let cuts = |item: &[u8], byte: u8| byte == b'/' && !list::is_moment(item);
+    list::items(line).flat_map(move |item| item.split(move |byte| cuts(item, *byte)))
 }

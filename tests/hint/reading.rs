@@ -334,3 +334,31 @@ fn a_moment_and_a_time_span_are_read_as_other_languages_print_them() {
     }
     nothing(429, "retry-after: -1 day, 23:59:30");
 }
+
+#[test]
+fn a_date_whose_month_is_not_known_is_read_in_no_part() {
+    for printed in [
+        "1/2/2026 1:02:30 PM",
+        "01/02/2026 13:02:30",
+        "1/2/2026, 1:02:30 PM",
+        "01/02/2026, 13:02:30",
+        "1.2.2026, 13:02:30",
+        "2026/01/02 13:02:30",
+    ] {
+        nothing(429, &format!("retry-after: {printed}"));
+        nothing(
+            429,
+            &format!("x-ratelimit-remaining: 0 | x-ratelimit-reset: {printed}"),
+        );
+        nothing(
+            200,
+            &format!("x-ratelimit-remaining: 0 | x-ratelimit-reset: {printed}"),
+        );
+    }
+    waits(
+        429,
+        "x-ratelimit-remaining: 7/0 | x-ratelimit-reset: 5/60",
+        60_000,
+        "x-ratelimit-reset",
+    );
+}

@@ -5,7 +5,7 @@ use super::number::trim;
 /// The items of a comma list, none of them empty.
 ///
 /// The comma behind the weekday of a date does not part: what came before it is letters only. Nor does that behind the
-/// days of a time span, `1 day, 0:00:30`.
+/// days of a time span, `1 day, 0:00:30`, or behind a date in digits, `31.12.2026, 00:30:00`.
 pub(crate) fn items(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -34,10 +34,36 @@ fn end_of_item(text: &[u8]) -> usize {
     let before = trim(&text[..first]);
     let is_weekday = !before.is_empty() && before.iter().all(u8::is_ascii_alphabetic);
     let is_days = before.ends_with(b" day") || before.ends_with(b" days");
-    if !is_weekday && !is_days {
+    if !is_weekday && !is_days && !is_date(before) {
         return first;
     }
     comma(first + 1).unwrap_or(text.len())
+}
+
+/// Whether the slashes of an item part no list: they are those of a date or of a zone in brackets.
+pub(crate) fn is_moment(item: &[u8]) -> bool {
+    item.ends_with(b"]") || is_date(item)
+}
+
+/// Whether a text begins with a date whose parts are parted by slashes or points, in whatever order they are.
+///
+/// Which of them is the month is not said, so such a moment is not read, nor any part of it.
+fn is_date(text: &[u8]) -> bool {
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let first = digits(text);
+    let Some(separator @ (b'/' | b'.')) = text.get(first) else {
+        return false;
+    };
+    let rest = &text[first + 1..];
+    let second = digits(rest);
+    let third = match rest.get(second) {
+        Some(byte) if byte == separator => digits(&rest[second + 1..]),
+        _ => return false,
+    };
+    matches!(
+        (first, second, third),
+        (1..=2, 1..=2, 4) | (4, 1..=2, 1..=2)
+    )
 }
 
 /// Cuts at every `separator` that stands outside double quotes.
@@ -94,6 +120,10 @@ mod tests {
             &["30", "Thu, 01 Jan 2026 00:00:30 GMT", "60"],
         );
         splits("1 day, 0:00:30, 5", &["1 day, 0:00:30", "5"]);
+        splits("1/2/2026, 1:02:30 PM, 5", &["1/2/2026, 1:02:30 PM", "5"]);
+        splits("1.2.2026, 5", &["1.2.2026, 5"]);
+        splits("1/2/20, 5", &["1/2/20", "5"]);
+        splits("1.5, 2.5", &["1.5", "2.5"]);
         splits("Thu", &["Thu"]);
         splits("Thu,", &["Thu,"]);
     }
