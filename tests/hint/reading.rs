@@ -336,7 +336,7 @@ fn a_moment_and_a_time_span_are_read_as_other_languages_print_them() {
 }
 
 #[test]
-fn a_date_whose_month_is_not_known_is_read_in_no_part() {
+fn a_date_that_is_not_understood_is_read_in_no_part() {
     for printed in [
         "1/2/2026 1:02:30 PM",
         "01/02/2026 13:02:30",
@@ -344,6 +344,8 @@ fn a_date_whose_month_is_not_known_is_read_in_no_part() {
         "01/02/2026, 13:02:30",
         "1.2.2026, 13:02:30",
         "2026/01/02 13:02:30",
+        "Jan 2, 2026, 13:02:30",
+        "2. M\u{e4}rz 2026, 13:02:30",
     ] {
         nothing(429, &format!("retry-after: {printed}"));
         nothing(
