@@ -50,6 +50,29 @@ fn a_served_answer_names_a_wait_only_when_nothing_is_left() {
 }
 
 #[test]
+fn the_end_of_a_number_in_groups_is_no_counter_at_zero() {
+    nothing(200, "x-ratelimit-remaining: 4,000 | x-ratelimit-reset: 60");
+    nothing(
+        200,
+        "x-ratelimit-remaining: 1,000,000 | x-ratelimit-reset: 60",
+    );
+    nothing(429, "x-ratelimit-remaining: 4,000 | x-ratelimit-reset: 60");
+    let source = "x-ratelimit-reset";
+    waits(
+        200,
+        "x-ratelimit-remaining: 000 | x-ratelimit-reset: 60",
+        60_000,
+        source,
+    );
+    waits(
+        200,
+        "x-ratelimit-remaining: 4,0 | x-ratelimit-reset: 1,60",
+        60_000,
+        source,
+    );
+}
+
+#[test]
 fn a_mistake_of_the_caller_is_not_a_limit() {
     for status in [400, 401, 404, 405, 409, 410, 422] {
         waits(status, "retry-after: 2", 2_000, "retry-after");

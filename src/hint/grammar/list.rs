@@ -20,6 +20,12 @@ pub(crate) fn items(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Every value of a line: of every list, whether `7, 0` or `7/0`.
+pub(crate) fn values(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let cuts = |item: &[u8], byte: u8| byte == b'/' && !is_moment(item);
+    items(line).flat_map(move |item| item.split(move |byte| cuts(item, *byte)))
+}
+
 fn end_of_item(text: &[u8]) -> usize {
     /// `Saturday, Nov 28, 2026, 16:43:58`
     const MOST_IN_A_DATE: usize = 3;
@@ -71,7 +77,7 @@ fn is_date_in_words(text: &[u8]) -> bool {
 }
 
 /// Whether the slashes of an item part no list: they are those of a date or of a zone in brackets.
-pub(crate) fn is_moment(item: &[u8]) -> bool {
+fn is_moment(item: &[u8]) -> bool {
     item.ends_with(b"]") || is_date(item)
 }
 
