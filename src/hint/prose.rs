@@ -39,7 +39,7 @@ fn prefix(text: &[u8], reference: ReferenceTime, unit: Unit) -> Option<Parsed> {
     let value = &text[..end];
     let read = reference.read(value, unit);
     let spoken = spoken(&text).filter(|_| unit == Unit::Auto);
-    match spoken.map(Parsed::of) {
+    match spoken.map(|(wait, _)| Parsed::of(wait)) {
         // A number alone would be seconds; what has a unit already may go on behind a blank.
         Some(spoken) if Number::read(value).is_some() => Some(spoken),
         spoken => spoken.max(read),
@@ -77,14 +77,20 @@ fn opened(mut text: &[u8]) -> &[u8] {
     }
 }
 
-/// Numbers and the words behind them: `16 seconds`, `2 minutes and 30 seconds`.
-fn spoken(text: &[u8]) -> Option<Duration> {
+/// A text that is nothing but numbers and their units in words: `5 minutes`.
+pub(super) fn whole(text: &[u8]) -> Option<Parsed> {
+    let (wait, rest) = spoken(opened(text))?;
+    opened(rest).is_empty().then(|| Parsed::of(wait))
+}
+
+/// Numbers and the words behind them, `2 minutes and 30 seconds`, and what follows.
+fn spoken(text: &[u8]) -> Option<(Duration, &[u8])> {
     let (mut total, mut rest) = one_unit(text)?;
     while let Some((more, behind)) = one_unit(joined(rest)) {
         total = total.saturating_add(more);
         rest = behind;
     }
-    Some(total)
+    Some((total, rest))
 }
 
 /// A number and the word behind it, and what follows.
