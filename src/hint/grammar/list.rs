@@ -22,8 +22,16 @@ pub(crate) fn items(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Every value of a line: of every list, whether `7, 0` or `7/0`.
 pub(crate) fn values(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let cuts = |item: &[u8], byte: u8| byte == b'/' && !is_moment(item);
-    items(line).flat_map(move |item| item.split(move |byte| cuts(item, *byte)))
+    items(line).flat_map(|item| {
+        let is_list = is_list_of_numbers(item);
+        item.split(move |byte| *byte == b'/' && is_list)
+    })
+}
+
+/// Whether the slashes of an item part numbers, and no date and no name of a zone.
+fn is_list_of_numbers(item: &[u8]) -> bool {
+    let is_number = |part: &[u8]| trim(part).first().is_some_and(u8::is_ascii_digit);
+    !is_date(item) && item.split(|byte| *byte == b'/').all(is_number)
 }
 
 fn end_of_item(text: &[u8]) -> usize {
@@ -74,11 +82,6 @@ fn is_date_in_words(text: &[u8]) -> bool {
         .is_some_and(|digits| (1..=2).contains(&digits))
         && last.next().is_some_and(is_name);
     ends_with_day || has_year && words().any(is_name)
-}
-
-/// Whether the slashes of an item part no list: they are those of a date or of a zone in brackets.
-fn is_moment(item: &[u8]) -> bool {
-    item.ends_with(b"]") || is_date(item)
 }
 
 /// Whether a text begins with a date whose parts are parted by slashes or points, in whatever order they are.
