@@ -125,8 +125,9 @@ fn proof(error: &(dyn Error + 'static)) -> Option<Delivery> {
 
 #[cfg(feature = "hyper")]
 fn of_http(error: &(dyn Error + 'static)) -> Option<Delivery> {
-    if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
-        return error.is_connect().then_some(Delivery::No);
+    if let Some(client) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
+        let is_unsent = client.is_connect() || permanent::is_about_the_request(error);
+        return is_unsent.then_some(Delivery::No);
     }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         return of_hyper(error);

@@ -66,20 +66,54 @@ pub(crate) fn as_curl_prints_it(text: &[u8]) -> Result<Response<Vec<u8>>, BoxErr
 }
 
 /// Takes a text apart in which one response follows another. A 100 Continue is none.
+///
+/// The body before a response may end without a newline.
 pub(crate) fn apart(text: &[u8]) -> Vec<Vec<u8>> {
     let text = as_curl_verbose_prints_it(text);
-    let mut responses: Vec<Vec<u8>> = Vec::new();
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
+    let mut responses: Vec<&[u8]> = Vec::new();
+    let mut rest = &text[..];
+    while !rest.is_empty() {
+        let next = (1..rest.len()).find(|at| begins_response(&rest[*at..], rest[at - 1] == b'\n'));
+        let (response, behind) = rest.split_at(next.unwrap_or(rest.len()));
         match responses.last_mut() {
-            Some(response) if !line.starts_with(b"HTTP/") => response.extend(line),
-            Some(response) if is_informational(response) => *response = line.to_vec(),
-            _ => responses.push(line.to_vec()),
+            Some(last) if is_informational(last) => *last = response,
+            _ => responses.push(response),
         }
+        rest = behind;
     }
+    let responses: Vec<_> = responses.into_iter().map(<[u8]>::to_vec).collect();
     if responses.is_empty() {
-        responses.push(text); // and the reader says what is missing
+        return vec![text]; // and the reader says what is missing
     }
     responses
+}
+
+/// Whether a status line begins here; within a line only if a header follows, since bodies speak of HTTP as well.
+fn begins_response(text: &[u8], on_its_own_line: bool) -> bool {
+    let Some(version) = text.strip_prefix(b"HTTP/") else {
+        return false;
+    };
+    let mut lines = version.split(|byte| *byte == b'\n');
+    let line = lines.next().unwrap_or_default().trim_ascii_end();
+    let mut words = line.split(|byte| *byte == b' ');
+    let version = words.next().unwrap_or_default();
+    let is_version = version
+        .iter()
+        .all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    let status = words.next().unwrap_or_default();
+    let is_status = status.len() == 3 && status.iter().all(u8::is_ascii_digit);
+    let mut has_header = || {
+        let header = lines.next().unwrap_or_default();
+        let name = header
+            .split(|byte| *byte == b':')
+            .next()
+            .unwrap_or_default();
+        let is_in_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+        !name.is_empty() && name.len() < header.len() && name.iter().all(is_in_name)
+    };
+    let is_reason = |byte: &u8| byte.is_ascii_alphanumeric() || b" -'".contains(byte);
+    let is_alone = || words.flatten().all(is_reason) && has_header();
+    is_version && is_status && (on_its_own_line || is_alone())
 }
 
 fn is_informational(response: &[u8]) -> bool {

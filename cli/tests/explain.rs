@@ -56,6 +56,27 @@ fn several_responses_show_what_a_gate_would_believe() {
 }
 
 #[test]
+fn a_response_may_follow_a_body_without_a_newline() {
+    let text = limited().replace("a body\n", r#"{"status":"HTTP/1.1 200 OK"}"#);
+    let lines: Vec<_> = explain(&[], &limited())
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(explain(&[], &text).lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
+fn a_body_may_speak_of_http() {
+    let text = explain(&[], &response(0, Some(7)));
+    for body in ["HTTP/2 is fine\n", "HTTP/1.1 200 OK"] {
+        let about = response(0, Some(7)).replace("a body\n", &format!("\"{body}"));
+        assert_eq!(explain(&[], &about), text, "{body}");
+    }
+    let about = response(0, Some(7)).replace("a body\n", "HTTP/2 is fine\n");
+    assert_eq!(explain(&[], &about), text);
+}
+
+#[test]
 fn files_are_read_one_after_the_other() {
     let folder = command::Folder::new("files");
     let [first, second] = ["first", "second"].map(|name| folder.path(name));

@@ -16,7 +16,9 @@ use crate::time::{Length, Moment};
 
 /// The reasons of a wait where no gate is closed.
 pub(super) const THE_CALLERS_AHEAD: &str = "the callers ahead";
+pub(super) const THE_CLIENT: &str = "the client beneath";
 const THE_BOUND: &str = "the bound on waiting callers";
+const THE_DEADLINE: &str = "the deadline of the call";
 
 impl<S: Inner<B>, B: Replay> Call<S, B> {
     /// Ends the call, because its gate rejects it.
@@ -26,7 +28,15 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
         scope: Scope,
     ) -> Result<Response<ResponseBody<S::ResponseBody>>, BoxError> {
         match why {
-            Rejected::PastDeadline(closed) => self.give_up(closed, THE_CALLERS_AHEAD, scope),
+            Rejected::PastDeadline(closed) => {
+                let was_over = self.latest() < self.started;
+                let or_else = if was_over {
+                    THE_DEADLINE
+                } else {
+                    THE_CALLERS_AHEAD
+                };
+                self.give_up(closed, or_else, scope)
+            }
             Rejected::QueueFull(closed) => self.give_up(closed, THE_BOUND, scope),
             Rejected::CostAboveQuota { cost, limit } => {
                 let error = CostAboveQuota { cost, limit, scope };

@@ -243,7 +243,7 @@ impl<S: Inner<B>, B: Replay> Call<S, B> {
     /// Gives up, because its patience ended while the client was not ready.
     fn too_late(&mut self) -> Next<S::ResponseBody> {
         let scope = self.permit.gate().scope().clone();
-        Next::End(self.give_up(None, finish::THE_CALLERS_AHEAD, scope))
+        Next::End(self.give_up(None, finish::THE_CLIENT, scope))
     }
 
     /// Ends the call, because an attempt that was given up has read on in the body while the call waited.

@@ -12,7 +12,10 @@ use crate::error::chain;
 /// * a certificate that is not trusted, not valid any more or made for another name, of the server or of the client
 ///   (rustls, with the feature `rustls`; OpenSSL, which native-tls is on Linux);
 /// * an address whose scheme the connector does not speak (hyper-util's `HttpConnector`, hyper-rustls), or that reqwest
-///   does not take (with the feature `reqwest`).
+///   does not take (with the feature `reqwest`);
+/// * a request that hyper-util's client does not send: without a host, or of a version or method that it does not speak;
+/// * redirects without an end, of a client of reqwest that follows them;
+/// * a response whose head is too large for hyper.
 ///
 /// What other libraries of TLS say of a certificate, such as those of macOS and Windows, is not known: a policy can say it
 /// of them.
@@ -42,12 +45,12 @@ fn is_permanent_itself(error: &(dyn Error + 'static)) -> bool {
     #[cfg(feature = "reqwest")]
     if error
         .downcast_ref()
-        .is_some_and(::reqwest::Error::is_builder)
+        .is_some_and(|error: &::reqwest::Error| error.is_builder() || error.is_redirect())
     {
         return true;
     }
     #[cfg(feature = "hyper")]
-    if is_about_the_scheme(error) {
+    if is_about_the_scheme(error) || is_about_the_request(error) || is_too_large(error) {
         return true;
     }
     says_bad_certificate(&Beginning::of(error).0)
@@ -135,6 +138,22 @@ fn is_about_the_scheme(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// Whether it is the error of hyper-rustls about a scheme, which has a text only.
+/// Whether hyper-util's client does not send such a request, which it says in no other way than by its text.
+#[cfg(feature = "hyper")]
+pub(super) fn is_about_the_request(error: &(dyn Error + 'static)) -> bool {
+    use hyper_util::client::legacy;
+    let of_client = error.downcast_ref::<legacy::Error>();
+    of_client.is_some_and(|error| error.to_string().starts_with("client error (User"))
+}
+
+/// Whether the head of the response is larger than hyper reads, for which a client has no other sign than the text.
+#[cfg(feature = "hyper")]
+fn is_too_large(error: &(dyn Error + 'static)) -> bool {
+    let of_hyper = error.downcast_ref::<hyper::Error>();
+    of_hyper
+        .is_some_and(|error| error.is_parse() && error.to_string() == "message head is too large")
+}
+
 #[cfg(feature = "hyper")]
 fn says_unsupported_scheme(error: &std::io::Error) -> bool {
     if error.kind() != std::io::ErrorKind::Other {

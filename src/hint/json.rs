@@ -28,13 +28,18 @@ fn walk(body: &[u8], wanted: Wanted<'_>, found: &mut dyn FnMut(&str) -> bool) ->
         found,
         done: &mut done,
     };
-    let mut json = serde_json::Deserializer::from_slice(body);
+    let mut json = serde_json::Deserializer::from_slice(without_mark(body));
     // An error is the cut, or our own way to stop; either way the walk is over.
     let _ = walk.deserialize(&mut json);
     done
 }
 
 /// Which values are shown.
+/// Without the byte order mark that some servers begin with; a parser may ignore it (RFC 8259, section 8.1).
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
+}
+
 #[derive(Clone, Copy)]
 enum Wanted<'p> {
     Everything,
@@ -207,6 +212,12 @@ mod tests {
         );
         shows(br#""alone""#, &["alone"]);
         shows(br#"{"a":"\u0041\n"}"#, &["A\n"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_hides_nothing() {
+        shows("\u{feff}{\"code\":\"GONE\"}".as_bytes(), &["GONE"]);
+        finds("\u{feff} {\"a\":7}", "a", &["7"]);
     }
 
     #[test]

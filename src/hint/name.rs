@@ -229,7 +229,15 @@ fn remaining(name: &str, sure: bool) -> Option<Name<'_>> {
 
 /// Whether the words around `remaining` speak of a limit, and of no other measure than calls.
 fn counts_calls(around: [&str; 2]) -> bool {
-    const OTHERS: [&str; 6] = ["token", "cost", "point", "complex", "time", "concurrent"];
+    const OTHERS: [&str; 7] = [
+        "token",
+        "cost",
+        "point",
+        "complex",
+        "time",
+        "concurrent",
+        "percent",
+    ];
     let has = |word: &str| around.iter().any(|part| split(part, word).is_some());
     has("limit") && !OTHERS.iter().any(|other| has(other))
 }

@@ -1,7 +1,8 @@
 //! A wait in the middle of a sentence.
 
-use super::grammar::{Number, number::trim};
+use super::grammar::Number;
 use super::value::{Parsed, ReferenceTime, Unit};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// The longest wait that follows `phrase` anywhere in `text`; letters match in either case.
@@ -31,51 +32,102 @@ const LONGEST: usize = 80;
 
 /// The longest beginning of `text` that reads as a wait.
 fn prefix(text: &[u8], reference: ReferenceTime, unit: Unit) -> Option<Parsed> {
-    let text = opened(&text[..text.len().min(LONGEST)]);
+    let text = without_grouping(opened(&text[..text.len().min(LONGEST)]));
     let end = (1..=text.len())
         .rev()
         .find(|end| reference.read(&text[..*end], unit).is_some())?;
-    let (value, rest) = text.split_at(end);
-    let spoken = if unit == Unit::Auto {
-        spoken(value, rest)
-    } else {
-        None
-    };
-    spoken
-        .map(Parsed::of)
-        .or_else(|| reference.read(value, unit))
+    let value = &text[..end];
+    let read = reference.read(value, unit);
+    let spoken = spoken(&text).filter(|_| unit == Unit::Auto);
+    match spoken.map(|(wait, _)| Parsed::of(wait)) {
+        // A number alone would be seconds; what has a unit already may go on behind a blank.
+        Some(spoken) if Number::read(value).is_some() => Some(spoken),
+        spoken => spoken.max(read),
+    }
 }
 
-/// Without the blanks and quotes before the value.
-fn opened(text: &[u8]) -> &[u8] {
-    let start = text
-        .iter()
-        .position(|byte| !matches!(byte, b' ' | b'\t' | b'\'' | b'"'))
-        .unwrap_or(text.len());
-    &text[start..]
+/// Takes the commas out of a number that they part into thousands: `1,200`.
+fn without_grouping(text: &[u8]) -> Cow<'_, [u8]> {
+    let is_in_number = |byte: &u8| byte.is_ascii_digit() || *byte == b',';
+    let end = text.iter().position(|byte| !is_in_number(byte));
+    let (number, rest) = text.split_at(end.unwrap_or(text.len()));
+    let mut groups = number.split(|byte| *byte == b',');
+    let is_head = groups
+        .next()
+        .is_some_and(|head| (1..=3).contains(&head.len()));
+    if !is_head || !number.contains(&b',') || !groups.all(|group| group.len() == 3) {
+        return Cow::Borrowed(text);
+    }
+    let digits = number.iter().filter(|byte| **byte != b',');
+    Cow::Owned(digits.chain(rest).copied().collect())
 }
 
-/// A number and the word behind it: `16` ` seconds`.
-fn spoken(value: &[u8], rest: &[u8]) -> Option<Duration> {
-    let number = Number::read(value)?;
+/// Without the blanks and quotes before the value; blanks may end a line, or keep it from being broken.
+fn opened(mut text: &[u8]) -> &[u8] {
+    const NO_BREAK: [&str; 2] = ["\u{a0}", "\u{202f}"];
+    loop {
+        let unbroken = NO_BREAK
+            .iter()
+            .find_map(|blank| text.strip_prefix(blank.as_bytes()));
+        text = match (text, unbroken) {
+            ([b' ' | b'\t' | b'\r' | b'\n' | b'\'' | b'"', rest @ ..], _) => rest,
+            (_, Some(rest)) => rest,
+            _ => return text,
+        };
+    }
+}
+
+/// A text that is nothing but numbers and their units in words: `5 minutes`.
+pub(super) fn whole(text: &[u8]) -> Option<Parsed> {
+    let (wait, rest) = spoken(opened(text))?;
+    opened(rest).is_empty().then(|| Parsed::of(wait))
+}
+
+/// Numbers and the words behind them, `2 minutes and 30 seconds`, and what follows.
+fn spoken(text: &[u8]) -> Option<(Duration, &[u8])> {
+    let (mut total, mut rest) = one_unit(text)?;
+    while let Some((more, behind)) = one_unit(joined(rest)) {
+        total = total.saturating_add(more);
+        rest = behind;
+    }
+    Some((total, rest))
+}
+
+/// A number and the word behind it, and what follows.
+fn one_unit(text: &[u8]) -> Option<(Duration, &[u8])> {
+    let is_in_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    let end = text.iter().position(|byte| !is_in_number(byte))?;
+    let (number, rest) = text.split_at(end);
     let rest = opened(rest);
     let end = rest
         .iter()
         .position(|byte| !byte.is_ascii_alphabetic())
         .unwrap_or(rest.len());
-    let word = trim(&rest[..end]).to_ascii_lowercase();
-    let (_, nanos) = WORDS
-        .iter()
-        .find(|(words, _)| words.iter().any(|known| known.as_bytes() == word))?;
-    Some(number.of(*nanos))
+    let (word, rest) = rest.split_at(end);
+    let (_, nanos) = WORDS.iter().find(|(words, _)| {
+        words
+            .iter()
+            .any(|known| known.as_bytes().eq_ignore_ascii_case(word))
+    })?;
+    Some((Number::read(number)?.of(*nanos), rest))
 }
 
-const WORDS: [(&[&str], u64); 5] = [
+/// Without the blanks, the comma and the `and` between two units.
+fn joined(text: &[u8]) -> &[u8] {
+    let text = opened(text);
+    let text = opened(text.strip_prefix(b",").unwrap_or(text));
+    opened(text.strip_prefix(b"and ").unwrap_or(text))
+}
+
+/// A month has 31 days.
+const WORDS: [(&[&str], u64); 7] = [
     (&["ms", "millisecond", "milliseconds"], 1_000_000),
     (&["s", "sec", "secs", "second", "seconds"], 1_000_000_000),
     (&["m", "min", "mins", "minute", "minutes"], 60_000_000_000),
     (&["h", "hr", "hrs", "hour", "hours"], 3_600_000_000_000),
-    (&["day", "days"], 86_400_000_000_000),
+    (&["d", "day", "days"], 86_400_000_000_000),
+    (&["week", "weeks"], 604_800_000_000_000),
+    (&["month", "months"], 2_678_400_000_000_000),
 ];
 
 #[cfg(test)]
@@ -131,6 +183,45 @@ mod tests {
         reads("reset in 250 ms", "reset in", Some(250));
         reads("reset in 1.5 Hours", "reset in", Some(5_400_000));
         reads("reset in 2 moons", "reset in", Some(2_000));
+    }
+
+    #[test]
+    fn units_in_a_row_are_added() {
+        reads("in 2 minutes and 30 seconds.", "in ", Some(150_000));
+        reads(
+            "in 1 hour, 20 minutes, and 5 seconds",
+            "in",
+            Some(4_805_000),
+        );
+        reads("in 1m 30s", "in", Some(90_000));
+        reads("in 1h 5m.", "in", Some(3_900_000));
+        reads("in 1 day 1 hour", "in", Some(90_000_000));
+        reads("in 5 seconds, 3 times", "in", Some(5_000));
+        reads("in 5 seconds and 100 credits", "in", Some(5_000));
+        reads("in 5m0s, 2 s at best", "in", Some(302_000));
+    }
+
+    #[test]
+    fn a_week_is_no_second() {
+        reads("in 1 week", "in", Some(604_800_000));
+        reads("in 2 months", "in", Some(5_356_800_000));
+        reads("in 3d", "in", Some(259_200_000));
+    }
+
+    #[test]
+    fn a_unit_may_stand_behind_any_blank() {
+        reads("in 2\u{a0}minutes", "in", Some(120_000));
+        reads("in\u{202f}2\u{202f}minutes", "in", Some(120_000));
+        reads("in\r\n  2\nminutes", "in", Some(120_000));
+    }
+
+    #[test]
+    fn commas_may_part_thousands() {
+        reads("in 1,200 seconds", "in", Some(1_200_000));
+        reads("in 12,345,678 ms", "in", Some(12_345_678));
+        reads("after 1,200", "after", Some(1_200_000));
+        reads("after 5, or 200 at worst", "after", Some(5_000));
+        reads("after 5,20", "after", Some(5_000));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The wait that headers name when no provider's rule says more: the usual order of sources.
 
-use super::grammar::{Number, list};
+use super::grammar::Number;
+use super::grammar::list::{self, values};
 use super::name::{Name, NameMatch, Role};
 use super::ratelimit;
 use super::reading::{Head, Hint, Kind, Reading};
@@ -376,8 +377,10 @@ impl ZeroMask {
     fn read(counter: Group<'_, '_>) -> ZeroMask {
         let mut mask = ZeroMask::default();
         let values = counter.lines().flat_map(values).take(u64::BITS as usize);
-        for number in values.filter_map(count) {
-            mask.zeros |= u64::from(number.is_spent()) << mask.len;
+        for (value, number) in values.filter_map(|value| Some((value, count(value)?))) {
+            // No counter is written so, but the end of `4,000`.
+            let is_end = value == b"000" && mask.len > 0;
+            mask.zeros |= u64::from(number.is_spent() && !is_end) << mask.len;
             mask.len += 1;
         }
         mask
@@ -390,9 +393,4 @@ impl ZeroMask {
     fn is_zero(self, at: usize) -> bool {
         at < u64::BITS as usize && self.zeros >> at & 1 == 1
     }
-}
-
-/// Every value of a line: of every list, whether `7, 0` or `7/0`.
-fn values(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    list::items(line).flat_map(|item| item.split(|byte| *byte == b'/'))
 }

@@ -61,13 +61,20 @@ impl<'a> RequestHead<'a> {
     /// Whether sending the request twice does no harm.
     ///
     /// The caller said so ([`Idempotent`]), or the method is idempotent (RFC 9110, 9.2.2), or there is an
-    /// `Idempotency-Key`.
+    /// `Idempotency-Key` that is not empty.
     #[inline]
     pub fn is_idempotent(&self) -> bool {
         match self.extensions.get::<Idempotent>() {
             Some(Idempotent(said)) => *said,
-            None => self.method.is_idempotent() || self.headers.contains_key("idempotency-key"),
+            None => self.method.is_idempotent() || self.has_idempotency_key(),
         }
+    }
+
+    /// Whether there is an `Idempotency-Key`; an empty one tells no request from another.
+    pub(crate) fn has_idempotency_key(&self) -> bool {
+        let key = self.headers.get("idempotency-key");
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'"');
+        key.is_some_and(|key| !key.as_bytes().iter().all(is_blank))
     }
 }
 

@@ -301,7 +301,7 @@ fn is_retried(attempt: &Attempt<'_>, status: StatusCode) -> Option<bool> {
     let retried = match code {
         408 | 425 => true,
         // The first request with this key is still at work.
-        409 => attempt.request().headers().contains_key("idempotency-key"),
+        409 => attempt.request().has_idempotency_key(),
         _ => status.is_server_error() && !NOT_RETRIED.contains(&code),
     };
     retried.then_some(true)

@@ -10,7 +10,8 @@ use crate::policy::Provider;
 /// Gemini: requests and tokens per minute and requests per day, by project, model and tier.
 ///
 /// * A refusal is a 429 with the status `RESOURCE_EXHAUSTED`, and names the wait only in the body: the
-///   `retryDelay` of a `google.rpc.RetryInfo`, such as `37s`.
+///   `retryDelay` of a `google.rpc.RetryInfo`, such as `37s`. That of `streamGenerateContent` is an array around
+///   the same.
 /// * The requests per day are counted anew at midnight in California, which no response says: if it
 ///   names a quota with `PerDay` in it, the seconds of its `retryDelay` are too few, and midnight counts.
 /// * The model is in the path, `/v1beta/models/{model}:{method}`, so that one does not wait for another.
@@ -25,6 +26,7 @@ pub fn gemini() -> Provider {
         .per_path_segment(2)
         .wait_from(Field::midnight("PerDay", "PST8PDT,M3.2.0,M11.1.0"))
         .add_wait_from(Field::json("error.details.*.retryDelay"))
+        .add_wait_from(Field::json("*.error.details.*.retryDelay"))
         .throttled_codes(["RESOURCE_EXHAUSTED"])
-        .codes_at(["error.status"])
+        .codes_at(["error.status", "*.error.status"])
 }

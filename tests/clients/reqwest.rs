@@ -160,6 +160,27 @@ async fn an_address_that_it_cannot_speak_to_ends_the_call_at_once() {
 }
 
 #[tokio::test]
+async fn redirects_without_an_end_are_followed_once() {
+    let server = Wire::always(wire::answer(302, "location: /again\r\n", "")).await;
+    let (client, slot) = (client(), ReportSlot::new());
+    let request = client.get(server.uri("/").to_string()).build().unwrap();
+    let mut request = http::Request::<reqwest::Body>::try_from(request).unwrap();
+    request.extensions_mut().insert(slot.clone());
+    let service = layer().layer(ReqwestService::new(client));
+    let request = request.try_into().unwrap();
+    let error = adapter::execute(&service, request).await.unwrap_err();
+    let error = error.downcast_ref::<reqwest::Error>();
+    assert!(error.is_some_and(reqwest::Error::is_redirect), "{error:?}");
+    let reason = slot.report().unwrap().stop_reason();
+    assert_eq!(reason, Some(StopReason::Permanent));
+    assert_eq!(
+        server.requests(),
+        11,
+        "ten redirects, which reqwest follows"
+    );
+}
+
+#[tokio::test]
 async fn other_layers_stand_around_it_as_around_any_service() {
     let server = flaky().await;
     let client = client();

@@ -50,6 +50,29 @@ fn a_served_answer_names_a_wait_only_when_nothing_is_left() {
 }
 
 #[test]
+fn the_end_of_a_number_in_groups_is_no_counter_at_zero() {
+    nothing(200, "x-ratelimit-remaining: 4,000 | x-ratelimit-reset: 60");
+    nothing(
+        200,
+        "x-ratelimit-remaining: 1,000,000 | x-ratelimit-reset: 60",
+    );
+    nothing(429, "x-ratelimit-remaining: 4,000 | x-ratelimit-reset: 60");
+    let source = "x-ratelimit-reset";
+    waits(
+        200,
+        "x-ratelimit-remaining: 000 | x-ratelimit-reset: 60",
+        60_000,
+        source,
+    );
+    waits(
+        200,
+        "x-ratelimit-remaining: 4,0 | x-ratelimit-reset: 1,60",
+        60_000,
+        source,
+    );
+}
+
+#[test]
 fn a_mistake_of_the_caller_is_not_a_limit() {
     for status in [400, 401, 404, 405, 409, 410, 422] {
         waits(status, "retry-after: 2", 2_000, "retry-after");
@@ -281,4 +304,41 @@ fn a_name_that_speaks_of_no_limit_needs_a_counter_of_its_own() {
     nothing(429, "x-acme-remaining: 3 | x-acme-reset: 1767225605");
     nothing(429, "x-password-reset: 60");
     nothing(429, "x-ratelimit-remaining: 0 | x-password-reset: 60");
+}
+
+#[test]
+fn the_order_of_sources_holds_beside_the_21_lines_of_an_api() {
+    let tier = |name: &str, left: u32| {
+        let stem = format!("anthropic-{name}-tokens");
+        format!(
+            "{stem}-limit: 9000 | {stem}-remaining: {left} | {stem}-reset: 2026-01-01T00:00:50Z"
+        )
+    };
+    let counters = [
+        tier("priority-input", 4_000),
+        tier("priority-output", 4_000),
+        tier("fast-input", 4_000),
+        tier("fast-output", 4_000),
+        tier("ratelimit-input", 0),
+        tier("ratelimit-output", 4_000),
+        tier("ratelimit", 4_000),
+        "anthropic-ratelimit-requests-limit: 50".to_owned(),
+        "anthropic-ratelimit-requests-remaining: 49".to_owned(),
+        "anthropic-ratelimit-requests-reset: 2026-01-01T00:00:02Z".to_owned(),
+    ];
+    let counters = counters.join(" | ");
+    let before = format!("retry-after: 12 | {counters}");
+    waits(429, &before, 12_000, "retry-after");
+    waits(
+        429,
+        &format!("{counters} | retry-after: 12"),
+        12_000,
+        "retry-after",
+    );
+    let source = "anthropic-ratelimit-input-tokens-reset";
+    let spent = counters.replace(
+        "ratelimit-input-tokens-reset: 2026-01-01T00:00:50Z",
+        "ratelimit-input-tokens-reset: 2026-01-01T00:00:09Z",
+    );
+    waits(429, &spent, 9_000, source);
 }

@@ -98,6 +98,8 @@ fn a_retry_after_of_more_than_a_year_is_never_whatever_else_is_said() {
     never("retry-after: 99999999999999999999999999999999");
     never("retry-after: Fri, 01 Jan 2038 00:00:00 GMT | x-ratelimit-remaining: 0");
     never("retry-after: 30 | retry-after: 4294967297");
+    never("retry-after: Fri, 31 Dec 9999 23:59:59 GMT");
+    never("retry-after: 9999-12-31T23:59:59Z | x-ratelimit-reset: 9");
     waits(429, "retry-after: 31622400", 31_622_400_000, "retry-after");
     never("retry-after: 31622401");
 }
@@ -305,4 +307,61 @@ fn a_duration_is_read_as_go_reads_it() {
     nothing(429, "retry-after: .s");
     nothing(429, "retry-after: .5");
     nothing(429, "retry-after: 2026-01-01T00:00:30+24:00");
+}
+
+#[test]
+fn a_moment_and_a_time_span_are_read_as_other_languages_print_them() {
+    let counter = "x-ratelimit-remaining: 0 | x-ratelimit-reset";
+    for (printed, millis) in [
+        ("2026-01-01T01:02:00+01:00[Europe/Paris]", 120_000),
+        ("2026-01-01T00:02:00.5Z[UTC]", 120_500),
+        ("2026-01-01 00:02:00 +0000 UTC m=+73.000000001", 120_000),
+        ("1 day, 0:00:30", 86_430_000),
+        ("0:00:30", 30_000),
+    ] {
+        waits(
+            429,
+            &format!("retry-after: {printed}"),
+            millis,
+            "retry-after",
+        );
+        waits(
+            429,
+            &format!("{counter}: {printed}"),
+            millis,
+            "x-ratelimit-reset",
+        );
+    }
+    nothing(429, "retry-after: -1 day, 23:59:30");
+}
+
+#[test]
+fn a_date_that_is_not_understood_is_read_in_no_part() {
+    for printed in [
+        "1/2/2026 1:02:30 PM",
+        "01/02/2026 13:02:30",
+        "1/2/2026, 1:02:30 PM",
+        "01/02/2026, 13:02:30",
+        "1.2.2026, 13:02:30",
+        "2026/01/02 13:02:30",
+        "02/Jan/2026:13:02:30 +0000",
+        "Jan 2, 2026, 13:02:30",
+        "2. M\u{e4}rz 2026, 13:02:30",
+    ] {
+        nothing(429, &format!("retry-after: {printed}"));
+        nothing(
+            429,
+            &format!("x-ratelimit-remaining: 0 | x-ratelimit-reset: {printed}"),
+        );
+        nothing(
+            200,
+            &format!("x-ratelimit-remaining: 0 | x-ratelimit-reset: {printed}"),
+        );
+    }
+    waits(
+        429,
+        "x-ratelimit-remaining: 7/0 | x-ratelimit-reset: 5/60",
+        60_000,
+        "x-ratelimit-reset",
+    );
 }

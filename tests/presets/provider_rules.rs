@@ -167,3 +167,23 @@ fn many_headers_do_not_make_a_spent_counter_the_matter_of_one_call() {
     };
     assert!(closes(0) && closes(15));
 }
+
+#[test]
+fn a_field_of_the_body_may_state_its_unit_in_words() {
+    let acme = Provider::new("acme").wait_from(Field::json("retry_in"));
+    let request = Request::get("https://acme.test/").body(()).unwrap();
+    let refusal = Response::builder().status(429).body(()).unwrap();
+    for (stated, seconds) in [
+        ("\"5 minutes\"", Some(300)),
+        ("\"1 hour and 5 minutes\"", Some(3_900)),
+        ("\"90\"", Some(90)),
+        ("\"5 minutes from now on\"", None),
+        ("\"5 moons\"", None),
+    ] {
+        let body = format!("{{\"retry_in\":{stated}}}");
+        let attempt = Attempt::new(&request, &refusal).with_body(body.as_bytes());
+        let verdict = acme.judge(&attempt);
+        let wait = verdict.hint().map(|hint| hint.wait().as_secs());
+        assert_eq!(wait, seconds, "{stated}");
+    }
+}

@@ -8,6 +8,7 @@ use crate::support::mock::{Mock, answer, status};
 use crate::support::paused::*;
 use http::{Request, Response};
 use tokio::time::Instant;
+use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_backoff::policy::{Attempt, Policy, Provider, Ruling, Verdict, policy_fn};
 use tower_backoff::{
@@ -213,6 +214,27 @@ async fn a_call_whose_deadline_is_over_is_not_sent() {
         o.is_err() && mock.calls().is_empty(),
         "sent although its deadline was 50 s ago"
     );
+    let error = o.expect_err("it is not sent").to_string();
+    assert!(error.contains("the deadline of the call"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_never_ready_is_told_as_the_reason() {
+    let limited = ConcurrencyLimit::new(refuse_first(1, &[("retry-after", "1")]), 1);
+    let service = standard().patience(secs(5)).layer(limited.clone());
+    let mut hurried = get(A);
+    hurried
+        .extensions_mut()
+        .insert(Deadline::at(Instant::now()));
+    send(&service, hurried).await.expect("a refusal");
+    let waiting = start(&service, get(A));
+    tokio::task::yield_now().await;
+    let mut elsewhere = limited;
+    let ready = ServiceExt::<Request<Body>>::ready(&mut elsewhere).await;
+    let _permit = ready.expect("the only permit");
+    let error = waiting.await.unwrap().expect_err("it is not sent");
+    let error = error.to_string();
+    assert!(error.contains("the client beneath"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

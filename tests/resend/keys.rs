@@ -46,6 +46,31 @@ async fn without_the_word_no_key_is_made_and_a_post_is_sent_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_empty_key_makes_no_post_safe() {
+    for empty in ["", " ", "\"\""] {
+        let with_it = || {
+            let mut request = post(URI);
+            let key = empty.parse().unwrap();
+            request.headers_mut().insert("idempotency-key", key);
+            request
+        };
+        for status in [500, 409] {
+            let mock = failing_once(status);
+            let service = around(&mock, RetryLayer::new(Provider::new("acme")));
+            assert_eq!(status_of(&send(&service, with_it()).await), status);
+            assert_eq!(mock.calls().len(), 1, "{empty:?}");
+        }
+        let mock = failing_once(500);
+        let service = around(&mock, layer());
+        assert_eq!(status_of(&send(&service, with_it()).await), 200);
+        let [Some(first), Some(second)] = &keys(&mock)[..] else {
+            panic!("both tries have a key");
+        };
+        assert!(first == second && first.len() == 36, "{first}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_has_a_key_or_needs_none_keeps_what_it_has() {
     let mock = Mock::new(|_, _| status(200));
     let service = around(&mock, layer());

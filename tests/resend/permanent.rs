@@ -1,13 +1,18 @@
 //! Failures that no retry mends say nothing about the server.
 
-use crate::support::BoxError;
 use crate::support::mock::{Mock, status};
 use crate::support::paused::*;
+use crate::support::wire::{self, Wire};
+use crate::support::{self, BoxError, listener};
+use bytes::Bytes;
+use http::{Request, Version};
+use http_body_util::Full;
 use tokio::time::Instant;
 use tokio_rustls::rustls;
+use tower::{Layer, ServiceExt};
 use tower_backoff::failure::{Unproven, Unsent, is_permanent};
 use tower_backoff::policy::{Attempt, Provider, Verdict, policy_fn};
-use tower_backoff::{Gates, Quota, ReportSlot, RetryLayer, StopReason};
+use tower_backoff::{Gates, Quota, Report, ReportSlot, RetryLayer, StopReason};
 
 const URI: &str = "https://api.test/";
 
@@ -91,4 +96,42 @@ async fn a_policy_can_say_that_no_retry_mends_an_error() {
         Some(StopReason::Permanent)
     );
     assert_eq!(mock.calls().len(), 1);
+}
+
+/// How a call through hyper-util's client ends.
+async fn ended_by_hyper(request: Request<Full<Bytes>>) -> Option<Report> {
+    let slot = ReportSlot::new();
+    let mut request = request;
+    request.extensions_mut().insert(slot.clone());
+    let layer = RetryLayer::new(Provider::new("test"));
+    let service = layer.layer(support::client::http1_client());
+    service
+        .oneshot(request)
+        .await
+        .expect_err("it cannot be sent");
+    slot.report()
+}
+
+#[tokio::test]
+async fn a_request_that_the_client_does_not_send_ends_at_once() {
+    let none = wire::uri(listener::refusing().await, "/");
+    let without_a_host = Request::get("/orders");
+    let of_version_3 = Request::get(none.clone()).version(Version::HTTP_3);
+    let connect = Request::connect(none).version(Version::HTTP_10);
+    for request in [without_a_host, of_version_3, connect] {
+        let request = request.body(Full::default()).unwrap();
+        let report = ended_by_hyper(request).await.unwrap();
+        assert_eq!(report.stop_reason(), Some(StopReason::Permanent));
+        assert_eq!(report.attempts(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_ends_the_call_at_once() {
+    let many: String = (0..200).map(|n| format!("x-{n}: 1\r\n")).collect();
+    let server = Wire::always(wire::answer(200, &many, "")).await;
+    let request = support::client::get(server.uri("/"));
+    let report = ended_by_hyper(request).await.unwrap();
+    assert_eq!(report.stop_reason(), Some(StopReason::Permanent));
+    assert_eq!(server.requests(), 1);
 }

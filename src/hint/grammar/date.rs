@@ -54,8 +54,12 @@ pub(crate) fn http_date(text: &[u8]) -> Option<Timestamp> {
     let last = year - 1;
     let leap_days = last / 4 - last / 100 + last / 400 - 477 + i64::from(is_leap && month > 1);
     let days = (year - 1970) * 365 + leap_days + DAYS[month] + day - 1;
-    Timestamp::from_second(((days * 24 + hour) * 60 + minute) * 60 + second).ok()
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    Some(Timestamp::from_second(seconds).unwrap_or(LAST))
 }
+
+/// The last two days of the year 9999 are beyond what is counted here, and as far away.
+const LAST: Timestamp = Timestamp::MAX;
 
 /// Days of a common year before each month, and of the whole year.
 const DAYS: [i64; 13] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
@@ -78,10 +82,13 @@ fn general(text: &[u8], now: Timestamp) -> Option<Timestamp> {
     };
     let offset = zone(&mut cursor)?;
     cursor.is_done().then_some(())?;
-    let start = offset
-        .to_timestamp(DateTime::from_parts(date, time.time))
-        .ok()?;
-    start.checked_add(time.beyond).ok()
+    let start = offset.to_timestamp(DateTime::from_parts(date, time.time));
+    Some(
+        start
+            .unwrap_or(LAST)
+            .saturating_add(time.beyond)
+            .unwrap_or(LAST),
+    )
 }
 
 /// A time of day, and what a leap second or a fraction adds to it.
@@ -212,17 +219,21 @@ fn time_of_day(cursor: &mut Cursor<'_>) -> Option<TimeOfDay> {
     })
 }
 
-/// `Z`, `GMT`, ` UTC`, `+01:00`, `GMT+0100 (Central European Standard Time)`, or nothing, which is UTC.
+/// `Z`, `GMT`, ` UTC`, `+01:00`, `GMT+0100 (Central European Standard Time)`, `+01:00[Europe/Paris]`, or nothing,
+/// which is UTC.
 fn zone(cursor: &mut Cursor<'_>) -> Option<Offset> {
     let _ = cursor.blanks();
     is_utc(cursor.word()).then_some(())?;
     let offset = offset(cursor)?;
     // A name behind the offset adds nothing to it: Go writes `+0100 CET`.
-    if cursor.blanks().is_some() {
+    if cursor.blanks().is_some() && !cursor.0.starts_with(b"m=") {
         let _ = cursor.word();
     }
-    if let [b'(', .., b')'] = cursor.0 {
-        cursor.0 = &[];
+    let _ = cursor.blanks();
+    match cursor.0 {
+        // A zone in words, as JavaScript and Java write it (RFC 9557), or the reading of Go's other clock.
+        [b'(', .., b')'] | [b'[', .., b']'] | [b'm', b'=', b'+' | b'-', ..] => cursor.0 = &[],
+        _ => {}
     }
     Some(offset)
 }

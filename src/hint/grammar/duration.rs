@@ -45,10 +45,12 @@ fn unit(text: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 /// `hh:mm:ss`, as .NET prints a time span: days before a point and a fraction behind one are allowed.
+///
+/// Python writes the days in words: `2 days, 0:00:30`.
 pub(crate) fn time_span(text: &[u8]) -> Option<Duration> {
     let mut cursor = Cursor(trim(text));
     let mut hours = i64::from(cursor.number(1, 4)?);
-    if cursor.eat(b'.') {
+    if cursor.eat(b'.') || days_in_words(&mut cursor) {
         hours = hours * 24 + i64::from(cursor.number(1, 2)?);
     }
     let minutes = sixtieth(&mut cursor)?;
@@ -58,6 +60,18 @@ pub(crate) fn time_span(text: &[u8]) -> Option<Duration> {
     cursor
         .is_done()
         .then(|| Duration::from_secs(whole.unsigned_abs()) + Duration::from_nanos(nanos.into()))
+}
+
+fn days_in_words(cursor: &mut Cursor<'_>) -> bool {
+    let mut ahead = *cursor;
+    let is_days = ahead.blanks().is_some()
+        && matches!(ahead.word(), b"day" | b"days")
+        && ahead.eat(b',')
+        && ahead.blanks().is_some();
+    if is_days {
+        *cursor = ahead;
+    }
+    is_days
 }
 
 fn sixtieth(cursor: &mut Cursor<'_>) -> Option<i64> {
@@ -120,6 +134,8 @@ mod tests {
         reads(time_span, "00:00:05.5000000", 5_500_000_000);
         reads(time_span, "1.00:00:01", 86_401_000_000_000);
         reads(time_span, "2.03:00:00", 183_600_000_000_000);
+        reads(time_span, "1 day, 0:00:30", 86_430_000_000_000);
+        reads(time_span, "2 days, 3:00:00.25", 183_600_250_000_000);
     }
 
     #[test]
@@ -153,6 +169,9 @@ mod tests {
             "\u{b5}s",
             "1\u{b5}",
             "00:00:05 x",
+            "-1 day, 23:59:30",
+            "1 day",
+            "1 day 0:00:30",
         ] {
             assert_eq!(go(text.as_bytes()), None, "{text:?}");
             assert_eq!(time_span(text.as_bytes()), None, "{text:?}");

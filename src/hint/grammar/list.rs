@@ -4,7 +4,7 @@ use super::number::trim;
 
 /// The items of a comma list, none of them empty.
 ///
-/// The comma behind the weekday of a date does not part: what came before it is letters only.
+/// A comma within a date or a time span does not part.
 pub(crate) fn items(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -20,21 +20,89 @@ pub(crate) fn items(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Every value of a line: of every list, whether `7, 0` or `7/0`.
+pub(crate) fn values(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    items(line).flat_map(|item| {
+        let is_list = is_list_of_numbers(item);
+        item.split(move |byte| *byte == b'/' && is_list)
+    })
+}
+
+/// Whether the slashes of an item part numbers, and no date and no name of a zone.
+fn is_list_of_numbers(item: &[u8]) -> bool {
+    let is_number = |part: &[u8]| trim(part).first().is_some_and(u8::is_ascii_digit);
+    !is_date(item) && item.split(|byte| *byte == b'/').all(is_number)
+}
+
 fn end_of_item(text: &[u8]) -> usize {
-    let comma = |from: usize| {
-        text[from..]
-            .iter()
-            .position(|byte| *byte == b',')
-            .map(|at| from + at)
-    };
-    let Some(first) = comma(0) else {
-        return text.len();
-    };
-    let before = trim(&text[..first]);
-    if before.is_empty() || !before.iter().all(u8::is_ascii_alphabetic) {
-        return first;
+    /// `Saturday, Nov 28, 2026, 16:43:58`
+    const MOST_IN_A_DATE: usize = 3;
+    let commas = text.iter().enumerate().filter(|(_, byte)| **byte == b',');
+    for (passed, (at, _)) in commas.enumerate() {
+        if passed == MOST_IN_A_DATE || !goes_on(trim(&text[..at])) {
+            return at;
+        }
     }
-    comma(first + 1).unwrap_or(text.len())
+    text.len()
+}
+
+/// Whether the comma behind this is one of a date, or of a time span: no time of day has come yet.
+///
+/// A date may begin with a weekday, which is letters only, and a time span with its days, `1 day, 0:00:30`.
+fn goes_on(before: &[u8]) -> bool {
+    if before.is_empty() || before.iter().any(|byte| b":;=".contains(byte)) {
+        return false;
+    }
+    before.iter().all(u8::is_ascii_alphabetic)
+        || before.ends_with(b" day")
+        || before.ends_with(b" days")
+        || is_date(before)
+        || is_date_in_words(before)
+}
+
+/// Whether it is a date that names the month, in whatever language: `Nov 28`, `28. März 2026`.
+fn is_date_in_words(text: &[u8]) -> bool {
+    let is_name = |word: &[u8]| {
+        word.iter()
+            .all(|byte| !byte.is_ascii_digit() && *byte != b',')
+    };
+    let digits = |word: &[u8]| {
+        let word = word.strip_suffix(b",").unwrap_or(word);
+        word.iter().all(u8::is_ascii_digit).then_some(word.len())
+    };
+    let words = || {
+        text.split(|byte| *byte == b' ')
+            .filter(|word| !word.is_empty())
+    };
+    let has_year = words().any(|word| digits(word) == Some(4));
+    let mut last = words().rev();
+    let ends_with_day = last
+        .next()
+        .and_then(digits)
+        .is_some_and(|digits| (1..=2).contains(&digits))
+        && last.next().is_some_and(is_name);
+    ends_with_day || has_year && words().any(is_name)
+}
+
+/// Whether a text begins with a date whose parts are parted by slashes or points, in whatever order they are.
+///
+/// Which of them is the month is not said, so such a moment is not read, nor any part of it.
+fn is_date(text: &[u8]) -> bool {
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let first = digits(text);
+    let Some(separator @ (b'/' | b'.')) = text.get(first) else {
+        return false;
+    };
+    let rest = &text[first + 1..];
+    let second = digits(rest);
+    let third = match rest.get(second) {
+        Some(byte) if byte == separator => digits(&rest[second + 1..]),
+        _ => return false,
+    };
+    matches!(
+        (first, second, third),
+        (1..=2, 1..=2, 4) | (4, 1..=2, 1..=2)
+    )
 }
 
 /// Cuts at every `separator` that stands outside double quotes.
@@ -90,6 +158,23 @@ mod tests {
             "30, Thu, 01 Jan 2026 00:00:30 GMT, 60",
             &["30", "Thu, 01 Jan 2026 00:00:30 GMT", "60"],
         );
+        splits("1 day, 0:00:30, 5", &["1 day, 0:00:30", "5"]);
+        splits("1/2/2026, 1:02:30 PM, 5", &["1/2/2026, 1:02:30 PM", "5"]);
+        splits("1.2.2026, 5", &["1.2.2026, 5"]);
+        splits("1/2/20, 5", &["1/2/20", "5"]);
+        splits("1.5, 2.5", &["1.5", "2.5"]);
+        for date in [
+            "Nov 28, 2026, 16:43:58",
+            "Saturday, Nov 28, 2026, 16:43:58",
+            "28 November 2026, 16:43:58",
+            "sam. 28 d\u{e9}c. 2026, 16:43:58",
+            "28. M\u{e4}rz 2026, 16:43:58",
+        ] {
+            splits(&format!("{date}, 5"), &[date, "5"]);
+        }
+        splits("soon, 5, 6", &["soon, 5", "6"]);
+        splits("9ms, 1000ms, 5", &["9ms", "1000ms", "5"]);
+        splits("1000;w=9 2000, 0;w=60", &["1000;w=9 2000", "0;w=60"]);
         splits("Thu", &["Thu"]);
         splits("Thu,", &["Thu,"]);
     }

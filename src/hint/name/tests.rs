@@ -212,6 +212,7 @@ fn what_is_left_of_another_measure_than_calls_is_known() {
     for name in [
         "x-ratelimit-remaining-tokens",
         "x-ratelimit-cost-remaining",
+        "x-ratelimit-remaining-percent",
         "x-quota-remaining",
         "x-remaining-calls",
     ] {

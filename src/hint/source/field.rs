@@ -137,7 +137,7 @@ impl Field {
         })
     }
 
-    /// A path into the JSON body, to a number or a string; the longest wait counts.
+    /// A path into the JSON body, to a number or a string, such as `5 minutes`; the longest wait counts.
     ///
     /// Its segments are parted by dots and match names in either case; `*` is any name or index.
     pub fn json(path: impl Into<Text>) -> Field {
@@ -159,7 +159,7 @@ impl Field {
 
     /// What follows a phrase in the body, as far as it reads as a wait.
     ///
-    /// Letters match in either case. A number may be followed by its unit in words: `reset in 2 minutes`.
+    /// Letters match in either case. Numbers may be followed by their units in words: `reset in 2 minutes and 5 seconds`.
     pub fn after(phrase: impl Into<Text>) -> Field {
         Field::new(Location::After(phrase.into()))
     }
@@ -348,11 +348,9 @@ fn spent(
 fn at(body: &[u8], path: &str, reference: ReferenceTime, unit: Unit) -> Option<Duration> {
     let mut longest = None;
     json::at(body, path, &mut |value| {
-        longest = longest.max(
-            reference
-                .read(value.as_bytes(), unit)
-                .and_then(Parsed::wait),
-        );
+        let value = value.as_bytes();
+        let read = reference.read(value, unit).or_else(|| prose::whole(value));
+        longest = longest.max(read.and_then(Parsed::wait));
         false
     });
     longest

@@ -171,6 +171,9 @@ fn gemini() {
         r#"{"error":{"code":403,"message":"No permission","status":"PERMISSION_DENIED"}}"#;
     let table = Table::for_posts(providers::gemini());
     table.row(429, &[], LIMITED, HeldAsSaid(37));
+    let streamed = format!("[{LIMITED}]");
+    table.row(429, &[], &streamed, HeldAsSaid(37));
+    table.row(400, &[], &streamed, HeldAsSaid(37));
     table.row(429, &[], BARE, HeldAtLeast(60));
     // It is 08:02:40 in London: a new day began in California 2 minutes 40 ago.
     table.row(

@@ -86,6 +86,11 @@ fn what_stands_in_the_path_is_counted_apart() {
         "https://production.plaid.com/auth/get",
     ];
     apart(providers::plaid(), plaid);
+    // 17 posts a day on the free plan: the reads do not wait for the next day.
+    let posts = "https://api.x.com/2/tweets";
+    apart(providers::x(), [posts, "https://api.x.com/2/users/me"]);
+    let recent = "https://api.x.com/2/tweets/search/recent";
+    together(providers::x(), [posts, recent]);
 }
 
 #[test]
