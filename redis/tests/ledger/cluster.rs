@@ -58,7 +58,7 @@ async fn a_slot_that_moves_takes_the_ledger_with_it() {
     let mut sequence = 0;
     assert_eq!(soon(&ledger, &mut sequence).await.settled_by_all, 3);
 
-    let key = format!("tb1:{{{}}}:s", "5c".repeat(16));
+    let key = format!("tb2:{{{}}}:s", "5c".repeat(16));
     let slot: u16 = nodes[0].command(&["CLUSTER", "KEYSLOT", &key]);
     let from = usize::from(slot) / 5461;
     let (from, to) = (&nodes[from], &nodes[(from + 1) % 3]);
