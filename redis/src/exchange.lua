@@ -179,20 +179,22 @@ local function equal_share(state, bound, first)
   return bound == UNLIMITED and UNLIMITED or max(1, share), share < first
 end
 
--- While it is unknown what other members have had: the share of each in the limits, less what this one has.
+-- Until all members were heard that an earlier ledger had, or a window has passed since then, and while members return
+-- that were alone: the share of each in the limits, less what this one has.
 local function share_while_unknown(state, windows, said, account, lease)
   local now, unit, share = state[LATEST], said[account + A_UNIT], UNLIMITED
   local is_returning = now < state[RETURNING_UNTIL]
   local members = max(state[REMEMBERED], is_returning and state[RETURNING] or 0, state[LEASED], 1)
   for _, window in ipairs(windows) do
-    local has_forgotten = state[REMEMBERED] > 0 and now < state[BEGAN_AT] + max(state[window + LENGTH], lease)
+    local has_forgotten = state[RETURNED] < state[REMEMBERED]
+      and now < state[BEGAN_AT] + max(state[window + LENGTH], lease)
     if binds(state, window, unit) and (is_returning or has_forgotten) then
       local has = said[account + A_IN_WINDOW] + said[account + A_HELD]
       share = min(share, max(0, floor(state[window + BOUND] / members) - has))
       -- One that was not heard of yet may have had nearly all. Within this time all are that are alive. A newcomer says
       -- nothing about it.
       local is_first_lap = now < state[BEGAN_AT] + floor(lease * 5 / 16)
-      if has_forgotten and state[RETURNED] < state[REMEMBERED] and is_first_lap then share = 0 end
+      if has_forgotten and is_first_lap then share = 0 end
     end
   end
   return share
