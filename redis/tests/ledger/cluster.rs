@@ -15,8 +15,7 @@ fn start() -> Option<Vec<Server>> {
         .collect();
     let nodes = nodes?;
     for (nth, node) in nodes.iter().enumerate() {
-        let (first, last) = [("0", "5460"), ("5461", "10922"), ("10923", "16383")][nth];
-        node.command::<Value>(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
+        node.take_slots([0..=5_460, 5_461..=10_922, 10_923..=16_383][nth].clone());
         let port = nodes[0].port().to_string();
         node.command::<Value>(&["CLUSTER", "MEET", "127.0.0.1", &port]);
     }

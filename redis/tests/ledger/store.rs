@@ -14,7 +14,8 @@ use crate::server;
 
 /// What a user of the server needs to be allowed, and no more.
 pub(crate) const ACL: &str = "-@all +hello +auth +client +ping +evalsha +script|load +subscribe +unsubscribe +time +hmget +hget \
-    +hset +hdel +zadd +zcard +zrem +zrangebyscore +rpush +lpop +lindex +lset +pexpire +publish +del ~tb2:* &tb2:*";
+    +hset +hdel +zadd +zcard +zrem +zrangebyscore +rpush +lpop +lindex +lset +pexpire +publish +del resetchannels \
+    ~tb2:* &tb2:*";
 
 pub(crate) const SCOPE: ScopeName = ScopeName([0x5c; 16]);
 
@@ -215,7 +216,7 @@ async fn a_node_of_a_cluster_serves_a_ledger() {
     let Some(server) = server::start(&["--cluster-enabled", "yes"]) else {
         return;
     };
-    server.command::<Value>(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    server.take_slots(0..=16_383);
     let ledger = RedisLedger::new(&server.url()).unwrap();
     let mut reply = ledger.exchange(SCOPE, &said(1, 1, 1)).await;
     let started = std::time::Instant::now();
@@ -234,7 +235,7 @@ async fn a_client_of_a_cluster_is_a_connection_of_a_ledger() {
     let Some(server) = server::start(&["--cluster-enabled", "yes"]) else {
         return;
     };
-    server.command::<Value>(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    server.take_slots(0..=16_383);
     let is_ready = || {
         let text: String = server.command(&["CLUSTER", "INFO"]);
         text.contains("cluster_state:ok")
