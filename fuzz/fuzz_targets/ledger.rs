@@ -131,25 +131,15 @@ impl RunScript for Replies {
     }
 }
 
-/// Reads a MessagePack array of integers, which a script calculates with as doubles.
+/// Reads the doubles that a script calculates with: all are integers.
 fn unpacked(packed: &[u8]) -> Vec<u64> {
-    let (head, mut rest) = packed.split_at(5);
-    assert_eq!(head[0], 0xdd);
-    let count = u32::from_be_bytes(head[1..].try_into().unwrap());
-    let mut take = |bytes: usize| {
-        let (number, after) = rest.split_at(bytes);
-        rest = after;
-        number.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
-    };
-    let numbers = (0..count).map(|_| match take(1) {
-        small @ 0..0x80 => small,
-        0xcd => take(2),
-        0xcf => take(8),
-        other => panic!("{other:#x} is no integer"),
-    });
-    let numbers = numbers.collect();
-    assert!(rest.is_empty());
+    let doubles = packed.chunks_exact(8);
+    assert!(doubles.remainder().is_empty());
+    let numbers = doubles.map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap()));
     numbers
+        .inspect(|number| assert_eq!(number.trunc(), *number))
+        .map(|number| number as u64)
+        .collect()
 }
 
 fn exchange(script: Replies, exchange: &Exchange) -> Result<Reply, Unreachable> {

@@ -279,6 +279,8 @@ fn unreachable(error: &RedisError) -> Unreachable {
         ErrorKind::Server(BusyLoading | ClusterDown | MasterDown | Moved | ReadOnly) => {
             Unreachable::NoConnection(message)
         }
+        // Before Redis 7.0 the error of a script holds that of its command.
+        _ if message.contains(" -READONLY ") => Unreachable::NoConnection(message),
         ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::AuthenticationFailed => {
             Unreachable::ErrorReply(message)
         }

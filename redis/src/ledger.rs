@@ -62,7 +62,7 @@ impl<C: RunScript> RedisLedger<C> {
         Self {
             connection: Arc::new(connection),
             prefix: "tb".into(),
-            sha1: Script::new(script::SOURCE).get_hash().into(),
+            sha1: Script::new(&script::SOURCE).get_hash().into(),
         }
     }
 
@@ -83,7 +83,7 @@ impl<C: RunScript> LedgerClient for RedisLedger<C> {
         let keys = script::keys(&self.prefix, scope, exchange.windows.len());
         let arguments = script::arguments(exchange);
         let call = ScriptCall {
-            source: script::SOURCE,
+            source: &script::SOURCE,
             sha1: &self.sha1,
             keys: &keys,
             arguments: &arguments,

@@ -21,6 +21,7 @@
 //! - `cluster`: a client of a Redis Cluster as the connection of a ledger.
 
 mod connection;
+mod constants;
 mod fleet;
 mod ledger;
 mod listeners;

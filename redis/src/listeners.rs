@@ -93,13 +93,13 @@ mod tests {
             closing(&push(data)).map(|(channel, micros)| (channel.to_owned(), micros))
         };
         assert_eq!(
-            read(&["tb1:{a}:c", "1500"]),
-            Some(("tb1:{a}:c".to_owned(), 1_500))
+            read(&["tb2:{a}:c", "1500"]),
+            Some(("tb2:{a}:c".to_owned(), 1_500))
         );
-        assert_eq!(read(&["tb1:{a}:c"]), None);
-        assert_eq!(read(&["tb1:{a}:c", "-1"]), None);
-        assert_eq!(read(&["tb1:{a}:c", "soon"]), None);
-        let mut other = push(&["tb1:{a}:c", "1500"]);
+        assert_eq!(read(&["tb2:{a}:c"]), None);
+        assert_eq!(read(&["tb2:{a}:c", "-1"]), None);
+        assert_eq!(read(&["tb2:{a}:c", "soon"]), None);
+        let mut other = push(&["tb2:{a}:c", "1500"]);
         other.kind = PushKind::Subscribe;
         assert_eq!(closing(&other), None);
     }

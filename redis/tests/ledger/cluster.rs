@@ -15,8 +15,7 @@ fn start() -> Option<Vec<Server>> {
         .collect();
     let nodes = nodes?;
     for (nth, node) in nodes.iter().enumerate() {
-        let (first, last) = [("0", "5460"), ("5461", "10922"), ("10923", "16383")][nth];
-        node.command::<Value>(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
+        node.take_slots([0..=5_460, 5_461..=10_922, 10_923..=16_383][nth].clone());
         let port = nodes[0].port().to_string();
         node.command::<Value>(&["CLUSTER", "MEET", "127.0.0.1", &port]);
     }
@@ -58,7 +57,7 @@ async fn a_slot_that_moves_takes_the_ledger_with_it() {
     let mut sequence = 0;
     assert_eq!(soon(&ledger, &mut sequence).await.settled_by_all, 3);
 
-    let key = format!("tb1:{{{}}}:s", "5c".repeat(16));
+    let key = format!("tb2:{{{}}}:s", "5c".repeat(16));
     let slot: u16 = nodes[0].command(&["CLUSTER", "KEYSLOT", &key]);
     let from = usize::from(slot) / 5461;
     let (from, to) = (&nodes[from], &nodes[(from + 1) % 3]);

@@ -120,7 +120,7 @@ async fn a_key_of_another_kind_is_an_error_reply() {
         return;
     };
     let ledger = RedisLedger::new(&server.url()).unwrap();
-    let key = format!("tb1:{{{}}}:s", "5c".repeat(16));
+    let key = format!("tb2:{{{}}}:s", "5c".repeat(16));
     server.command::<Value>(&["SET", &key, "nonsense"]);
     let reply = ledger.exchange(SCOPE, &said(1, 1, 1)).await;
     assert!(

@@ -104,6 +104,13 @@ impl Server {
         command.query(&mut self.connection()).unwrap()
     }
 
+    /// Gives these slots of a cluster to the server, as Redis 6.2 can, too.
+    pub(crate) fn take_slots(&self, slots: std::ops::RangeInclusive<u16>) {
+        let mut command = redis::cmd("CLUSTER");
+        command.arg("ADDSLOTS").arg(slots.collect::<Vec<_>>());
+        command.query::<()>(&mut self.connection()).unwrap();
+    }
+
     pub(crate) fn process(&self) -> u32 {
         self.process.id()
     }

@@ -13,27 +13,27 @@ use crate::store::{SCOPE, said, settled};
 /// The script as it was before it knew the age of what it is told. It has written what a process leaves behind that is not
 /// upgraded yet. No release has a script to run instead.
 pub(crate) fn before_ages(source: &str) -> String {
+    // The last number of the state is the 42nd, and the three that it did not know are the last ones.
     let changes = [
-        ("local LAST = COUNTED_AT", "local LAST = LATEST"),
+        ("return { 42, now,", "return { 39, now,"),
         ("ahead, now, 0, 0, 0 }", "ahead, now }"),
-        ("if state[CLOSED_AT] <= reopened_at then", "if true then"),
-        (" and state[COUNTED_AT] <= reopened_at then", " then"),
+        ("while state[1] < 42 do", "while state[1] < 39 do"),
+        ("if state[41] <= reopened_at then", "if true then"),
+        (" and state[42] <= reopened_at then", " then"),
         (
-            ", state[REOPENED_AT] = state[REOPENED] + 1, max(state[REOPENED_AT], reopened_at)",
-            " = state[REOPENED] + 1",
+            "state[37], state[40] = state[37] + 1, max(state[40], reopened_at)",
+            "state[37] = state[37] + 1",
         ),
         (
-            "\nif note_closing then\n  if heard_at",
-            "\nif false then\n  if heard_at",
-        ),
-        (
-            "\nif heard_at(counter_age) < state[REOPENED_AT] then",
-            "\nif false then",
-        ),
-        (
-            "state[COUNTED_AT] = max(state[COUNTED_AT], heard_at(counter_age))",
+            "if closing > 0 and heard_at(closing_age) < state[40] then closing = 0 end",
             "",
         ),
+        (
+            "if closing > 0 then state[41] = max(state[41], heard_at(closing_age)) end",
+            "",
+        ),
+        ("has_counter = has_counter and counted_at >= state[40]", ""),
+        ("state[42] = max(state[42], counted_at)", ""),
     ];
     changes
         .iter()
@@ -49,39 +49,43 @@ pub(crate) fn runs_before_ages(process: usize, exchanges: usize) -> bool {
 }
 
 fn key() -> String {
-    format!("tb1:{{{}}}:s", "5c".repeat(16))
+    format!("tb2:{{{}}}:s", "5c".repeat(16))
 }
 
-/// Changes the numbers of a field: `state` or that of a member.
-fn change(server: &Server, field: &str, lua: &str) {
+/// Reads the numbers of a field, `state` or that of a member, and returns what the script makes of them.
+fn numbers<T: redis::FromRedisValue>(server: &Server, field: &str, lua: &str) -> T {
     let script = format!(
-        "local numbers = cmsgpack.unpack(redis.call('HGET', KEYS[1], ARGV[1])) {lua} \
-         redis.call('HSET', KEYS[1], ARGV[1], cmsgpack.pack(numbers)) return #numbers"
+        "local packed = redis.call('HGET', KEYS[1], ARGV[1]) \
+         local numbers = {{ struct.unpack('<' .. string.rep('d', #packed / 8), packed) }} \
+         numbers[#numbers] = nil {lua}"
     );
-    server.command::<Value>(&["EVAL", &script, "1", &key(), field]);
+    server.command(&["EVAL", &script, "1", &key(), field])
 }
 
-fn last(server: &Server, field: &str) -> i64 {
-    let script = "local numbers = cmsgpack.unpack(redis.call('HGET', KEYS[1], ARGV[1])) return numbers[#numbers]";
-    server.command(&["EVAL", script, "1", &key(), field])
+/// Changes the numbers of a field.
+fn change(server: &Server, field: &str, lua: &str) {
+    let write = "local packed = struct.pack('<' .. string.rep('d', #numbers), unpack(numbers)) \
+                 return redis.call('HSET', KEYS[1], ARGV[1], packed)";
+    numbers::<Value>(server, field, &format!("{lua} {write}"));
 }
 
 /// The members of another release: they say fewer numbers than these, or more.
 struct OtherMembers {
     connection: Mutex<Connection>,
     fewer: usize,
-    more: u8,
+    more: usize,
 }
 
 impl RunScript for OtherMembers {
     async fn run_script(&self, call: ScriptCall<'_>) -> Result<Vec<i64>, Unreachable> {
-        // An array of so many numbers. The last ones are small, and a byte each.
         let mut said = call.arguments[1].clone();
-        said.truncate(said.len() - self.fewer);
-        said.extend(std::iter::repeat_n(9, self.more.into()));
-        let numbers = u32::from_be_bytes(said[1..5].try_into().unwrap());
-        let numbers = numbers - self.fewer as u32 + u32::from(self.more);
-        said[1..5].copy_from_slice(&numbers.to_be_bytes());
+        said.truncate(said.len() - 8 * self.fewer);
+        said.extend(
+            [9.0; 8]
+                .iter()
+                .take(self.more)
+                .flat_map(|number: &f64| number.to_le_bytes()),
+        );
         let mut command = redis::cmd("EVAL");
         command.arg(call.source).arg(call.keys.len()).arg(call.keys);
         command.arg(&call.arguments[0]).arg(said);
@@ -127,9 +131,10 @@ async fn what_a_later_release_has_added_is_kept() {
     let ledger = RedisLedger::new(&server.url()).unwrap();
     let member = format!("m:{:016x}", 1);
     ledger.exchange(SCOPE, &settled(1, 1, 3)).await.unwrap();
-    for field in ["state", &member] {
-        change(&server, field, "numbers[#numbers + 1] = 4711");
-    }
+    // The first number of the state says how many there are before those of the windows.
+    let added = "numbers[1] = numbers[1] + 1 table.insert(numbers, numbers[1], 4711)";
+    change(&server, "state", added);
+    change(&server, &member, "numbers[#numbers + 1] = 4711");
     server.command::<Value>(&["HSET", &key(), "later", "4712"]);
     for sequence in 2..5 {
         let mut exchange = settled(1, sequence, 3);
@@ -138,10 +143,10 @@ async fn what_a_later_release_has_added_is_kept() {
         assert_eq!((reply.state, reply.settled_by_all), (ReplyState::Done, 3));
         ledger.exchange(SCOPE, &said(2, sequence, 2)).await.unwrap();
     }
-    assert_eq!(
-        (last(&server, "state"), last(&server, &member)),
-        (4711, 4711)
-    );
+    let kept: i64 = numbers(&server, "state", "return numbers[numbers[1]]");
+    assert_eq!(kept, 4711);
+    let kept: i64 = numbers(&server, &member, "return numbers[#numbers]");
+    assert_eq!(kept, 4711);
     assert_eq!(server.command::<String>(&["HGET", &key(), "later"]), "4712");
 }
 
@@ -157,7 +162,7 @@ async fn what_an_earlier_release_did_not_know_is_nothing() {
     change(
         &server,
         "state",
-        "for index = 32, #numbers do numbers[index] = nil end",
+        "for _ = 32, numbers[1] do table.remove(numbers, 32) end numbers[1] = 31",
     );
     change(&server, &member, "numbers[16] = nil");
     for sequence in 2..40 {

@@ -4,6 +4,7 @@ mod alone;
 mod calls;
 mod closing;
 mod interleavings;
+mod quota_use;
 mod recovery;
 mod reopening;
 mod stock;

@@ -173,10 +173,11 @@ impl LedgerState {
         }
     }
 
-    /// Until a window has passed since the ledger forgot, a member has no more than its share of the limit.
-    /// The same holds while members return that were alone.
+    /// Until all members were heard that an earlier ledger had, or a window has passed since then, a member has no more
+    /// than its share of the limit. The same holds while members return that were alone.
     ///
-    /// As long as a lease lasts, members may use what an earlier ledger has lent to them.
+    /// As long as a lease lasts, a member that was not heard of may use what an earlier ledger has lent to it. Those that
+    /// were heard have told what they hold and what they have used.
     fn share_while_unknown(
         &self,
         unit: usize,
@@ -193,17 +194,17 @@ impl LedgerState {
         };
         let has = bounded(told.in_window) + bounded(told.held);
         let windows = self.binding(unit, terms, now);
+        let is_heard_in_part = self.returned < self.remembered;
         let has_forgotten = |window: &DeclaredWindow| {
-            began_at.is_some_and(|began_at| now < began_at + window.length.max(terms.lease))
+            let until = |began_at: u64| began_at + window.length.max(terms.lease);
+            is_heard_in_part && began_at.is_some_and(|began_at| now < until(began_at))
         };
         let unknown = windows.filter(|(_, window, _)| returning.is_some() || has_forgotten(window));
         // One that was not heard of yet may have had nearly all. A newcomer says nothing about it.
-        let is_first_lap = |began_at: u64| now < began_at + terms.first_lap();
-        let is_heard_in_part =
-            self.returned < self.remembered && began_at.is_some_and(is_first_lap);
+        let is_first_lap = began_at.is_some_and(|began_at| now < began_at + terms.first_lap());
         let shares = unknown.map(|(_, window, limit)| {
             let share = (limit / members.max(1)).saturating_sub(has);
-            if is_heard_in_part && has_forgotten(window) {
+            if is_first_lap && has_forgotten(window) {
                 0
             } else {
                 share
