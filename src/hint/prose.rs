@@ -30,9 +30,13 @@ const MOST: usize = 16;
 /// More than any date is long.
 const LONGEST: usize = 80;
 
+/// Where a value begins at the latest, with room for all of it.
+const MOST_BLANKS: usize = 1_024;
+
 /// The longest beginning of `text` that reads as a wait.
 fn prefix(text: &[u8], reference: ReferenceTime, unit: Unit) -> Option<Parsed> {
-    let text = without_grouping(opened(&text[..text.len().min(LONGEST)]));
+    let text = opened(&text[..text.len().min(MOST_BLANKS)]);
+    let text = without_grouping(&text[..text.len().min(LONGEST)]);
     let end = (1..=text.len())
         .rev()
         .find(|end| reference.read(&text[..*end], unit).is_some())?;
@@ -84,17 +88,22 @@ pub(super) fn whole(text: &[u8]) -> Option<Parsed> {
 }
 
 /// Numbers and the words behind them, `2 minutes and 30 seconds`, and what follows.
+///
+/// A unit that is not smaller than the one before begins another time: `30 seconds, 1 hour at worst`.
 fn spoken(text: &[u8]) -> Option<(Duration, &[u8])> {
-    let (mut total, mut rest) = one_unit(text)?;
-    while let Some((more, behind)) = one_unit(joined(rest)) {
+    let (mut total, mut smallest, mut rest) = one_unit(text)?;
+    while let Some((more, unit, behind)) = one_unit(joined(rest)) {
+        if unit >= smallest {
+            break;
+        }
+        (smallest, rest) = (unit, behind);
         total = total.saturating_add(more);
-        rest = behind;
     }
     Some((total, rest))
 }
 
-/// A number and the word behind it, and what follows.
-fn one_unit(text: &[u8]) -> Option<(Duration, &[u8])> {
+/// A number and the word behind it, how many nanoseconds that word is, and what follows.
+fn one_unit(text: &[u8]) -> Option<(Duration, u64, &[u8])> {
     let is_in_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
     let end = text.iter().position(|byte| !is_in_number(byte))?;
     let (number, rest) = text.split_at(end);
@@ -109,7 +118,7 @@ fn one_unit(text: &[u8]) -> Option<(Duration, &[u8])> {
             .iter()
             .any(|known| known.as_bytes().eq_ignore_ascii_case(word))
     })?;
-    Some((Number::read(number)?.of(*nanos), rest))
+    Some((Number::read(number)?.of(*nanos), *nanos, rest))
 }
 
 /// Without the blanks, the comma and the `and` between two units.
@@ -198,7 +207,19 @@ mod tests {
         reads("in 1 day 1 hour", "in", Some(90_000_000));
         reads("in 5 seconds, 3 times", "in", Some(5_000));
         reads("in 5 seconds and 100 credits", "in", Some(5_000));
-        reads("in 5m0s, 2 s at best", "in", Some(302_000));
+        reads("in 5m0s, 2 s at best", "in", Some(300_000));
+    }
+
+    #[test]
+    fn a_unit_that_is_no_part_of_the_one_before_is_not_added() {
+        reads("in 30 seconds, 1 hour at worst", "in", Some(30_000));
+        reads("in 2 minutes, 5 minutes at worst", "in", Some(120_000));
+    }
+
+    #[test]
+    fn a_unit_behind_many_blanks_is_read() {
+        let text = format!("in\n{}2 minutes", " ".repeat(200));
+        reads(&text, "in", Some(120_000));
     }
 
     #[test]
