@@ -37,6 +37,9 @@ const MOST_BLANKS: usize = 1_024;
 fn prefix(text: &[u8], reference: ReferenceTime, unit: Unit) -> Option<Parsed> {
     let text = opened(&text[..text.len().min(MOST_BLANKS)]);
     let text = without_grouping(&text[..text.len().min(LONGEST)]);
+    if is_cut_by_a_comma(&text) {
+        return None;
+    }
     let end = (1..=text.len())
         .rev()
         .find(|end| reference.read(&text[..*end], unit).is_some())?;
@@ -64,6 +67,12 @@ fn without_grouping(text: &[u8]) -> Cow<'_, [u8]> {
     }
     let digits = number.iter().filter(|byte| **byte != b',');
     Cow::Owned(digits.chain(rest).copied().collect())
+}
+
+/// Whether digits follow the comma behind a number: `1,5 hours` are more than one.
+fn is_cut_by_a_comma(text: &[u8]) -> bool {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    digits > 0 && matches!(text[digits..], [b',', b'0'..=b'9', ..])
 }
 
 /// Without the blanks and quotes before the value; blanks may end a line, or keep it from being broken.
@@ -118,13 +127,17 @@ fn one_unit(text: &[u8]) -> Option<(Duration, u64, &[u8])> {
             .iter()
             .any(|known| known.as_bytes().eq_ignore_ascii_case(word))
     })?;
+    let rest = rest.strip_prefix(b"(s)").unwrap_or(rest);
     Some((Number::read(number)?.of(*nanos), *nanos, rest))
 }
 
-/// Without the blanks, the comma and the `and` between two units.
+/// Without the blanks, the comma or the point and the `and` between two units.
 fn joined(text: &[u8]) -> &[u8] {
     let text = opened(text);
-    let text = opened(text.strip_prefix(b",").unwrap_or(text));
+    let text = match text {
+        [b',' | b'.', rest @ ..] => opened(rest),
+        _ => text,
+    };
     opened(text.strip_prefix(b"and ").unwrap_or(text))
 }
 
@@ -242,7 +255,19 @@ mod tests {
         reads("in 12,345,678 ms", "in", Some(12_345_678));
         reads("after 1,200", "after", Some(1_200_000));
         reads("after 5, or 200 at worst", "after", Some(5_000));
-        reads("after 5,20", "after", Some(5_000));
+    }
+
+    #[test]
+    fn no_part_of_a_number_with_another_comma_is_read() {
+        reads("after 5,20", "after", None);
+        reads("in 1,5 hours", "in", None);
+    }
+
+    #[test]
+    fn units_may_be_abbreviated_or_of_either_number() {
+        reads("in 2 min. 30 sec.", "in", Some(150_000));
+        reads("in 2 minute(s) and 30 second(s)", "in", Some(150_000));
+        reads("in 5 minute(s).", "in", Some(300_000));
     }
 
     #[test]
