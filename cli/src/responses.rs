@@ -89,31 +89,37 @@ pub(crate) fn apart(text: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Whether a status line begins here; within a line only if a header follows, since bodies speak of HTTP as well.
+///
+/// It reads no further than it has to, so that a long line that often speaks of HTTP takes no longer than any other.
 fn begins_response(text: &[u8], on_its_own_line: bool) -> bool {
     let Some(version) = text.strip_prefix(b"HTTP/") else {
         return false;
     };
-    let mut lines = version.split(|byte| *byte == b'\n');
-    let line = lines.next().unwrap_or_default().trim_ascii_end();
-    let mut words = line.split(|byte| *byte == b' ');
-    let version = words.next().unwrap_or_default();
-    let is_version = version
-        .iter()
-        .all(|byte| byte.is_ascii_digit() || *byte == b'.');
-    let status = words.next().unwrap_or_default();
-    let is_status = status.len() == 3 && status.iter().all(u8::is_ascii_digit);
-    let mut has_header = || {
-        let header = lines.next().unwrap_or_default();
-        let name = header
-            .split(|byte| *byte == b':')
-            .next()
-            .unwrap_or_default();
-        let is_in_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
-        !name.is_empty() && name.len() < header.len() && name.iter().all(is_in_name)
+    let is_in_version = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    let length = version.iter().take_while(|byte| is_in_version(byte));
+    let [b' ', status @ ..] = &version[length.count()..] else {
+        return false;
+    };
+    let Some((status, reason)) = status.split_first_chunk::<3>() else {
+        return false;
     };
     let is_reason = |byte: &u8| byte.is_ascii_alphanumeric() || b" -'".contains(byte);
-    let is_alone = || words.flatten().all(is_reason) && has_header();
-    is_version && is_status && (on_its_own_line || is_alone())
+    let length = reason.iter().take_while(|byte| is_reason(byte));
+    let behind = &reason[length.count()..];
+    let is_word = reason.first().is_none_or(u8::is_ascii_whitespace);
+    let is_status = status.iter().all(u8::is_ascii_digit) && is_word;
+    is_status && (on_its_own_line || begins_with_header(behind))
+}
+
+/// Whether a line ends here, and the next one is a header.
+fn begins_with_header(text: &[u8]) -> bool {
+    let text = text.strip_prefix(b"\r").unwrap_or(text);
+    let Some(text) = text.strip_prefix(b"\n") else {
+        return false;
+    };
+    let is_in_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+    let length = text.iter().take_while(|byte| is_in_name(byte)).count();
+    length > 0 && text.get(length) == Some(&b':')
 }
 
 fn is_informational(response: &[u8]) -> bool {

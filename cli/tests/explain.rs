@@ -77,6 +77,18 @@ fn a_body_may_speak_of_http() {
 }
 
 #[test]
+fn a_long_line_that_speaks_of_http_is_read_at_once() {
+    let text = explain(&[], &response(0, Some(7)));
+    for line in ["HTTP/", "HTTP/1.1 200 "] {
+        let body = line.repeat(100_000);
+        let about = response(0, Some(7)).replace("a body\n", &format!("\"{body}"));
+        let begun = std::time::Instant::now();
+        assert_eq!(explain(&[], &about), text);
+        assert!(begun.elapsed().as_secs() < 10, "{line}");
+    }
+}
+
+#[test]
 fn files_are_read_one_after_the_other() {
     let folder = command::Folder::new("files");
     let [first, second] = ["first", "second"].map(|name| folder.path(name));

@@ -137,7 +137,6 @@ fn is_about_the_scheme(error: &(dyn Error + 'static)) -> bool {
     }
 }
 
-/// Whether it is the error of hyper-rustls about a scheme, which has a text only.
 /// Whether hyper-util's client does not send such a request, which it says in no other way than by its text.
 #[cfg(feature = "hyper")]
 pub(super) fn is_about_the_request(error: &(dyn Error + 'static)) -> bool {
@@ -154,6 +153,7 @@ fn is_too_large(error: &(dyn Error + 'static)) -> bool {
         .is_some_and(|error| error.is_parse() && error.to_string() == "message head is too large")
 }
 
+/// Whether it is the error of hyper-rustls about a scheme, which has a text only.
 #[cfg(feature = "hyper")]
 fn says_unsupported_scheme(error: &std::io::Error) -> bool {
     if error.kind() != std::io::ErrorKind::Other {

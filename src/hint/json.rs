@@ -34,12 +34,12 @@ fn walk(body: &[u8], wanted: Wanted<'_>, found: &mut dyn FnMut(&str) -> bool) ->
     done
 }
 
-/// Which values are shown.
 /// Without the byte order mark that some servers begin with; a parser may ignore it (RFC 8259, section 8.1).
 fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
 }
 
+/// Which values are shown.
 #[derive(Clone, Copy)]
 enum Wanted<'p> {
     Everything,

@@ -30,9 +30,16 @@ const MOST: usize = 16;
 /// More than any date is long.
 const LONGEST: usize = 80;
 
+/// Where a value begins at the latest, with room for all of it.
+const MOST_BLANKS: usize = 1_024;
+
 /// The longest beginning of `text` that reads as a wait.
 fn prefix(text: &[u8], reference: ReferenceTime, unit: Unit) -> Option<Parsed> {
-    let text = without_grouping(opened(&text[..text.len().min(LONGEST)]));
+    let text = opened(&text[..text.len().min(MOST_BLANKS)]);
+    let text = without_grouping(&text[..text.len().min(LONGEST)]);
+    if is_cut_by_a_comma(&text) {
+        return None;
+    }
     let end = (1..=text.len())
         .rev()
         .find(|end| reference.read(&text[..*end], unit).is_some())?;
@@ -62,6 +69,12 @@ fn without_grouping(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(digits.chain(rest).copied().collect())
 }
 
+/// Whether digits follow the comma behind a number: `1,5 hours` are more than one.
+fn is_cut_by_a_comma(text: &[u8]) -> bool {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    digits > 0 && matches!(text[digits..], [b',', b'0'..=b'9', ..])
+}
+
 /// Without the blanks and quotes before the value; blanks may end a line, or keep it from being broken.
 fn opened(mut text: &[u8]) -> &[u8] {
     const NO_BREAK: [&str; 2] = ["\u{a0}", "\u{202f}"];
@@ -84,17 +97,22 @@ pub(super) fn whole(text: &[u8]) -> Option<Parsed> {
 }
 
 /// Numbers and the words behind them, `2 minutes and 30 seconds`, and what follows.
+///
+/// A unit that is not smaller than the one before begins another time: `30 seconds, 1 hour at worst`.
 fn spoken(text: &[u8]) -> Option<(Duration, &[u8])> {
-    let (mut total, mut rest) = one_unit(text)?;
-    while let Some((more, behind)) = one_unit(joined(rest)) {
+    let (mut total, mut smallest, mut rest) = one_unit(text)?;
+    while let Some((more, unit, behind)) = one_unit(joined(rest)) {
+        if unit >= smallest {
+            break;
+        }
+        (smallest, rest) = (unit, behind);
         total = total.saturating_add(more);
-        rest = behind;
     }
     Some((total, rest))
 }
 
-/// A number and the word behind it, and what follows.
-fn one_unit(text: &[u8]) -> Option<(Duration, &[u8])> {
+/// A number and the word behind it, how many nanoseconds that word is, and what follows.
+fn one_unit(text: &[u8]) -> Option<(Duration, u64, &[u8])> {
     let is_in_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
     let end = text.iter().position(|byte| !is_in_number(byte))?;
     let (number, rest) = text.split_at(end);
@@ -109,13 +127,17 @@ fn one_unit(text: &[u8]) -> Option<(Duration, &[u8])> {
             .iter()
             .any(|known| known.as_bytes().eq_ignore_ascii_case(word))
     })?;
-    Some((Number::read(number)?.of(*nanos), rest))
+    let rest = rest.strip_prefix(b"(s)").unwrap_or(rest);
+    Some((Number::read(number)?.of(*nanos), *nanos, rest))
 }
 
-/// Without the blanks, the comma and the `and` between two units.
+/// Without the blanks, the comma or the point and the `and` between two units.
 fn joined(text: &[u8]) -> &[u8] {
     let text = opened(text);
-    let text = opened(text.strip_prefix(b",").unwrap_or(text));
+    let text = match text {
+        [b',' | b'.', rest @ ..] => opened(rest),
+        _ => text,
+    };
     opened(text.strip_prefix(b"and ").unwrap_or(text))
 }
 
@@ -198,7 +220,19 @@ mod tests {
         reads("in 1 day 1 hour", "in", Some(90_000_000));
         reads("in 5 seconds, 3 times", "in", Some(5_000));
         reads("in 5 seconds and 100 credits", "in", Some(5_000));
-        reads("in 5m0s, 2 s at best", "in", Some(302_000));
+        reads("in 5m0s, 2 s at best", "in", Some(300_000));
+    }
+
+    #[test]
+    fn a_unit_that_is_no_part_of_the_one_before_is_not_added() {
+        reads("in 30 seconds, 1 hour at worst", "in", Some(30_000));
+        reads("in 2 minutes, 5 minutes at worst", "in", Some(120_000));
+    }
+
+    #[test]
+    fn a_unit_behind_many_blanks_is_read() {
+        let text = format!("in\n{}2 minutes", " ".repeat(200));
+        reads(&text, "in", Some(120_000));
     }
 
     #[test]
@@ -221,7 +255,19 @@ mod tests {
         reads("in 12,345,678 ms", "in", Some(12_345_678));
         reads("after 1,200", "after", Some(1_200_000));
         reads("after 5, or 200 at worst", "after", Some(5_000));
-        reads("after 5,20", "after", Some(5_000));
+    }
+
+    #[test]
+    fn no_part_of_a_number_with_another_comma_is_read() {
+        reads("after 5,20", "after", None);
+        reads("in 1,5 hours", "in", None);
+    }
+
+    #[test]
+    fn units_may_be_abbreviated_or_of_either_number() {
+        reads("in 2 min. 30 sec.", "in", Some(150_000));
+        reads("in 2 minute(s) and 30 second(s)", "in", Some(150_000));
+        reads("in 5 minute(s).", "in", Some(300_000));
     }
 
     #[test]

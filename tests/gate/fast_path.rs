@@ -83,6 +83,24 @@ async fn a_refusal_under_200_is_found_in_the_body_after_many_served_answers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn named_waits_are_kept_to_the_letter_when_a_call_is_served_after_each() {
+    let spent = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1")];
+    let mock = Mock::new(move |nth, _| match nth % 2 {
+        0 => answer(503, &[("retry-after", "3")], ""),
+        _ => answer(200, &spent, "{}"),
+    });
+    let provider = Provider::new("fast-path")
+        .inspect_bodies_of([200])
+        .throttled_codes(["SLOW"]);
+    let service = around(&mock, RetryLayer::new(provider));
+    let begun = Instant::now();
+    for _ in 0..16 {
+        send(&service, get(URI)).await.unwrap();
+    }
+    assert_between(begun.elapsed(), secs(15 * (3 + 1)), secs(3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pause_in_a_header_is_kept_after_many_served_answers() {
     let mock = Mock::new(|nth, _| match nth {
         40 => answer(200, &[("slow-down", "7")], ""),

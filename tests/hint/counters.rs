@@ -73,6 +73,18 @@ fn the_end_of_a_number_in_groups_is_no_counter_at_zero() {
 }
 
 #[test]
+fn slashes_between_counters_hide_no_zero() {
+    for counters in ["4 / 20, 0 / 100", "0/10/1000", "10/0/1000", "1000/1/0"] {
+        waits(
+            200,
+            &format!("x-ratelimit-remaining: {counters} | x-ratelimit-reset: 3"),
+            3_000,
+            "x-ratelimit-reset",
+        );
+    }
+}
+
+#[test]
 fn a_mistake_of_the_caller_is_not_a_limit() {
     for status in [400, 401, 404, 405, 409, 410, 422] {
         waits(status, "retry-after: 2", 2_000, "retry-after");

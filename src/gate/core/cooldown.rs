@@ -18,8 +18,8 @@ const LONGEST_BARE: Duration = Duration::from_secs(15 * 60);
 /// The wait after refusals that name none to speak of grows up to this, so that windows of a minute are found out.
 const LONGEST_SHORT: Duration = Duration::from_secs(30);
 
-/// After this many closings in a row, each as long as the server named, the named wait is too short: calls that come too
-/// early may lengthen a block. From then on the gate stays closed for at least 2 s, 4 s and so on.
+/// After this many refused closings in a row, whatever wait each of them named, a named wait is taken for too short: calls
+/// that come too early may lengthen a block. From then on the gate stays closed for at least 2 s, 4 s and so on.
 const KEPT_IN_VAIN: u32 = 8;
 /// That wait grows up to this, so that a block of a minute ends.
 const LONGEST_BEYOND_NAMED: Duration = Duration::from_secs(64);
@@ -187,12 +187,12 @@ impl Cooldown {
         })
     }
 
-    /// When the last closing ends that is not provisional.
     /// Closings in a row without a served response between.
     pub(crate) fn streak(&self) -> u32 {
         self.streak
     }
 
+    /// When the last closing ends that is not provisional.
     pub(crate) fn last_settled(&self) -> Option<Moment> {
         match &self.provisional {
             Some(provisional) => provisional.settled.as_ref(),
@@ -246,10 +246,10 @@ impl Cooldown {
         sent_under == self.generation && self.streak > 0
     }
 
-    /// Notes that a call was served. If it was sent since the last closing, the limit is lifted.
+    /// Notes that a call was served. If it was sent since the last refusal, the limit is lifted.
     #[inline]
     pub(crate) fn on_success(&mut self, sent_under: u16) {
-        if sent_under == self.generation {
+        if sent_under == self.generation || self.was_closed_by_served_heads_since(sent_under) {
             self.streak = 0;
         }
     }

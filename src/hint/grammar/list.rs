@@ -63,8 +63,9 @@ fn goes_on(before: &[u8]) -> bool {
 /// Whether it is a date that names the month, in whatever language: `Nov 28`, `28. März 2026`.
 fn is_date_in_words(text: &[u8]) -> bool {
     let is_name = |word: &[u8]| {
-        word.iter()
-            .all(|byte| !byte.is_ascii_digit() && *byte != b',')
+        let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
+        let is_in_name = |byte: &u8| !byte.is_ascii_digit() && *byte != b',';
+        word.iter().any(is_letter) && word.iter().all(is_in_name)
     };
     let digits = |word: &[u8]| {
         let word = word.strip_suffix(b",").unwrap_or(word);
@@ -99,10 +100,13 @@ fn is_date(text: &[u8]) -> bool {
         Some(byte) if byte == separator => digits(&rest[second + 1..]),
         _ => return false,
     };
-    matches!(
-        (first, second, third),
-        (1..=2, 1..=2, 4) | (4, 1..=2, 1..=2)
-    )
+    // Three counters may be written so as well, but only they can be zero.
+    let is_zero = |digits: &[u8]| digits.iter().all(|byte| *byte == b'0');
+    let has_zero = is_zero(&text[..first])
+        || is_zero(&rest[..second])
+        || is_zero(&rest[second + 1..][..third]);
+    let lengths = (first, second, third);
+    !has_zero && matches!(lengths, (1..=2, 1..=2, 4) | (4, 1..=2, 1..=2))
 }
 
 /// Cuts at every `separator` that stands outside double quotes.
@@ -163,6 +167,8 @@ mod tests {
         splits("1.2.2026, 5", &["1.2.2026, 5"]);
         splits("1/2/20, 5", &["1/2/20", "5"]);
         splits("1.5, 2.5", &["1.5", "2.5"]);
+        splits("4 / 20, 0 / 100", &["4 / 20", "0 / 100"]);
+        splits("4 - 20, 5", &["4 - 20", "5"]);
         for date in [
             "Nov 28, 2026, 16:43:58",
             "Saturday, Nov 28, 2026, 16:43:58",

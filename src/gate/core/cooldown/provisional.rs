@@ -118,6 +118,22 @@ impl Cooldown {
         refused
     }
 
+    /// Whether all closings since this generation are by heads of served responses whose bodies are still being read.
+    pub(super) fn was_closed_by_served_heads_since(&self, sent_under: u16) -> bool {
+        let Some(provisional) = &self.provisional else {
+            return false;
+        };
+        let is_by_served = |generation| {
+            let mut heads = provisional.closings.iter();
+            heads.any(|head| !head.refused && head.began == Some(generation))
+        };
+        let mut generation = self.generation;
+        while generation != sent_under && is_by_served(generation) {
+            generation = generation.wrapping_sub(1);
+        }
+        generation == sent_under
+    }
+
     fn remove(&mut self, id: ProvisionalId) -> Option<ByHead> {
         let closings = &mut self.provisional.as_mut()?.closings;
         let at = closings.iter().position(|head| head.id == id)?;

@@ -91,6 +91,30 @@ fn a_named_wait_that_was_kept_in_vain_eight_times_is_lengthened_up_to_a_minute()
 }
 
 #[test]
+fn an_accepted_answer_that_closes_by_its_head_ends_the_growth() {
+    let named = |now, refused| Closing {
+        refused,
+        ..closing(now, Wait::Named(Duration::from_secs(1)))
+    };
+    for is_taken_back in [false, true] {
+        let mut now = Moment::now();
+        let mut cooldown = Cooldown::default();
+        for _ in 0..20 {
+            let refused = cooldown.close(cooldown.generation(), named(now, true), 0);
+            assert_eq!(refused.gate, now + Duration::from_secs(1));
+            now = refused.gate;
+            let sent_under = cooldown.generation();
+            let id = cooldown.close_provisionally(sent_under, named(now, false), 0);
+            cooldown.on_success(sent_under);
+            let whole = (!is_taken_back).then(|| named(now, false));
+            cooldown.resolve(id, whole, now);
+            assert_eq!(cooldown.streak(), 0, "taken back: {is_taken_back}");
+            now += Duration::from_secs(1);
+        }
+    }
+}
+
+#[test]
 fn an_accepted_answer_between_closings_ends_the_growth() {
     let now = Moment::now();
     let mut cooldown = Cooldown::default();
