@@ -74,7 +74,14 @@ fn the_end_of_a_number_in_groups_is_no_counter_at_zero() {
 
 #[test]
 fn slashes_between_counters_hide_no_zero() {
-    for counters in ["4 / 20, 0 / 100", "0/10/1000", "10/0/1000", "1000/1/0"] {
+    let counters = [
+        "4 / 20, 0 / 100",
+        "0/10/1000",
+        "10/0/1000",
+        "1000/1/0",
+        "0/min",
+    ];
+    for counters in counters {
         waits(
             200,
             &format!("x-ratelimit-remaining: {counters} | x-ratelimit-reset: 3"),

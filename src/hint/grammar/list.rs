@@ -28,10 +28,13 @@ pub(crate) fn values(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Whether the slashes of an item part numbers, and no date and no name of a zone.
+/// Whether the slashes of an item part numbers, or a number and its unit, and no date and no name of a zone.
 fn is_list_of_numbers(item: &[u8]) -> bool {
-    let is_number = |part: &[u8]| trim(part).first().is_some_and(u8::is_ascii_digit);
-    !is_date(item) && item.split(|byte| *byte == b'/').all(is_number)
+    let parts = || item.split(|byte| *byte == b'/').map(trim);
+    let is_number = |part: &[u8]| part.first().is_some_and(u8::is_ascii_digit);
+    let is_count = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
+    let is_rate = parts().count() == 2 && parts().next().is_some_and(is_count);
+    is_rate || !is_date(item) && parts().all(is_number)
 }
 
 fn end_of_item(text: &[u8]) -> usize {
