@@ -336,7 +336,7 @@ impl Pattern {
             }
             self.scale_too_short(served, now);
             if served < limit / 2 {
-                self.questions_after_fall = 2;
+                self.questions_after_fall = if limit < Self::FEW { 0 } else { 2 };
                 least = lesson.age; // no window of the limit: the wait is until one more is free
             }
             if most.is_some_and(|most| most < self.too_short.length) {

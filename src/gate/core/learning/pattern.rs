@@ -99,6 +99,8 @@ pub(super) struct Misses {
 }
 
 impl Pattern {
+    /// Fewer calls are no part of a cycle that could be measured, and no limit that could have fallen far.
+    pub(super) const FEW: u32 = 8;
     /// The numbers that are remembered at most, one for each call of a cycle.
     const MOST_REMEMBERED: usize = 1_024;
 
@@ -293,14 +295,13 @@ impl Pattern {
         end
     }
 
-    /// Whether a call may ask for more before a cycle is over. Waits have to be named, and a few calls are no part of a
-    /// cycle that could be measured. After each refusal in a row it waits for twice as many cycles.
+    /// Whether a call may ask for more before a cycle is over. Waits have to be named. After each refusal in a row it waits
+    /// for twice as many cycles.
     fn may_ask(&self, limit: u32) -> bool {
-        const FEW: u32 = 8;
         let EarlyAsks { useless, last } = self.early_asks;
         let since = self.cycles.wrapping_sub(last);
         let is_time = useless == 0 || since >= 1 << useless.min(6);
-        is_time && limit >= FEW && matches!(self.price, Price::Rest { .. })
+        is_time && limit >= Self::FEW && matches!(self.price, Price::Rest { .. })
     }
 
     /// Notes that a call was served that asked for more.

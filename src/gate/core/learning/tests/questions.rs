@@ -5,10 +5,13 @@ use super::*;
 const WAIT: RefusalWait = RefusalWait::Named(Duration::from_secs(10));
 
 impl LearningGate {
-    /// It knew of 20 calls in 10 s, and has asked for more in vain so often that it may not ask again. Then one call of a
+    /// It knew of a limit for 10 s, and has asked for more in vain so often that it may not ask again. Then one call of a
     /// cycle was served, twice.
-    fn fallen_from_20() -> Self {
-        let mut gate = Self::refused_after_20();
+    fn fallen_from(limit: usize) -> Self {
+        let mut gate = Self::new();
+        let sent = gate.send(64);
+        gate.answer(&sent, limit, WAIT);
+        gate.now += 10 * SECOND;
         gate.pattern().extras_refused = 1_000;
         for _ in 0..2 {
             gate.now += 12 * SECOND;
@@ -48,14 +51,20 @@ impl LearningGate {
 
 #[test]
 fn a_limit_that_fell_by_more_than_half_is_questioned_twice_whatever_that_has_cost_before() {
-    let mut gate = LearningGate::fallen_from_20();
+    let mut gate = LearningGate::fallen_from(20);
     assert_eq!(gate.asked_in_five_minutes(false), 2);
     assert_eq!(gate.learned().0, 1);
 }
 
 #[test]
+fn a_limit_of_a_few_calls_is_not() {
+    let mut gate = LearningGate::fallen_from(7);
+    assert_eq!(gate.asked_in_five_minutes(false), 0);
+}
+
+#[test]
 fn if_there_is_more_the_limit_grows_again_within_minutes() {
-    let mut gate = LearningGate::fallen_from_20();
+    let mut gate = LearningGate::fallen_from(20);
     gate.asked_in_five_minutes(true);
     assert!(gate.learned().0 >= 20, "{:?}", gate.learned());
 }
